@@ -1,0 +1,190 @@
+"""The dataset card: README.md of an assembled dataset, read by people and by Hugging Face."""
+
+import json
+import string
+import unicodedata
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from terrabalance.manifest import SPLITS, Manifest
+
+_HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
+_TOLD_APART = ("name", "source", "licence", "generators")
+_FACTS = ("n_images", "steps", "images_seen", "parameters", "final_loss", "device", "precision")
+_TIMM_READS = frozenset({".png", ".jpg", ".jpeg"})
+_LOADING = """## Loading it
+
+```python
+# torchvision
+from torchvision.datasets import ImageFolder
+train = ImageFolder("train")
+
+# timm
+from timm.data import create_dataset
+train = create_dataset("", root=".", split="train")
+
+# Hugging Face
+from datasets import load_dataset
+splits = load_dataset("imagefolder", data_dir=".")
+```
+
+`manifest.parquet` and its twin `manifest.csv` have a row for each image: `source` tells real from
+synthetic, `generator` and `seed` name what made a synthetic one. File names of synthetic images
+begin with `synthetic_`.
+"""
+_USE = """## Intended use and warnings
+
+For training image classifiers, and for research on imbalanced data.
+
+- Images with source `synthetic` are the output of a diffusion model. They show no place on Earth:
+  do not measure, map or monitor anything on them, and do not pass them on as photographs.
+- They add no new information about the ground: what the real training images of a class lack,
+  they lack too, and an error of a label or a bias of selection is repeated.
+- They may resemble a training image; what holds for the rights in the real images may hold here.
+- `val` and `test` hold real images only. Keep it so: never move a synthetic image there, and never
+  choose by looking at `test`.
+- Real images are hard links where the disk allows it: changing one in place changes the original.
+  Copy the folder to another disk before editing it.
+"""
+
+
+def dataset_card(manifest: Manifest, about: Mapping[str, object]) -> str:
+    """Describe an assembled dataset in Markdown with Hugging Face's YAML front matter.
+
+    Args:
+        manifest: the dataset's own; only its usable rows are counted.
+        about: all optional. `name`: title; `source`, `licence`: sentences about the real images;
+            `generators`: generator folder name -> the `card.json` of that generator. All else is
+            printed as JSON under "Settings".
+
+    Returns:
+        The text of README.md. Names that strangers chose are escaped for Markdown and YAML.
+    """
+    rows = manifest.usable()
+    name = str(about.get("name", "Balanced aerial images"))
+    generators = about.get("generators", {})
+    parts = [
+        _front_matter(name, rows),
+        f"# {escape_markdown(name)}\n",
+        _summary(rows, about),
+        _counts_table(rows),
+        _gaps(rows),
+        _generators(rows, generators if isinstance(generators, Mapping) else {}),
+        _settings(about),
+        _LOADING,
+        _formats(rows),
+        _USE,
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def escape_markdown(text: object) -> str:
+    """Return text that Markdown shows as it is, in a table cell too; on one line.
+
+    Control and invisible formatting characters become spaces: a class name could otherwise
+    break out of its cell or turn the reading direction.
+    """
+    visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in str(text))
+    entities = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+    special = set(string.punctuation) - {"-", ","}
+    return "".join(entities.get(c, f"\\{c}" if c in special else c) for c in visible.strip())
+
+
+def _front_matter(name: str, rows: pd.DataFrame) -> str:
+    # Every JSON string is a YAML string, so a name cannot add keys of its own.
+    lines = ["---", f"pretty_name: {json.dumps(name)}", "task_categories:"]
+    lines += ["- image-classification", "tags:", "- remote-sensing", "- synthetic", "configs:"]
+    lines += ["- config_name: default", "  data_files:"]
+    for split in SPLITS:
+        if (rows["split"] == split).any():
+            lines += [f"  - split: {_HUB_SPLITS[split]}", f'    path: "{split}/**"']
+    return "\n".join([*lines, "---", ""])
+
+
+def _summary(rows: pd.DataFrame, about: Mapping[str, object]) -> str:
+    made = int((rows["source"] == "synthetic").sum())
+    lines = [
+        f"{len(rows)} aerial images of {rows['class'].nunique()} classes: {len(rows) - made} real, "
+        f"and {made} synthetic ones that fill the small classes of the training split. "
+        "Made with terrabalance, which trains one diffusion model for each minority class.\n"
+    ]
+    for key, label in (("source", "Real images"), ("licence", "Licence of the real images")):
+        if key in about:
+            lines.append(f"{label}: {escape_markdown(about[key])}\n")
+    return "\n".join(lines)
+
+
+def _counts_table(rows: pd.DataFrame) -> str:
+    counts = rows.groupby(["class", "split", "source"]).size()
+    lines = [
+        "## Images per class\n",
+        "| class | train, real | train, synthetic | val, real | test, real |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    keys = (("train", "real"), ("train", "synthetic"), ("val", "real"), ("test", "real"))
+    for label in sorted(rows["class"].unique()):
+        cells = " | ".join(str(counts.get((label, *key), 0)) for key in keys)
+        lines.append(f"| {escape_markdown(label)} | {cells} |")
+    sums = (((rows["split"] == s) & (rows["source"] == o)).sum() for s, o in keys)
+    return "\n".join([*lines, f"| **all** | {' | '.join(map(str, sums))} |", ""])
+
+
+def _gaps(rows: pd.DataFrame) -> str:
+    """Warn of classes that a split lacks: loaders that number the folders would shift labels."""
+    classes = set(rows["class"])
+    lines = []
+    for split in SPLITS:
+        present = set(rows.loc[rows["split"] == split, "class"])
+        if present and (missing := sorted(classes - present)):
+            names = ", ".join(map(escape_markdown, missing))
+            lines.append(
+                f"**Split `{split}` lacks {names}.** Loaders number the class folders that they "
+                "find: map labels by folder name, not by number, across splits.\n"
+            )
+    return "\n".join(lines)
+
+
+def _generators(rows: pd.DataFrame, cards: Mapping[str, Any]) -> str:
+    made = rows[rows["source"] == "synthetic"]
+    if made.empty:
+        return "## Synthetic images\n\nNone: every image is real.\n"
+    lines = [
+        "## How the synthetic images were made\n",
+        "One denoising diffusion model a class, trained on the real training images of that class "
+        "alone; each image is drawn from its own seed.\n",
+        "| class | generator | images drawn | what is known of it |",
+        "|---|---|---:|---|",
+    ]
+    for (label, generator), count in made.groupby(["class", "generator"]).size().items():
+        card = cards.get(generator, {})
+        facts = ", ".join(f"{key} {card[key]}" for key in _FACTS if key in card)
+        cells = (label, generator, count, facts)
+        lines.append(f"| {' | '.join(map(escape_markdown, cells))} |")
+    configs = {key: card["config"] for key, card in cards.items() if "config" in card}
+    block = _json_block(configs) if configs else ""
+    return "\n".join([*lines, "", block])
+
+
+def _settings(about: Mapping[str, object]) -> str:
+    rest = {key: value for key, value in about.items() if key not in _TOLD_APART}
+    return f"## Settings\n\n{_json_block(rest)}" if rest else ""
+
+
+def _json_block(value: object) -> str:
+    # JSON escapes line breaks, so no value can close the fence.
+    return f"```json\n{json.dumps(value, indent=2, default=str)}\n```\n"
+
+
+def _formats(rows: pd.DataFrame) -> str:
+    found = {PurePosixPath(path).suffix.lower() for path in rows["path"]} - _TIMM_READS
+    if not found:
+        return ""
+    listed = ", ".join(f"`{suffix}`" for suffix in sorted(found))
+    call = ", ".join(f'"{suffix}"' for suffix in sorted(found))
+    return (
+        f"There are files in {listed}, which timm skips unless told of them: "
+        f"`timm.data.add_img_extensions(({call},))`.\n"
+    )

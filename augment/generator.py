@@ -1,0 +1,90 @@
+"""A class's generator: config to `Unet` + `GaussianDiffusion`, and its file on disk."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from denoising_diffusion_pytorch import GaussianDiffusion, Unet
+from pydantic import Field, model_validator
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from terrabalance.checkpoint import load_into
+from terrabalance.errors import NotReady
+from terrabalance.files import done, read_json
+from terrabalance.settings import Settings
+
+WEIGHTS = "generator.safetensors"
+CARD = "card.json"
+
+
+class GeneratorConfig(Settings):
+    """The network and its diffusion process (denoising_diffusion_pytorch)."""
+
+    image_size: int = Field(64, ge=8, description="side of the square images, in pixels")
+    dim: int = Field(64, ge=8, multiple_of=4, description="channels at full resolution")
+    dim_mults: tuple[int, ...] = Field(
+        (1, 2, 4, 8), min_length=1, description="channel multiple at each halving of the side"
+    )
+    timesteps: int = Field(1000, ge=2, description="steps of the noising process")
+    objective: Literal["pred_v", "pred_noise", "pred_x0"] = Field(
+        "pred_v", description="what the network predicts"
+    )
+    beta_schedule: Literal["sigmoid", "cosine", "linear"] = Field(
+        "sigmoid", description="noise schedule"
+    )
+    min_snr: bool = Field(
+        False, description="clip the loss weight at a signal-to-noise ratio of 5 (arXiv:2303.09556)"
+    )
+
+    @model_validator(mode="after")
+    def _halves_evenly(self) -> "GeneratorConfig":
+        factor = 2 ** (len(self.dim_mults) - 1)
+        if self.image_size % factor:
+            low = self.image_size // factor * factor
+            raise ValueError(
+                f"image_size {self.image_size} cannot be halved {len(self.dim_mults) - 1} times; "
+                f"the nearest sizes that can are {low or factor} and {low + factor}"
+            )
+        return self
+
+
+def build_diffusion(config: GeneratorConfig) -> GaussianDiffusion:
+    """Build the diffusion model with freshly drawn weights (global torch RNG)."""
+    unet = Unet(dim=config.dim, dim_mults=config.dim_mults)
+    return GaussianDiffusion(
+        unet,
+        image_size=config.image_size,
+        timesteps=config.timesteps,
+        objective=config.objective,
+        beta_schedule=config.beta_schedule,
+        min_snr_loss_weight=config.min_snr,
+    )
+
+
+def save_generator(network: nn.Module, path: Path) -> None:
+    """Write the weights as safetensors; `path` appears only when it is whole."""
+    aside = path.with_name(f".{path.name}.part")
+    tensors = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+    save_file(tensors, aside)
+    aside.replace(path)
+
+
+def load_generator(folder: Path, device: torch.device) -> tuple[GaussianDiffusion, dict[str, Any]]:
+    """Load a finished generator and its card.
+
+    Returns:
+        The diffusion model with the averaged (EMA) weights, in evaluation mode on `device`, and
+        the card as written by `augment.training`.
+
+    Raises:
+        NotReady: the folder holds no finished generator.
+        BadInput: the weights do not fit the config in the card.
+    """
+    if done(folder) is None:
+        raise NotReady(f"{folder}: no finished generator. Run `terrabalance train` first.")
+    card = read_json(folder / CARD)
+    diffusion = build_diffusion(GeneratorConfig(**card["config"]["generator"]))
+    load_into(diffusion.model, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
+    diffusion = diffusion.to(device, memory_format=torch.channels_last)
+    return diffusion.eval().requires_grad_(False), card

@@ -1,0 +1,89 @@
+"""The pictures and curves of the balance report, read from what earlier stages left."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from terrabalance.charts import Curve, loss_curve
+from terrabalance.files import inside
+from terrabalance.images import decode, read_square, read_squares, to_rgb
+from terrabalance.manifest import Manifest, read_manifest
+from terrabalance.page import data_uri
+from terrabalance.symmetry import apply_symmetry
+
+_STRIP_GAP_PX = 2  # of `terrabalance.images.grid`
+
+
+class Pictures:
+    """Reads pictures as data URIs, from the files that the manifests name."""
+
+    def __init__(
+        self, catalogue: Manifest, synthetic: Mapping[str, Path], side_px: int, light: bool
+    ) -> None:
+        """Choose what to read.
+
+        Args:
+            catalogue: manifest of the real images.
+            synthetic: class -> folder of its synthetic images.
+            side_px: side of every picture.
+            light: fewer pictures of everything, for a page with many classes.
+        """
+        self.catalogue, self.folders = catalogue, synthetic
+        self.side_px, self.light = side_px, light
+
+    def real(self, class_name: str) -> list[str]:
+        """Return a sample of the real images that the class's generator saw."""
+        rows = self.catalogue.usable("train", class_name)
+        return self._sample(self.catalogue, rows)
+
+    def synthetic(self, class_name: str) -> list[str]:
+        """Return a sample of the class's synthetic images."""
+        made = read_manifest(self.folders[class_name])
+        return self._sample(made, made.usable())
+
+    def _sample(self, manifest: Manifest, rows: pd.DataFrame) -> list[str]:
+        # Evenly over the sorted paths: nobody chose the pretty ones, and a run shows the same.
+        count = min(6 if self.light else 12, len(rows))
+        at = np.linspace(0, len(rows) - 1, count).round().astype(int)
+        images = read_squares(manifest.paths(rows.iloc[at]), self.side_px)
+        return [data_uri(image) for image in images]
+
+    def pairs(self, class_name: str, pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Add `synthetic_uri` and `real_uri` to pairs; the real one turned to meet the other."""
+        # Of six, three closest and three typical, a light page keeps two and two.
+        chosen = [pairs[at] for at in (0, 1, 3, 4) if at < len(pairs)] if self.light else pairs
+        return [self._pair(class_name, pair) for pair in chosen]
+
+    def _pair(self, class_name: str, pair: Mapping[str, Any]) -> dict[str, Any]:
+        real_path = inside(self.catalogue.root, pair["real"])
+        real = torch.tensor(read_square(real_path, self.side_px))
+        turned = apply_symmetry(real, pair["symmetry"]).numpy()
+        drawn = read_square(inside(self.folders[class_name], pair["synthetic"]), self.side_px)
+        return {**pair, "synthetic_uri": data_uri(drawn), "real_uri": data_uri(turned)}
+
+    def strip(self, class_name: str) -> list[str]:
+        """Return the frames of the denoising strip, noise first; none where no strip is."""
+        # Cut apart, so that no white gap shows on a dark page.
+        path = self.folders[class_name] / "strip.png"
+        if not path.is_file():
+            return []
+        pixels = to_rgb(decode(path))
+        side = pixels.shape[1]
+        starts = range(0, pixels.shape[2] - side + 1, side + _STRIP_GAP_PX)[
+            :: 2 if self.light else 1
+        ]
+        return [data_uri(pixels[:, :, left : left + side]) for left in starts]
+
+
+def read_curve(path: Path) -> Curve | None:
+    """Lay out the loss history in `losses.csv`; None where there is none."""
+    if not path.is_file():
+        return None
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return loss_curve([int(row["step"]) for row in rows], [float(row["loss"]) for row in rows])

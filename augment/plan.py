@@ -1,0 +1,122 @@
+"""Decide who is a minority and how many synthetic images each class gets. Pure arithmetic."""
+
+import math
+import re
+import statistics
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from terrabalance.errors import BadInput
+from terrabalance.settings import Settings
+
+
+class PlanConfig(Settings):
+    """How far to fill, and which classes."""
+
+    target: str = Field(
+        "max",
+        description="images a class should have in the train part: max (the largest class), "
+        "median, a number such as 400, or a share of the largest class such as 80%",
+    )
+    max_per_real: float | None = Field(
+        None, gt=0, description="at most this many synthetic images per real one; none: no cap"
+    )
+    classes: tuple[str, ...] | None = Field(
+        None, description="fill only these classes; none: every class below the target"
+    )
+    rarest: int | None = Field(
+        None, ge=1, description="fill only this many classes, the rarest ones; none: all"
+    )
+
+    @field_validator("target", mode="before")
+    @classmethod
+    def _known_policy(cls, value: object) -> str:
+        text = str(value).strip().lower()
+        if not re.fullmatch(r"max|median|[1-9]\d*|\d{1,3}(\.\d+)?%", text):
+            raise ValueError(f"{value!r} is not max, median, a number, or a share such as 80%")
+        return text
+
+
+@dataclass(frozen=True)
+class ClassJob:
+    """What one class has and gets.
+
+    Attributes:
+        class_name: as in the manifest.
+        n_train: real images in the train part.
+        n_target: images that the class should have there in the end.
+        n_needed: synthetic images to make; 0 for a class that is not filled.
+        capped: whether `max_per_real` keeps the class below the target.
+    """
+
+    class_name: str
+    n_train: int
+    n_target: int
+    n_needed: int
+    capped: bool
+
+    @property
+    def minority(self) -> bool:
+        """Whether the class has fewer images than the target."""
+        return self.n_train < self.n_target
+
+
+def target_count(counts: Mapping[str, int], target: str) -> int:
+    """Turn a target policy into images a class; shares are rounded up."""
+    if target == "max":
+        return max(counts.values())
+    if target == "median":
+        return math.ceil(statistics.median(counts.values()))
+    if target.endswith("%"):
+        return math.ceil(max(counts.values()) * float(target[:-1]) / 100)
+    return int(target)
+
+
+def plan_classes(counts: Mapping[str, int], config: PlanConfig) -> list[ClassJob]:
+    """Plan every class, rarest first; `counts` are real images in the train part.
+
+    Raises:
+        BadInput: no class at all, or `config.classes` names one that the data does not have.
+    """
+    if not counts:
+        raise BadInput("the train part has no usable image. See the catalogue's status column.")
+    if unknown := sorted(set(config.classes or ()) - set(counts)):
+        raise BadInput(f"no such class: {unknown}. The data has {sorted(counts)}.")
+    target = target_count(counts, config.target)
+    rarest_first = sorted(counts, key=lambda name: (counts[name], name))
+    chosen = [name for name in rarest_first if config.classes is None or name in config.classes]
+    chosen = chosen[: config.rarest]
+    return [_job(name, counts[name], target, name in chosen, config) for name in rarest_first]
+
+
+def _job(name: str, n_train: int, target: int, chosen: bool, config: PlanConfig) -> ClassJob:
+    wanted = max(0, target - n_train)
+    cap = wanted if config.max_per_real is None else math.floor(n_train * config.max_per_real)
+    needed = min(wanted, cap) if chosen else 0
+    return ClassJob(name, n_train, target, needed, capped=chosen and needed < wanted)
+
+
+def plan_record(
+    jobs: list[ClassJob], config: PlanConfig, cost: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the plan as the JSON that `plan.json` holds."""
+    rows = [{"class": job.class_name, "minority": job.minority, **asdict(job)} for job in jobs]
+    for row in rows:
+        del row["class_name"]
+    return {
+        "target": {"policy": config.target, "count": jobs[0].n_target},
+        "classes": rows,
+        "cost": dict(cost),
+    }
+
+
+def jobs_of(plan: Mapping[str, Any]) -> list[ClassJob]:
+    """Return the classes of a saved plan that get synthetic images, rarest first."""
+    return [
+        ClassJob(row["class"], row["n_train"], row["n_target"], row["n_needed"], row["capped"])
+        for row in plan["classes"]
+        if row["n_needed"] > 0
+    ]

@@ -1,0 +1,127 @@
+"""A timm model with weights from the hub, from a local file, or from a seed."""
+
+import difflib
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import timm
+from timm.data import resolve_data_config
+from timm.models import load_state_dict
+from torch import Tensor, nn
+
+from classifier.config import ClassifierConfig
+from terrabalance.checkpoint import load_into
+from terrabalance.errors import BadInput
+
+_log = logging.getLogger(__name__)
+
+
+def build_model(config: ClassifierConfig, n_classes: int) -> nn.Module:
+    """Build the classifier; what is not loaded is drawn from torch's global generator.
+
+    Returns:
+        A model of (N, 3, S, S) float32 to (N, n_classes) logits, S = `config.image_size`.
+
+    Raises:
+        BadInput: an unknown model, a hub that cannot be reached, a file that does not fit.
+    """
+    _check_name(config.model)
+    from_hub = config.pretrained and config.weights is None
+    try:
+        model: nn.Module = timm.create_model(
+            config.model, pretrained=from_hub, num_classes=n_classes, **_input_size(config)
+        )
+    except Exception as error:  # the hub's client, torch and timm each raise their own kinds
+        raise BadInput(_why_not_built(config, from_hub, error)) from error
+    if config.weights is not None:
+        _load_file(model, config.weights)
+    return model
+
+
+def normalisation(model: nn.Module) -> tuple[list[float], list[float]]:
+    """Return mean and standard deviation of the three bands ([0, 1]) that the weights expect."""
+    data = resolve_data_config({}, model=model)
+    return list(data["mean"]), list(data["std"])
+
+
+def _check_name(name: str) -> None:
+    if ":" in name or timm.is_model(name):  # hf-hub:owner/name, local-dir:folder
+        return
+    architecture = name.partition(".")[0]
+    close = difflib.get_close_matches(architecture, timm.list_models(), n=5, cutoff=0.5)
+    hint = f"Close names: {', '.join(close)}." if close else "See timm.list_models()."
+    raise BadInput(f"classifier.model = {name!r} is not a model that timm knows. {hint}")
+
+
+def _input_size(config: ClassifierConfig) -> dict[str, int]:
+    """Transformers carry position embeddings of one size and have to be told another."""
+    known = timm.get_pretrained_cfg(config.model) if ":" not in config.model else None
+    return {"img_size": config.image_size} if known and known.fixed_input_size else {}
+
+
+def _why_not_built(config: ClassifierConfig, from_hub: bool, error: Exception) -> str:
+    reason = f"{type(error).__name__}: {str(error).strip()}"
+    if not from_hub:
+        return (
+            f"classifier.model = {config.model!r} cannot be built for inputs of "
+            f"{config.image_size} px ({reason}). Change classifier.image_size or classifier.model."
+        )
+    return (
+        f"the pretrained weights of {config.model!r} could not be loaded from the hub ({reason}). "
+        "Without a hub give a local file with --set classifier.weights=FILE, or train from "
+        "scratch with --set classifier.pretrained=false."
+    )
+
+
+def _load_file(model: nn.Module, path: Path) -> None:
+    wanted: dict[str, Tensor] = model.state_dict()
+    state = _read_weights(path)
+    if not set(state) & set(wanted):
+        state = _by_order(state, wanted, path)
+    head = _head_names(model, wanted)
+    for name in head:
+        if name in state and state[name].shape != wanted[name].shape:
+            _log.info("%s: head tensor %s is of another class count, drawn anew", path, name)
+            del state[name]
+    # A backbone without a head is complete as well.
+    kept = {name: wanted[name] for name in head if name not in state}
+    load_into(model, {**state, **kept}, str(path))
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise BadInput(f"classifier.weights = {str(path)!r} is not a file. Check the path.")
+    try:
+        state: dict[str, Any] = load_state_dict(str(path), weights_only=True)
+    except Exception as error:  # torch, pickle and safetensors each raise their own kinds
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise BadInput(
+            f"{path}: not a file of weights that can be read safely ({reason}). "
+            "Give a .safetensors file, or a .pth that holds nothing but a state dict."
+        ) from error
+    if not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise BadInput(f"{path}: holds no state dict of tensors. Give a file of weights.")
+    return dict(state)
+
+
+def _head_names(model: nn.Module, names: Iterable[str]) -> list[str]:
+    config: Any = getattr(model, "pretrained_cfg", None) or {}
+    head = config.get("classifier") or ()
+    prefixes = (head,) if isinstance(head, str) else tuple(head)
+    return [name for name in names if any(name.startswith(f"{p}.") for p in prefixes)]
+
+
+def _by_order(state: dict[str, Tensor], wanted: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Rename tensors of a port of the same network, whose names differ but not their order.
+
+    The shapes are compared afterwards with the names of timm, as for any other file.
+    """
+    if len(state) != len(wanted):
+        raise BadInput(
+            f"{path}: no tensor name is known to the model, and the file has {len(state)} "
+            f"tensors where the model has {len(wanted)}. It belongs to another classifier.model."
+        )
+    _log.info("%s: names differ from timm's, %d tensors mapped by order", path, len(state))
+    return dict(zip(wanted, state.values(), strict=True))

@@ -1,0 +1,5 @@
+"""`python -m flows`: the command line, where its script is not on the path."""
+
+from flows.cli import main
+
+main()

@@ -1,0 +1,135 @@
+"""The whole of a run's settings: the rooms' own models, composed once."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from augment.generator import GeneratorConfig
+from augment.plan import PlanConfig
+from augment.sampling import SamplingConfig
+from augment.scan import ScanConfig
+from augment.split import SplitConfig
+from augment.training import TrainingConfig
+from classifier.config import ClassifierConfig
+from flows.presets import PRESETS, PresetName, merge
+from terrabalance.device import DeviceName
+from terrabalance.errors import BadInput
+from terrabalance.files import fingerprint, slug
+from terrabalance.settings import Settings
+
+_NOT_RESULT = {"device", "workdir", "name"}  # where and under which name, not what
+
+
+class RunConfig(Settings):
+    """Everything that a run needs. Also the parameter form of the Prefect deployments."""
+
+    data: Path = Field(
+        description="folder with one subfolder a class, a zip or tar of one, or a CSV with the "
+        "columns path, class and optionally split"
+    )
+    images: Path | None = Field(
+        None, description="folder that a CSV's paths are relative to; none: found by itself"
+    )
+    workdir: Path = Field(
+        Path(), validate_default=True, description="folder that gets data/ and reports/"
+    )
+    name: str | None = Field(None, description="of the run; none: made from data and settings")
+    preset: PresetName = Field("cpu", description="starting point for what is not given here")
+    seed: int = Field(0, ge=0, description="the same seed gives the same result")
+    device: DeviceName = Field("auto", description="auto: cuda, else mps, else cpu")
+    drawn: bool = Field(
+        False, description="the images are drawn, not real; every page then says so"
+    )
+    scan: ScanConfig = ScanConfig()
+    split: SplitConfig = SplitConfig()
+    plan: PlanConfig = PlanConfig()
+    generator: GeneratorConfig = GeneratorConfig()
+    training: TrainingConfig = TrainingConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    classifier: ClassifierConfig = ClassifierConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        preset = PRESETS.get(given.get("preset", "cpu"), {})  # an unknown one is refused later
+        plain = {
+            key: value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
+            for key, value in given.items()
+        }
+        return merge(preset, plain)
+
+    @field_validator("data", "images", "workdir")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().absolute()
+
+    @property
+    def result_key(self) -> str:
+        """A short hash of all that decides the result."""
+        return fingerprint(self.model_dump(mode="json", exclude=_NOT_RESULT))
+
+    @property
+    def run_name(self) -> str:
+        """The folder-safe name of the run."""
+        stem = self.data.name.split(".")[0]
+        return slug(self.name or f"{slug(stem)}-{self.preset}-{self.result_key[:6]}")
+
+
+def build_config(
+    data: Path, config_file: Path | None, settings: list[str], options: dict[str, Any]
+) -> RunConfig:
+    """Compose a run from a TOML file, `key.sub=value` settings and options, the last ones winning.
+
+    Args:
+        data: the images.
+        config_file: TOML with the fields of `RunConfig`, or None.
+        settings: each `section.field=value`; the value is read as TOML, else as text.
+        options: nested fields; those that are None are left out.
+
+    Raises:
+        BadInput: every wrong field with its name and reason, in one message.
+    """
+    given = _read_toml(config_file) if config_file else {}
+    for setting in settings:
+        given = merge(given, _parse_setting(setting))
+    given = merge(given, _without_none({**options, "data": data}))
+    try:
+        return RunConfig(**given)
+    except ValidationError as error:
+        reasons = [
+            f"{'.'.join(str(part) for part in item['loc']) or 'settings'}: {item['msg']}"
+            for item in error.errors()
+        ]
+        raise BadInput("; ".join(reasons)) from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read as TOML ({error})") from error
+
+
+def _parse_setting(setting: str) -> dict[str, Any]:
+    key, equals, text = setting.partition("=")
+    if not equals or not key.strip():
+        raise BadInput(f"--set {setting!r}: write it as section.field=value")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    for part in reversed(key.strip().split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def _without_none(given: dict[str, Any]) -> dict[str, Any]:
+    plain = {
+        key: _without_none(value) if isinstance(value, dict) else value
+        for key, value in given.items()
+    }
+    return {key: value for key, value in plain.items() if value is not None and value != {}}

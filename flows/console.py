@@ -1,0 +1,119 @@
+"""What the command line prints: tables, bars, paths."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+from rich.bar import Bar
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from terrabalance.progress import Progress as Listener
+
+if TYPE_CHECKING:
+    from flows.watch import Watcher
+    from terrabalance.manifest import Manifest
+
+console = Console()
+
+
+@contextmanager
+def bars() -> Iterator["Watcher"]:
+    """Show one progress bar for every label that is asked for inside the block."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.fields[note]}", style="dim", markup=False),
+    )
+    with Progress(*columns, console=console) as progress:
+
+        def watch(label: str) -> Listener:
+            bar = progress.add_task(label, total=None, note="")
+
+            def report(done: int, total: int, message: str = "") -> None:
+                progress.update(bar, completed=done, total=total, note=message)
+
+            return report
+
+        yield watch
+
+
+def print_path(label: str, path: Path) -> None:
+    """Print where something is, on a line of its own that can be copied."""
+    console.print(f"[bold]{escape(label)}:[/] {escape(str(path))}", soft_wrap=True)
+
+
+def print_classes(manifest: "Manifest") -> None:
+    """Print a table and a bar chart of the classes, and what was left out."""
+    from augment.counts import class_table, summarize
+
+    frame = class_table(manifest)
+    table = Table(title="Classes")
+    for column in frame.columns:
+        table.add_column(str(column), justify="left" if column == "class" else "right")
+    table.add_column("in train")
+    most = max(int(frame["train"].max()), 1)
+    for row in frame.to_dict("records"):
+        cells = [f"{v:.1%}" if isinstance(v, float) else str(v) for v in row.values()]
+        table.add_row(*map(escape, cells), Bar(most, 0, row["train"], width=30))
+    console.print(table)
+    _print_left_out(manifest)
+    summary = summarize(manifest)
+    console.print(
+        f"Imbalance ratio {summary['imbalance_ratio']:.1f}, "
+        f"effective number of classes {summary['effective_classes']:.1f} of {len(frame)}"
+    )
+
+
+def _print_left_out(manifest: "Manifest") -> None:
+    bad = manifest.frame[manifest.frame["status"] != "ok"]
+    for status, rows in bad.groupby("status"):
+        first = ", ".join(rows["path"].head(3))
+        more = " …" if len(rows) > 3 else ""
+        console.print(f"[yellow]{escape(str(status))}[/]: {len(rows)} ({escape(first)}{more})")
+
+
+def print_plan(plan: dict[str, Any]) -> None:
+    """Print who gets what, and the cost."""
+    table = Table(title=f"Target: {plan['target']['count']} images ({plan['target']['policy']})")
+    for column in ("class", "in train", "synthetic", "in the end"):
+        table.add_column(column, justify="left" if column == "class" else "right")
+    for row in plan["classes"]:
+        table.add_row(
+            escape(row["class"]), str(row["n_train"]), str(row["n_needed"] or "-"),
+            str(row["n_train"] + row["n_needed"]) + (" (capped)" if row["capped"] else ""),
+            style="bold" if row["n_needed"] else "dim",
+        )  # fmt: skip
+    console.print(table)
+    cost = plan["cost"]
+    console.print(
+        f"About {cost['train_s'] / 60:.1f} min to train and {cost['sample_s'] / 60:.1f} min to "
+        f"sample on {cost['device']} ({cost['step_s']:.2f} s a step, {cost['image_s']:.2f} s an "
+        "image, measured just now)."
+    )
+
+
+def print_verdict(path: Path) -> None:
+    """Print the comparison's plain sentence."""
+    from terrabalance.files import read_json
+
+    console.print(f"\n{escape(read_json(path)['verdict']['sentence'])}\n", soft_wrap=True)
+
+
+def print_settings(model: type[BaseModel], prefix: str = "") -> None:
+    """Print every field of a settings model, nested ones as section.field."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            print_settings(kind, f"{prefix}{name}.")
+            continue
+        default = "required" if field.is_required() else repr(field.default)
+        console.print(
+            f"[bold]{prefix}{name}[/] [dim]({escape(default)})[/] {escape(field.description or '')}"
+        )

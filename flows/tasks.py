@@ -1,0 +1,156 @@
+"""Prefect's view of the stages: every `task(...)` of the project is here, and nothing else is.
+
+A task gets the run's config and a class name and gives a path: images and tensors never cross
+a task boundary. What is done is read from disk by the stages, not from Prefect's cache, which
+would remember a path and not whether its file still lives.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, cast
+from uuid import UUID
+
+from prefect import Task, get_run_logger, task
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.cache_policies import NO_CACHE
+
+from augment.counts import class_table
+from augment.report import balance_markdown
+from classifier.data import Arm
+from classifier.report import comparison_markdown
+from flows import stages
+from flows.config import RunConfig
+from flows.watch import current_watcher, throttled
+from terrabalance.errors import TerrabalanceError
+from terrabalance.files import read_json
+from terrabalance.manifest import read_manifest
+from terrabalance.progress import Progress
+
+P = ParamSpec("P")
+_RETRIES = 2
+_RETRY_DELAY_S = 10
+
+
+def _may_help(_task: Any, _run: Any, state: Any) -> bool:
+    """Retry what may pass (a full disk, a busy GPU), not what will fail the same way again."""
+    error = state.result(raise_on_failure=False)
+    return not isinstance(error, TerrabalanceError | AssertionError | TypeError)
+
+
+def _listener(label: str) -> Progress:
+    watcher = current_watcher()
+    if watcher is not None:
+        return watcher(label)
+    logger = get_run_logger()
+    # Called without an event loop, Prefect gives the id itself and not a coroutine.
+    artifact = cast(UUID, create_progress_artifact(progress=0.0, description=label))
+
+    def report(done: int, total: int, message: str = "") -> None:
+        update_progress_artifact(artifact, progress=100 * done / max(total, 1))
+        logger.info("%s: %d of %d %s", label, done, total, message)
+
+    return throttled(report)
+
+
+def _stage(name: str, task_run_name: str) -> Callable[[Callable[P, Path]], Task[P, Path]]:
+    """Return the decorator that all stages share."""
+    return task(
+        name=name,
+        task_run_name=task_run_name,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        retries=_RETRIES,
+        retry_delay_seconds=_RETRY_DELAY_S,
+        retry_condition_fn=_may_help,
+    )
+
+
+@_stage(name="catalogue", task_run_name="catalogue {config.data.name}")
+def catalogue(config: RunConfig) -> Path:
+    """Scan and split the data; publish the class counts as a table."""
+    listener = _listener("scan")
+    folder = stages.timed(config, "scan", lambda: stages.make_catalogue(config, listener))
+    table = class_table(read_manifest(folder))
+    create_table_artifact(
+        key="class-counts",
+        table=table.astype(object).to_dict("records"),
+        description=f"Images a class in {config.data.name}",
+    )
+    return folder
+
+
+@_stage(name="plan", task_run_name="plan {config.plan.target}")
+def plan(config: RunConfig) -> Path:
+    """Decide what each class gets and what it will cost; publish the plan as a table."""
+    path = stages.timed(config, "plan", lambda: stages.make_plan(config))
+    record = read_json(path)
+    cost = record["cost"]
+    create_table_artifact(
+        key="plan",
+        table=record["classes"],
+        description=f"About {cost['train_s'] / 60:.0f} min of training and "
+        f"{cost['sample_s'] / 60:.0f} min of sampling on {cost['device']}",
+    )
+    return path
+
+
+@_stage(name="train", task_run_name="train {class_name}")
+def train(config: RunConfig, class_name: str) -> Path:
+    """Train one class's generator."""
+    listener = _listener(f"train {class_name}")
+    return stages.timed(
+        config, f"train {class_name}", lambda: stages.train_class(config, class_name, listener)
+    )
+
+
+@_stage(name="synthesize", task_run_name="synthesize {class_name}")
+def synthesize(config: RunConfig, class_name: str) -> Path:
+    """Draw one class's synthetic images."""
+    listener = _listener(f"synthesize {class_name}")
+    return stages.timed(
+        config,
+        f"synthesize {class_name}",
+        lambda: stages.synthesize_class(config, class_name, listener),
+    )
+
+
+@_stage(name="assemble", task_run_name="assemble {config.run_name}")
+def assemble(config: RunConfig) -> Path:
+    """Put the balanced dataset together."""
+    listener = _listener("assemble")
+    return stages.timed(config, "assemble", lambda: stages.assemble_dataset(config, listener))
+
+
+@_stage(name="classify", task_run_name="classify {arm} seed {seed}")
+def classify(config: RunConfig, arm: Arm, seed: int) -> Path:
+    """Train and test one classifier."""
+    listener = _listener(f"classify {arm}, seed {seed}")
+    return stages.timed(
+        config, f"classify {arm}", lambda: stages.classify_arm(config, arm, seed, listener)
+    )
+
+
+@_stage(name="compare", task_run_name="compare {config.run_name}")
+def compare(config: RunConfig) -> Path:
+    """Compare the arms; publish the verdict."""
+    path = stages.timed(config, "compare", lambda: stages.compare_arms(config))
+    create_markdown_artifact(
+        key="classifier-comparison", markdown=comparison_markdown(read_json(path))
+    )
+    return path
+
+
+@_stage(name="report", task_run_name="report {config.run_name}")
+def report(config: RunConfig) -> Path:
+    """Write the report page; publish its summary and a link to it."""
+    path = stages.write_report(config)
+    balance = read_json(path.with_name("balance.json"))
+    create_markdown_artifact(key="balance-report", markdown=balance_markdown(balance))
+    create_link_artifact(key="report-page", link=path.as_uri(), link_text=config.run_name)
+    return path

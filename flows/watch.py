@@ -1,0 +1,41 @@
+"""Who listens to a stage's progress: the command line's bar, or Prefect's log and artifacts."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from terrabalance.progress import Progress
+
+Watcher = Callable[[str], Progress]
+_watcher: Watcher | None = None
+_QUIET_S = 5.0
+
+
+@contextmanager
+def watched_by(watcher: Watcher) -> Iterator[None]:
+    """Send the progress of stages in this process to `watcher(label)` inside the block."""
+    global _watcher
+    before, _watcher = _watcher, watcher
+    try:
+        yield
+    finally:
+        _watcher = before
+
+
+def current_watcher() -> Watcher | None:
+    """Return who watches this process, if anybody."""
+    return _watcher
+
+
+def throttled(report: Progress, every_s: float = _QUIET_S) -> Progress:
+    """Pass on the first, the last, and otherwise at most one report every `every_s` seconds."""
+    last = -every_s
+
+    def maybe(done: int, total: int, message: str = "") -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done >= total or now - last >= every_s:
+            last = now
+            report(done, total, message)
+
+    return maybe

@@ -1,0 +1,92 @@
+"""Where the marks of a chart go; templates draw them, so that they follow the page's colours."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+WIDTH = 600  # of the curve's own coordinate system; the page stretches it
+HEIGHT = 120
+_MOST_POINTS = 300
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve over steps on a logarithmic axis.
+
+    Attributes:
+        raw: SVG points of the values as measured.
+        smooth: SVG points of their moving average.
+        first, last: steps at the left and right end.
+        low, high: values at the bottom and top.
+        final: last value of the moving average.
+    """
+
+    raw: str
+    smooth: str
+    first: int
+    last: int
+    low: float
+    high: float
+    final: float
+
+
+def loss_curve(steps: Sequence[int], losses: Sequence[float]) -> Curve | None:
+    """Lay out a loss history; None with fewer than two positive, finite losses.
+
+    Args:
+        steps: rising optimizer steps.
+        losses: one for each step. The axis is logarithmic, because a loss falls by orders of
+            magnitude at first and by per cents later.
+    """
+    kept = [(s, x) for s, x in zip(steps, losses, strict=True) if x > 0 and math.isfinite(x)]
+    if len(kept) < 2:
+        return None
+    x = np.array([step for step, _ in kept], float)
+    y = np.array([loss for _, loss in kept])
+    # Averaged as drawn, in logarithms: a plain mean would lag behind the steep start.
+    smooth = np.exp(_moving_average(np.log(y), max(1, len(y) // 40)))
+    low, high = float(y.min()), float(y.max())
+    thin = np.unique(np.linspace(0, len(x) - 1, _MOST_POINTS).round().astype(int))
+    return Curve(
+        _points(x[thin], y[thin], low, high),
+        _points(x[thin], smooth[thin], low, high),
+        int(x[0]),
+        int(x[-1]),
+        low,
+        high,
+        float(smooth[-1]),
+    )
+
+
+def _moving_average(values: np.ndarray, half: int) -> np.ndarray:
+    """Average over 2 * half + 1 neighbours; over those that exist at the ends."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    at = np.arange(len(values))
+    left, right = np.maximum(at - half, 0), np.minimum(at + half + 1, len(values))
+    means: np.ndarray = (total[right] - total[left]) / (right - left)
+    return means
+
+
+def _points(x: np.ndarray, y: np.ndarray, low: float, high: float) -> str:
+    across = (x - x[0]) / max(x[-1] - x[0], 1e-9) * WIDTH
+    span = max(math.log(high / low), 1e-9)
+    down = (1 - np.log(y / low) / span) * HEIGHT
+    return " ".join(f"{a:.1f},{d:.1f}" for a, d in zip(across, down, strict=True))
+
+
+def symmetric_limit(ends: Sequence[float], smallest: float = 0.05) -> float:
+    """Return a round half-width, a multiple of 0.05, of an axis that holds all `ends`.
+
+    Ends at -1 or 1 are left out unless there are no others: they mean that nothing is known.
+    """
+    known = [abs(end) for end in ends if abs(end) < 1]
+    if not known:
+        return 1.0 if ends else smallest
+    return min(1.0, max(smallest, math.ceil(max(known) * 20) / 20))
+
+
+def place(value: float, limit: float) -> float:
+    """Return the position in % of `value` on an axis from -limit to limit, kept inside it."""
+    return round(50 + 50 * min(1.0, max(-1.0, value / limit)), 2)

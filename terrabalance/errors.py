@@ -1,0 +1,31 @@
+"""Errors that a user can meet.
+
+TerrabalanceError
+├── BadInput            what the user gave cannot be used: a path, a class, a setting, an archive
+├── UnreadableImage     one file is not an image, is truncated, or lacks bands
+├── NotReady            an earlier stage has to run first
+└── TrainingDiverged    the loss is not finite
+
+Every message says what is wrong, where, and what to do. The command line prints it as one
+line and exits with 2; anything else is a bug and keeps its trace.
+"""
+
+
+class TerrabalanceError(Exception):
+    """Base of every error that the command line shows without a trace."""
+
+
+class BadInput(TerrabalanceError, ValueError):
+    """Something the user gave cannot be used."""
+
+
+class UnreadableImage(TerrabalanceError):
+    """A file could not be decoded as an image."""
+
+
+class NotReady(TerrabalanceError):
+    """A stage was asked for before the stage that it needs."""
+
+
+class TrainingDiverged(TerrabalanceError):
+    """A loss stopped being finite; the last good checkpoint is kept."""

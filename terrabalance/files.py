@@ -1,0 +1,105 @@
+"""Files that are either whole or absent, names that stay in their folder, done markers."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from terrabalance.errors import BadInput
+
+_DONE = "done.json"
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Yield a binary file beside `path` that takes its place only if the block ends well.
+
+    The data is flushed and fsynced before the rename, so after a crash `path` holds either the
+    old content or the new, never a part. Missing parent folders are made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not mkstemp: it leaves mode 0600, and colleagues could not open the report.
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with aside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic_write(path) as file:
+        file.write(text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically. NaN is refused: JSON has no word for it."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, default=str) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        BadInput: the file is not JSON; the message names it.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: not valid JSON ({error}). Delete it and run again.") from error
+
+
+def fingerprint(*parts: Any, length: int = 12) -> str:
+    """Return a short stable hash (lower-case hex) of JSON-able parts, equal on every machine."""
+    text = json.dumps(parts, sort_keys=True, default=str, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()[:length]
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def slug(name: str) -> str:
+    """Return a folder-safe name for a class or run that came from a stranger.
+
+    Plain names (letters, digits, `_`, `-`; starting with a letter or digit; 64 at most) stay
+    as they are. Any other name loses its unsafe characters and gains a hash, so that two
+    different names never share a folder and none leaves it.
+    """
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        return name
+    safe = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_")[:48]
+    return f"{safe or 'class'}-{fingerprint(name, length=8)}"
+
+
+def inside(root: Path, relative: str) -> Path:
+    """Join `relative` to `root`, refusing whatever would leave `root`.
+
+    Raises:
+        BadInput: `relative` is absolute, climbs out with `..`, or follows a link out of `root`.
+    """
+    path = (root / relative).resolve()
+    if Path(relative).is_absolute() or not path.is_relative_to(root.resolve()):
+        raise BadInput(f"{relative!r} leaves its folder {root}. Use a path below that folder.")
+    return root / relative
+
+
+def mark_done(folder: Path, record: dict[str, Any]) -> None:
+    """Write `done.json`, the last file of a finished stage; `record` says what was made."""
+    write_json(folder / _DONE, record)
+
+
+def done(folder: Path) -> dict[str, Any] | None:
+    """Return the record of a finished stage, or None when the stage has not finished."""
+    path = folder / _DONE
+    return read_json(path) if path.is_file() else None

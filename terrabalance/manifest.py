@@ -1,0 +1,132 @@
+"""The manifest: one row an image, the currency from scan to report.
+
+Columns (in this order; a later stage adds rows or columns, none edits another's rows):
+    path        relative to the manifest's root, POSIX separators
+    class       as the data names it
+    split       train, val, test; any other name is set aside and never used; "" where none
+    source      real or synthetic
+    status      ok, or why the file is left out (see `augment.scan`)
+    detail      what the status refers to, e.g. the path that it is a duplicate of
+    width_px, height_px, bands, mode, bytes   of the file; 0 and "" where unreadable
+    sha256      of the bytes, hex
+    phash       64-bit perceptual hash, 16 hex digits; "" where unreadable
+    group       id shared by images that must stay in one split (near-duplicates); -1 alone
+    generator, seed   of a synthetic image; "" and -1 for a real one
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from terrabalance.errors import BadInput, NotReady
+from terrabalance.files import atomic_write, inside
+
+SPLITS = ("train", "val", "test")
+COLUMNS: dict[str, str] = {
+    "path": "str", "class": "str", "split": "str", "source": "str", "status": "str",
+    "detail": "str", "width_px": "int64", "height_px": "int64", "bands": "int64", "mode": "str",
+    "bytes": "int64", "sha256": "str", "phash": "str", "group": "int64", "generator": "str",
+    "seed": "int64",
+}  # fmt: skip
+_DEFAULTS = {"group": -1, "seed": -1}
+_ROOT_KEY = b"terrabalance.root"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Rows about images below one root folder.
+
+    Attributes:
+        root: the folder that `frame.path` is relative to.
+        frame: the rows, with the columns of this module in their order.
+    """
+
+    root: Path
+    frame: pd.DataFrame
+
+    def usable(self, split: str | None = None, class_name: str | None = None) -> pd.DataFrame:
+        """Return the rows with status ok, of one split and class where given, by path."""
+        rows = self.frame[self.frame["status"] == "ok"]
+        if split is not None:
+            rows = rows[rows["split"] == split]
+        if class_name is not None:
+            rows = rows[rows["class"] == class_name]
+        return rows.sort_values("path").reset_index(drop=True)
+
+    def paths(self, rows: pd.DataFrame) -> list[Path]:
+        """Return the full path of each row.
+
+        Raises:
+            BadInput: a path that leaves the root.
+        """
+        return [inside(self.root, path) for path in rows["path"]]
+
+    def classes(self) -> list[str]:
+        """Return the names of all classes with a usable image, sorted."""
+        return sorted(self.usable()["class"].unique())
+
+
+def frame_of(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Build a manifest frame from dicts; a column that is not given gets its empty value.
+
+    Raises:
+        BadInput: a row has a column that the manifest does not know.
+    """
+    frame = pd.DataFrame(rows)
+    if unknown := sorted(set(frame.columns) - set(COLUMNS)):
+        raise BadInput(f"unknown manifest columns {unknown}; known are {list(COLUMNS)}")
+    for name, dtype in COLUMNS.items():
+        empty = _DEFAULTS.get(name, "" if dtype == "str" else 0)
+        frame[name] = frame[name].fillna(empty) if name in frame else empty
+    return frame.astype(COLUMNS)[list(COLUMNS)]
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> Path:
+    """Write `manifest.parquet` (with the root in its metadata) and its twin `manifest.csv`."""
+    root = manifest.root.resolve()
+    relative = root.relative_to(folder.resolve()) if root.is_relative_to(folder.resolve()) else root
+    table = pa.Table.from_pandas(manifest.frame, preserve_index=False)
+    table = table.replace_schema_metadata(
+        {**(table.schema.metadata or {}), _ROOT_KEY: relative.as_posix().encode()}
+    )
+    with atomic_write(folder / "manifest.csv") as file:
+        manifest.frame.to_csv(file, index=False)
+    with atomic_write(folder / "manifest.parquet") as file:
+        pq.write_table(table, file)
+    return folder / "manifest.parquet"
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read `manifest.parquet`, or the one in a folder.
+
+    Raises:
+        NotReady: there is no such file.
+        BadInput: it lacks columns, or is not Parquet.
+    """
+    path = path / "manifest.parquet" if path.is_dir() else path
+    if not path.is_file():
+        raise NotReady(f"no manifest at {path}. Run `terrabalance scan` on the data first.")
+    try:
+        table = pq.read_table(path)
+    except pa.ArrowInvalid as error:
+        raise BadInput(f"{path}: not a Parquet manifest ({error})") from error
+    frame = table.to_pandas()
+    if missing := [name for name in COLUMNS if name not in frame]:
+        raise BadInput(f"{path}: lacks the columns {missing}")
+    root = Path((table.schema.metadata or {}).get(_ROOT_KEY, b".").decode())
+    return Manifest(root=path.parent / root, frame=frame)
+
+
+def count_by_class(manifest: Manifest, split: str | None = None) -> pd.Series:
+    """Count usable images a class, most first, ties by name; index class, name `count`."""
+    rows = manifest.usable(split)
+    counts = rows.groupby("class").size().reindex(manifest.classes(), fill_value=0)
+    ordered = (
+        counts.rename("count")
+        .reset_index()
+        .sort_values(["count", "class"], ascending=[False, True])
+    )
+    return ordered.set_index("class")["count"]

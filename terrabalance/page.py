@@ -1,0 +1,146 @@
+"""One self-contained HTML page, and Markdown for artifacts; all escaping happens here."""
+
+import base64
+import io
+import string
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from terrabalance.files import write_text
+from terrabalance.images import to_pil
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a page.
+
+    Attributes:
+        title: heading, as plain text; it is escaped when drawn.
+        html: the body, from `render`.
+        anchor: id within the page: lower-case letters and `-`.
+    """
+
+    title: str
+    html: Markup
+    anchor: str
+
+
+def _signed(value: float, digits: int = 1) -> str:
+    """Format with a sign that is a true minus; what rounds to zero has no sign."""
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _count(number: int) -> str:
+    return f"{number:,}"
+
+
+def _percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f}"
+
+
+def _points(share: float, digits: int = 1) -> str:
+    return _signed(100 * share, digits)
+
+
+_FILTERS = {"count": _count, "percent": _percent, "points": _points, "duration": _duration}
+
+
+def _environment() -> Environment:
+    # Class names and paths come from strangers: everything is escaped unless it is Markup.
+    environment = Environment(
+        loader=PackageLoader("terrabalance"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(_FILTERS)
+    return environment
+
+
+_ENVIRONMENT = _environment()
+
+
+def render(template: str, **values: Any) -> Markup:
+    """Fill one of `terrabalance/templates`; every value that is not `Markup` is escaped.
+
+    Args:
+        template: file name, e.g. `balance.html.j2`.
+        values: what the template names; a missing one raises `jinja2.UndefinedError`.
+    """
+    return Markup(_ENVIRONMENT.get_template(template).render(values))
+
+
+def data_uri(pixels: np.ndarray) -> str:
+    """Return (3, H, W) uint8 as a PNG inside a `data:` URI; no pixel changes."""
+    buffer = io.BytesIO()
+    to_pil(pixels).save(buffer, format="PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def write_page(
+    path: Path,
+    title: str,
+    subtitle: str,
+    sections: Sequence[Section],
+    facts: Mapping[str, str],
+    notice: str | None = None,
+) -> Path:
+    """Write one HTML file that needs no network, script or other file, atomically.
+
+    Args:
+        path: of the page.
+        title: of the page, plain text.
+        subtitle: one line below it, plain text.
+        sections: in the order shown.
+        facts: label -> value, a table at the end that says how the page came about.
+        notice: a warning above all else, e.g. that the images are drawn; None: no warning.
+
+    Returns:
+        `path`.
+    """
+    html = render(
+        "page.html.j2",
+        title=title,
+        subtitle=subtitle,
+        sections=sections,
+        facts=facts,
+        notice=notice,
+    )
+    # A class name with half a surrogate pair, as odd file names give, must not stop the report.
+    write_text(path, html.encode("utf-8", "replace").decode())
+    return path
+
+
+def escape_markdown(text: object) -> str:
+    """Return text that Markdown shows as it is, in a table cell too; on one line.
+
+    Control and invisible formatting characters become spaces: a class name could otherwise
+    break out of its cell or turn the reading direction.
+    """
+    visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in str(text))
+    entities = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+    special = set(string.punctuation) - set("-+,.%()")
+    return "".join(entities.get(c, f"\\{c}" if c in special else c) for c in visible.strip())
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a Markdown table, its first column left and the others right; cells are escaped."""
+    lines = [header, *rows]
+    text = [f"| {' | '.join(map(escape_markdown, line))} |" for line in lines]
+    rule = f"|---|{'---:|' * (len(header) - 1)}"
+    return "\n".join([text[0], rule, *text[1:]]) + "\n"

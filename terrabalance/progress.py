@@ -1,0 +1,14 @@
+"""How a long step tells how far it is, without knowing who listens."""
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Called as `on_progress(done, total, message)`; `done` and `total` count the same unit."""
+
+    def __call__(self, done: int, total: int, message: str = "") -> None:
+        """Report that `done` of `total` units are finished."""
+
+
+def silent(done: int, total: int, message: str = "") -> None:
+    """Listen to nothing; the default where nobody watches."""

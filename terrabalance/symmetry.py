@@ -1,0 +1,27 @@
+"""The eight symmetries of the square: label-preserving for images taken from above."""
+
+import torch
+from torch import Tensor
+
+N_SYMMETRIES = 8
+
+
+def apply_symmetry(images: Tensor, which: int) -> Tensor:
+    """Apply one of the eight symmetries to (..., S, S): quarter turns 0-3, mirrored 4-7.
+
+    `which` 0 is the identity.
+    """
+    turned = torch.rot90(images, which % 4, dims=(-2, -1))
+    return turned.flip(-1) if which >= 4 else turned
+
+
+def random_symmetries(
+    images: Tensor, generator: torch.Generator, n_symmetries: int = N_SYMMETRIES
+) -> Tensor:
+    """Apply to each of (N, C, S, S) one of the first `n_symmetries`, drawn uniformly."""
+    draws = torch.randint(n_symmetries, (len(images),), generator=generator).to(images.device)
+    out = torch.empty_like(images)
+    for which in range(n_symmetries):
+        chosen = draws == which
+        out[chosen] = apply_symmetry(images[chosen], which)
+    return out

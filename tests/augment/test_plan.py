@@ -1,0 +1,66 @@
+import pytest
+from pydantic import ValidationError
+
+from augment.plan import PlanConfig, jobs_of, plan_classes, plan_record, target_count
+from terrabalance.errors import BadInput
+
+COUNTS = {"Pond": 98, "River": 84, "Church": 11, "Beach": 41}
+
+
+def needed(**settings: object) -> dict[str, int]:
+    jobs = plan_classes(COUNTS, PlanConfig(**settings))
+    return {job.class_name: job.n_needed for job in jobs if job.n_needed}
+
+
+@pytest.mark.parametrize(
+    ("target", "count"), [("max", 98), ("median", 63), ("50%", 49), ("60", 60), ("33.3%", 33)]
+)
+def test_target_policies(target, count):
+    assert target_count(COUNTS, target) == count
+
+
+def test_max_fills_every_class_up_to_the_largest():
+    assert needed() == {"Church": 87, "Beach": 57, "River": 14}
+
+
+def test_plan_never_asks_for_negative_images():
+    assert needed(target=50) == {"Church": 39, "Beach": 9}
+
+
+def test_a_cap_limits_synthetic_per_real_image_and_says_so():
+    jobs = plan_classes(COUNTS, PlanConfig(max_per_real=2))
+    church = jobs[0]
+    assert (church.class_name, church.n_needed, church.capped) == ("Church", 22, True)
+    assert not jobs[1].capped
+
+
+def test_classes_narrow_the_plan():
+    assert needed(classes=("Beach",)) == {"Beach": 57}
+    assert needed(rarest=1) == {"Church": 87}
+
+
+def test_a_class_outside_the_plan_is_still_a_minority():
+    jobs = plan_classes(COUNTS, PlanConfig(rarest=1))
+    assert [job.minority for job in jobs] == [True, True, True, False]
+
+
+def test_unknown_class_is_named_with_the_ones_there_are():
+    with pytest.raises(BadInput, match=r"no such class: \['Lake'\].*Church"):
+        plan_classes(COUNTS, PlanConfig(classes=("Lake",)))
+
+
+def test_an_empty_train_part_is_refused():
+    with pytest.raises(BadInput, match="no usable image"):
+        plan_classes({}, PlanConfig())
+
+
+@pytest.mark.parametrize("target", ["most", "-3", "0", "200 percent", ""])
+def test_an_unknown_policy_is_refused(target):
+    with pytest.raises(ValidationError, match="is not max, median"):
+        PlanConfig(target=target)
+
+
+def test_a_saved_plan_gives_the_same_jobs():
+    config = PlanConfig(max_per_real=3)
+    jobs = plan_classes(COUNTS, config)
+    assert jobs_of(plan_record(jobs, config, {})) == [job for job in jobs if job.n_needed]

@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from augment.generator import GeneratorConfig, build_diffusion
+from augment.sampling import SamplingConfig, draw_batch, sample_class
+from augment.training import Recipe, TrainingConfig, train_generator
+from terrabalance.errors import BadInput, NotReady
+from terrabalance.files import sha256_of
+from terrabalance.manifest import read_manifest
+
+TINY = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)
+DDIM = SamplingConfig(steps=5, batch_size=4)
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory):
+    images = np.random.default_rng(0).integers(0, 256, (6, 3, 16, 16), np.uint8)
+    recipe = Recipe("Pond", TINY, TrainingConfig(steps=4, batch_size=4), seed=1)
+    folder = tmp_path_factory.mktemp("g") / "Pond-1"
+    return train_generator(images, recipe, folder, torch.device("cpu"))
+
+
+@pytest.fixture
+def diffusion():
+    torch.manual_seed(0)
+    return build_diffusion(TINY).eval()
+
+
+def pixels(folder) -> list[bytes]:
+    return [Image.open(path).tobytes() for path in sorted(folder.glob("0*.png"))]
+
+
+def as_uint8(unit: torch.Tensor) -> np.ndarray:
+    return (unit * 255).round().to(torch.uint8).numpy()
+
+
+def test_ddim_equals_upstream_from_the_same_noise(diffusion, cpu):
+    ours, _ = draw_batch(diffusion, [7], DDIM, cpu)
+    noise = torch.randn((3, 16, 16), generator=torch.Generator().manual_seed(7))
+    reference = build_diffusion(TINY)
+    reference.load_state_dict(diffusion.state_dict())
+    reference.sampling_timesteps = 5
+    torch.manual_seed(7)  # upstream draws its noise from the global state: the same numbers
+    torch.testing.assert_close(torch.randn(1, 3, 16, 16)[0], noise)
+    torch.manual_seed(7)
+    theirs = as_uint8(reference.eval().ddim_sample((1, 3, 16, 16)))
+    assert np.abs(ours.astype(int) - theirs).max() <= 1  # rounding of a float on the edge
+
+
+def test_ancestral_equals_upstream_from_the_same_noise(diffusion, cpu):
+    ours, _ = draw_batch(diffusion, [7], SamplingConfig(sampler="ancestral"), cpu)
+    torch.manual_seed(7)
+    theirs = as_uint8(diffusion.p_sample_loop((1, 3, 16, 16)).clamp(0, 1))
+    assert np.abs(ours.astype(int) - theirs).max() <= 1
+
+
+def test_an_image_is_the_same_however_the_batches_fall(diffusion, cpu):
+    seeds = list(range(8))
+    for config in (DDIM, DDIM.model_copy(update={"eta": 1.0}), SamplingConfig(sampler="ancestral")):
+        together, _ = draw_batch(diffusion, seeds, config, cpu)
+        apart = [draw_batch(diffusion, part, config, cpu)[0] for part in (seeds[:3], seeds[3:])]
+        difference = np.abs(together.astype(int) - np.concatenate(apart).astype(int))
+        assert difference.max() <= 1
+
+
+def test_strip_goes_from_noise_to_the_first_image(diffusion, cpu):
+    images, strip = draw_batch(diffusion, [1, 2], DDIM, cpu, frames=4)
+    assert strip.shape == (4, 3, 16, 16)
+    assert np.array_equal(strip[-1], images[0])
+
+
+def test_every_file_says_that_it_is_synthetic(generator, tmp_path, cpu):
+    sample_class(generator, 3, DDIM, 0, tmp_path, cpu, run="r1")
+    with Image.open(tmp_path / "000002.png") as image:
+        text = image.text
+    row = read_manifest(tmp_path).frame.iloc[2]
+    assert text["terrabalance:synthetic"] == "true" and "synthetic" in text["Description"]
+    assert text["terrabalance:class"] == row["class"] == "Pond"
+    assert text["terrabalance:generator"] == row["generator"] == "Pond-1"
+    assert int(text["terrabalance:seed"]) == row["seed"] and text["terrabalance:run"] == "r1"
+
+
+def test_manifest_rows_are_synthetic_training_images(generator, tmp_path, cpu):
+    sample_class(generator, 3, DDIM, 0, tmp_path, cpu, run="r")
+    frame = read_manifest(tmp_path).usable()
+    assert set(frame["source"]) == {"synthetic"} and set(frame["split"]) == {"train"}
+    assert list(frame["sha256"]) == [sha256_of(tmp_path / name) for name in frame["path"]]
+
+
+def test_sampling_resumes_without_redrawing_and_ends_the_same(generator, tmp_path, cpu):
+    whole = sample_class(generator, 7, DDIM, 0, tmp_path / "whole", cpu, run="r")
+
+    def stop(done: int, total: int, message: str = "") -> None:
+        raise KeyboardInterrupt
+
+    part = tmp_path / "part"
+    with pytest.raises(KeyboardInterrupt):
+        sample_class(generator, 7, DDIM, 0, part, cpu, "r", stop)
+    before = {path.name: path.stat().st_mtime_ns for path in part.glob("0*.png")}
+    assert len(before) == 4
+    sample_class(generator, 7, DDIM, 0, part, cpu, run="r")
+    assert pixels(part) == pixels(whole)
+    assert all((part / name).stat().st_mtime_ns == at for name, at in before.items())
+
+
+def test_a_damaged_file_is_drawn_again(generator, tmp_path, cpu):
+    whole = sample_class(generator, 4, DDIM, 0, tmp_path / "whole", cpu, run="r")
+    part = sample_class(generator, 4, DDIM, 0, tmp_path / "part", cpu, run="r")
+    (part / "done.json").unlink()
+    (part / "000001.png").write_bytes((part / "000001.png").read_bytes()[:200])
+    sample_class(generator, 4, DDIM, 0, part, cpu, run="r")
+    assert pixels(part) == pixels(whole)
+
+
+def test_another_seed_draws_other_images(generator, tmp_path, cpu):
+    one = sample_class(generator, 2, DDIM, 0, tmp_path / "one", cpu, run="r")
+    two = sample_class(generator, 2, DDIM, 1, tmp_path / "two", cpu, run="r")
+    assert not set(pixels(one)) & set(pixels(two))
+
+
+def test_an_unfinished_generator_says_to_train_first(tmp_path, cpu):
+    with pytest.raises(NotReady, match="terrabalance train"):
+        sample_class(tmp_path / "none", 2, DDIM, 0, tmp_path / "s", cpu, run="r")
+
+
+def test_more_ddim_steps_than_timesteps_are_refused(generator, tmp_path, cpu):
+    config = SamplingConfig(steps=21)
+    with pytest.raises(BadInput, match="20 timesteps"):
+        sample_class(generator, 2, config, 0, tmp_path, cpu, run="r")

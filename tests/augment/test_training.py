@@ -1,0 +1,197 @@
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from augment.batches import BatchSource
+from augment.ema import WeightAverage
+from augment.generator import GeneratorConfig, build_diffusion, load_generator
+from augment.objective import diffusion_loss
+from augment.training import Recipe, TrainingConfig, time_training_step, train_generator
+from terrabalance.errors import BadInput, TrainingDiverged
+from terrabalance.files import sha256_of
+from terrabalance.images import read_square
+
+TINY = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)
+SHORT = TrainingConfig(steps=12, batch_size=4, checkpoint_every=4, preview_every=6)
+
+
+def recipe(**training: object) -> Recipe:
+    return Recipe("Pond", TINY, SHORT.model_copy(update=training), seed=1)
+
+
+class Stopped(Exception):
+    pass
+
+
+def stop_at(step: int):
+    def listener(done: int, total: int, message: str = "") -> None:
+        if done >= step:
+            raise Stopped
+
+    return listener
+
+
+def test_loss_equals_upstreams_p_losses():
+    for objective in ("pred_v", "pred_noise", "pred_x0"):
+        config = TINY.model_copy(update={"objective": objective, "min_snr": True})
+        diffusion = build_diffusion(config)
+        images, noise = torch.rand(4, 3, 16, 16) * 2 - 1, torch.randn(4, 3, 16, 16)
+        times = torch.tensor([0, 3, 11, 19])
+        ours = diffusion_loss(diffusion, images, times, noise, "l2")
+        torch.testing.assert_close(ours, diffusion.p_losses(images, times, noise=noise))
+
+
+def test_l1_is_the_mean_absolute_error_of_the_tutorial():
+    diffusion = build_diffusion(TINY.model_copy(update={"objective": "pred_noise"}))
+    images, noise = torch.zeros(2, 3, 16, 16), torch.randn(2, 3, 16, 16)
+    times = torch.tensor([5, 5])
+    predicted = diffusion.model(diffusion.q_sample(images, times, noise), times)
+    ours = diffusion_loss(diffusion, images, times, noise, "l1")
+    torch.testing.assert_close(ours, (predicted - noise).abs().mean())
+
+
+def test_every_image_is_seen_once_an_epoch(squares):
+    source = BatchSource(squares, 5, n_symmetries=1, timesteps=10, key=(0, "train", "x"))
+    drawn = torch.cat([source._indices(i) for i in range(12)])  # 60 draws, five epochs of 12
+    for epoch in drawn.split(12):
+        assert sorted(epoch.tolist()) == list(range(12))
+
+
+def test_a_batch_does_not_depend_on_the_batches_before_it(squares):
+    def source() -> BatchSource:
+        return BatchSource(squares, 4, n_symmetries=8, timesteps=10, key=(0, "train", "x"))
+
+    one, other = source(), source()
+    for index in range(3):
+        one[index]
+    for left, right in zip(one[7], other[7], strict=True):
+        assert torch.equal(left, right)
+
+
+def test_batches_are_scaled_to_minus_one_and_one():
+    white = np.full((3, 3, 16, 16), 255, np.uint8)
+    images, times, noise = BatchSource(white, 4, 8, 10, key=("k",))[0]
+    assert torch.all(images == 1) and images.shape == noise.shape == (4, 3, 16, 16)
+    assert times.min() >= 0 and times.max() < 10
+
+
+def test_average_follows_the_definition():
+    network = torch.nn.Linear(2, 1)
+    average = WeightAverage(network, decay=0.9)
+    start = network.weight.detach().clone()
+    with torch.no_grad():
+        network.weight += 1
+    average.update(network, step=1)  # warm-up decay (1 + 1) / (10 + 1)
+    torch.testing.assert_close(average.network.weight, start + (1 - 2 / 11))
+    average.update(network, step=10_000)  # 0.9 from here on
+    torch.testing.assert_close(average.network.weight, start + 1 - 0.9 * 2 / 11)
+
+
+def test_stopped_and_resumed_training_ends_bit_identical(squares, tmp_path, cpu):
+    whole = train_generator(squares, recipe(), tmp_path / "whole", cpu)
+    broken = tmp_path / "broken"
+    for step in (4, 8):  # twice: the second stop is after a resume
+        with pytest.raises(Stopped):
+            train_generator(squares, recipe(), broken, cpu, stop_at(step + 4))
+    train_generator(squares, recipe(), broken, cpu)
+    for name in ("generator.safetensors", "losses.csv", "previews/step_0000012.png"):
+        assert sha256_of(whole / name) == sha256_of(broken / name), name
+
+
+def test_a_killed_process_resumes_bit_identical(tmp_path, cpu):
+    script = Path(__file__).with_name("train_until_killed.py")
+    folder = tmp_path / "killed"
+    process = subprocess.Popen([sys.executable, str(script), str(folder)])
+    checkpoints = folder / "checkpoints"
+    deadline = time.monotonic() + 120
+    while not list(checkpoints.glob("step_*.pt")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the training ended before it could be killed"
+    subprocess.run([sys.executable, str(script), str(folder)], check=True)
+    subprocess.run([sys.executable, str(script), str(tmp_path / "whole")], check=True)
+    for name in ("generator.safetensors", "losses.csv"):
+        assert sha256_of(folder / name) == sha256_of(tmp_path / "whole" / name), name
+
+
+def test_finished_training_is_not_repeated(squares, tmp_path, cpu):
+    train_generator(squares, recipe(), tmp_path, cpu)
+    train_generator(squares, recipe(), tmp_path, cpu, stop_at(0))  # would raise if it ran
+
+
+def test_training_lowers_the_loss_and_leaves_what_the_report_needs(squares, tmp_path, cpu):
+    recipe_ = recipe(steps=120, learning_rate=2e-3, preview_every=60, checkpoint_every=60)
+    train_generator(squares, recipe_, tmp_path, cpu)
+    with (tmp_path / "losses.csv").open() as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+    assert np.mean(losses[-3:]) < 0.6 * losses[0]
+    assert read_square(tmp_path / "previews" / "step_0000060.png", 16).shape == (3, 16, 16)
+    assert list((tmp_path / "tensorboard").iterdir())
+    assert not list((tmp_path / "checkpoints").glob("*.pt"))
+    diffusion, card = load_generator(tmp_path, cpu)
+    assert card["images_seen"] == 480 and card["n_images"] == 12
+    assert not diffusion.training
+
+
+def test_accumulated_batches_count_as_one_step(squares, tmp_path, cpu):
+    train_generator(squares, recipe(steps=3, accumulate=2), tmp_path, cpu)
+    _, card = load_generator(tmp_path, cpu)
+    assert card["steps"] == 3 and card["images_seen"] == 24
+
+
+def test_too_few_images_say_what_to_do(squares, tmp_path, cpu):
+    with pytest.raises(BadInput, match=r"Pond: 1 images .* --classes"):
+        train_generator(squares[:1], recipe(), tmp_path, cpu)
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(squares, tmp_path, cpu):
+    with pytest.raises(TrainingDiverged, match="learning_rate"):
+        train_generator(squares, recipe(steps=40, learning_rate=1e30), tmp_path, cpu)
+    assert not (tmp_path / "done.json").exists()
+
+
+def test_a_changed_precision_is_refused_instead_of_mixed(squares, tmp_path, cpu):
+    with pytest.raises(Stopped):
+        train_generator(squares, recipe(precision="fp32"), tmp_path, cpu, stop_at(8))
+    with pytest.raises(BadInput, match="began in fp32"):
+        train_generator(squares, recipe(precision="bf16"), tmp_path, cpu)
+
+
+def test_bf16_training_stays_close_to_fp32(squares, tmp_path, cpu):
+    losses = []
+    for precision in ("fp32", "bf16"):
+        folder = train_generator(squares, recipe(precision=precision), tmp_path / precision, cpu)
+        losses.append(load_generator(folder, cpu)[1]["final_loss"])
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+
+
+def test_a_size_the_network_cannot_halve_names_the_nearest():
+    with pytest.raises(ValueError, match="nearest sizes that can are 48 and 56"):
+        GeneratorConfig(image_size=50, dim_mults=(1, 2, 4, 8))
+
+
+def test_weights_of_another_network_are_refused_by_name(squares, tmp_path, cpu):
+    train_generator(squares, recipe(), tmp_path, cpu)
+    card = tmp_path / "card.json"
+    card.write_text(card.read_text().replace('"dim": 8', '"dim": 16'))
+    with pytest.raises(BadInput, match=r"tensor '.*' has shape .* wants"):
+        load_generator(tmp_path, cpu)
+
+
+def test_time_of_a_step_is_measured(cpu):
+    assert 0 < time_training_step(TINY, SHORT, cpu) < 10
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_training_runs_on_the_gpu(squares, tmp_path):
+    folder = train_generator(squares, recipe(), tmp_path, torch.device("cuda"))
+    assert load_generator(folder, torch.device("cuda"))[1]["device"] == "cuda"

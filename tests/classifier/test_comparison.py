@@ -1,0 +1,169 @@
+import json
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from classifier.bootstrap import Paired, bootstrap, holm
+from classifier.comparison import compare, read_predictions, verdict
+from terrabalance.errors import BadInput
+
+
+def guesses(
+    recalls: dict[str, list[float]], n: int = 50, seeds: int = 3, seed_noise: float = 0, rng_seed=0
+) -> pd.DataFrame:
+    """Draw test predictions with a chance of being right for each arm and class."""
+    rng, rows = np.random.default_rng(rng_seed), []
+    n_classes = len(next(iter(recalls.values())))
+    for arm, chances in recalls.items():
+        for seed in range(seeds):
+            luck = rng.normal(0, seed_noise) if seed_noise else 0
+            for label, chance in enumerate(chances):
+                right = rng.random(n) < chance + luck
+                other = (label + rng.integers(1, n_classes, n)) % n_classes
+                rows += [
+                    (arm, seed, "test", f"{label}/{i:04d}.png", f"c{label}",
+                     f"c{label if right[i] else other[i]}")
+                    for i in range(n)
+                ]  # fmt: skip
+    columns = ["arm", "seed", "split", "path", "class", "predicted"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def judged(predictions: pd.DataFrame, n_classes: int = 3) -> dict:
+    counts = {f"c{label}": 10 for label in range(n_classes)}
+    n_train = {"real": counts, "synthetic": {**counts, "c0": 90}}
+    return compare(predictions, n_train, 64, {"model": "resnet18"})
+
+
+def test_a_planted_gain_in_one_class_is_found_there_only():
+    record = judged(guesses({"real": [0.4, 0.8, 0.8], "synthetic": [0.8, 0.8, 0.8]}))
+    assert record["verdict"]["outcome"] == "helped"
+    assert [row["verdict"] for row in record["per_class"]] == ["helped", "unchanged", "unchanged"]
+    gain = record["difference"]["balanced_accuracy"]
+    assert 0 < gain["low"] < gain["mean"] < gain["high"] < 0.3
+    json.dumps(record, allow_nan=False)
+
+
+def test_a_planted_loss_is_called_a_loss():
+    record = judged(guesses({"real": [0.9] * 3, "synthetic": [0.6] * 3}))
+    assert record["verdict"]["outcome"] == "hurt"
+    assert {row["verdict"] for row in record["per_class"]} == {"hurt"}
+    assert "lowered balanced accuracy by" in record["verdict"]["sentence"]
+
+
+@pytest.mark.parametrize("seed_noise", [0.0, 0.1])
+def test_equal_arms_are_rarely_told_apart(seed_noise):
+    outcomes = [
+        judged(guesses({"real": [0.7] * 3, "synthetic": [0.7] * 3}, 20, 3, seed_noise, run))
+        for run in range(50)
+    ]
+    claims = [r["verdict"]["outcome"] != "no clear difference" for r in outcomes]
+    assert sum(claims) <= 7  # 5 % of 50 is 2.5; 8 or more would come up once in 300 tries
+
+
+def test_numbers_of_the_record_add_up():
+    predictions = guesses({"real": [0.5] * 3, "synthetic": [0.6] * 3}, n=12, seeds=2)
+    record = judged(predictions)
+    assert record["arms"] == ["real", "synthetic"] and record["seeds"] == [0, 1]
+    assert record["n_test"] == 36 and np.sum(record["confusion"]["real"]) == 72
+    metrics = record["metrics"]
+    for name in ("accuracy", "balanced_accuracy", "macro_f1"):
+        gap = metrics["synthetic"][name]["mean"] - metrics["real"][name]["mean"]
+        assert record["difference"][name]["mean"] == pytest.approx(gap)
+    assert record["per_class"][0]["n_train"] == {"real": 10, "synthetic": 90}
+
+
+def test_rows_of_val_do_not_count():
+    predictions = guesses({"real": [0.5] * 3, "synthetic": [0.6] * 3}, n=12)
+    val = predictions.assign(split="val", predicted="c0")
+    assert judged(pd.concat([val, predictions])) == judged(predictions)
+
+
+def test_order_of_rows_and_repetition_change_nothing():
+    predictions = guesses({"real": [0.5] * 3, "synthetic": [0.6] * 3}, n=12)
+    assert judged(predictions.sample(frac=1, random_state=1)) == judged(predictions)
+
+
+def test_a_class_without_test_images_is_left_unjudged():
+    predictions = guesses({"real": [0.5] * 3, "synthetic": [0.6] * 3}, n=12)
+    row = judged(predictions, n_classes=4)["per_class"][3]
+    assert row["n_test"] == 0 and row["verdict"] == "unchanged"
+    assert (row["recall_change"]["low"], row["recall_change"]["high"]) == (-1, 1)
+
+
+def test_three_lucky_images_prove_nothing():
+    record = judged(guesses({"real": [0.0] * 3, "synthetic": [1.0] * 3}, n=3))
+    assert {row["verdict"] for row in record["per_class"]} == {"unchanged"}
+
+
+def test_one_seed_is_said_not_to_cover_training():
+    record = judged(guesses({"real": [0.4] * 3, "synthetic": [0.9] * 3}, seeds=1))
+    assert "1 seed," in record["verdict"]["sentence"]
+    assert "does not cover the variation between trainings" in record["verdict"]["sentence"]
+
+
+def test_the_sentence_says_size_interval_and_basis():
+    assert verdict({"mean": 0.021, "low": 0.004, "high": 0.038}, 3, 1536)["sentence"] == (
+        "Synthetic images raised balanced accuracy by 2.1 points (95 % interval 0.4 to 3.8, "
+        "3 seeds, 1,536 real test images): they helped."
+    )
+    unclear = verdict({"mean": -0.002, "low": -0.01, "high": 0.006}, 3, 1536)
+    assert unclear["outcome"] == "no clear difference"
+    assert "neither help nor harm" in unclear["sentence"]
+
+
+def test_an_arm_that_lacks_an_image_is_refused():
+    predictions = guesses({"real": [0.5] * 3, "synthetic": [0.6] * 3}, n=12).iloc[:-1]
+    with pytest.raises(BadInput, match="'synthetic', seed 2 predicts 35 of 36"):
+        judged(predictions)
+
+
+def test_an_arm_that_lacks_a_seed_is_refused():
+    predictions = guesses({"real": [0.5] * 3, "synthetic": [0.6] * 3}, n=12)
+    lacking = predictions[(predictions["arm"] == "real") | (predictions["seed"] != 1)]
+    with pytest.raises(BadInput, match="'synthetic', seed 1 predicts 0 of 36"):
+        judged(lacking)
+
+
+def test_arms_that_disagree_on_the_truth_are_refused():
+    predictions = guesses({"real": [0.5] * 3, "synthetic": [0.6] * 3}, n=12)
+    predictions.loc[0, "class"] = "c2"
+    with pytest.raises(BadInput, match=r"the true class of '0/0000\.png'"):
+        judged(predictions)
+
+
+def test_no_predictions_on_test_are_refused():
+    with pytest.raises(BadInput, match="no predictions on split test"):
+        judged(guesses({"real": [0.5] * 3, "synthetic": [0.6] * 3}, n=12).assign(split="val"))
+
+
+def test_thirty_classes_and_three_seeds_take_less_than_five_seconds():
+    predictions = guesses({"real": [0.7] * 30, "synthetic": [0.75] * 30}, n=51)
+    started = time.perf_counter()
+    record = judged(predictions, n_classes=30)
+    assert time.perf_counter() - started < 5
+    assert record["n_test"] == 1530
+
+
+def test_the_spread_of_the_bootstrap_is_that_of_a_proportion():
+    rng = np.random.default_rng(0)
+    truth = np.repeat([0, 1], 400)
+    after = np.where(rng.random(800) < 0.8, truth, 1 - truth)
+    paired = Paired(np.stack([truth, after])[:, None], truth, 2)
+    spread = bootstrap(paired)[:, 0].std()
+    assert spread == pytest.approx(np.sqrt(0.8 * 0.2 / 800), rel=0.1)
+
+
+def test_holm_stops_at_the_first_that_fails():
+    assert holm(np.array([0.03, 0.001, 0.02])).tolist() == [True, True, True]
+    assert holm(np.array([0.04, 0.001, 0.03])).tolist() == [False, True, False]
+
+
+def test_a_class_called_na_survives_the_file(tmp_path):
+    path = tmp_path / "predictions.csv"
+    path.write_text("split,path,class,predicted,confidence\ntest,a.png,NA,1,0.5\n")
+    rows = read_predictions({("real", 0): path, ("synthetic", 0): path})
+    assert rows["class"].tolist() == ["NA", "NA"] and rows["predicted"].tolist() == ["1", "1"]
+    assert rows["arm"].tolist() == ["real", "synthetic"]

@@ -1,0 +1,105 @@
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from classifier.comparison import compare
+from classifier.report import comparison_markdown, comparison_section
+
+HOSTILE = '"><script>alert(1)</script>'
+CLASSES = ["Forest", "River", "<b>x</b>", HOSTILE]
+ARMS = {"real": (0.9, 0.9, 0.3, 0.6), "synthetic": (0.9, 0.9, 0.95, 0.6)}
+
+
+def predictions(n_each: int = 30, seeds: int = 2) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    rows = [
+        {"arm": arm, "seed": seed, "split": "test", "path": f"{at}/{i}", "class": name,
+         "predicted": name if rng.random() < rates[at] else CLASSES[(at + 1) % 4]}
+        for arm, rates in ARMS.items()
+        for seed in range(seeds)
+        for at, name in enumerate(CLASSES)
+        for i in range(n_each)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture(scope="module")
+def record() -> dict[str, Any]:
+    real = dict(zip(CLASSES, [200, 100, 20, 50], strict=True))
+    n_train = {"real": real, "synthetic": dict.fromkeys(CLASSES, 200)}
+    training = {"model": "m<b>", "steps": 10, "betas": [1, 2], "weights": None, "seeds": [0, 1]}
+    return compare(predictions(), n_train, 64, training)
+
+
+@pytest.fixture(scope="module")
+def html(record: dict[str, Any]) -> str:
+    return str(comparison_section(record).html)
+
+
+def test_the_verdict_comes_first_in_the_colour_of_its_outcome(record: dict[str, Any], html: str):
+    assert record["verdict"]["outcome"] == "helped"
+    assert html.lstrip().startswith('<div class="verdict helped">')
+    assert html.index("The synthetic images helped.") < html.index("<table")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind", "headline"),
+    [("hurt", "hurt", "The synthetic images hurt."),
+     ("no clear difference", "unchanged", "No clear difference.")],
+)  # fmt: skip
+def test_other_outcomes_are_said_as_plainly(
+    record: dict[str, Any], outcome: str, kind: str, headline: str
+):
+    other = {**record, "verdict": {"outcome": outcome, "sentence": "So it is."}}
+    html = comparison_section(other).html
+    assert f'<div class="verdict {kind}">' in html
+    assert headline in html
+    assert "So it is." in html
+
+
+def test_classes_are_shown_rarest_first(html: str):
+    chart = html[html.index("Change of recall") : html.index("Scores per class")]
+    names = re.findall(r"<bdi>(.*?)</bdi>", chart)
+    assert names[0] == "&lt;b&gt;x&lt;/b&gt;"
+    assert names[2:] == ["River", "Forest"]
+
+
+def test_only_a_proven_change_is_coloured(html: str):
+    assert html.count('class="change helped"') == 1
+    assert html.count('class="change unchanged"') == 3
+
+
+def test_matrices_are_in_per_cent_of_the_true_class(record: dict[str, Any], html: str):
+    matrix = record["confusion"]["real"]
+    share = 100 * matrix[0][0] / sum(matrix[0])
+    assert f"Forest → Forest: {matrix[0][0]}" in html
+    assert f">{share:.0f}</td>" in html
+
+
+def test_a_class_without_test_images_has_an_empty_row(record: dict[str, Any]):
+    empty = [[0] * 4, *record["confusion"]["real"][1:]]
+    other = {**record, "confusion": {"real": empty, "synthetic": empty}}
+    assert "Forest → Forest" not in comparison_section(other).html
+
+
+def test_nothing_a_stranger_wrote_becomes_markup(html: str):
+    assert "<script" not in html
+    assert "<b>x" not in html
+    assert "m&lt;b&gt;" in html
+
+
+def test_settings_without_a_plain_value_are_left_out(html: str):
+    assert "Betas" not in html
+    assert "Weights" not in html
+    assert "<dt>Steps</dt>" in html
+
+
+def test_markdown_says_the_sentence_and_the_classes_that_changed(record: dict[str, Any]):
+    text = comparison_markdown(record)
+    assert "raised balanced accuracy" in text
+    assert "&lt;b&gt;x" in text
+    assert "<" not in text
+    assert "River" not in text

@@ -1,0 +1,39 @@
+"""What all tests share: small real images, and one thread a process where that decides speed."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+
+# The networks here are tiny: a second thread costs more in waiting than it brings.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def aid() -> Path:
+    """The real images, where this checkout has them beside it."""
+    if not (SHARED / "aid").is_dir():
+        pytest.skip("../shared/aid is not here: the real AID images do not ship with the project")
+    return SHARED
+
+
+@pytest.fixture
+def squares() -> np.ndarray:
+    """(12, 3, 16, 16) uint8: smooth colour gradients, each in its own direction."""
+    y, x = np.mgrid[0:16, 0:16] / 15
+    turns = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    ramps = [(np.cos(a) * x + np.sin(a) * y) * 60 + 128 for a in turns]
+    return np.stack([np.stack([r, 255 - r, r * 0.5]) for r in ramps]).astype(np.uint8)
+
+
+@pytest.fixture
+def cpu() -> torch.device:
+    return torch.device("cpu")

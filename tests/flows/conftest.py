@@ -1,0 +1,41 @@
+"""A tiny but whole job: three drawn classes, one to fill, networks of a few thousand weights."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from augment.scenes import draw_dataset
+
+_TINY_TOML = """
+preset = "demo"
+drawn = true
+device = "cpu"
+plan = { target = "max", rarest = 1 }
+generator = { image_size = 16, dim = 8, dim_mults = [1, 2], timesteps = 20 }
+training = { steps = 6, batch_size = 4, preview_every = 6, checkpoint_every = 3 }
+sampling = { steps = 4 }
+classifier = { model = "test_resnet", image_size = 32, steps = 4, batch_size = 8, seeds = [0, 1] }
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny() -> dict[str, Any]:
+    """Settings of the tiny job, but for `data` and `workdir`."""
+    return tomllib.loads(_TINY_TOML)
+
+
+@pytest.fixture
+def tiny_toml(tmp_path) -> Path:
+    """The same as a file for --config."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(_TINY_TOML)
+    return path
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory) -> Path:
+    """A folder of 10 Forest, 8 River and 5 Beach, 32 px."""
+    counts = {"Forest": 10, "River": 8, "Beach": 5}
+    return draw_dataset(tmp_path_factory.mktemp("drawn") / "scenes", counts, side_px=32)

@@ -1,0 +1,77 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+COMMANDS = ["run", "scan", "plan", "train", "sample", "assemble", "classify", "report"]
+
+
+def terrabalance(*words: str, cwd=None) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "flows", *map(str, words)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
+        timeout=240,
+        check=False,
+    )
+
+
+def test_help_of_the_whole_lists_every_command():
+    text = terrabalance("--help").stdout
+    assert all(name in text for name in [*COMMANDS, "demo", "settings"])
+
+
+def test_help_does_not_wait_for_torch_or_prefect():
+    code = (
+        "import sys; from typer.testing import CliRunner; from flows.cli import app; "
+        "assert CliRunner().invoke(app, ['run', '--help']).exit_code == 0; "
+        "sys.exit(bool({'torch', 'prefect', 'pandas'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_says_what_data_is(command):
+    result = terrabalance(command, "--help")
+    assert result.returncode == 0
+    assert "one subfolder a class" in result.stdout and "--preset" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["scan", "nowhere"], "nowhere"),
+        (["scan", ".", "--set", "generator.setps=3"], "generator.setps"),
+        (["scan", ".", "--preset", "huge"], "preset"),
+        (["plan", ".", "--target", "most"], "plan.target"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(words, reason, tmp_path):
+    result = terrabalance(*words, cwd=tmp_path)
+    assert result.returncode == 2
+    assert reason in result.stderr and "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_scan_prints_counts_and_what_was_left_out(scenes, tmp_path):
+    result = terrabalance("scan", scenes, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "Forest" in result.stdout and "Imbalance ratio" in result.stdout
+    assert "not an image: 1 (README.txt)" in result.stdout
+
+
+def test_stages_one_by_one_end_with_a_report(scenes, tiny_toml, tmp_path):
+    for command in ("plan", "train", "sample", "assemble", "classify", "report"):
+        result = terrabalance(command, scenes, "--config", tiny_toml, "--name", "x", cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+    assert (tmp_path / "reports" / "x" / "index.html").stat().st_size > 10_000
+    assert "Report:" in result.stdout
+
+
+def test_settings_lists_every_field_with_its_meaning():
+    text = terrabalance("settings").stdout
+    for name in ("training.steps", "generator.objective", "classifier.model", "split.val"):
+        assert name in text

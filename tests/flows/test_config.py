@@ -1,0 +1,82 @@
+import pytest
+
+from flows.config import RunConfig, build_config
+from flows.presets import PRESETS, merge
+from terrabalance.errors import BadInput
+
+
+def test_a_preset_fills_only_what_is_left_open(tmp_path):
+    config = RunConfig(data=tmp_path, preset="cpu", training={"steps": 7})
+    assert config.training.steps == 7
+    assert config.training.learning_rate == PRESETS["cpu"]["training"]["learning_rate"]
+
+
+def test_the_tutorial_preset_has_the_tutorials_hyper_parameters(tmp_path):
+    config = RunConfig(data=tmp_path, preset="tutorial")
+    generator, training = config.generator, config.training
+    assert (generator.dim, generator.dim_mults) == (64, (1, 2, 4, 8))
+    assert (generator.image_size, generator.timesteps) == (256, 1000)
+    assert (training.batch_size, training.accumulate, training.steps) == (10, 2, 10_000)
+    assert (training.learning_rate, training.ema_decay, training.loss) == (8e-5, 0.995, "l1")
+    assert training.precision == "fp32" and training.preview_every == 1000
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_valid(preset, tmp_path):
+    RunConfig(data=tmp_path, preset=preset)
+
+
+def test_all_wrong_fields_are_named_in_one_message(tmp_path):
+    settings = ["generator.setps=4", "training.steps=-1", "plan.target=most"]
+    with pytest.raises(BadInput) as error:
+        build_config(tmp_path, None, settings, {})
+    for name in ("generator.setps", "training.steps", "plan.target"):
+        assert name in str(error.value)
+
+
+def test_settings_win_over_the_file_and_options_over_settings(tmp_path):
+    file = tmp_path / "run.toml"
+    file.write_text('seed = 1\n[training]\nsteps = 5\nloss = "l1"\n')
+    config = build_config(tmp_path, file, ["training.steps=6", "seed=2"], {"seed": 3})
+    assert (config.training.steps, config.training.loss, config.seed) == (6, "l1", 3)
+
+
+def test_a_setting_may_be_text_without_quotes(tmp_path):
+    assert build_config(tmp_path, None, ["plan.target=50%"], {}).plan.target == "50%"
+
+
+def test_a_setting_without_equals_says_how_to_write_it(tmp_path):
+    with pytest.raises(BadInput, match=r"section\.field=value"):
+        build_config(tmp_path, None, ["steps"], {})
+
+
+def test_a_broken_toml_file_is_named(tmp_path):
+    file = tmp_path / "run.toml"
+    file.write_text("seed = ")
+    with pytest.raises(BadInput, match=r"run\.toml"):
+        build_config(tmp_path, file, [], {})
+
+
+def test_device_and_workdir_do_not_change_what_the_result_is(tmp_path):
+    one = RunConfig(data=tmp_path)
+    two = RunConfig(data=tmp_path, device="cpu", workdir=tmp_path / "w")
+    assert one.result_key == two.result_key and one.run_name == two.run_name
+    assert one.result_key != RunConfig(data=tmp_path, seed=1).result_key
+
+
+def test_a_run_name_never_leaves_its_folder(tmp_path):
+    assert "/" not in RunConfig(data=tmp_path, name="../../etc").run_name
+
+
+def test_a_config_survives_json(tmp_path):
+    config = RunConfig(data=tmp_path, preset="tutorial", plan={"classes": ("Pond",)})
+    again = RunConfig(**config.model_dump(mode="json"))
+    assert again.model_dump() == config.model_dump()
+    assert again.run_name == config.run_name
+
+
+def test_merge_keeps_both_sides():
+    assert merge({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}, "d": 4}) == {
+        "a": {"b": 1, "c": 3},
+        "d": 4,
+    }

@@ -1,0 +1,58 @@
+import pytest
+import torch
+from torch import nn
+
+from terrabalance.checkpoint import load_into, load_newest, save_checkpoint
+from terrabalance.errors import BadInput
+
+
+def test_what_was_saved_comes_back(tmp_path):
+    parts = {"model": nn.Linear(2, 3).state_dict(), "losses": [(1, 0.5)], "note": "Pond"}
+    save_checkpoint(tmp_path, 7, parts)
+    found = load_newest(tmp_path)
+    assert found is not None and found["step"] == 7 and found["note"] == "Pond"
+    assert torch.equal(found["model"]["weight"], parts["model"]["weight"])
+
+
+def test_newest_is_by_number_and_older_ones_are_dropped(tmp_path):
+    for step in (9, 10, 10_000_000, 9_999_999):
+        save_checkpoint(tmp_path, step, {}, keep=2)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step_10000000.pt", "step_9999999.pt"]
+    assert load_newest(tmp_path) == {"step": 10_000_000}
+
+
+def test_an_empty_or_missing_folder_has_no_checkpoint(tmp_path):
+    assert load_newest(tmp_path) is None and load_newest(tmp_path / "gone") is None
+
+
+def test_a_half_written_file_is_not_a_checkpoint(tmp_path):
+    save_checkpoint(tmp_path, 1, {})
+    (tmp_path / ".step_0000002.pt.99.part").write_bytes(b"half")
+    assert load_newest(tmp_path) == {"step": 1}
+
+
+def test_a_damaged_newest_file_is_named_with_the_way_out(tmp_path):
+    save_checkpoint(tmp_path, 1, {})
+    save_checkpoint(tmp_path, 2, {}).write_bytes(b"damaged")
+    with pytest.raises(BadInput, match=r"step_0000002\.pt: .*Delete it"):
+        load_newest(tmp_path)
+    (tmp_path / "step_0000002.pt").unlink()
+    assert load_newest(tmp_path) == {"step": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weight": torch.zeros(3, 5)}, r"'weight' has shape \(3, 5\), the model wants \(3, 2\)"),
+        ({"extra": torch.zeros(1)}, r"'extra' has shape \(1,\), the model wants None"),
+    ],
+)
+def test_a_mismatch_names_tensor_and_shapes(change, message):
+    module = nn.Linear(2, 3)
+    with pytest.raises(BadInput, match=message):
+        load_into(module, {**module.state_dict(), **change}, "w.pth")
+
+
+def test_a_missing_tensor_is_named():
+    with pytest.raises(BadInput, match=r"w\.pth: tensor 'bias' has shape None"):
+        load_into(nn.Linear(2, 3), {"weight": torch.zeros(3, 2)}, "w.pth")

@@ -1,0 +1,124 @@
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from terrabalance.errors import BadInput
+from terrabalance.files import (
+    atomic_write,
+    done,
+    fingerprint,
+    inside,
+    mark_done,
+    read_json,
+    sha256_of,
+    slug,
+    write_json,
+    write_text,
+)
+
+
+def test_a_failed_write_keeps_the_old_content_and_leaves_nothing(tmp_path):
+    path = tmp_path / "new" / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(RuntimeError), atomic_write(path) as file:
+        file.write(b"half of the n")
+        raise RuntimeError
+    assert path.read_text() == "old" and [p.name for p in path.parent.iterdir()] == ["a.txt"]
+
+
+def test_others_may_read_what_was_written(tmp_path):
+    write_text(tmp_path / "a.txt", "x")
+    (tmp_path / "b.txt").write_text("x")
+    assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "b.txt").stat().st_mode
+
+
+def test_a_killed_writer_leaves_the_old_content(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    script = f"""
+import pathlib, time
+from terrabalance.files import atomic_write
+with atomic_write(pathlib.Path({str(path)!r})) as file:
+    file.write(b"new" * 100000); file.flush()
+    print("half", flush=True); time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    assert process.stdout is not None and process.stdout.readline() == b"half\n"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert path.read_bytes() == b"old"
+    write_text(path, "new")
+    assert path.read_bytes() == b"new"
+
+
+def test_json_comes_back_and_nan_is_refused(tmp_path):
+    write_json(tmp_path / "a.json", {"b": [1, 2.5, "é"]})
+    assert read_json(tmp_path / "a.json") == {"b": [1, 2.5, "é"]}
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "a.json", float("nan"))
+    assert read_json(tmp_path / "a.json") == {"b": [1, 2.5, "é"]}
+
+
+def test_broken_json_is_named(tmp_path):
+    (tmp_path / "a.json").write_bytes(b"{\xff")
+    with pytest.raises(BadInput, match=r"a\.json"):
+        read_json(tmp_path / "a.json")
+
+
+def test_a_fingerprint_follows_the_content_not_the_order_of_keys():
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    assert fingerprint("ab", "c") != fingerprint("a", "bc")
+    assert re.fullmatch("[0-9a-f]{12}", fingerprint(1))
+    assert fingerprint("terrabalance") == fingerprint("terrabalance", length=32)[:12]
+
+
+def test_sha256_is_that_of_the_bytes(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc" * 1000)
+    assert sha256_of(tmp_path / "a") == hashlib.sha256(b"abc" * 1000).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["Pond", "Bare_Land-2", "a" * 64, "0"])
+def test_a_plain_name_stays_as_it_is(name):
+    assert slug(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../up", "/root", "a/b", "..", ".", "", "-rf", "池", "a b", "a" * 65, "a\0b", ".hidden", "x\n",
+     "<script>"],
+)  # fmt: skip
+def test_any_other_name_becomes_one_safe_folder(name, tmp_path):
+    safe = slug(name)
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", safe)
+    assert (tmp_path / safe).resolve().parent == tmp_path.resolve()
+
+
+def test_two_names_never_share_a_slug():
+    names = ["a b", "a/b", "a.b", "a-b", "池", "沼", "", "class", "Pond", "pond "]
+    assert len({slug(name) for name in names}) == len(names)
+
+
+@pytest.mark.parametrize("path", ["../a", "/etc/passwd", "a/../../b", "link/a"])
+def test_a_path_that_leaves_its_folder_is_refused(tmp_path, path):
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "link").symlink_to(tmp_path)
+    with pytest.raises(BadInput, match="leaves its folder"):
+        inside(root, path)
+
+
+@pytest.mark.parametrize("path", ["a", "a/b.png", "a/../b", "..a"])
+def test_a_path_that_stays_is_joined(tmp_path, path):
+    assert inside(tmp_path, path) == tmp_path / path
+
+
+def test_a_stage_is_done_once_it_says_so(tmp_path):
+    assert done(tmp_path / "stage") is None
+    mark_done(tmp_path / "stage", {"n_images": 3})
+    assert done(tmp_path / "stage") == {"n_images": 3}

@@ -1,0 +1,150 @@
+import random
+import warnings
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from terrabalance.errors import UnreadableImage
+from terrabalance.images import (
+    Decoded,
+    decode,
+    grid,
+    read_square,
+    read_squares,
+    to_pil,
+    to_rgb,
+    write_png,
+)
+
+
+@pytest.fixture
+def ramp() -> np.ndarray:
+    """(3, 24, 40) uint8: each band another gradient."""
+    y, x = np.mgrid[0:24, 0:40]
+    return np.stack([x * 6, y * 10, 255 - x * 6]).astype(np.uint8)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp", "TIFF"])
+def test_lossless_formats_come_back_exactly(tmp_path, ramp, suffix):
+    path = tmp_path / f"a.{suffix}"
+    more = {"lossless": True} if suffix == "webp" else {}
+    to_pil(ramp).save(path, **more)
+    decoded = decode(path)
+    assert decoded.mode == "RGB" and np.array_equal(decoded.pixels, ramp)
+
+
+@pytest.mark.parametrize(
+    "mode, shape",
+    [("1", (1, 24, 40)), ("L", (1, 24, 40)), ("LA", (1, 24, 40)), ("P", (3, 24, 40)),
+     ("RGBA", (3, 24, 40))],
+)  # fmt: skip
+def test_every_mode_of_png_loses_alpha_and_palette_only(tmp_path, ramp, mode, shape):
+    to_pil(ramp).convert(mode).save(tmp_path / "a.png")
+    decoded = decode(tmp_path / "a.png")
+    assert decoded.mode == mode and decoded.pixels.shape == shape
+    assert decoded.pixels.dtype == np.uint8
+
+
+def test_cmyk_jpeg_becomes_rgb(tmp_path, ramp):
+    to_pil(ramp).convert("CMYK").save(tmp_path / "a.jpg", quality=95)
+    decoded = decode(tmp_path / "a.jpg")
+    assert decoded.mode == "CMYK" and decoded.pixels.shape == (3, 24, 40)
+    assert np.abs(decoded.pixels.astype(int) - ramp).mean() < 12
+
+
+def test_sixteen_bits_keep_their_depth_and_scale_by_the_full_range(tmp_path):
+    deep = np.array([[0, 257, 32768, 65535]], np.uint16)
+    Image.fromarray(deep).save(tmp_path / "a.png")
+    decoded = decode(tmp_path / "a.png")
+    assert decoded.pixels.dtype == np.uint16 and np.array_equal(decoded.pixels[0], deep)
+    assert to_rgb(decoded)[:, 0].tolist() == [[0, 1, 128, 255]] * 3
+
+
+@pytest.mark.parametrize("compression", [None, "lzw", "deflate"])
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_many_bands_of_sixteen_bits_are_read_in_file_order(tmp_path, planar, compression):
+    bands = np.random.default_rng(0).integers(0, 2**16, (6, 20, 30), dtype=np.uint16)
+    stored = bands.transpose(1, 2, 0) if planar == "contig" else bands
+    tifffile.imwrite(tmp_path / "a.tif", stored, planarconfig=planar, photometric="minisblack",
+                     compression=compression)  # fmt: skip
+    decoded = decode(tmp_path / "a.tif")
+    assert decoded.mode == "uint16x6" and np.array_equal(decoded.pixels, bands)
+    assert to_rgb(decoded).shape == (3, 20, 30)
+
+
+def test_floats_in_the_unit_range_are_read_and_others_refused(tmp_path):
+    unit = np.linspace(0, 1, 20 * 20, dtype=np.float32).reshape(20, 20)
+    tifffile.imwrite(tmp_path / "unit.tif", unit)
+    assert to_rgb(decode(tmp_path / "unit.tif")).max() == 255
+    tifffile.imwrite(tmp_path / "radiance.tif", unit * 300)
+    with pytest.raises(UnreadableImage, match=r"radiance.tif.*floats in \[0, 1\]"):
+        decode(tmp_path / "radiance.tif")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_a_damaged_file_is_decoded_or_unreadable_never_anything_else(tmp_path, ramp, suffix):
+    path = tmp_path / f"a.{suffix}"
+    to_pil(ramp).save(path)
+    whole, rng = path.read_bytes(), random.Random(0)
+    with pytest.raises(UnreadableImage, match=r"a\."):
+        path.write_bytes(whole[: len(whole) // 2])
+        decode(path)
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for _ in range(8):
+            damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+        path.write_bytes(damaged)
+        try:
+            assert decode(path).pixels.ndim == 3
+        except UnreadableImage as error:
+            assert str(path) in str(error)
+
+
+def test_grey_is_repeated_and_more_than_three_bands_lose_the_rest():
+    grey = Decoded(np.full((1, 2, 2), 7, np.uint8), "L")
+    assert to_rgb(grey).tolist() == [[[7, 7], [7, 7]]] * 3
+    five = np.arange(5, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 2), np.uint8)
+    assert to_rgb(Decoded(five, "uint8x5"))[:, 0, 0].tolist() == [0, 1, 2]
+
+
+def test_a_square_is_the_centre_and_only_resized_where_needed(tmp_path, ramp):
+    write_png(tmp_path / "a.png", ramp)
+    assert np.array_equal(read_square(tmp_path / "a.png", 24), ramp[:, :, 8:32])
+    small = read_square(tmp_path / "a.png", 12)
+    means = ramp[:, :, 8:32].reshape(3, 12, 2, 12, 2).mean((2, 4))
+    assert small.shape == (3, 12, 12) and np.abs(small - means).mean() < 2
+
+
+def test_many_squares_keep_their_order_and_tell_progress(tmp_path, squares):
+    paths = [tmp_path / f"{i}.png" for i in range(len(squares))]
+    for path, pixels in zip(paths, squares, strict=True):
+        write_png(path, pixels)
+    seen = []
+    read = read_squares(paths, 16, lambda done, total, message="": seen.append((done, total)))
+    assert np.array_equal(read, squares) and seen[-1] == (12, 12)
+
+
+def test_reading_with_threads_leaves_the_warning_filters_as_they_were(tmp_path, ramp):
+    write_png(tmp_path / "a.png", ramp)
+    before = list(warnings.filters)
+    read_squares([tmp_path / "a.png"] * 500, 8)
+    assert warnings.filters == before
+
+
+def test_a_png_carries_its_provenance_in_any_script(tmp_path, ramp):
+    write_png(tmp_path / "new" / "a.png", ramp, {"terrabalance.class": "Étang 池"})
+    with Image.open(tmp_path / "new" / "a.png") as image:
+        assert image.info["terrabalance.class"] == "Étang 池"
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["a.png"]
+
+
+def test_a_grid_tiles_row_by_row_on_white():
+    images = np.stack([np.full((3, 2, 3), value, np.uint8) for value in (10, 20, 30)])
+    canvas = grid(images, columns=2, gap_px=1)
+    assert canvas.shape == (3, 5, 7)
+    assert canvas[0, 0].tolist() == [10, 10, 10, 255, 20, 20, 20]
+    assert canvas[0, 3].tolist() == [30, 30, 30, 255, 255, 255, 255]
+    assert (canvas[:, 2] == 255).all()

@@ -1,0 +1,94 @@
+import pandas as pd
+import pytest
+
+from terrabalance.errors import BadInput, NotReady
+from terrabalance.manifest import (
+    COLUMNS,
+    Manifest,
+    count_by_class,
+    frame_of,
+    read_manifest,
+    write_manifest,
+)
+
+
+def row(path, split="train", status="ok"):
+    return {"path": path, "class": path.split("/")[0], "split": split, "status": status}
+
+
+@pytest.fixture
+def manifest(tmp_path) -> Manifest:
+    rows = [row("Pond/b.png"), row("Pond/a.png"), row("Park/c.png", "test"),
+            row("Bog/d.png", status="truncated")]  # fmt: skip
+    return Manifest(tmp_path, frame_of(rows))
+
+
+def test_what_a_row_does_not_give_is_empty(manifest):
+    first = manifest.frame.iloc[0]
+    assert list(manifest.frame) == list(COLUMNS)
+    assert (first["group"], first["seed"], first["bytes"], first["sha256"]) == (-1, -1, 0, "")
+
+
+def test_an_unknown_column_is_named():
+    with pytest.raises(BadInput, match="colour"):
+        frame_of([{"path": "a", "colour": "red"}])
+
+
+def test_no_rows_make_an_empty_frame_with_all_columns():
+    assert list(frame_of([])) == list(COLUMNS) and frame_of([]).empty
+
+
+def test_usable_rows_are_those_with_status_ok_by_path(manifest):
+    assert manifest.usable()["path"].tolist() == ["Park/c.png", "Pond/a.png", "Pond/b.png"]
+    assert manifest.usable("train", "Pond")["path"].tolist() == ["Pond/a.png", "Pond/b.png"]
+    assert manifest.classes() == ["Park", "Pond"]
+
+
+def test_counts_come_most_first_with_a_zero_for_a_class_without_images(manifest):
+    assert count_by_class(manifest, "train").to_dict() == {"Pond": 2, "Park": 0}
+    assert count_by_class(manifest).index.tolist() == ["Pond", "Park"]
+
+
+def test_a_manifest_comes_back_equal_and_finds_its_root(manifest, tmp_path):
+    folder = tmp_path / "out"
+    path = write_manifest(manifest, folder)
+    for source in (path, folder):
+        again = read_manifest(source)
+        assert again.frame.equals(manifest.frame)
+        assert again.root.resolve() == manifest.root.resolve()
+
+
+def test_a_folder_with_its_manifest_can_be_moved(manifest, tmp_path):
+    folder = tmp_path / "one"
+    write_manifest(Manifest(folder, manifest.frame), folder)
+    moved = folder.rename(tmp_path / "two")
+    assert read_manifest(moved).root.resolve() == moved
+
+
+def test_the_csv_twin_has_the_same_rows(manifest, tmp_path):
+    write_manifest(manifest, tmp_path)
+    twin = pd.read_csv(tmp_path / "manifest.csv", keep_default_na=False)
+    assert twin.astype(COLUMNS).equals(manifest.frame)
+
+
+def test_a_class_named_like_a_missing_value_or_a_formula_survives(tmp_path):
+    frame = frame_of([row("NA/a.png"), row("=1+1/b.png"), row('say "hi",\n/c.png')])
+    write_manifest(Manifest(tmp_path, frame), tmp_path)
+    assert read_manifest(tmp_path).frame["class"].tolist() == ["NA", "=1+1", 'say "hi",\n']
+
+
+def test_paths_that_leave_the_root_are_refused(tmp_path):
+    manifest = Manifest(tmp_path, frame_of([row("../evil.png")]))
+    with pytest.raises(BadInput, match="leaves its folder"):
+        manifest.paths(manifest.frame)
+
+
+def test_a_missing_or_broken_manifest_says_what_to_do(tmp_path):
+    with pytest.raises(NotReady, match="terrabalance scan"):
+        read_manifest(tmp_path)
+    (tmp_path / "manifest.parquet").write_bytes(b"not parquet")
+    with pytest.raises(BadInput, match="not a Parquet manifest"):
+        read_manifest(tmp_path)
+    pd.DataFrame({"path": ["a"]}).to_parquet(tmp_path / "manifest.parquet")
+    with pytest.raises(BadInput, match=r"lacks the columns.*sha256"):
+        read_manifest(tmp_path)
