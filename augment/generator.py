@@ -26,6 +26,10 @@ class GeneratorConfig(Settings):
     dim_mults: tuple[int, ...] = Field(
         (1, 2, 4, 8), min_length=1, description="channel multiple at each halving of the side"
     )
+    attention_heads: int = Field(4, ge=1, description="of every attention layer")
+    attention_dim: int = Field(
+        32, ge=8, description="channels a head; at small `dim` attention is most of the work"
+    )
     timesteps: int = Field(1000, ge=2, description="steps of the noising process")
     objective: Literal["pred_v", "pred_noise", "pred_x0"] = Field(
         "pred_v", description="what the network predicts"
@@ -51,7 +55,12 @@ class GeneratorConfig(Settings):
 
 def build_diffusion(config: GeneratorConfig) -> GaussianDiffusion:
     """Build the diffusion model with freshly drawn weights (global torch RNG)."""
-    unet = Unet(dim=config.dim, dim_mults=config.dim_mults)
+    unet = Unet(
+        dim=config.dim,
+        dim_mults=config.dim_mults,
+        attn_heads=config.attention_heads,
+        attn_dim_head=config.attention_dim,
+    )
     return GaussianDiffusion(
         unet,
         image_size=config.image_size,

@@ -7,10 +7,13 @@ PresetName = Literal["demo", "cpu", "gpu", "tutorial"]
 PRESETS: dict[str, dict[str, Any]] = {
     # Minutes on two cores, for the drawn scenes of `terrabalance demo`.
     "demo": {
-        "plan": {"rarest": 2, "target": "100"},
-        "generator": {"image_size": 32, "dim": 24, "dim_mults": (1, 2, 4)},
+        "plan": {"rarest": 2, "target": "80"},
+        "generator": {
+            "image_size": 32, "dim": 24, "dim_mults": (1, 2, 4), "attention_heads": 2,
+            "attention_dim": 16, "min_snr": True,
+        },
         "training": {
-            "steps": 500, "batch_size": 16, "learning_rate": 1e-3, "ema_decay": 0.99,
+            "steps": 600, "batch_size": 16, "learning_rate": 2e-3, "ema_decay": 0.99,
             "preview_every": 100, "checkpoint_every": 50,
         },
         "sampling": {"steps": 25},
@@ -22,9 +25,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     # A first look at real images without a GPU: small pictures, the three rarest classes.
     "cpu": {
         "plan": {"rarest": 3},
-        "generator": {"image_size": 32, "dim": 32, "dim_mults": (1, 2, 4)},
+        "generator": {
+            "image_size": 32, "dim": 32, "dim_mults": (1, 2, 4), "attention_heads": 2,
+            "attention_dim": 16, "min_snr": True,
+        },
         "training": {
-            "steps": 1500, "batch_size": 16, "learning_rate": 1e-3,
+            "steps": 1000, "batch_size": 16, "learning_rate": 2e-3,
             "preview_every": 250, "checkpoint_every": 100,
         },
         "sampling": {"steps": 50},

@@ -43,7 +43,7 @@ def write_real(root: Path) -> Manifest:
 OK = {"status": "ok"}
 
 
-def write_synthetic(folder: Path, name: str, count: int, catalogue: Manifest) -> Path:
+def write_synthetic(folder: Path, name: str, count: int) -> Path:
     images = [draw_scene(SCENES[name], 1000 + i, SIDE) for i in range(count)]
     real = draw_scene(SCENES[name], 0, SIDE)
     images[0] = apply_symmetry(torch.from_numpy(real.copy()), 5).numpy()  # a planted copy
@@ -83,9 +83,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "catalogue": catalogue,
         "plan": plan,
         "generators": {n: write_generator(root / "g" / slug(n), n) for n in few},
-        "synthetic": {
-            n: write_synthetic(root / "s" / slug(n), n, k, catalogue) for n, k in few.items()
-        },
+        "synthetic": {n: write_synthetic(root / "s" / slug(n), n, k) for n, k in few.items()},
         "side_px": SIDE,
     }
 
@@ -168,8 +166,7 @@ def test_every_picture_is_inside_the_page_and_says_what_it_is(html: str):
 
 def test_the_loss_curve_is_drawn(html: str):
     assert html.count("<polyline") == 4
-    assert "12,800 images seen, 400 steps, trained in 61 s on cpu" not in html
-    assert "trained in 61 s" in html
+    assert "12,800 images seen, 400 steps, trained in 61 s, on cpu" in html
 
 
 def test_the_table_has_one_row_a_class(record: dict[str, Any]):
