@@ -1,8 +1,6 @@
 """The dataset card: README.md of an assembled dataset, read by people and by Hugging Face."""
 
 import json
-import string
-import unicodedata
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from terrabalance.manifest import SPLITS, Manifest
+from terrabalance.markdown import escape_markdown
 
 _HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
 _TOLD_APART = ("name", "source", "licence", "generators")
@@ -79,18 +78,6 @@ def dataset_card(manifest: Manifest, about: Mapping[str, object]) -> str:
         _USE,
     ]
     return "\n".join(part for part in parts if part)
-
-
-def escape_markdown(text: object) -> str:
-    """Return text that Markdown shows as it is, in a table cell too; on one line.
-
-    Control and invisible formatting characters become spaces: a class name could otherwise
-    break out of its cell or turn the reading direction.
-    """
-    visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in str(text))
-    entities = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-    special = set(string.punctuation) - {"-", ","}
-    return "".join(entities.get(c, f"\\{c}" if c in special else c) for c in visible.strip())
 
 
 def _front_matter(name: str, rows: pd.DataFrame) -> str:

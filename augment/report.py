@@ -12,7 +12,8 @@ from augment.pictures import Pictures, read_curve
 from terrabalance.files import read_json
 from terrabalance.images import read_squares
 from terrabalance.manifest import Manifest, read_manifest
-from terrabalance.page import Section, markdown_table, render
+from terrabalance.markdown import markdown_table
+from terrabalance.page import Section, render
 
 _MANY_CLASSES = 8  # above it each class gets fewer and smaller pictures, to keep the page light
 _EXAMPLES = 5

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from terrabalance.charts import place, symmetric_limit
-from terrabalance.page import Section, escape_markdown, markdown_table, render
+from terrabalance.markdown import escape_markdown, markdown_table
+from terrabalance.page import Section, render
 
 _METRICS = (
     ("balanced_accuracy", "Balanced accuracy"),

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from augment.card import dataset_card, escape_markdown
+from augment.card import dataset_card
 from terrabalance.manifest import Manifest, frame_of
+from terrabalance.markdown import escape_markdown
 
 ABOUT = {
     "name": 'Demo: "small"\nlicense: mit',

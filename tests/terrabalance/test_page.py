@@ -10,11 +10,10 @@ from markupsafe import Markup
 from PIL import Image
 
 from terrabalance.charts import loss_curve, place, symmetric_limit
+from terrabalance.markdown import escape_markdown, markdown_table
 from terrabalance.page import (
     Section,
     data_uri,
-    escape_markdown,
-    markdown_table,
     render,
     write_page,
 )
