@@ -13,7 +13,7 @@ def escape_markdown(text: object) -> str:
     """
     visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in str(text))
     entities = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-    special = set(string.punctuation) - set("-+,.%()")
+    special = set(string.punctuation) - set("-+,.%")
     return "".join(entities.get(c, f"\\{c}" if c in special else c) for c in visible.strip())
 
 
