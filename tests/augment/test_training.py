@@ -1,10 +1,4 @@
 import csv
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,22 +98,6 @@ def test_stopped_and_resumed_training_ends_bit_identical(squares, tmp_path, cpu)
     train_generator(squares, recipe(), broken, cpu)
     for name in ("generator.safetensors", "losses.csv", "previews/step_0000012.png"):
         assert sha256_of(whole / name) == sha256_of(broken / name), name
-
-
-def test_a_killed_process_resumes_bit_identical(tmp_path, cpu):
-    script = Path(__file__).with_name("train_until_killed.py")
-    folder = tmp_path / "killed"
-    process = subprocess.Popen([sys.executable, str(script), str(folder)])
-    checkpoints = folder / "checkpoints"
-    deadline = time.monotonic() + 120
-    while not list(checkpoints.glob("step_*.pt")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "the training ended before it could be killed"
-    subprocess.run([sys.executable, str(script), str(folder)], check=True)
-    subprocess.run([sys.executable, str(script), str(tmp_path / "whole")], check=True)
-    for name in ("generator.safetensors", "losses.csv"):
-        assert sha256_of(folder / name) == sha256_of(tmp_path / "whole" / name), name
 
 
 def test_finished_training_is_not_repeated(squares, tmp_path, cpu):

@@ -1,0 +1,28 @@
+"""Long enough work for a test to kill: `python killable.py train|sample FOLDER`."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from augment.generator import GeneratorConfig
+from augment.sampling import SamplingConfig, sample_class
+from augment.training import Recipe, TrainingConfig, train_generator
+
+CPU = torch.device("cpu")
+NETWORK = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)
+
+
+def train(folder: Path, steps: int) -> Path:
+    images = np.random.default_rng(0).integers(0, 256, (6, 3, 16, 16), np.uint8)
+    loop = TrainingConfig(steps=steps, batch_size=4, checkpoint_every=5, preview_every=60)
+    return train_generator(images, Recipe("Pond", NETWORK, loop, seed=1), folder, CPU)
+
+
+what, where = sys.argv[1], Path(sys.argv[2])
+if what == "train":
+    train(where, steps=60)
+else:
+    generator = train(where.with_name("Pond-1"), steps=2)
+    sample_class(generator, 60, SamplingConfig(steps=10, batch_size=4), 0, where, CPU, run="r")
