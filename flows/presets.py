@@ -9,7 +9,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "demo": {
         "plan": {"rarest": 2, "target": "80"},
         "generator": {
-            "image_size": 32, "dim": 24, "dim_mults": (1, 2, 4), "attention_heads": 2,
+            "image_size": 24, "dim": 24, "dim_mults": (1, 2, 4), "attention_heads": 2,
             "attention_dim": 16, "min_snr": True,
         },
         "training": {
