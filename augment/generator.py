@@ -6,12 +6,12 @@ from typing import Any, Literal
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion, Unet
 from pydantic import Field, model_validator
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from terrabalance.checkpoint import load_into
 from terrabalance.errors import NotReady
-from terrabalance.files import done, read_json
+from terrabalance.files import atomic_write, done, read_json
 from terrabalance.settings import Settings
 
 WEIGHTS = "generator.safetensors"
@@ -73,10 +73,9 @@ def build_diffusion(config: GeneratorConfig) -> GaussianDiffusion:
 
 def save_generator(network: nn.Module, path: Path) -> None:
     """Write the weights as safetensors; `path` appears only when it is whole."""
-    aside = path.with_name(f".{path.name}.part")
     tensors = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
-    save_file(tensors, aside)
-    aside.replace(path)
+    with atomic_write(path) as file:
+        file.write(save(tensors))
 
 
 def load_generator(folder: Path, device: torch.device) -> tuple[GaussianDiffusion, dict[str, Any]]:

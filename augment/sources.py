@@ -13,6 +13,7 @@ import pandas as pd
 from augment.archives import extract, is_archive
 from terrabalance.errors import BadInput
 from terrabalance.files import inside
+from terrabalance.images import EXTENSIONS
 
 _log = logging.getLogger(__name__)
 
@@ -102,9 +103,7 @@ def _descend(root: Path) -> Path:
 def _list_folder(root: Path) -> Source:
     tops = _folders(root)
     if not tops:
-        raise BadInput(
-            f"{root}: no subfolders. Put the images of each class in a folder named as the class."
-        )
+        raise BadInput(f"{root}: no subfolders. Put each class in a folder with its name.")
     parted = _is_parted(root, tops)
     entries, problems = [], []
     for path in _files(root):
@@ -115,6 +114,8 @@ def _list_folder(root: Path) -> Source:
         else:
             entries.append(_entry_below(path, parted))
     _refuse(root, problems)
+    # A readme or a licence beside the class folders is no image gone wrong.
+    entries = [e for e in entries if e.class_name or Path(e.path).suffix.lower() in EXTENSIONS]
     return Source(root, sorted(entries, key=lambda entry: natural_key(entry.path)))
 
 

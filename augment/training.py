@@ -6,35 +6,31 @@ data order, symmetries, timesteps and noise of a step are functions of (seed, cl
 the step number is the whole random state: a resumed run repeats nothing and skips nothing.
 """
 
-import csv
-import io
 import logging
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from augment.batches import BatchSource
 from augment.ema import WeightAverage
-from augment.generator import CARD, WEIGHTS, GeneratorConfig, build_diffusion, save_generator
+from augment.generator import CARD, WEIGHTS, build_diffusion, save_generator
+from augment.losses import write_losses
 from augment.objective import diffusion_loss
+from augment.recipe import Recipe
 from augment.sampling import SamplingConfig, draw_batch
 from terrabalance import __version__
 from terrabalance.checkpoint import drop_checkpoints, load_newest, save_checkpoint
 from terrabalance.device import supports_bf16
 from terrabalance.errors import BadInput, TrainingDiverged
-from terrabalance.files import atomic_write, done, mark_done, write_json
+from terrabalance.files import done, mark_done, write_json
 from terrabalance.images import grid, write_png
 from terrabalance.progress import Progress, silent
 from terrabalance.seeds import seed_for
-from terrabalance.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -42,39 +38,6 @@ MIN_IMAGES = 2
 _N_SYMMETRIES = {"all": 8, "rotations": 4, "none": 1}
 _FLUSH_EVERY = 10  # steps between two looks at the loss: each look waits for the device
 _PREVIEW = SamplingConfig(sampler="ddim", steps=25, batch_size=8)
-_LOSS_COLUMNS = ["step", "images_seen", "loss", "learning_rate", "grad_norm"]
-
-
-class TrainingConfig(Settings):
-    """How one class's generator is trained."""
-
-    steps: int = Field(10_000, ge=1, description="optimizer steps")
-    batch_size: int = Field(16, ge=1, description="images per forward pass")
-    accumulate: int = Field(1, ge=1, description="forward passes per optimizer step")
-    learning_rate: float = Field(3e-4, gt=0, description="of Adam, constant")
-    loss: Literal["l2", "l1", "huber"] = Field("l2", description="distance to the objective")
-    ema_decay: float = Field(0.995, ge=0, lt=1, description="of the averaged weights, per step")
-    max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
-    symmetries: Literal["all", "rotations", "none"] = Field(
-        "all",
-        description="all eight symmetries of the square, the four quarter turns, or none; seen "
-        "from above there is no up, but the direction of shadows may matter to you",
-    )
-    precision: Literal["auto", "bf16", "fp32"] = Field(
-        "auto", description="auto: bf16 autocast where the device does it natively; never fp16"
-    )
-    preview_every: int = Field(500, ge=1, description="steps between two sample grids")
-    checkpoint_every: int = Field(250, ge=1, description="steps between two checkpoints")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All that decides what a class's generator becomes, besides its images."""
-
-    class_name: str
-    generator: GeneratorConfig
-    training: TrainingConfig
-    seed: int
 
 
 def train_generator(
@@ -108,14 +71,14 @@ def train_generator(
             f"{recipe.class_name}: {len(images)} images in the train part, a generator needs at "
             f"least {MIN_IMAGES}. Add images or leave the class out with --classes."
         )
-    training = _Training(images, recipe, folder, device)
+    training = Training(images, recipe, folder, device)
     training.restore()
     training.run(on_progress)
     training.finish()
     return folder
 
 
-class _Training:
+class Training:
     """The state of one training and the few verbs that change it."""
 
     def __init__(
@@ -269,41 +232,3 @@ def _precision(wanted: str, device: torch.device) -> str:
     if wanted != "auto":
         return wanted
     return "bf16" if supports_bf16(device) else "fp32"
-
-
-def write_losses(path: Path, rows: list[list[float]]) -> None:
-    """Write the loss history as CSV: step, images_seen, loss, learning_rate, grad_norm."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_LOSS_COLUMNS)
-    for step, seen, loss, rate, norm in rows:
-        writer.writerow([int(step), int(seen), f"{loss:.6g}", rate, f"{norm:.6g}"])
-    with atomic_write(path) as file:
-        file.write(text.getvalue().encode())
-
-
-def time_training_step(
-    generator: GeneratorConfig, config: TrainingConfig, device: torch.device
-) -> float:
-    """Return the seconds of one optimizer step, measured on noise after a warm-up step.
-
-    Where a step of two images takes over a second, the full batch is extrapolated from it.
-    """
-    small = config.model_copy(update={"batch_size": min(2, config.batch_size), "accumulate": 1})
-    small_s = _time_step(generator, small, device)
-    if small_s > 1:
-        return small_s * config.batch_size / small.batch_size * config.accumulate
-    one = config.model_copy(update={"accumulate": 1})
-    return _time_step(generator, one, device) * config.accumulate
-
-
-def _time_step(generator: GeneratorConfig, config: TrainingConfig, device: torch.device) -> float:
-    side = generator.image_size
-    noise = np.random.default_rng(0).integers(0, 256, (4, 3, side, side), np.uint8)
-    training = _Training(noise, Recipe("cost", generator, config, seed=0), Path(), device)
-    times = []
-    for _ in range(3):
-        began = time.perf_counter()
-        training.train_step()[0].item()  # waits for the device
-        times.append(time.perf_counter() - began)
-    return min(times[1:])

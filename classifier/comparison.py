@@ -13,6 +13,7 @@ import pandas as pd
 
 from classifier.bootstrap import Difference, Paired, holm, judge
 from classifier.evaluation import scores
+from classifier.verdict import class_sentence, verdict
 from terrabalance.errors import BadInput
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
@@ -71,41 +72,23 @@ def compare(
     found = judge(paired, per_seed)
     difference = {name: _interval(found, column) for column, name in enumerate(METRICS)}
     n_test = len(paired.truth)
+    per_class = _per_class(classes, n_train, by_arm, found)
     return {
         "classes": classes, "arms": [baseline, arm], "seeds": seeds, "n_test": n_test,
         "resolution_px": resolution_px,
         "metrics": {name: _metrics(runs) for name, runs in by_arm.items()},
         "difference": {"baseline": baseline, "arm": arm, **difference},
-        "per_class": _per_class(classes, n_train, by_arm, found),
+        "per_class": per_class,
         "confusion": {
             name: np.sum([run["confusion"] for run in runs], axis=0).tolist()
             for name, runs in by_arm.items()
         },
-        "verdict": verdict(difference["balanced_accuracy"], len(seeds), n_test),
+        "verdict": {
+            **verdict(difference["balanced_accuracy"], len(seeds), n_test),
+            "by_class": class_sentence(per_class, baseline, arm),
+        },
         "training": dict(training),
     }  # fmt: skip
-
-
-def verdict(difference: Mapping[str, float], n_seeds: int, n_test: int) -> dict[str, str]:
-    """Put the interval of the balanced accuracy difference (mean, low, high) into one sentence."""
-    mean, low, high = (100 * difference[key] for key in ("mean", "low", "high"))
-    seeds = "1 seed" if n_seeds == 1 else f"{n_seeds} seeds"
-    basis = f"(95 % interval {low:.1f} to {high:.1f}, {seeds}, {n_test:,} real test images)"
-    if low > 0 or high < 0:
-        outcome, verb = ("helped", "raised") if low > 0 else ("hurt", "lowered")
-        sentence = (
-            f"Synthetic images {verb} balanced accuracy by {abs(mean):.1f} points {basis}: "
-            f"they {outcome}."
-        )
-    else:
-        outcome = "no clear difference"
-        sentence = (
-            f"Synthetic images changed balanced accuracy by {mean:+.1f} points {basis}: no clear "
-            "difference. The interval contains zero, so this test shows neither help nor harm."
-        )
-    if n_seeds < 2:
-        sentence += " With one seed the interval does not cover the variation between trainings."
-    return {"outcome": outcome, "sentence": sentence}
 
 
 def _check_pairs(test: pd.DataFrame, baseline: str, arm: str) -> list[int]:

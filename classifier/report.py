@@ -72,8 +72,8 @@ def comparison_markdown(record: Mapping[str, Any]) -> str:
         ],
     )
     tail = classes if changed else "No class changed clearly by itself.\n"
-    sentence = escape_markdown(record["verdict"]["sentence"])
-    return f"## Did it help?\n\n**{sentence}**\n\n{scores}\n{tail}"
+    sentence, by_class = (escape_markdown(record["verdict"][k]) for k in ("sentence", "by_class"))
+    return f"## Did it help?\n\n**{sentence}**\n\n{by_class}\n\n{scores}\n{tail}"
 
 
 def _label(arm: str) -> str:

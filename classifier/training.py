@@ -105,15 +105,15 @@ def train_arm(
     # Seeds torch freely inside, and leaves the caller's generators as they were.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         trainer = _start(config, len(classes), seed, device)
-        images = load_part(rows, "train", classes, resolution_px, on_progress)
+        parts = {
+            split: load_part(rows, split, classes, resolution_px, on_progress)
+            for split in ("train", "val", "test")
+        }
         started = time.monotonic()
-        _train(trainer, images, folder, inputs, f"{arm}, seed {seed}", on_progress,
+        _train(trainer, parts.pop("train"), folder, inputs, f"{arm}, seed {seed}", on_progress,
                checkpoint_every_s)  # fmt: skip
         seconds = time.monotonic() - started
-        parts = {
-            s: load_part(rows, s, classes, resolution_px, on_progress) for s in ("val", "test")
-        }
-        predictions = pd.concat(_predict(trainer, name, parts[name], classes) for name in parts)
+        predictions = pd.concat(_predict(trainer, *part, classes) for part in parts.items())
     card = {
         "arm": arm, "seed": seed, "classes": classes, "n_train": train_counts(manifest, arm),
         "resolution_px": resolution_px, "seconds": round(seconds, 1), **_card(trainer),

@@ -7,7 +7,8 @@ from prefect import flow
 from classifier.data import ARMS
 from flows import tasks
 from flows.config import RunConfig
-from flows.stages import load_jobs, report_folder
+from flows.stages import load_jobs
+from flows.store import report_folder
 from terrabalance.errors import TerrabalanceError
 
 

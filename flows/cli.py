@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from flows import options
 from flows.console import bars, print_classes, print_path, print_plan
 from terrabalance import __version__
 from terrabalance.errors import TerrabalanceError
@@ -33,61 +34,16 @@ app = typer.Typer(
 )
 errors = Console(stderr=True)
 
-Data = Annotated[
-    Path,
-    typer.Argument(
-        metavar="DATA",
-        help="A folder with one subfolder a class, a zip or tar of one, or a CSV with the columns "
-        "path, class and optionally split (train, val, test; others are set aside).",
-    ),
-]
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        help="Starting point: demo, cpu (32 px, the three rarest classes), gpu (64 px), or "
-        "tutorial (256 px, the original tutorial's settings). Default: cpu."
-    ),
-]
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="TOML file with any of the settings.")
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="SECTION.FIELD=VALUE",
-        help="One setting, e.g. training.steps=4000; may be repeated. "
-        "`terrabalance settings` lists them all.",
-    ),
-]
-Classes = Annotated[str | None, typer.Option(help="Fill only these classes, separated by commas.")]
-Target = Annotated[
-    str | None,
-    typer.Option(help="Images a class should have: max, median, a number, or a share like 80%."),
-]
-Weights = Annotated[
-    Path | None, typer.Option(help="Local weights file for the classifier, instead of a hub.")
-]
-Images = Annotated[
-    Path | None, typer.Option(help="Folder that the paths of a CSV are relative to.")
-]
-Workdir = Annotated[
-    Path | None, typer.Option(help="Gets data/ and reports/. Default: the current folder.")
-]
-Name = Annotated[str | None, typer.Option(help="Name of the run. Default: made from DATA.")]
-Seed = Annotated[int | None, typer.Option(help="The same seed gives the same result.")]
-Device = Annotated[str | None, typer.Option(help="auto, cuda, mps or cpu. Default: auto.")]
-
 
 def _configure(
     data: Path,
-    options: dict[str, Any],
+    given: dict[str, Any],
     config_file: Path | None = None,
     settings: list[str] | None = None,
 ) -> "RunConfig":
     from flows.config import build_config
 
-    return build_config(data, config_file, settings or [], options)
+    return build_config(data, config_file, settings or [], given)
 
 
 def _plan_options(classes: str | None, target: str | None) -> dict[str, Any]:
@@ -100,20 +56,20 @@ def _stage_command(name: str, work: Callable[["RunConfig"], None]) -> None:
     """Register a command that takes DATA and the options all commands share."""
 
     def command(
-        data: Data,
-        preset: Preset = None,
-        config_file: ConfigFile = None,
-        settings: Settings = None,
-        classes: Classes = None,
-        target: Target = None,
-        weights: Weights = None,
-        images: Images = None,
-        workdir: Workdir = None,
-        name: Name = None,
-        seed: Seed = None,
-        device: Device = None,
+        data: options.Data,
+        preset: options.Preset = None,
+        config_file: options.ConfigFile = None,
+        settings: options.Settings = None,
+        classes: options.Classes = None,
+        target: options.Target = None,
+        weights: options.Weights = None,
+        images: options.Images = None,
+        workdir: options.Workdir = None,
+        name: options.Name = None,
+        seed: options.Seed = None,
+        device: options.Device = None,
     ) -> None:
-        options = {
+        given = {
             "preset": preset,
             "images": images,
             "workdir": workdir,
@@ -123,7 +79,7 @@ def _stage_command(name: str, work: Callable[["RunConfig"], None]) -> None:
             "plan": _plan_options(classes, target),
             "classifier": {"weights": weights},
         }
-        work(_configure(data, options, config_file, settings))
+        work(_configure(data, given, config_file, settings))
 
     app.command(name, help=work.__doc__)(command)
 
@@ -235,15 +191,15 @@ for _name, _work in {
 
 
 @app.command()
-def demo(workdir: Workdir = None, device: Device = None) -> None:
+def demo(workdir: options.Workdir = None, device: options.Device = None) -> None:
     """Run everything on a small imbalanced set of drawn scenes, in a few minutes on a CPU."""
     from augment.scenes import DEMO_COUNTS, draw_dataset
 
     folder = (workdir or Path()) / "data" / "scenes"
     with bars() as watcher:
         draw_dataset(folder, DEMO_COUNTS, on_progress=watcher("draw scenes"))
-    options = {"preset": "demo", "workdir": workdir, "device": device, "drawn": True}
-    _run(_configure(folder, {**options, "name": "demo"}))
+    given = {"preset": "demo", "workdir": workdir, "device": device, "drawn": True}
+    _run(_configure(folder, {**given, "name": "demo"}))
 
 
 @app.command("settings")

@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from augment.generator import GeneratorConfig
 from augment.plan import PlanConfig
+from augment.recipe import TrainingConfig
 from augment.sampling import SamplingConfig
 from augment.scan import ScanConfig
 from augment.split import SplitConfig
-from augment.training import TrainingConfig
 from classifier.config import ClassifierConfig
 from flows.presets import PRESETS, PresetName, merge
 from terrabalance.device import DeviceName

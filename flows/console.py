@@ -12,18 +12,25 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from flows.watch import Watcher, throttled
 from terrabalance.progress import Progress as Listener
 
 if TYPE_CHECKING:
-    from flows.watch import Watcher
     from terrabalance.manifest import Manifest
 
 console = Console()
+_LINE_EVERY_S = 30.0
 
 
 @contextmanager
-def bars() -> Iterator["Watcher"]:
-    """Show one progress bar for every label that is asked for inside the block."""
+def bars() -> Iterator[Watcher]:
+    """Show one progress bar for every label that is asked for inside the block.
+
+    In a log file or a pipe, where a bar cannot move, print a line now and then instead.
+    """
+    if not console.is_terminal:
+        yield _lines
+        return
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -42,6 +49,13 @@ def bars() -> Iterator["Watcher"]:
             return report
 
         yield watch
+
+
+def _lines(label: str) -> Listener:
+    def report(done: int, total: int, message: str = "") -> None:
+        console.print(f"{label}: {done} of {total} {message}", markup=False, soft_wrap=True)
+
+    return throttled(report, every_s=_LINE_EVERY_S)
 
 
 def print_path(label: str, path: Path) -> None:
@@ -100,10 +114,11 @@ def print_plan(plan: dict[str, Any]) -> None:
 
 
 def print_verdict(path: Path) -> None:
-    """Print the comparison's plain sentence."""
+    """Print the comparison's plain sentences."""
     from terrabalance.files import read_json
 
-    console.print(f"\n{escape(read_json(path)['verdict']['sentence'])}\n", soft_wrap=True)
+    said = read_json(path)["verdict"]
+    console.print(f"\n{escape(said['sentence'])}\n{escape(said['by_class'])}\n", soft_wrap=True)
 
 
 def print_settings(model: type[BaseModel], prefix: str = "") -> None:

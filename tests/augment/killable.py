@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from augment.generator import GeneratorConfig
+from augment.recipe import Recipe, TrainingConfig
 from augment.sampling import SamplingConfig, sample_class
-from augment.training import Recipe, TrainingConfig, train_generator
+from augment.training import train_generator
 
 CPU = torch.device("cpu")
 NETWORK = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)

@@ -3,8 +3,8 @@ import pytest
 from augment.cost import estimate_cost
 from augment.generator import GeneratorConfig
 from augment.plan import PlanConfig, plan_classes
+from augment.recipe import TrainingConfig
 from augment.sampling import SamplingConfig
-from augment.training import TrainingConfig
 
 TINY = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from augment.losses import write_losses
 from augment.report import balance_markdown, balance_record, balance_section, balance_table
 from augment.scenes import draw_scene
-from augment.training import write_losses
 from terrabalance.files import slug, write_json
 from terrabalance.images import grid, write_png
 from terrabalance.manifest import Manifest, frame_of, write_manifest

@@ -4,8 +4,9 @@ import torch
 from PIL import Image
 
 from augment.generator import GeneratorConfig, build_diffusion
+from augment.recipe import Recipe, TrainingConfig
 from augment.sampling import SamplingConfig, draw_batch, sample_class
-from augment.training import Recipe, TrainingConfig, train_generator
+from augment.training import train_generator
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import sha256_of
 from terrabalance.manifest import read_manifest

@@ -23,18 +23,23 @@ def listed(source):
 
 
 def test_a_folder_lists_its_classes_in_natural_order_at_any_depth(tmp_path):
-    put(tmp_path, "Pond/p_10.jpg", "Pond/p_9.jpg", "Bare land/2019/a.tif", "notes.txt")
+    put(tmp_path, "Pond/p_10.jpg", "Pond/p_9.jpg", "Bare land/2019/a.tif")
     assert listed(open_source(tmp_path, tmp_path / "x")) == [
         ("Bare land/2019/a.tif", "Bare land", ""),
         ("Pond/p_9.jpg", "Pond", ""),
         ("Pond/p_10.jpg", "Pond", ""),
-        ("notes.txt", "", ""),
     ]
 
 
 def test_hidden_files_and_the_shadow_of_a_mac_are_skipped(tmp_path):
     put(tmp_path, "Pond/a.jpg", "Pond/.a.jpg", ".git/x", "__MACOSX/Pond/a.jpg", "Pond/.t/b.jpg")
     assert listed(open_source(tmp_path, tmp_path / "x")) == [("Pond/a.jpg", "Pond", "")]
+
+
+def test_a_readme_beside_the_classes_is_no_image_and_a_stray_image_is_listed(tmp_path):
+    put(tmp_path, "Pond/a.png", "Pond/notes.txt", "README.md", "LICENCE", "stray.TIF")
+    found = listed(open_source(tmp_path, tmp_path / "x"))
+    assert [path for path, _, _ in found] == ["Pond/a.png", "Pond/notes.txt", "stray.TIF"]
 
 
 def test_train_val_test_folders_are_an_honoured_split(tmp_path):

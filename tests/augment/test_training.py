@@ -8,7 +8,8 @@ from augment.batches import BatchSource
 from augment.ema import WeightAverage
 from augment.generator import GeneratorConfig, build_diffusion, load_generator
 from augment.objective import diffusion_loss
-from augment.training import Recipe, TrainingConfig, time_training_step, train_generator
+from augment.recipe import Recipe, TrainingConfig
+from augment.training import train_generator
 from terrabalance.errors import BadInput, TrainingDiverged
 from terrabalance.files import sha256_of
 from terrabalance.images import read_square
@@ -162,10 +163,6 @@ def test_weights_of_another_network_are_refused_by_name(squares, tmp_path, cpu):
     card.write_text(card.read_text().replace('"dim": 8', '"dim": 16'))
     with pytest.raises(BadInput, match=r"tensor '.*' has shape .* wants"):
         load_generator(tmp_path, cpu)
-
-
-def test_time_of_a_step_is_measured(cpu):
-    assert 0 < time_training_step(TINY, SHORT, cpu) < 10
 
 
 @pytest.mark.gpu

@@ -53,7 +53,7 @@ def test_the_verdict_comes_first_in_the_colour_of_its_outcome(record: dict[str, 
 def test_other_outcomes_are_said_as_plainly(
     record: dict[str, Any], outcome: str, kind: str, headline: str
 ):
-    other = {**record, "verdict": {"outcome": outcome, "sentence": "So it is."}}
+    other = {**record, "verdict": {"outcome": outcome, "sentence": "So it is.", "by_class": ""}}
     html = comparison_section(other).html
     assert f'<div class="verdict {kind}">' in html
     assert headline in html

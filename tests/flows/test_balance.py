@@ -5,7 +5,7 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import ParameterTypeError
 from prefect.testing.utilities import prefect_test_harness
 
-from flows import stages
+from flows import stages, store
 from flows.balance import ClassesFailed, balance_dataset, train_and_synthesize
 from flows.config import RunConfig
 from terrabalance.errors import BadInput, NotReady
@@ -73,7 +73,7 @@ def test_the_same_command_again_changes_no_file(page, config):
 def test_a_name_that_belongs_to_other_settings_is_refused(page, config):
     other = config.model_copy(update={"seed": 5})
     with pytest.raises(BadInput, match="Choose another --name"):
-        stages.report_folder(other)
+        store.report_folder(other)
 
 
 def test_a_stage_out_of_order_says_what_to_run_first(scenes, tiny, tmp_path):
@@ -96,13 +96,13 @@ def test_one_failing_class_does_not_stop_the_others(scenes, tiny, tmp_path):
     jobs = stages.load_jobs(fresh)
     assert [job.class_name for job in jobs] == ["Beach", "River"]
     manifest = stages.load_catalogue(fresh)
-    blocked = stages.generator_folder(fresh, manifest, "Beach")
+    blocked = store.generator_folder(fresh, manifest, "Beach")
     blocked.parent.mkdir(parents=True)
     (blocked / "checkpoints").mkdir(parents=True)
     (blocked / "checkpoints" / "step_0000003.pt").write_bytes(b"damaged")
     with pytest.raises(ClassesFailed, match=r"1 classes failed.*Beach"):
         train_and_synthesize(fresh)
-    river = stages.synthetic_folder(fresh, manifest, jobs[1])
+    river = store.synthetic_folder(fresh, manifest, jobs[1])
     assert (river / "done.json").exists()
     (blocked / "checkpoints" / "step_0000003.pt").unlink()
     assert train_and_synthesize(fresh).is_dir()  # the rerun repairs only what failed

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 
@@ -57,10 +58,12 @@ def test_bad_input_is_one_line_and_exit_code_2(words, reason, tmp_path):
 
 
 def test_scan_prints_counts_and_what_was_left_out(scenes, tmp_path):
-    result = terrabalance("scan", scenes, cwd=tmp_path)
+    data = shutil.copytree(scenes, tmp_path / "scenes")
+    (data / "Forest" / "notes.txt").write_text("to do")
+    result = terrabalance("scan", data, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "Forest" in result.stdout and "Imbalance ratio" in result.stdout
-    assert "not an image: 1 (README.txt)" in result.stdout
+    assert "not an image: 1 (Forest/notes.txt)" in result.stdout
 
 
 def test_stages_one_by_one_end_with_a_report(scenes, tiny_toml, tmp_path):

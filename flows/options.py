@@ -1,0 +1,51 @@
+"""The arguments and options that all stage commands share, with their help."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="A folder with one subfolder a class, a zip or tar of one, or a CSV with the columns "
+        "path, class and optionally split (train, val, test; others are set aside).",
+    ),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        help="Starting point: demo, cpu (32 px, the three rarest classes), gpu (64 px), or "
+        "tutorial (256 px, the original tutorial's settings). Default: cpu."
+    ),
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="TOML file with any of the settings.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="SECTION.FIELD=VALUE",
+        help="One setting, e.g. training.steps=4000; may be repeated. "
+        "`terrabalance settings` lists them all.",
+    ),
+]
+Classes = Annotated[str | None, typer.Option(help="Fill only these classes, separated by commas.")]
+Target = Annotated[
+    str | None,
+    typer.Option(help="Images a class should have: max, median, a number, or a share like 80%."),
+]
+Weights = Annotated[
+    Path | None, typer.Option(help="Local weights file for the classifier, instead of a hub.")
+]
+Images = Annotated[
+    Path | None, typer.Option(help="Folder that the paths of a CSV are relative to.")
+]
+Workdir = Annotated[
+    Path | None, typer.Option(help="Gets data/ and reports/. Default: the current folder.")
+]
+Name = Annotated[str | None, typer.Option(help="Name of the run. Default: made from DATA.")]
+Seed = Annotated[int | None, typer.Option(help="The same seed gives the same result.")]
+Device = Annotated[str | None, typer.Option(help="auto, cuda, mps or cpu. Default: auto.")]

@@ -1,0 +1,84 @@
+"""Where everything of a run lives: one folder per result, named by all that decided it.
+
+The same command again finds what is there, and a changed setting never overwrites what another
+run made:
+
+    <workdir>/data/catalogues/<data>-<key>/      manifest, summary.json
+    <workdir>/data/generators/<class>-<key>/     weights, card, losses, previews
+    <workdir>/data/synthetic/<class>-<key>/      images, manifest
+    <workdir>/data/classifiers/<arm>-<seed>-<key>/   predictions
+    <workdir>/data/datasets/<run>/               the balanced dataset
+    <workdir>/reports/<run>/                     config, plan, comparison, the report
+"""
+
+from pathlib import Path
+
+from augment.plan import ClassJob
+from augment.sources import Source
+from classifier.data import Arm, arm_rows, inputs_fingerprint
+from flows.config import RunConfig
+from terrabalance.errors import BadInput
+from terrabalance.files import fingerprint, read_json, slug, write_json
+from terrabalance.manifest import Manifest
+
+# Raise when a stage's files would come out different for the same settings.
+FORMAT = 1
+
+
+def report_folder(config: RunConfig) -> Path:
+    """Return `reports/<run>`, with the run's settings in `config.json`.
+
+    Raises:
+        BadInput: the run's name belongs to a run with other settings.
+    """
+    folder = config.workdir / "reports" / config.run_name
+    path, settings = folder / "config.json", config.model_dump(mode="json")
+    if not path.exists():
+        write_json(path, settings)
+    elif RunConfig(**read_json(path)).result_key != config.result_key:
+        raise BadInput(
+            f"a run named {config.run_name!r} with other settings is in {folder}. "
+            "Choose another --name, or none to have one made."
+        )
+    return folder
+
+
+def catalogue_folder(config: RunConfig, source: Source) -> Path:
+    """Return where the catalogue of a source lives, or will; a changed file is a new source."""
+    stats = [(source.root / entry.path).stat() for entry in source.entries]
+    listing = [
+        (entry.path, entry.class_name, entry.split, stat.st_size, stat.st_mtime_ns)
+        for entry, stat in zip(source.entries, stats, strict=True)
+    ]
+    settings = [config.scan.model_dump(), config.split.model_dump(), config.seed]
+    key = fingerprint(FORMAT, str(source.root), listing, settings)
+    stem = slug(config.data.name.split(".")[0])
+    return config.workdir / "data" / "catalogues" / f"{stem}-{key}"
+
+
+def generator_folder(config: RunConfig, manifest: Manifest, class_name: str) -> Path:
+    """Return where a class's generator lives, or will."""
+    rows = manifest.usable("train", class_name)
+    training = config.training.model_dump(exclude={"checkpoint_every", "preview_every"})
+    recipe = [class_name, config.generator.model_dump(), training, config.seed]
+    key = fingerprint(FORMAT, recipe, list(rows["sha256"]))
+    return config.workdir / "data" / "generators" / f"{slug(class_name)}-{key}"
+
+
+def synthetic_folder(config: RunConfig, manifest: Manifest, job: ClassJob) -> Path:
+    """Return where a class's synthetic images live, or will."""
+    generator = generator_folder(config, manifest, job.class_name)
+    key = fingerprint(FORMAT, generator.name, config.sampling.model_dump(), job.n_needed)
+    return config.workdir / "data" / "synthetic" / f"{slug(job.class_name)}-{key}"
+
+
+def dataset_folder(config: RunConfig) -> Path:
+    """Return where the balanced dataset of the run lives, or will."""
+    return config.workdir / "data" / "datasets" / config.run_name
+
+
+def classifier_folder(config: RunConfig, dataset: Manifest, arm: Arm, seed: int) -> Path:
+    """Return where the predictions of one arm and seed live, or will."""
+    side = config.generator.image_size
+    key = inputs_fingerprint(arm_rows(dataset, arm), arm, seed, config.classifier, side)
+    return config.workdir / "data" / "classifiers" / f"{arm}-seed{seed}-{key[:12]}"

@@ -1,0 +1,37 @@
+from classifier.verdict import class_sentence, verdict
+
+
+def row(name, before, after, outcome):
+    return {"class": name, "n_train": {"real": before, "synthetic": after}, "verdict": outcome}
+
+
+def test_the_sentence_says_size_interval_and_basis():
+    assert verdict({"mean": 0.021, "low": 0.004, "high": 0.038}, 3, 1536)["sentence"] == (
+        "Synthetic images raised balanced accuracy by 2.1 points (95 % interval +0.4 to +3.8, "
+        "3 seeds, 1,536 real test images): they helped."
+    )
+
+
+def test_an_interval_with_zero_claims_nothing():
+    unclear = verdict({"mean": -0.002, "low": -0.01, "high": 0.006}, 3, 1536)
+    assert unclear["outcome"] == "no clear difference"
+    assert "-0.2 points (95 % interval -1.0 to +0.6" in unclear["sentence"]
+    assert "neither help nor harm" in unclear["sentence"]
+
+
+def test_filled_classes_are_told_apart_from_the_others():
+    rows = [
+        row("Church", 10, 98, "helped"), row("Center", 11, 98, "unchanged"),
+        row("Pond", 98, 98, "hurt"), row("River", 90, 90, "unchanged"),
+    ]  # fmt: skip
+    assert class_sentence(rows, "real", "synthetic") == (
+        "Recall by class: of 2 filled, 1 helped (Church) and 0 hurt; of 2 other, 0 helped and "
+        "1 hurt (Pond). For the rest no change was shown."
+    )
+
+
+def test_a_long_list_of_classes_is_cut_and_counted():
+    rows = [row(f"C{i}", 5, 9, "hurt") for i in range(11)]
+    assert "0 helped and 11 hurt (C0, C1, C2, C3, C4, C5, C6, C7 and 3 more)." in class_sentence(
+        rows, "real", "synthetic"
+    )
