@@ -66,6 +66,13 @@ def test_scan_prints_counts_and_what_was_left_out(scenes, tmp_path):
     assert "not an image: 1 (Forest/notes.txt)" in result.stdout
 
 
+def test_a_workdir_that_cannot_be_written_is_one_line(scenes, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = terrabalance("scan", scenes, "--workdir", tmp_path / "file", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr and str(tmp_path / "file") in result.stderr
+
+
 def test_stages_one_by_one_end_with_a_report(scenes, tiny_toml, tmp_path):
     for command in ("plan", "train", "sample", "assemble", "classify", "report"):
         result = terrabalance(command, scenes, "--config", tiny_toml, "--name", "x", cwd=tmp_path)

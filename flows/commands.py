@@ -1,0 +1,148 @@
+"""What each stage command does; the docstrings are the commands' help.
+
+The rooms are imported inside the functions, so that `--help` does not wait for torch.
+"""
+
+from typing import TYPE_CHECKING
+
+from flows.console import bars, print_classes, print_path, print_plan
+
+if TYPE_CHECKING:
+    from flows.config import RunConfig
+
+
+def scan(config: "RunConfig") -> None:
+    """List every image: size, bands, hashes, and what is wrong with it; count the classes.
+
+    Bad files are named and left out, never changed or deleted. Splits the images into train, val
+    and test (or keeps the given split), near-duplicates together.
+
+    Prints the classes with their shares, the imbalance ratio and what was left out; the list of
+    all images is `manifest.csv` below `data/catalogues/`.
+
+    Example: `terrabalance scan aid.zip --set scan.min_side_px=64 --set split.test=0.3`
+    """
+    from flows import stages
+    from terrabalance.manifest import read_manifest
+
+    with bars() as watcher:
+        folder = stages.make_catalogue(config, watcher("scan"))
+    print_classes(read_manifest(folder))
+    print_path("Catalogue", folder / "manifest.csv")
+
+
+def plan(config: "RunConfig") -> None:
+    """Show which classes are minorities, what each gets, and what it will cost.
+
+    Counts the training part only. A class below the target is a minority; `--target`, `--classes`
+    and `plan.max_per_real` (synthetic images per real one) decide which are filled and how far.
+    The cost comes from a few steps measured on this machine. The plan is saved as
+    `reports/<run>/plan.json`.
+
+    Example: `terrabalance plan aid.zip --preset gpu --target median --set plan.max_per_real=5`
+    """
+    from flows import stages
+    from terrabalance.files import read_json
+
+    path = stages.make_plan(config)
+    print_plan(read_json(path))
+    print_path("Plan", path)
+
+
+def train(config: "RunConfig") -> None:
+    """Train one generator for each class that the plan fills. Goes on where it was stopped.
+
+    Each class gets a folder below `data/generators/` with the averaged weights, `losses.csv`,
+    sample grids in `previews/`, and what `tensorboard --logdir data/generators` shows.
+
+    Example: `terrabalance train aid.zip --classes Mountain --set training.steps=20000`
+    """
+    from flows import stages
+
+    for job in stages.load_jobs(config):
+        with bars() as watcher:
+            label = f"train {job.class_name}"
+            folder = stages.train_class(config, job.class_name, watcher(label))
+        print_path(job.class_name, folder)
+
+
+def sample(config: "RunConfig") -> None:
+    """Draw the synthetic images from the trained generators. Skips images that are there.
+
+    Lossless PNG files below `data/synthetic/`, each with its class, generator, seed and run in its
+    metadata. Image i of a class depends on the run's seed and on i alone.
+
+    Example: `terrabalance sample aid.zip --set sampling.steps=100`
+    """
+    from flows import stages
+
+    for job in stages.load_jobs(config):
+        with bars() as watcher:
+            label = f"sample {job.class_name}"
+            folder = stages.synthesize_class(config, job.class_name, watcher(label))
+        print_path(job.class_name, folder)
+
+
+def assemble(config: "RunConfig") -> None:
+    """Put real and synthetic images together as train, val and test folders with a manifest.
+
+    Below `data/datasets/<run>/`, for torchvision's ImageFolder, timm's scripts and Hugging Face's
+    imagefolder loader. Real images are hard links where the disk allows it; synthetic ones are
+    named `synthetic_...` and are never in val or test. A dataset card says how all was made.
+    """
+    from flows import stages
+
+    with bars() as watcher:
+        folder = stages.assemble_dataset(config, watcher("assemble"))
+    print_path("Dataset", folder)
+
+
+def classify(config: "RunConfig") -> None:
+    """Train the classifier with and without the synthetic images, for every seed; compare.
+
+    The same network, seeds, schedule and number of optimizer steps for both; judged on the real
+    test images. Scores, intervals and the verdict are in `reports/<run>/comparison.json`.
+
+    Example: `terrabalance classify aid.zip --weights FILE --set classifier.model=resnet50`
+    """
+    from classifier.data import ARMS
+    from flows import stages
+
+    for seed in config.classifier.seeds:
+        for arm in ARMS:
+            with bars() as watcher:
+                stages.classify_arm(config, arm, seed, watcher(f"classify {arm}, seed {seed}"))
+    print_path("Comparison", stages.compare_arms(config))
+
+
+def report(config: "RunConfig") -> None:
+    """Write the report page from what the stages made.
+
+    One HTML page, `reports/<run>/index.html`, that opens offline; `balance.json`, `classes.csv`,
+    `comparison.json` and `predictions.csv` beside it are for machines. Without a comparison, the
+    page shows the balance and the synthetic images alone.
+    """
+    from flows import stages
+
+    print_path("Report", stages.write_report(config))
+
+
+def run(config: "RunConfig") -> None:
+    """Do everything: scan, plan, train, sample, assemble, classify, report.
+
+    Runs as the Prefect flow `balance-dataset` on Prefect's embedded server (or on the one that
+    PREFECT_API_URL names). Stopped at any moment, the same command goes on where it was. Ends
+    with the verdict and the path of the report.
+
+    Example: `terrabalance run aid.zip --preset gpu --classes Mountain,Church --target 80%`
+    """
+    from flows.console import print_verdict
+
+    with bars() as watcher:
+        from flows.balance import balance_dataset
+        from flows.watch import watched_by
+
+        with watched_by(watcher):
+            page = balance_dataset(config)
+    print_verdict(page.with_name("comparison.json"))
+    print_path("Report", page)
