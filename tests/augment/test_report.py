@@ -145,7 +145,7 @@ def test_problems_of_the_data_are_listed_with_their_files(record: dict[str, Any]
         {"status": "unreadable", "count": 1,
          "examples": [{"path": "River/broken.png", "detail": "<i>cut</i>"}]}
     ]  # fmt: skip
-    assert "1 of 41 files were set aside" in html
+    assert "used nowhere: 1 of 41 files" in html
 
 
 def test_nothing_a_stranger_wrote_becomes_markup(html: str):
