@@ -54,7 +54,11 @@ def running(environment: dict[str, str], log: Path, *words: str) -> Iterator[Non
         yield
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:  # now and then a Prefect worker misses the signal
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def wait_for_server(environment: dict[str, str]) -> None:
