@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from filelock import FileLock
+
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, slug
 
@@ -53,19 +55,26 @@ def extract(archive: Path, extract_to: Path) -> Path:
     facts = archive.stat()
     key = fingerprint(str(archive.resolve()), facts.st_size, facts.st_mtime_ns)
     target = extract_to / f"{slug(archive.name.split('.')[0])}-{key}"
-    if target.is_dir():
-        return target
-    aside = extract_to / f".{target.name}.part"
+    extract_to.mkdir(parents=True, exist_ok=True)
+    with FileLock(extract_to / f".{target.name}.lock"):  # another run may be unpacking it now
+        if not target.is_dir():
+            _extract(archive, target)
+    return target
+
+
+def _extract(archive: Path, target: Path) -> None:
+    aside = target.with_name(f".{target.name}.part")
     shutil.rmtree(aside, ignore_errors=True)  # left by a run that was killed
-    aside.mkdir(parents=True)
+    aside.mkdir()
     try:
         _unpack(archive, aside)
         aside.rename(target)
     except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the disk, not of the archive
         raise BadInput(f"{archive}: cannot be unpacked ({error}). Make it again.") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return target
 
 
 def _unpack(archive: Path, folder: Path) -> None:

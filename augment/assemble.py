@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock
 
 from augment.card import dataset_card
 from terrabalance.errors import BadInput
@@ -23,6 +24,10 @@ _STAGE = "terrabalance.assemble"
 _FORMAT = 1  # raise it when the layout changes, so that older folders are built again
 _IDENTITY = ["path", "class", "split", "sha256"]
 _PREFIX = "synthetic_"
+_REPAIR = {
+    "real": "Run `terrabalance scan` again.",
+    "synthetic": "Run `terrabalance sample` again.",
+}
 
 
 def assemble(
@@ -55,9 +60,23 @@ def assemble(
             folder that something else made.
     """
     _refuse_leaks(catalogue, synthetic)
-    mark = fingerprint(_FORMAT, about, *map(_identity, (catalogue, *synthetic)))
-    if _is_current(folder, mark):
-        return read_manifest(folder)
+    key = dataset_key(catalogue, synthetic, about)
+    if not is_assembled(folder, key):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):  # two runs may have one name
+            if not is_assembled(folder, key):
+                _assemble(catalogue, synthetic, folder, about, key, on_progress)
+    return read_manifest(folder)
+
+
+def _assemble(
+    catalogue: Manifest,
+    synthetic: Sequence[Manifest],
+    folder: Path,
+    about: Mapping[str, object],
+    key: str,
+    on_progress: Progress,
+) -> None:
     _refuse_foreign(folder, [part.root for part in (catalogue, *synthetic)])
     aside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
@@ -65,11 +84,9 @@ def assemble(
     plan = _plan(catalogue, synthetic)
     frame = _fill(aside, plan, on_progress)
     write_manifest(Manifest(aside, frame), aside)
-    manifest = Manifest(folder, frame)
-    write_text(aside / "README.md", dataset_card(manifest, about))
-    mark_done(aside, {"stage": _STAGE, "fingerprint": mark, **_counts(frame)})
+    write_text(aside / "README.md", dataset_card(Manifest(folder, frame), about))
+    mark_done(aside, {"stage": _STAGE, "fingerprint": key, **_counts(frame)})
     _swap(aside, folder)
-    return manifest
 
 
 def _refuse_leaks(catalogue: Manifest, synthetic: Sequence[Manifest]) -> None:
@@ -100,9 +117,22 @@ def _identity(manifest: Manifest) -> str:
     return str(manifest.usable()[_IDENTITY].to_csv(index=False))
 
 
-def _is_current(folder: Path, mark: str) -> bool:
+def dataset_key(
+    catalogue: Manifest, synthetic: Sequence[Manifest], about: Mapping[str, object]
+) -> str:
+    """Return the hash of all that decides a dataset; the arguments are those of `assemble`."""
+    return fingerprint(_FORMAT, about, *map(_identity, (catalogue, *synthetic)))
+
+
+def is_assembled(folder: Path, key: str) -> bool:
+    """Say whether the dataset of that key is there, with all its files in their sizes."""
     record = done(folder)
-    return record is not None and (record.get("stage"), record.get("fingerprint")) == (_STAGE, mark)
+    if record is None or (record.get("stage"), record.get("fingerprint")) != (_STAGE, key):
+        return False
+    rows = read_manifest(folder).frame
+    files = [folder / path for path in rows["path"]]
+    sizes = [file.stat().st_size if file.is_file() else -1 for file in files]
+    return sizes == rows["bytes"].tolist()
 
 
 def _refuse_foreign(folder: Path, roots: Iterable[Path]) -> None:
@@ -162,20 +192,23 @@ def _real_stem(stem: str) -> str:
 
 
 def _fill(folder: Path, rows: pd.DataFrame, on_progress: Progress) -> pd.DataFrame:
-    for count, (path, origin) in enumerate(zip(rows["path"], rows["origin"], strict=True), 1):
-        target = folder / path
+    for count, row in enumerate(rows.itertuples(), 1):
+        target = folder / row.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        _link(origin, target)
+        _link(row.origin, target, row.source)
+        if target.stat().st_size != row.bytes:
+            raise BadInput(f"{row.origin} has changed since its manifest. {_REPAIR[row.source]}")
         on_progress(count, len(rows), "assembling")
     return rows.drop(columns="origin")
 
 
-def _link(origin: Path, target: Path) -> None:
+def _link(origin: Path, target: Path, source: str) -> None:
     try:
         os.link(origin, target)
     except OSError as error:  # another disk, no hard links there, or no file
         if not origin.is_file():
-            raise BadInput(f"{origin} is in the manifest but gone. Run the scan again.") from error
+            gone = f"{origin} is in the manifest but gone. {_REPAIR[source]}"
+            raise BadInput(gone) from error
         shutil.copyfile(origin, target)
 
 

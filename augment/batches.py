@@ -1,46 +1,75 @@
 """Training batches of one class as a function of (seed, class, step)."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from augment.condition import forget_some
 from terrabalance.seeds import generator_for
 from terrabalance.symmetry import random_symmetries
 
 
+class Batch(NamedTuple):
+    """What one forward pass needs, on the CPU.
+
+    Attributes:
+        images: (B, C, S, S) float32 in [-1, 1].
+        times: (B,) int64 timesteps.
+        noise: standard normal, shaped as `images`.
+        labels: (B,) int64 classes.
+    """
+
+    images: Tensor
+    times: Tensor
+    noise: Tensor
+    labels: Tensor
+
+
 class BatchSource:
-    """Shuffled epochs over one class, with symmetries, timesteps and noise.
+    """Shuffled epochs over the images, with symmetries, timesteps and noise.
 
     Nothing is remembered between two batches: batch k is the same whether the batches before it
     were drawn or not, which is what makes a resumed training exact.
 
     Args:
         images: (N, C, S, S) uint8.
+        labels: (N,) int64.
         batch_size: images a batch; an epoch runs on into the next one.
-        n_symmetries: 1, 4 (quarter turns) or 8 (with mirrors) of the square's symmetries.
+        symmetries: those of `terrabalance.symmetry` that an image may be turned by.
         timesteps: of the diffusion process.
+        label_dropout: share of the labels replaced by `any_class`.
+        any_class: see `augment.condition`.
         key: names the stream, e.g. (seed, "train", class).
     """
 
     def __init__(
         self,
         images: np.ndarray,
+        labels: np.ndarray,
         batch_size: int,
-        n_symmetries: int,
+        symmetries: Sequence[int],
         timesteps: int,
+        label_dropout: float,
+        any_class: int,
         key: tuple[str | int, ...],
     ) -> None:
-        self._images = torch.from_numpy(images)
+        self._images, self._labels = torch.from_numpy(images), torch.from_numpy(labels)
         self._batch_size, self._timesteps, self._key = batch_size, timesteps, key
-        self._n_symmetries = n_symmetries
+        self._symmetries = symmetries
+        self._label_dropout, self._any_class = label_dropout, any_class
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return (B, C, S, S) images in [-1, 1], (B,) timesteps, and noise, all on the CPU."""
-        draw = generator_for(*self._key, index)
-        images = self._images[self._indices(index)].float().div_(127.5).sub_(1)
-        images = random_symmetries(images, draw, self._n_symmetries)
+    def __getitem__(self, index: int) -> Batch:
+        """Return batch `index`."""
+        draw, chosen = generator_for(*self._key, index), self._indices(index)
+        images = self._images[chosen].float().div_(127.5).sub_(1)
+        images = random_symmetries(images, draw, self._symmetries)
         times = torch.randint(self._timesteps, (self._batch_size,), generator=draw)
-        return images, times, torch.randn(images.shape, generator=draw)
+        noise = torch.randn(images.shape, generator=draw)
+        labels = forget_some(self._labels[chosen], self._any_class, self._label_dropout, draw)
+        return Batch(images, times, noise, labels)
 
     def _indices(self, index: int) -> Tensor:
         first, n = index * self._batch_size, len(self._images)

@@ -11,7 +11,7 @@ from terrabalance.manifest import SPLITS, Manifest
 from terrabalance.markdown import escape_markdown
 
 _HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
-_TOLD_APART = ("name", "source", "licence", "generators")
+_TOLD_APART = ("name", "notice", "source", "licence", "generators")
 _FACTS = ("n_images", "steps", "images_seen", "parameters", "final_loss", "device", "precision")
 _TIMM_READS = frozenset({".png", ".jpg", ".jpeg"})
 _LOADING = """## Loading it
@@ -55,8 +55,9 @@ def dataset_card(manifest: Manifest, about: Mapping[str, object]) -> str:
 
     Args:
         manifest: the dataset's own; only its usable rows are counted.
-        about: all optional. `name`: title; `source`, `licence`: sentences about the real images;
-            `generators`: generator folder name -> the `card.json` of that generator. All else is
+        about: all optional. `name`: title; `notice`: a sentence that comes first; `source`,
+            `licence`: sentences about the real images; `generators`: generator folder name -> the
+            `card.json` of that generator. All else is
             printed as JSON under "Settings".
 
     Returns:
@@ -68,6 +69,7 @@ def dataset_card(manifest: Manifest, about: Mapping[str, object]) -> str:
     parts = [
         _front_matter(name, rows),
         f"# {escape_markdown(name)}\n",
+        f"> **{escape_markdown(about['notice'])}**\n" if "notice" in about else "",
         _summary(rows, about),
         _counts_table(rows),
         _gaps(rows),

@@ -1,6 +1,7 @@
 """Estimate what a plan will cost from a few steps measured on the device at hand."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,34 +9,43 @@ import numpy as np
 import torch
 
 from augment.generator import GeneratorConfig, build_diffusion
-from augment.plan import ClassJob
 from augment.recipe import Recipe, TrainingConfig
-from augment.sampling import SamplingConfig, draw_batch
+from augment.sampling import draw_batch
+from augment.solvers import SamplingConfig
 from augment.training import Training
 from terrabalance.device import describe_device
 
 
 def estimate_cost(
-    jobs: list[ClassJob],
+    trainings: Sequence[TrainingConfig],
+    n_images: int,
     generator: GeneratorConfig,
-    training: TrainingConfig,
     sampling: SamplingConfig,
     device: torch.device,
 ) -> dict[str, Any]:
     """Measure a training step and a sampling call, and extrapolate to the whole plan.
 
+    Args:
+        trainings: the loop of every generator that is to be trained.
+        n_images: synthetic images in all.
+        generator: the network.
+        sampling: how the images are drawn.
+        device: to measure on.
+
     Returns:
-        Seconds for one optimizer step, for one synthetic image, and in all for `jobs`.
+        Seconds to train, to sample, and for one synthetic image.
     """
-    step_s = _time_optimizer_step(generator, training, device)
-    image_s = _time_image(generator, sampling, device)
-    filled = [job for job in jobs if job.n_needed]
+    # Steps of one size are measured once.
+    sizes = {(t.batch_size, t.accumulate, t.precision): t for t in trainings}
+    step_s = {key: _time_optimizer_step(generator, t, device) for key, t in sizes.items()}
+    image_s = _time_image(generator, sampling, device) if n_images else 0.0
     return {
         "device": describe_device(device),
-        "step_s": step_s,
         "image_s": image_s,
-        "train_s": step_s * training.steps * len(filled),
-        "sample_s": image_s * sum(job.n_needed for job in filled),
+        "train_s": sum(
+            step_s[t.batch_size, t.accumulate, t.precision] * t.steps for t in trainings
+        ),
+        "sample_s": image_s * n_images,
     }
 
 
@@ -76,6 +86,6 @@ def _time_step(generator: GeneratorConfig, config: TrainingConfig, device: torch
     times = []
     for _ in range(3):
         began = time.perf_counter()
-        training.train_step()[0].item()  # waits for the device
+        training.stepper.advance()[0].item()  # waits for the device
         times.append(time.perf_counter() - began)
     return min(times[1:])

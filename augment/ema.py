@@ -19,7 +19,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Move the average towards `network`; `step` counts optimizer steps from 1."""
+        """Move the average towards `network`; `step` counts updates from 1."""
         decay = min(self.decay, (1 + step) / (10 + step))
         averages: list[Tensor] = list(self.network.parameters())
         torch._foreach_lerp_(averages, list[Tensor](network.parameters()), 1 - decay)

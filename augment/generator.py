@@ -6,12 +6,13 @@ from typing import Any, Literal
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion, Unet
 from pydantic import Field, model_validator
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import nn
 
+from augment.condition import Guided, condition
 from terrabalance.checkpoint import load_into
-from terrabalance.errors import NotReady
-from terrabalance.files import atomic_write, done, read_json
+from terrabalance.errors import BadInput, NotReady
+from terrabalance.files import done, read_json
 from terrabalance.settings import Settings
 
 WEIGHTS = "generator.safetensors"
@@ -53,14 +54,19 @@ class GeneratorConfig(Settings):
         return self
 
 
-def build_diffusion(config: GeneratorConfig) -> GaussianDiffusion:
-    """Build the diffusion model with freshly drawn weights (global torch RNG)."""
+def build_diffusion(config: GeneratorConfig, n_classes: int = 0) -> GaussianDiffusion:
+    """Build the diffusion model with freshly drawn weights (global torch RNG).
+
+    With `n_classes` its network has a class embedding, see `augment.condition`.
+    """
     unet = Unet(
         dim=config.dim,
         dim_mults=config.dim_mults,
         attn_heads=config.attention_heads,
         attn_dim_head=config.attention_dim,
     )
+    if n_classes:
+        condition(unet, n_classes)
     return GaussianDiffusion(
         unet,
         image_size=config.image_size,
@@ -71,28 +77,52 @@ def build_diffusion(config: GeneratorConfig) -> GaussianDiffusion:
     )
 
 
-def save_generator(network: nn.Module, path: Path) -> None:
-    """Write the weights as safetensors; `path` appears only when it is whole."""
-    tensors = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
-    with atomic_write(path) as file:
-        file.write(save(tensors))
+def load_generator(
+    folder: Path, class_name: str, device: torch.device, guidance: float = 1.0
+) -> GaussianDiffusion:
+    """Load a finished generator to draw one class.
 
-
-def load_generator(folder: Path, device: torch.device) -> tuple[GaussianDiffusion, dict[str, Any]]:
-    """Load a finished generator and its card.
+    Args:
+        folder: of the generator.
+        class_name: the class that it is to draw.
+        device: to run on.
+        guidance: of a generator that knows several classes, see `augment.condition.Guided`.
 
     Returns:
-        The diffusion model with the averaged (EMA) weights, in evaluation mode on `device`, and
-        the card as written by `augment.training`.
+        The diffusion model with the averaged (EMA) weights, in evaluation mode on `device`.
 
     Raises:
         NotReady: the folder holds no finished generator.
-        BadInput: the weights do not fit the config in the card.
+        BadInput: the generator does not know the class, or its weights do not fit its card.
+    """
+    card = read_card(folder)
+    if class_name not in card["draws"]:
+        raise BadInput(f"{folder}: draws {', '.join(card['draws'])}, not {class_name!r}.")
+    classes = card["classes"]
+    diffusion = build_diffusion(GeneratorConfig(**card["config"]["generator"]), len(classes))
+    load_weights(diffusion.model, folder)
+    if classes:
+        diffusion.model = Guided(diffusion.model, classes.index(class_name), guidance)
+    diffusion = diffusion.to(device, memory_format=torch.channels_last)
+    return diffusion.eval().requires_grad_(False)
+
+
+def load_weights(network: nn.Module, folder: Path) -> None:
+    """Load a finished generator's averaged weights into a network on the CPU.
+
+    Raises:
+        BadInput: the weights belong to a network with other settings.
+    """
+    load_into(network, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return the card of a finished generator, as written by `augment.training`.
+
+    Raises:
+        NotReady: the folder holds no finished generator.
     """
     if done(folder) is None:
         raise NotReady(f"{folder}: no finished generator. Run `terrabalance train` first.")
-    card = read_json(folder / CARD)
-    diffusion = build_diffusion(GeneratorConfig(**card["config"]["generator"]))
-    load_into(diffusion.model, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
-    diffusion = diffusion.to(device, memory_format=torch.channels_last)
-    return diffusion.eval().requires_grad_(False), card
+    card: dict[str, Any] = read_json(folder / CARD)
+    return card

@@ -15,6 +15,6 @@ def write_losses(path: Path, rows: list[list[float]]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for step, seen, loss, rate, norm in rows:
-        writer.writerow([int(step), int(seen), f"{loss:.6g}", rate, f"{norm:.6g}"])
+        writer.writerow([int(step), int(seen), f"{loss:.6g}", f"{rate:.6g}", f"{norm:.6g}"])
     with atomic_write(path) as file:
         file.write(text.getvalue().encode())

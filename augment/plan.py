@@ -12,6 +12,8 @@ from pydantic import Field, field_validator
 from terrabalance.errors import BadInput
 from terrabalance.settings import Settings
 
+FEWEST_IMAGES = 2  # of a class in the train part: one is copied, not learned
+
 
 class PlanConfig(Settings):
     """How far to fill, and which classes."""
@@ -79,7 +81,8 @@ def plan_classes(counts: Mapping[str, int], config: PlanConfig) -> list[ClassJob
     """Plan every class, rarest first; `counts` are real images in the train part.
 
     Raises:
-        BadInput: no class at all, or `config.classes` names one that the data does not have.
+        BadInput: no class at all, `config.classes` names one that the data does not have, or a
+            class to be filled has too few images to train on.
     """
     if not counts:
         raise BadInput("the train part has no usable image. See the catalogue's status column.")
@@ -89,7 +92,13 @@ def plan_classes(counts: Mapping[str, int], config: PlanConfig) -> list[ClassJob
     rarest_first = sorted(counts, key=lambda name: (counts[name], name))
     chosen = [name for name in rarest_first if config.classes is None or name in config.classes]
     chosen = chosen[: config.rarest]
-    return [_job(name, counts[name], target, name in chosen, config) for name in rarest_first]
+    jobs = [_job(name, counts[name], target, name in chosen, config) for name in rarest_first]
+    if small := [j.class_name for j in jobs if j.n_needed and j.n_train < FEWEST_IMAGES]:
+        raise BadInput(
+            f"the train part has fewer than {FEWEST_IMAGES} images of {small}: too few to train a "
+            "generator on. Add images, or name the classes to fill with --classes."
+        )
+    return jobs
 
 
 def _job(name: str, n_train: int, target: int, chosen: bool, config: PlanConfig) -> ClassJob:

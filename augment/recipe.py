@@ -1,6 +1,7 @@
 """What a class's generator is trained with: the settings of the loop, and all of them together."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -15,14 +16,27 @@ class TrainingConfig(Settings):
     steps: int = Field(10_000, ge=1, description="optimizer steps")
     batch_size: int = Field(16, ge=1, description="images per forward pass")
     accumulate: int = Field(1, ge=1, description="forward passes per optimizer step")
-    learning_rate: float = Field(3e-4, gt=0, description="of Adam, constant")
+    learning_rate: float = Field(3e-4, gt=0, description="of Adam, at its highest")
+    schedule: Literal["linear", "constant"] = Field(
+        "linear",
+        description="of the learning rate: linearly down to 0 after a warm-up, or constant",
+    )
+    warmup_steps: int = Field(30, ge=0, description="steps of the linear schedule's warm-up")
     loss: Literal["l2", "l1", "huber"] = Field("l2", description="distance to the objective")
     ema_decay: float = Field(0.995, ge=0, lt=1, description="of the averaged weights, per step")
+    ema_every: int = Field(1, ge=1, description="steps between two updates of the average")
     max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
-    symmetries: Literal["all", "rotations", "none"] = Field(
+    symmetries: Literal["all", "rotations", "flip", "none"] = Field(
         "all",
-        description="all eight symmetries of the square, the four quarter turns, or none; seen "
-        "from above there is no up, but the direction of shadows may matter to you",
+        description="all eight symmetries of the square, the four quarter turns, left to right, "
+        "or none; from above there is no up, but the direction of shadows may matter to you",
+    )
+    label_dropout: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="share of the labels hidden from a network of several classes, without which "
+        "sampling cannot be guided",
     )
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto", description="auto: bf16 autocast where the device does it natively; never fp16"
@@ -33,9 +47,37 @@ class TrainingConfig(Settings):
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides what a class's generator becomes, besides its images."""
+    """All that decides what a class's generator becomes, besides its images.
+
+    Attributes:
+        class_name: whose images are given; empty: those of all `classes`.
+        generator: the network and its diffusion process.
+        training: the loop.
+        seed: of the run.
+        start: folder of a finished generator of the same network, whose weights training starts
+            from (as in arXiv:2211.03264); None: random ones.
+        classes: names in the order of the labels, for a network that is told the class; empty:
+            one that knows a single class.
+    """
 
     class_name: str
     generator: GeneratorConfig
     training: TrainingConfig
     seed: int
+    start: Path | None = None
+    classes: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> int:
+        """The place of the class in `classes`; 0 where that is empty."""
+        return self.classes.index(self.class_name) if self.classes else 0
+
+    @property
+    def draws(self) -> tuple[str, ...]:
+        """The classes that the generator can draw."""
+        return (self.class_name,) if self.class_name else self.classes
+
+    @property
+    def title(self) -> str:
+        """What people read: the class, or that it is all of them."""
+        return self.class_name or "all classes"

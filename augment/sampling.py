@@ -1,46 +1,27 @@
 """Draw synthetic images from a finished generator: seeded per image, resumable, marked for good."""
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion
 from imagehash import phash
 from PIL import Image
-from pydantic import Field
 from torch import Tensor
 
 from augment.generator import load_generator
+from augment.solvers import SamplingConfig, trajectory
 from terrabalance import __version__
 from terrabalance.errors import BadInput
 from terrabalance.files import done, mark_done, sha256_of
-from terrabalance.images import grid, write_png
-from terrabalance.manifest import Manifest, frame_of, write_manifest
+from terrabalance.images import SYNTHETIC_KEY, grid, write_png
+from terrabalance.manifest import Manifest, frame_of, read_manifest, write_manifest
 from terrabalance.progress import Progress, silent
 from terrabalance.seeds import seed_for
-from terrabalance.settings import Settings
 
 _STRIP_FRAMES = 9
 MARK = "synthetic image made by a diffusion model, not a photograph"
-
-
-class SamplingConfig(Settings):
-    """How images are drawn."""
-
-    sampler: Literal["ddim", "ancestral"] = Field(
-        "ddim",
-        description="ddim: few steps (arXiv:2010.02502); ancestral: all timesteps "
-        "(arXiv:2006.11239)",
-    )
-    steps: int = Field(50, ge=1, description="network calls per image; ancestral uses them all")
-    eta: float = Field(0.0, ge=0, le=1, description="noise added by ddim; 0 is deterministic")
-    batch_size: int = Field(32, ge=1, description="images drawn at once")
-
-
-Noise = Callable[[], Tensor]
 
 
 def draw_batch(
@@ -68,48 +49,11 @@ def draw_batch(
 
     stages: list[Tensor] = []
     with torch.inference_mode():
-        for images in _trajectory(diffusion, noise, config):
+        for images in trajectory(diffusion, noise, config):
             stages.append(images[:1])
     kept = np.linspace(0, len(stages) - 1, frames).round().astype(int)
     strip = _to_uint8(torch.cat([stages[i] for i in kept])) if frames else _to_uint8(images[:0])
     return _to_uint8(images), strip
-
-
-def _trajectory(
-    diffusion: GaussianDiffusion, noise: Noise, config: SamplingConfig
-) -> Iterator[Tensor]:
-    """Yield (B, C, S, S) in [-1, 1] after each network call, the pure noise first."""
-    images = noise()
-    yield images
-    if config.sampler == "ancestral":
-        for time in reversed(range(diffusion.num_timesteps)):
-            times = torch.full((len(images),), time, device=images.device)
-            mean, _, log_variance, _ = diffusion.p_mean_variance(x=images, t=times)
-            images = mean + (0.5 * log_variance).exp() * noise() if time else mean
-            yield images
-        return
-    # The timesteps of upstream's ddim_sample: evenly spaced from the last down to -1.
-    times_down = torch.linspace(-1, diffusion.num_timesteps - 1, config.steps + 1)
-    steps = list(reversed(times_down.int().tolist()))
-    for time, after in pairwise(steps):
-        images = _ddim_step(diffusion, images, time, after, config.eta, noise)
-        yield images
-
-
-def _ddim_step(
-    diffusion: GaussianDiffusion, images: Tensor, time: int, after: int, eta: float, noise: Noise
-) -> Tensor:
-    """Go from timestep `time` to `after` (-1: the clean image); equation 12 of arXiv:2010.02502."""
-    times = torch.full((len(images),), time, device=images.device)
-    predicted_noise, clean = diffusion.model_predictions(
-        images, times, clip_x_start=True, rederive_pred_noise=True
-    )
-    if after < 0:
-        return clean
-    now, then = diffusion.alphas_cumprod[time], diffusion.alphas_cumprod[after]
-    sigma = eta * ((1 - now / then) * (1 - then) / (1 - now)).sqrt()
-    moved = clean * then.sqrt() + (1 - then - sigma**2).sqrt() * predicted_noise
-    return moved + sigma * noise() if eta else moved
 
 
 def _to_uint8(images: Tensor) -> np.ndarray:
@@ -120,6 +64,7 @@ def _to_uint8(images: Tensor) -> np.ndarray:
 
 def sample_class(
     generator: Path,
+    class_name: str,
     n_images: int,
     config: SamplingConfig,
     seed: int,
@@ -135,6 +80,7 @@ def sample_class(
 
     Args:
         generator: a finished generator's folder.
+        class_name: the class to draw.
         n_images: how many; image i has the seed `seed_for(seed, "sample", class, i)`.
         config: sampler and batch size.
         seed: of the run.
@@ -148,22 +94,26 @@ def sample_class(
 
     Raises:
         NotReady: the generator is not finished.
-        BadInput: more DDIM steps than the model has timesteps.
+        BadInput: the generator does not know the class, or more steps than the model has timesteps.
     """
+    altered = _altered(folder)
     finished = done(folder)
-    if finished is not None and finished["n_images"] >= n_images:
+    if finished is not None and finished["n_images"] >= n_images and not altered:
         return folder
-    diffusion, card = load_generator(generator, device)
-    if config.sampler == "ddim" and config.steps > diffusion.num_timesteps:
+    diffusion = load_generator(generator, class_name, device, config.guidance)
+    if config.sampler != "ancestral" and config.steps > diffusion.num_timesteps:
         raise BadInput(
             f"sampling.steps={config.steps} but {generator.name} has {diffusion.num_timesteps} "
             "timesteps. Use at most that many."
         )
-    name = card["class_name"]
-    marks = [_marks(name, seed, i, generator.name, run) for i in range(n_images)]
+    marks = [_marks(class_name, seed, i, generator.name, run, config) for i in range(n_images)]
     for first in range(0, n_images, config.batch_size):
         block = range(first, min(first + config.batch_size, n_images))
-        missing = [i for i in block if not _is_whole(_file(folder, i), marks[i])]
+        missing = [
+            i
+            for i in block
+            if _file(folder, i).name in altered or not _is_whole(_file(folder, i), marks[i])
+        ]
         if missing:
             seeds = [int(marks[i]["terrabalance:seed"]) for i in block]
             images, strip = draw_batch(
@@ -173,11 +123,11 @@ def sample_class(
                 write_png(folder / "strip.png", grid(strip, columns=_STRIP_FRAMES))
             for i in missing:
                 write_png(_file(folder, i), images[i - first], marks[i])
-        on_progress(block.stop, n_images, f"{name}: drawing")
+        on_progress(block.stop, n_images, f"{class_name}: drawing")
     write_manifest(
         Manifest(folder, frame_of([_row(folder, i, m) for i, m in enumerate(marks)])), folder
     )
-    mark_done(folder, {"class": name, "n_images": n_images, "generator": generator.name})
+    mark_done(folder, {"class": class_name, "n_images": n_images, "generator": generator.name})
     return folder
 
 
@@ -185,20 +135,34 @@ def _file(folder: Path, index: int) -> Path:
     return folder / f"{index:06d}.png"
 
 
-def _marks(class_name: str, seed: int, index: int, generator: str, run: str) -> dict[str, str]:
+def _altered(folder: Path) -> set[str]:
+    """Return the names of images that are gone or changed since a finished drawing."""
+    if done(folder) is None:
+        return set()
+    rows = read_manifest(folder).frame
+    listed = zip(rows["path"], rows["sha256"], strict=True)
+    files = {name: (folder / name, sha256) for name, sha256 in listed}
+    return {n for n, (f, sha256) in files.items() if not f.is_file() or sha256_of(f) != sha256}
+
+
+def _marks(
+    class_name: str, seed: int, index: int, generator: str, run: str, config: SamplingConfig
+) -> dict[str, str]:
     return {
         "Software": f"terrabalance {__version__}",
         "Description": MARK,
-        "terrabalance:synthetic": "true",
+        SYNTHETIC_KEY: "true",
         "terrabalance:class": class_name,
         "terrabalance:generator": generator,
         "terrabalance:seed": str(seed_for(seed, "sample", class_name, index)),
         "terrabalance:run": run,
+        # How many are drawn at once changes no image.
+        "terrabalance:sampling": config.model_dump_json(exclude={"batch_size"}),
     }
 
 
 def _is_whole(path: Path, marks: dict[str, str]) -> bool:
-    """Say whether a file is there, decodes, and carries the seed and generator asked for."""
+    """Say whether a file is there, decodes, and carries the marks asked for."""
     if not path.is_file():
         return False
     try:
@@ -207,7 +171,7 @@ def _is_whole(path: Path, marks: dict[str, str]) -> bool:
             text = getattr(image, "text", {})
     except (OSError, SyntaxError):
         return False
-    keys = ("terrabalance:seed", "terrabalance:generator")
+    keys = ("terrabalance:seed", "terrabalance:generator", "terrabalance:sampling")
     return all(text.get(key) == marks[key] for key in keys)
 
 
@@ -230,4 +194,5 @@ def _row(folder: Path, index: int, marks: dict[str, str]) -> dict[str, object]:
         "phash": str(phash(image)),
         "generator": marks["terrabalance:generator"],
         "seed": int(marks["terrabalance:seed"]),
+        "run": marks["terrabalance:run"],
     }

@@ -9,8 +9,12 @@ Nothing is deleted and nothing is fatal. A file's status is one of
     unreadable        an image that is damaged, or of a kind that has no defined range
     too small         a side below `ScanConfig.min_side_px`
     no class          it lies beside the class folders
+    synthetic         a generator made it, as its metadata says: only real images are balanced
     duplicate         the same bytes as another file of its class, which is kept
     label conflict    the same bytes as a file of another class; all copies are left out
+
+and, where a given split would otherwise leak (`augment.split`), `leaks into val` or `leaks into
+test`.
 """
 
 import logging
@@ -31,7 +35,7 @@ from augment.duplicates import THUMBNAIL_PX, group_near_duplicates, mark_duplica
 from augment.sources import Entry, Source
 from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.files import inside, sha256_of
-from terrabalance.images import EXTENSIONS, decode, to_pil, to_rgb
+from terrabalance.images import EXTENSIONS, decode, is_marked_synthetic, to_pil, to_rgb
 from terrabalance.manifest import Manifest, frame_of
 from terrabalance.progress import Progress, silent
 from terrabalance.settings import Settings
@@ -111,6 +115,8 @@ def _look(root: Path, entry: Entry, min_side_px: int) -> _Look:
 
 def _look_at_pixels(path: Path, row: dict[str, object], min_side_px: int) -> _Look:
     decoded = decode(path)
+    if is_marked_synthetic(path):
+        return _Look({**row, "status": "synthetic", "detail": "its metadata names its generator"})
     bands, height, width = decoded.pixels.shape
     image = to_pil(to_rgb(decoded))
     grey = image.convert("L").resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX)

@@ -40,6 +40,7 @@ def compare(
     training: Mapping[str, Any],
     baseline: str = "real",
     arm: str = "synthetic",
+    test_kind: str = "real",
 ) -> dict[str, Any]:
     """Judge `arm` against `baseline` on the rows of split test.
 
@@ -50,6 +51,7 @@ def compare(
         training: model, steps, batch size...; kept in the record.
         baseline: arm to compare with.
         arm: arm to judge.
+        test_kind: what the test images are, in words: `real`, or `drawn`.
 
     Returns:
         The comparison record; fractions in [0, 1]. Intervals are of 95 %, each class's too; the
@@ -75,7 +77,7 @@ def compare(
     per_class = _per_class(classes, n_train, by_arm, found)
     return {
         "classes": classes, "arms": [baseline, arm], "seeds": seeds, "n_test": n_test,
-        "resolution_px": resolution_px,
+        "test_kind": test_kind,        "resolution_px": resolution_px,
         "metrics": {name: _metrics(runs) for name, runs in by_arm.items()},
         "difference": {"baseline": baseline, "arm": arm, **difference},
         "per_class": per_class,
@@ -84,7 +86,10 @@ def compare(
             for name, runs in by_arm.items()
         },
         "verdict": {
-            **verdict(difference["balanced_accuracy"], len(seeds), n_test),
+            **verdict(
+                difference["balanced_accuracy"], len(seeds), n_test,
+                min(row["n_test"] for row in per_class if row["n_test"]), test_kind,
+            ),
             "by_class": class_sentence(per_class, baseline, arm),
         },
         "training": dict(training),

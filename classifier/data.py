@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -29,13 +28,11 @@ class LabelledImages:
         pixels: (N, 3, R, R) uint8 on the CPU.
         labels: (N,) int64, the index of the class in the list that the loader was given.
         paths: N paths relative to the manifest's root.
-        is_synthetic: (N,) bool.
     """
 
     pixels: Tensor
     labels: Tensor
     paths: list[str]
-    is_synthetic: Tensor
 
 
 def train_classes(manifest: Manifest) -> list[str]:
@@ -113,7 +110,6 @@ def load_part(
         pixels=torch.from_numpy(pixels),
         labels=torch.tensor([index[name] for name in rows["class"]], dtype=torch.int64),
         paths=list(rows["path"]),
-        is_synthetic=torch.from_numpy(np.array(rows["source"] == "synthetic", dtype=bool)),
     )
 
 

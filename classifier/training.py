@@ -27,7 +27,7 @@ from classifier.data import (
 )
 from classifier.model import build_model, normalisation
 from classifier.schedule import augment, batch_indices, learning_rate_at
-from terrabalance.checkpoint import load_into, load_newest, save_checkpoint
+from terrabalance.checkpoint import load_into, load_newest, save_checkpoint, write_tensors
 from terrabalance.device import describe_device, supports_bf16
 from terrabalance.errors import TrainingDiverged
 from terrabalance.files import atomic_write, done, mark_done, write_json
@@ -35,6 +35,7 @@ from terrabalance.manifest import Manifest
 from terrabalance.progress import Progress, silent
 from terrabalance.seeds import generator_for, seed_for
 
+WEIGHTS = "classifier.safetensors"
 _log = logging.getLogger(__name__)
 
 
@@ -83,7 +84,7 @@ def train_arm(
         config: of the classifier.
         resolution_px: side that every image is reduced to first, see `load_part`.
         folder: of this arm and seed. Gets predictions.csv (split, path, class, predicted,
-            confidence in [0, 1]), losses.csv, card.json and done.json.
+            confidence in [0, 1]), classifier.safetensors, losses.csv, card.json and done.json.
         device: to train on.
         on_progress: told of images decoded and of steps.
         checkpoint_every_s: seconds between checkpoints, which are removed at the end.
@@ -238,6 +239,7 @@ def _finish(
     with atomic_write(folder / "predictions.csv") as file:
         predictions.to_csv(file, index=False, float_format="%.6f")
     write_json(folder / "card.json", card)
+    write_tensors(folder / WEIGHTS, trainer.model.state_dict())
     mark_done(folder, {"inputs": inputs, "steps": trainer.config.steps})
     _remove_checkpoints(folder)
     return folder / "predictions.csv"

@@ -6,8 +6,21 @@ from typing import Any
 _NAMED = 8  # classes named in a sentence
 
 
-def verdict(difference: Mapping[str, float], n_seeds: int, n_test: int) -> dict[str, str]:
+FEWEST_FOR_A_VERDICT = 5  # test images of every class
+
+
+def verdict(
+    difference: Mapping[str, float], n_seeds: int, n_test: int, fewest: int, kind: str = "real"
+) -> dict[str, str]:
     """Put the interval of the balanced accuracy difference (mean, low, high) into one sentence.
+
+    Args:
+        difference: of balanced accuracy, in [-1, 1].
+        n_seeds: trainings an arm.
+        n_test: test images.
+        fewest: test images of the class that has the fewest. Of a handful, resampling cannot
+            tell the spread, and balanced accuracy gives each class the same weight.
+        kind: of the test images: `real`, or `drawn`.
 
     Returns:
         `outcome`: "helped", "hurt" or "no clear difference"; and the `sentence`.
@@ -15,8 +28,15 @@ def verdict(difference: Mapping[str, float], n_seeds: int, n_test: int) -> dict[
     mean, low, high = (100 * difference[key] for key in ("mean", "low", "high"))
     seeds = "1 seed" if n_seeds == 1 else f"{n_seeds} seeds"
     interval = f"95 % interval {low:+.1f} to {high:+.1f}"
-    basis = f"({interval}, {seeds}, {n_test:,} real test images)"
-    if low > 0 or high < 0:
+    basis = f"({interval}, {seeds}, {n_test:,} {kind} test images)"
+    if (low > 0 or high < 0) and fewest < FEWEST_FOR_A_VERDICT:
+        outcome = "no clear difference"
+        sentence = (
+            f"Synthetic images changed balanced accuracy by {mean:+.1f} points {basis}, but a "
+            f"class has only {fewest} of these images: too few for a verdict, which takes "
+            f"{FEWEST_FOR_A_VERDICT} a class."
+        )
+    elif low > 0 or high < 0:
         outcome, verb = ("helped", "raised") if low > 0 else ("hurt", "lowered")
         sentence = (
             f"Synthetic images {verb} balanced accuracy by {abs(mean):.1f} points {basis}: "

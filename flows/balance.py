@@ -31,6 +31,7 @@ def train_and_synthesize(config: RunConfig) -> Path:
     One class after the other, as they share one device. A class that fails does not stop the
     others: the flow fails at its end, names them, and a rerun repairs only those.
     """
+    tasks.train_base(config)
     failed = {}
     for job in load_jobs(config):
         state = tasks.train(config, job.class_name, return_state=True)

@@ -48,8 +48,7 @@ def _configure(
 
 def _plan_options(classes: str | None, target: str | None) -> dict[str, Any]:
     names = [name.strip() for name in classes.split(",")] if classes else None
-    # A preset may limit how many classes are filled; classes that are named are all meant.
-    return {"classes": names, "rarest": len(names) if names else None, "target": target}
+    return {"classes": names, "target": target}
 
 
 def _stage_command(work: Callable[["RunConfig"], None]) -> None:
@@ -98,7 +97,11 @@ for _work in (
 
 
 @app.command()
-def demo(workdir: options.Workdir = None, device: options.Device = None) -> None:
+def demo(
+    settings: options.Settings = None,
+    workdir: options.Workdir = None,
+    device: options.Device = None,
+) -> None:
     """Run everything on a small imbalanced set of drawn scenes, in a few minutes on a CPU."""
     from augment.scenes import DEMO_COUNTS, draw_dataset
 
@@ -106,7 +109,7 @@ def demo(workdir: options.Workdir = None, device: options.Device = None) -> None
     with bars() as watcher:
         draw_dataset(folder, DEMO_COUNTS, on_progress=watcher("draw scenes"))
     given = {"preset": "demo", "workdir": workdir, "device": device, "drawn": True}
-    commands.run(_configure(folder, {**given, "name": "demo"}))
+    commands.run(_configure(folder, given, settings=settings))
 
 
 @app.command("settings")

@@ -36,7 +36,7 @@ def plan(config: "RunConfig") -> None:
 
     Counts the training part only. A class below the target is a minority; `--target`, `--classes`
     and `plan.max_per_real` (synthetic images per real one) decide which are filled and how far.
-    The cost comes from a few steps measured on this machine. The plan is saved as
+    The cost of the generators comes from a few steps measured on this machine. The plan is saved as
     `reports/<run>/plan.json`.
 
     Example: `terrabalance plan aid.zip --preset gpu --target median --set plan.max_per_real=5`
@@ -44,6 +44,7 @@ def plan(config: "RunConfig") -> None:
     from flows import stages
     from terrabalance.files import read_json
 
+    stages.check_classifier(config)
     path = stages.make_plan(config)
     print_plan(read_json(path))
     print_path("Plan", path)
@@ -52,17 +53,22 @@ def plan(config: "RunConfig") -> None:
 def train(config: "RunConfig") -> None:
     """Train one generator for each class that the plan fills. Goes on where it was stopped.
 
-    Each class gets a folder below `data/generators/` with the averaged weights, `losses.csv`,
-    sample grids in `previews/`, and what `tensorboard --logdir data/generators` shows.
+    First a base is trained once on the training part of all classes, from which each class's own
+    generator starts (without: `--set strategy=scratch`). Each gets a folder below
+    `data/generators/` with the averaged weights, `losses.csv`, sample grids in `previews/`, and
+    what `tensorboard --logdir data/generators` shows.
 
     Example: `terrabalance train aid.zip --classes Mountain --set training.steps=20000`
     """
-    from flows import stages
+    from flows import stages, training
 
-    for job in stages.load_jobs(config):
+    jobs = stages.load_jobs(config)
+    with bars() as watcher:
+        training.train_base(config, watcher("train the base"))
+    for job in jobs:
         with bars() as watcher:
             label = f"train {job.class_name}"
-            folder = stages.train_class(config, job.class_name, watcher(label))
+            folder = training.train_class(config, job.class_name, watcher(label))
         print_path(job.class_name, folder)
 
 

@@ -2,17 +2,18 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from augment.generator import GeneratorConfig
 from augment.plan import PlanConfig
 from augment.recipe import TrainingConfig
-from augment.sampling import SamplingConfig
 from augment.scan import ScanConfig
+from augment.solvers import SamplingConfig
 from augment.split import SplitConfig
 from classifier.config import ClassifierConfig
+from classifier.features import FeatureConfig
 from flows.presets import PRESETS, PresetName, merge
 from terrabalance.device import DeviceName
 from terrabalance.errors import BadInput
@@ -46,9 +47,19 @@ class RunConfig(Settings):
     split: SplitConfig = SplitConfig()
     plan: PlanConfig = PlanConfig()
     generator: GeneratorConfig = GeneratorConfig()
-    training: TrainingConfig = TrainingConfig()
+    strategy: Literal["warm-start", "conditional", "scratch"] = Field(
+        "warm-start",
+        description="warm-start: one base is trained on the train part of every class, told which "
+        "is which, and each class's generator goes on from it; conditional: the base itself draws "
+        "every class; scratch: each class's generator begins with random weights",
+    )
+    base: TrainingConfig = Field(TrainingConfig(), description="how the base is trained")
+    training: TrainingConfig = Field(
+        TrainingConfig(), description="how each class's generator is trained"
+    )
     sampling: SamplingConfig = SamplingConfig()
     classifier: ClassifierConfig = ClassifierConfig()
+    fidelity: FeatureConfig = FeatureConfig()
 
     @model_validator(mode="before")
     @classmethod
@@ -60,6 +71,9 @@ class RunConfig(Settings):
             key: value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
             for key, value in given.items()
         }
+        if "classes" in (named := plain.get("plan", {})) and "rarest" not in named:
+            # A preset may limit how many classes are filled; classes that are named are all meant.
+            plain["plan"] = {**named, "rarest": None}
         return merge(preset, plain)
 
     @field_validator("data", "images", "workdir")

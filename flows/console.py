@@ -108,8 +108,7 @@ def print_plan(plan: dict[str, Any]) -> None:
     cost = plan["cost"]
     console.print(
         f"About {cost['train_s'] / 60:.1f} min to train and {cost['sample_s'] / 60:.1f} min to "
-        f"sample on {cost['device']} ({cost['step_s']:.2f} s a step, {cost['image_s']:.2f} s an "
-        "image, measured just now)."
+        f"sample ({cost['image_s']:.2f} s an image), by a few steps measured on {cost['device']}."
     )
 
 

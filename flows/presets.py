@@ -12,15 +12,19 @@ PRESETS: dict[str, dict[str, Any]] = {
             "image_size": 24, "dim": 24, "dim_mults": (1, 2, 4), "attention_heads": 2,
             "attention_dim": 16, "min_snr": True,
         },
-        "training": {
-            "steps": 600, "batch_size": 16, "learning_rate": 2e-3, "ema_decay": 0.99,
+        "base": {
+            "steps": 700, "batch_size": 16, "learning_rate": 2e-3, "ema_decay": 0.99,
             "preview_every": 100, "checkpoint_every": 50,
         },
-        "sampling": {"steps": 25},
+        "training": {
+            "steps": 250, "batch_size": 16, "learning_rate": 1e-3, "ema_decay": 0.99,
+            "preview_every": 50, "checkpoint_every": 50,
+        },
         "classifier": {
             "model": "resnet10t", "pretrained": False, "image_size": 32, "steps": 150,
             "batch_size": 32, "learning_rate": 2e-3,
         },
+        "fidelity": {"model": "baseline"},
     },
     # A first look at real images without a GPU: small pictures, the three rarest classes.
     "cpu": {
@@ -29,20 +33,25 @@ PRESETS: dict[str, dict[str, Any]] = {
             "image_size": 32, "dim": 32, "dim_mults": (1, 2, 4), "attention_heads": 2,
             "attention_dim": 16, "min_snr": True,
         },
-        "training": {
-            "steps": 1000, "batch_size": 16, "learning_rate": 2e-3,
+        "base": {
+            "steps": 2000, "batch_size": 16, "learning_rate": 2e-3,
             "preview_every": 250, "checkpoint_every": 100,
         },
-        "sampling": {"steps": 50},
+        "training": {
+            "steps": 500, "batch_size": 16, "learning_rate": 1e-3,
+            "preview_every": 100, "checkpoint_every": 100,
+        },
         "classifier": {
             "model": "resnet10t", "pretrained": False, "image_size": 64, "steps": 400,
             "batch_size": 32, "learning_rate": 2e-3,
         },
+        "fidelity": {"model": "baseline"},
     },
     # One GPU: 64 px, every minority class.
     "gpu": {
         "generator": {"image_size": 64, "dim": 64},
-        "training": {"steps": 10_000, "batch_size": 32},
+        "base": {"steps": 20_000, "batch_size": 32},
+        "training": {"steps": 5_000, "batch_size": 32, "learning_rate": 1e-4},
         "sampling": {"batch_size": 128},
         "classifier": {
             "model": "resnet50", "pretrained": True, "image_size": 224, "steps": 3000,
@@ -52,14 +61,16 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The settings of the tutorial that terrabalance grew out of, for one class at 256 px. Its
     # version of denoising_diffusion_pytorch predicted the noise under the cosine schedule.
     "tutorial": {
+        "strategy": "scratch",
         "generator": {
             "image_size": 256, "dim": 64, "dim_mults": (1, 2, 4, 8), "timesteps": 1000,
             "objective": "pred_noise", "beta_schedule": "cosine",
         },
         "training": {
             "steps": 10_000, "batch_size": 10, "accumulate": 2, "learning_rate": 8e-5,
-            "loss": "l1", "ema_decay": 0.995, "symmetries": "none", "precision": "fp32",
-            "preview_every": 1000, "checkpoint_every": 1000,
+            "schedule": "constant", "loss": "l1", "ema_decay": 0.995, "ema_every": 10,
+            "symmetries": "flip",
+            "precision": "fp32", "preview_every": 1000, "checkpoint_every": 1000,
         },
         "sampling": {"sampler": "ancestral", "batch_size": 36},
         "classifier": {

@@ -4,25 +4,25 @@ Every stage can be called alone; one that needs another's result says so. What i
 `flows.store` says.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
-from augment.assemble import assemble
+from augment.assemble import assemble, dataset_key, is_assembled
 from augment.cost import estimate_cost
 from augment.counts import summarize
-from augment.generator import CARD
+from augment.generator import read_card
+from augment.judgement import fidelity_section
 from augment.plan import ClassJob, jobs_of, plan_classes, plan_record
-from augment.recipe import Recipe
 from augment.report import balance_record, balance_section, balance_table
 from augment.sampling import sample_class as draw_class
 from augment.scan import scan
 from augment.sources import open_source
 from augment.split import assign_splits
-from augment.training import train_generator
 from classifier.comparison import compare, read_predictions
 from classifier.data import ARMS, Arm, train_counts
 from classifier.model import build_model
@@ -30,6 +30,7 @@ from classifier.report import comparison_section
 from classifier.training import train_arm
 from flows import store
 from flows.config import RunConfig
+from flows.fidelity import judge_fidelity
 from terrabalance import __version__
 from terrabalance.device import describe_device, pick_device
 from terrabalance.errors import BadInput, NotReady
@@ -41,10 +42,12 @@ from terrabalance.files import (
     read_json,
     write_json,
 )
-from terrabalance.images import read_squares
 from terrabalance.manifest import Manifest, count_by_class, read_manifest, write_manifest
 from terrabalance.page import write_page
 from terrabalance.progress import Progress, silent
+
+_log = logging.getLogger(__name__)
+R = TypeVar("R")
 
 DRAWN_NOTICE = (
     "These scenes were drawn by terrabalance to try the pipeline. They are not real aerial images, "
@@ -77,16 +80,28 @@ def make_plan(config: RunConfig) -> Path:
     """Plan every class and measure what it will cost; return the path of `plan.json`."""
     path = store.report_folder(config) / "plan.json"
     manifest = load_catalogue(config)
-    # Unknown models and missing weights should not wait for hours of generator training.
-    build_model(config.classifier, n_classes=2)
     counts = {str(name): int(n) for name, n in count_by_class(manifest, "train").items()}
     key = fingerprint(store.FORMAT, counts, config.result_key)
     if not path.exists() or read_json(path)["key"] != key:
         jobs = plan_classes(counts, config.plan)
         device = pick_device(config.device)
-        cost = estimate_cost(jobs, config.generator, config.training, config.sampling, device)
+        filled = [job.class_name for job in jobs if job.n_needed]
+        folders = {store.generator_folder(config, manifest, name) for name in filled}
+        base = store.base_folder(config, manifest)
+        trainings = [config.training] * len(folders - {base}) + [config.base] * (base is not None)
+        n_images = sum(job.n_needed for job in jobs)
+        cost = estimate_cost(trainings, n_images, config.generator, config.sampling, device)
         write_json(path, {"key": key, **plan_record(jobs, config.plan, cost)})
     return path
+
+
+def check_classifier(config: RunConfig) -> None:
+    """Build the classifier once: a missing file should not come up after hours of training.
+
+    Raises:
+        BadInput: an unknown model, a hub that cannot be reached, a file that does not fit.
+    """
+    build_model(config.classifier, n_classes=2)
 
 
 def load_jobs(config: RunConfig) -> list[ClassJob]:
@@ -101,18 +116,6 @@ def _job(config: RunConfig, class_name: str) -> ClassJob:
     return jobs[class_name]
 
 
-def train_class(config: RunConfig, class_name: str, on_progress: Progress = silent) -> Path:
-    """Train one class's generator on its train part; return its folder."""
-    manifest = load_catalogue(config)
-    folder = store.generator_folder(config, manifest, class_name)
-    if done(folder) is not None:
-        return folder
-    paths = manifest.paths(manifest.usable("train", class_name))
-    images = read_squares(paths, config.generator.image_size)
-    recipe = Recipe(class_name, config.generator, config.training, config.seed)
-    return train_generator(images, recipe, folder, pick_device(config.device), on_progress)
-
-
 def synthesize_class(config: RunConfig, class_name: str, on_progress: Progress = silent) -> Path:
     """Draw the synthetic images that a class needs; return their folder.
 
@@ -122,6 +125,7 @@ def synthesize_class(config: RunConfig, class_name: str, on_progress: Progress =
     manifest, job = load_catalogue(config), _job(config, class_name)
     return draw_class(
         store.generator_folder(config, manifest, class_name),
+        class_name,
         job.n_needed,
         config.sampling,
         config.seed,
@@ -150,24 +154,29 @@ def _synthetic_folders(config: RunConfig, manifest: Manifest) -> dict[str, Path]
 
 def assemble_dataset(config: RunConfig, on_progress: Progress = silent) -> Path:
     """Put real and synthetic images together; return the balanced dataset's folder."""
+    catalogue, synthetic, about = _dataset_parts(config)
+    folder = store.dataset_folder(config)
+    return assemble(catalogue, synthetic, folder, about, on_progress).root
+
+
+def _dataset_parts(config: RunConfig) -> tuple[Manifest, list[Manifest], dict[str, Any]]:
+    """Return the real images, the synthetic ones, and what the dataset card says."""
     manifest = load_catalogue(config)
     folders = _synthetic_folders(config, manifest)
     generators = [store.generator_folder(config, manifest, name) for name in folders]
     about = {
         "name": config.run_name,
-        "drawn": config.drawn,
+        **({"notice": DRAWN_NOTICE} if config.drawn else {}),
         "seed": config.seed,
         "generators": {folder.name: _card_without_time(folder) for folder in generators},
         "sampling": config.sampling.model_dump(),
     }
-    synthetic = [read_manifest(path) for path in folders.values()]
-    return assemble(manifest, synthetic, store.dataset_folder(config), about, on_progress).root
+    return manifest, [read_manifest(path) for path in folders.values()], about
 
 
 def _card_without_time(generator: Path) -> dict[str, Any]:
     """Return a generator's card less what differs between two trainings of the same result."""
-    card: dict[str, Any] = read_json(generator / CARD)
-    return {key: value for key, value in card.items() if key != "seconds"}
+    return {key: value for key, value in read_card(generator).items() if key != "seconds"}
 
 
 def classify_arm(config: RunConfig, arm: Arm, seed: int, on_progress: Progress = silent) -> Path:
@@ -178,7 +187,18 @@ def classify_arm(config: RunConfig, arm: Arm, seed: int, on_progress: Progress =
 
 
 def _load_dataset(config: RunConfig) -> Manifest:
-    return read_manifest(store.dataset_folder(config))
+    """Return the balanced dataset's manifest.
+
+    Raises:
+        NotReady: it is not there, or of other images than the stages before it now have.
+    """
+    folder = store.dataset_folder(config)
+    if not is_assembled(folder, dataset_key(*_dataset_parts(config))):
+        raise NotReady(
+            f"{folder}: no balanced dataset of these images. Run `terrabalance assemble` with the "
+            "same options first."
+        )
+    return read_manifest(folder)
 
 
 def compare_arms(config: RunConfig) -> Path:
@@ -195,7 +215,9 @@ def compare_arms(config: RunConfig) -> Path:
         {arm: train_counts(dataset, arm) for arm in ARMS},
         resolution_px=config.generator.image_size,
         training=config.classifier.model_dump(mode="json"),
+        test_kind="drawn" if config.drawn else "real",
     )
+    record["dataset"] = dataset_key(*_dataset_parts(config))
     write_json(folder / "comparison.json", record)
     return folder / "comparison.json"
 
@@ -203,7 +225,8 @@ def compare_arms(config: RunConfig) -> Path:
 def write_report(config: RunConfig) -> Path:
     """Write the report from what the stages left; return the path of `index.html`.
 
-    The comparison is shown when it is there; the balance part needs the synthetic images.
+    The comparison is shown when it is there, and of these images; the balance part needs the
+    synthetic images.
     """
     folder, manifest = store.report_folder(config), load_catalogue(config)
     synthetic = _synthetic_folders(config, manifest)
@@ -215,9 +238,11 @@ def write_report(config: RunConfig) -> Path:
     with atomic_write(folder / "classes.csv") as file:
         balance_table(balance).to_csv(file, index=False)
     sections = [balance_section(balance, manifest, generators, synthetic, side)]
-    comparison = folder / "comparison.json"
-    if comparison.exists():
-        sections.insert(0, comparison_section(read_json(comparison)))
+    if fidelity := _fidelity(config, manifest, synthetic):
+        write_json(folder / "fidelity.json", fidelity)
+        sections.insert(0, fidelity_section(fidelity))
+    if comparison := _comparison(config):
+        sections.insert(0, comparison_section(comparison))
     return write_page(
         folder / "index.html",
         title=f"Balance report: {config.run_name}",
@@ -226,6 +251,26 @@ def write_report(config: RunConfig) -> Path:
         facts=_facts(config, folder),
         notice=DRAWN_NOTICE if config.drawn else None,
     )
+
+
+def _comparison(config: RunConfig) -> dict[str, Any] | None:
+    path = store.report_folder(config) / "comparison.json"
+    record: dict[str, Any] | None = read_json(path) if path.exists() else None
+    if record and record["dataset"] != dataset_key(*_dataset_parts(config)):
+        _log.warning("%s is of other images and not shown: classify again", path)
+        return None
+    return record
+
+
+def _fidelity(
+    config: RunConfig, catalogue: Manifest, synthetic: dict[str, Path]
+) -> dict[str, Any] | None:
+    try:
+        dataset = _load_dataset(config)
+    except NotReady:  # the balance can be reported before
+        return None
+    baseline = store.classifier_folder(config, dataset, "real", config.classifier.seeds[0])
+    return judge_fidelity(config, catalogue, synthetic, baseline)
 
 
 def _facts(config: RunConfig, folder: Path) -> dict[str, str]:
@@ -242,15 +287,17 @@ def _facts(config: RunConfig, folder: Path) -> dict[str, str]:
     }
 
 
-def timed(config: RunConfig, stage: str, work: Callable[[], Path]) -> Path:
+def timed(config: RunConfig, stage: str, work: Callable[[], R]) -> R:
     """Do a stage's work and add its wall-clock seconds to `reports/<run>/timings.json`.
 
-    A stage that was killed and went on adds up; one that had nothing to do adds next to nothing.
+    A stage that failed or was stopped by Ctrl-C and went on adds up; of one that was killed only
+    the last part counts. One that had nothing to do adds next to nothing.
     """
     began = time.monotonic()
-    result = work()
-    path = store.report_folder(config) / "timings.json"
-    timings = read_json(path) if path.exists() else {}
-    timings[stage] = round(timings.get(stage, 0.0) + time.monotonic() - began, 1)
-    write_json(path, timings)
-    return result
+    try:
+        return work()
+    finally:
+        path = store.report_folder(config) / "timings.json"
+        timings = read_json(path) if path.exists() else {}
+        timings[stage] = round(timings.get(stage, 0.0) + time.monotonic() - began, 1)
+        write_json(path, timings)

@@ -4,6 +4,7 @@ The same command again finds what is there, and a changed setting never overwrit
 run made:
 
     <workdir>/data/catalogues/<data>-<key>/      manifest, summary.json
+    <workdir>/data/generators/base-<key>/        the same of the base, trained on all classes
     <workdir>/data/generators/<class>-<key>/     weights, card, losses, previews
     <workdir>/data/synthetic/<class>-<key>/      images, manifest
     <workdir>/data/classifiers/<arm>-<seed>-<key>/   predictions
@@ -12,8 +13,10 @@ run made:
 """
 
 from pathlib import Path
+from typing import Any
 
 from augment.plan import ClassJob
+from augment.recipe import TrainingConfig
 from augment.sources import Source
 from classifier.data import Arm, arm_rows, inputs_fingerprint
 from flows.config import RunConfig
@@ -22,7 +25,7 @@ from terrabalance.files import fingerprint, read_json, slug, write_json
 from terrabalance.manifest import Manifest
 
 # Raise when a stage's files would come out different for the same settings.
-FORMAT = 1
+FORMAT = 2
 
 
 def report_folder(config: RunConfig) -> Path:
@@ -56,11 +59,28 @@ def catalogue_folder(config: RunConfig, source: Source) -> Path:
     return config.workdir / "data" / "catalogues" / f"{stem}-{key}"
 
 
+def base_folder(config: RunConfig, manifest: Manifest) -> Path | None:
+    """Return where the generator of all classes lives, or will; None where there is none."""
+    rows = manifest.usable("train")
+    if config.strategy == "scratch" or rows["class"].nunique() < 2:
+        return None
+    images = sorted(zip(rows["class"], rows["sha256"], strict=True))
+    key = fingerprint(FORMAT, "base", _recipe(config, config.base), images)
+    return config.workdir / "data" / "generators" / f"base-{key}"
+
+
+def _recipe(config: RunConfig, training: TrainingConfig) -> list[Any]:
+    loop = training.model_dump(exclude={"checkpoint_every", "preview_every"})
+    return [config.generator.model_dump(), loop, config.seed]
+
+
 def generator_folder(config: RunConfig, manifest: Manifest, class_name: str) -> Path:
     """Return where a class's generator lives, or will."""
     rows = manifest.usable("train", class_name)
-    training = config.training.model_dump(exclude={"checkpoint_every", "preview_every"})
-    recipe = [class_name, config.generator.model_dump(), training, config.seed]
+    base = base_folder(config, manifest)
+    if base is not None and config.strategy == "conditional":
+        return base
+    recipe = [class_name, *_recipe(config, config.training), base and base.name]
     key = fingerprint(FORMAT, recipe, list(rows["sha256"]))
     return config.workdir / "data" / "generators" / f"{slug(class_name)}-{key}"
 

@@ -7,7 +7,7 @@ would remember a path and not whether its file still lives.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ParamSpec, cast
+from typing import Any, ParamSpec, TypeVar, cast
 from uuid import UUID
 
 from prefect import Task, get_run_logger, task
@@ -24,15 +24,17 @@ from augment.counts import class_table
 from augment.report import balance_markdown
 from classifier.data import Arm
 from classifier.report import comparison_markdown
-from flows import stages
+from flows import stages, training
 from flows.config import RunConfig
 from flows.watch import current_watcher, throttled
 from terrabalance.errors import TerrabalanceError
 from terrabalance.files import read_json
 from terrabalance.manifest import read_manifest
+from terrabalance.markdown import escape_markdown
 from terrabalance.progress import Progress
 
 P = ParamSpec("P")
+R = TypeVar("R")
 _RETRIES = 2
 _RETRY_DELAY_S = 10
 
@@ -49,7 +51,7 @@ def _listener(label: str) -> Progress:
         return watcher(label)
     logger = get_run_logger()
     # Called without an event loop, Prefect gives the id itself and not a coroutine.
-    artifact = cast(UUID, create_progress_artifact(progress=0.0, description=label))
+    artifact = cast(UUID, create_progress_artifact(0.0, description=escape_markdown(label)))
 
     def report(done: int, total: int, message: str = "") -> None:
         update_progress_artifact(artifact, progress=100 * done / max(total, 1))
@@ -58,7 +60,11 @@ def _listener(label: str) -> Progress:
     return throttled(report)
 
 
-def _stage(name: str, task_run_name: str) -> Callable[[Callable[P, Path]], Task[P, Path]]:
+def _noticed(config: RunConfig, markdown: str) -> str:
+    return f"> {stages.DRAWN_NOTICE}\n\n{markdown}" if config.drawn else markdown
+
+
+def _stage(name: str, task_run_name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Return the decorator that all stages share."""
     return task(
         name=name,
@@ -88,6 +94,7 @@ def catalogue(config: RunConfig) -> Path:
 @_stage(name="plan", task_run_name="plan {config.plan.target}")
 def plan(config: RunConfig) -> Path:
     """Decide what each class gets and what it will cost; publish the plan as a table."""
+    stages.check_classifier(config)
     path = stages.timed(config, "plan", lambda: stages.make_plan(config))
     record = read_json(path)
     cost = record["cost"]
@@ -100,12 +107,19 @@ def plan(config: RunConfig) -> Path:
     return path
 
 
+@_stage(name="train-base", task_run_name="train the base")
+def train_base(config: RunConfig) -> Path | None:
+    """Train the base that every class's generator starts from; without one, nothing."""
+    listener = _listener("train the base")
+    return stages.timed(config, "train the base", lambda: training.train_base(config, listener))
+
+
 @_stage(name="train", task_run_name="train {class_name}")
 def train(config: RunConfig, class_name: str) -> Path:
     """Train one class's generator."""
     listener = _listener(f"train {class_name}")
     return stages.timed(
-        config, f"train {class_name}", lambda: stages.train_class(config, class_name, listener)
+        config, f"train {class_name}", lambda: training.train_class(config, class_name, listener)
     )
 
 
@@ -141,7 +155,8 @@ def compare(config: RunConfig) -> Path:
     """Compare the arms; publish the verdict."""
     path = stages.timed(config, "compare", lambda: stages.compare_arms(config))
     create_markdown_artifact(
-        key="classifier-comparison", markdown=comparison_markdown(read_json(path))
+        key="classifier-comparison",
+        markdown=_noticed(config, comparison_markdown(read_json(path))),
     )
     return path
 
@@ -149,8 +164,10 @@ def compare(config: RunConfig) -> Path:
 @_stage(name="report", task_run_name="report {config.run_name}")
 def report(config: RunConfig) -> Path:
     """Write the report page; publish its summary and a link to it."""
-    path = stages.write_report(config)
+    path = stages.timed(config, "report", lambda: stages.write_report(config))
     balance = read_json(path.with_name("balance.json"))
-    create_markdown_artifact(key="balance-report", markdown=balance_markdown(balance))
+    create_markdown_artifact(
+        key="balance-report", markdown=_noticed(config, balance_markdown(balance))
+    )
     create_link_artifact(key="report-page", link=path.as_uri(), link_text=config.run_name)
     return path

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
 
 from terrabalance.errors import BadInput
 from terrabalance.files import atomic_write
@@ -71,6 +72,13 @@ def load_into(module: torch.nn.Module, state: dict[str, Any], where: str) -> Non
                 "The file belongs to a model with other settings."
             )
     module.load_state_dict(state)
+
+
+def write_tensors(path: Path, state: dict[str, torch.Tensor]) -> None:
+    """Write a state dict as safetensors; `path` appears only when it is whole."""
+    tensors = {name: tensor.contiguous().cpu() for name, tensor in state.items()}
+    with atomic_write(path) as file:
+        file.write(save(tensors))
 
 
 def drop_checkpoints(folder: Path) -> None:

@@ -15,7 +15,11 @@ from terrabalance.files import atomic_write
 from terrabalance.progress import Progress, silent
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
+SYNTHETIC_KEY = "terrabalance:synthetic"  # in the metadata of every synthetic PNG
 _TIFF = frozenset({".tif", ".tiff"})
+# Strangers' files reach no other decoder of Pillow's, above all not Ghostscript by way of EPS.
+# (JPEG includes MPO, the JPEG with a preview inside that drones and phones write.)
+_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 _EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
 
 # Pillow warns of damaged EXIF and of large images; what matters raises. Set once: threads that
@@ -45,16 +49,17 @@ def decode(path: Path) -> Decoded:
         UnreadableImage: not an image, truncated, or of a kind that has no defined range.
     """
     try:
-        with Image.open(path) as image:
-            mode = image.mode
-            if mode in _EIGHT_BIT_MODES and getattr(image, "n_frames", 1) == 1:
+        with Image.open(path, formats=_FORMATS) as image:
+            mode, is_tiff = image.mode, image.format == "TIFF"
+            pages = getattr(image, "n_frames", 1) if is_tiff else 1  # of others: the first picture
+            if mode in _EIGHT_BIT_MODES and pages == 1:
                 return Decoded(_eight_bit(image), mode)
-            if path.suffix.lower() not in _TIFF:
+            if not is_tiff:
                 return Decoded(_deep(np.asarray(image)), mode)
     except UnidentifiedImageError as error:
         if path.suffix.lower() not in _TIFF:
             raise UnreadableImage(f"{path}: not an image that can be identified") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow's decoders raise many kinds for a damaged file
         raise UnreadableImage(f"{path}: {error}") from error
     return _decode_tiff(path)
 
@@ -92,6 +97,8 @@ def _bands_last(shape: tuple[int, ...], axes: str) -> bool:
 
 
 def _deep(pixels: np.ndarray) -> np.ndarray:
+    if not pixels.size:
+        raise ValueError("it holds no pixels")
     pixels = pixels[None] if pixels.ndim == 2 else pixels
     if pixels.dtype in (np.uint8, np.uint16):
         return pixels
@@ -118,6 +125,14 @@ def to_rgb(decoded: Decoded) -> np.ndarray:
 def to_pil(pixels: np.ndarray) -> Image.Image:
     """Turn (3, H, W) uint8 into an RGB `PIL.Image`."""
     return Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+
+
+def is_marked_synthetic(path: Path) -> bool:
+    """Say whether a PNG says of itself that terrabalance made it; reads its header only."""
+    if path.suffix.lower() != ".png":
+        return False
+    with Image.open(path, formats=("PNG",)) as image:
+        return image.info.get(SYNTHETIC_KEY) == "true"
 
 
 def read_square(path: Path, side_px: int) -> np.ndarray:

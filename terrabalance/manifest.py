@@ -11,7 +11,8 @@ Columns (in this order; a later stage adds rows or columns, none edits another's
     sha256      of the bytes, hex
     phash       64-bit perceptual hash, 16 hex digits; "" where unreadable
     group       id shared by images that must stay in one split (near-duplicates); -1 alone
-    generator, seed   of a synthetic image; "" and -1 for a real one
+    generator, seed, run   of a synthetic image: who drew it, from which noise, in which run; "",
+                -1 and "" for a real one
 """
 
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ COLUMNS: dict[str, str] = {
     "path": "str", "class": "str", "split": "str", "source": "str", "status": "str",
     "detail": "str", "width_px": "int64", "height_px": "int64", "bands": "int64", "mode": "str",
     "bytes": "int64", "sha256": "str", "phash": "str", "group": "int64", "generator": "str",
-    "seed": "int64",
+    "seed": "int64", "run": "str",
 }  # fmt: skip
 _DEFAULTS = {"group": -1, "seed": -1}
 _ROOT_KEY = b"terrabalance.root"
@@ -130,3 +131,9 @@ def count_by_class(manifest: Manifest, split: str | None = None) -> pd.Series:
         .sort_values(["count", "class"], ascending=[False, True])
     )
     return ordered.set_index("class")["count"]
+
+
+def even_share(rows: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Return at most `most` rows, as even over the classes as they allow, in their order."""
+    place_in_class = rows.groupby("class").cumcount().sort_values(kind="stable")
+    return rows.loc[place_in_class.index[:most].sort_values()]

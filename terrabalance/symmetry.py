@@ -1,5 +1,7 @@
 """The eight symmetries of the square: label-preserving for images taken from above."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -16,12 +18,12 @@ def apply_symmetry(images: Tensor, which: int) -> Tensor:
 
 
 def random_symmetries(
-    images: Tensor, generator: torch.Generator, n_symmetries: int = N_SYMMETRIES
+    images: Tensor, generator: torch.Generator, among: Sequence[int] = range(N_SYMMETRIES)
 ) -> Tensor:
-    """Apply to each of (N, C, S, S) one of the first `n_symmetries`, drawn uniformly."""
-    draws = torch.randint(n_symmetries, (len(images),), generator=generator).to(images.device)
+    """Apply to each of (N, C, S, S) one of the symmetries `among`, drawn uniformly."""
+    draws = torch.randint(len(among), (len(images),), generator=generator).to(images.device)
     out = torch.empty_like(images)
-    for which in range(n_symmetries):
-        chosen = draws == which
+    for place, which in enumerate(among):
+        chosen = draws == place
         out[chosen] = apply_symmetry(images[chosen], which)
     return out

@@ -8,7 +8,8 @@ import torch
 
 from augment.generator import GeneratorConfig
 from augment.recipe import Recipe, TrainingConfig
-from augment.sampling import SamplingConfig, sample_class
+from augment.sampling import sample_class
+from augment.solvers import SamplingConfig
 from augment.training import train_generator
 
 CPU = torch.device("cpu")
@@ -26,4 +27,5 @@ if what == "train":
     train(where, steps=60)
 else:
     generator = train(where.with_name("Pond-1"), steps=2)
-    sample_class(generator, 60, SamplingConfig(steps=10, batch_size=4), 0, where, CPU, run="r")
+    few = SamplingConfig(steps=10, batch_size=4)
+    sample_class(generator, "Pond", 60, few, 0, where, CPU, run="r")

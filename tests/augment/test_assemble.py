@@ -23,7 +23,7 @@ def row_of(root: Path, path: str, label: str, split: str, **more: object) -> dic
     write_png(file, rng.integers(0, 256, (3, 8, 8), dtype=np.uint8))
     empty = {"width_px": 8, "group": -1, "generator": "", "seed": -1}
     return {**empty, "path": path, "class": label, "split": split, "source": "real", "status": "ok",
-            "sha256": sha256_of(file), **more}  # fmt: skip
+            "sha256": sha256_of(file), "bytes": file.stat().st_size, **more}  # fmt: skip
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_an_interrupted_run_leaves_the_old_dataset_whole(tmp_path, catalogue, sy
     assert listing(tmp_path / "set") == before
     manifest = assemble(catalogue, synthetic, tmp_path / "set", ABOUT)
     assert (manifest.frame["source"] == "synthetic").sum() == 5
-    assert [p.name for p in tmp_path.glob(".set*")] == []
+    assert [p.name for p in tmp_path.glob(".set*")] == [".set.lock"]
 
 
 def test_the_same_inputs_do_nothing_the_second_time(tmp_path, catalogue, synthetic):
@@ -203,6 +203,21 @@ def test_the_same_inputs_do_nothing_the_second_time(tmp_path, catalogue, synthet
     assert (tmp_path / "set" / "done.json").stat().st_mtime_ns == stamp
     assert seen == []
     assert list(again.frame["path"]) == list(first.frame["path"])
+
+
+def test_a_file_that_was_lost_is_put_back(tmp_path, catalogue, synthetic):
+    manifest = assemble(catalogue, synthetic, tmp_path / "set", {})
+    lost = tmp_path / "set" / manifest.frame["path"].iloc[0]
+    lost.unlink()
+    assemble(catalogue, synthetic, tmp_path / "set", {})
+    assert lost.is_file()
+
+
+def test_a_file_that_has_changed_since_its_manifest_is_named(tmp_path, catalogue, synthetic):
+    changed = synthetic[0].root / synthetic[0].frame["path"].iloc[0]
+    changed.write_bytes(changed.read_bytes() + b"more")
+    with pytest.raises(BadInput, match=r"changed since its manifest.*terrabalance sample"):
+        assemble(catalogue, synthetic, tmp_path / "set", {})
 
 
 def test_changed_inputs_replace_a_dataset_of_ours(tmp_path, catalogue, synthetic):

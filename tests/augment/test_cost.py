@@ -2,16 +2,21 @@ import pytest
 
 from augment.cost import estimate_cost
 from augment.generator import GeneratorConfig
-from augment.plan import PlanConfig, plan_classes
 from augment.recipe import TrainingConfig
-from augment.sampling import SamplingConfig
+from augment.solvers import SamplingConfig
 
 TINY = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)
 
 
-def test_cost_adds_up_over_the_classes_that_are_filled(cpu):
-    jobs = plan_classes({"Pond": 20, "River": 12, "Church": 5}, PlanConfig(rarest=1))
-    cost = estimate_cost(jobs, TINY, TrainingConfig(steps=10), SamplingConfig(steps=4), cpu)
-    assert cost["train_s"] == pytest.approx(10 * cost["step_s"])
-    assert cost["sample_s"] == pytest.approx(15 * cost["image_s"])
-    assert cost["step_s"] > 0 and "cpu" in cost["device"]
+def test_cost_adds_up_over_all_trainings_and_images(cpu, monkeypatch):
+    monkeypatch.setattr("augment.cost._time_step", lambda *_: 0.5)
+    base, training = TrainingConfig(steps=100), TrainingConfig(steps=10)
+    cost = estimate_cost([training, training, base], 15, TINY, SamplingConfig(steps=4), cpu)
+    assert cost["train_s"] == pytest.approx(0.5 * (10 + 10 + 100))
+    assert cost["sample_s"] == pytest.approx(15 * cost["image_s"]) and cost["image_s"] > 0
+
+
+def test_a_step_is_measured_for_real(cpu):
+    short = TrainingConfig(steps=10, batch_size=4)
+    cost = estimate_cost([short], 0, TINY, SamplingConfig(steps=4), cpu)
+    assert cost["train_s"] > 0 and cost["sample_s"] == 0 and "cpu" in cost["device"]

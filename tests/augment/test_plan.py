@@ -64,3 +64,10 @@ def test_a_saved_plan_gives_the_same_jobs():
     config = PlanConfig(max_per_real=3)
     jobs = plan_classes(COUNTS, config)
     assert jobs_of(plan_record(jobs, config, {})) == [job for job in jobs if job.n_needed]
+
+
+def test_a_class_of_one_image_is_refused_before_any_training():
+    with pytest.raises(BadInput, match=r"fewer than 2 images of \['Church'\]"):
+        plan_classes({"Pond": 20, "Church": 1}, PlanConfig())
+    jobs = plan_classes({"Pond": 20, "Park": 9, "Church": 1}, PlanConfig(classes=("Park",)))
+    assert [job.class_name for job in jobs if job.n_needed] == ["Park"]

@@ -2,17 +2,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from augment.generator import GeneratorConfig, build_diffusion
 from augment.recipe import Recipe, TrainingConfig
-from augment.sampling import SamplingConfig, draw_batch, sample_class
+from augment.sampling import draw_batch, sample_class
+from augment.solvers import SamplingConfig
 from augment.training import train_generator
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import sha256_of
 from terrabalance.manifest import read_manifest
 
 TINY = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)
-DDIM = SamplingConfig(steps=5, batch_size=4)
+DDIM = SamplingConfig(sampler="ddim", steps=5, batch_size=4)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +75,7 @@ def test_strip_goes_from_noise_to_the_first_image(diffusion, cpu):
 
 
 def test_every_file_says_that_it_is_synthetic(generator, tmp_path, cpu):
-    sample_class(generator, 3, DDIM, 0, tmp_path, cpu, run="r1")
+    sample_class(generator, "Pond", 3, DDIM, 0, tmp_path, cpu, run="r1")
     with Image.open(tmp_path / "000002.png") as image:
         text = image.text
     row = read_manifest(tmp_path).frame.iloc[2]
@@ -84,49 +86,72 @@ def test_every_file_says_that_it_is_synthetic(generator, tmp_path, cpu):
 
 
 def test_manifest_rows_are_synthetic_training_images(generator, tmp_path, cpu):
-    sample_class(generator, 3, DDIM, 0, tmp_path, cpu, run="r")
+    sample_class(generator, "Pond", 3, DDIM, 0, tmp_path, cpu, run="r")
     frame = read_manifest(tmp_path).usable()
     assert set(frame["source"]) == {"synthetic"} and set(frame["split"]) == {"train"}
     assert list(frame["sha256"]) == [sha256_of(tmp_path / name) for name in frame["path"]]
 
 
 def test_sampling_resumes_without_redrawing_and_ends_the_same(generator, tmp_path, cpu):
-    whole = sample_class(generator, 7, DDIM, 0, tmp_path / "whole", cpu, run="r")
+    whole = sample_class(generator, "Pond", 7, DDIM, 0, tmp_path / "whole", cpu, run="r")
 
     def stop(done: int, total: int, message: str = "") -> None:
         raise KeyboardInterrupt
 
     part = tmp_path / "part"
     with pytest.raises(KeyboardInterrupt):
-        sample_class(generator, 7, DDIM, 0, part, cpu, "r", stop)
+        sample_class(generator, "Pond", 7, DDIM, 0, part, cpu, "r", stop)
     before = {path.name: path.stat().st_mtime_ns for path in part.glob("0*.png")}
     assert len(before) == 4
-    sample_class(generator, 7, DDIM, 0, part, cpu, run="r")
+    sample_class(generator, "Pond", 7, DDIM, 0, part, cpu, run="r")
     assert pixels(part) == pixels(whole)
     assert all((part / name).stat().st_mtime_ns == at for name, at in before.items())
 
 
 def test_a_damaged_file_is_drawn_again(generator, tmp_path, cpu):
-    whole = sample_class(generator, 4, DDIM, 0, tmp_path / "whole", cpu, run="r")
-    part = sample_class(generator, 4, DDIM, 0, tmp_path / "part", cpu, run="r")
+    whole = sample_class(generator, "Pond", 4, DDIM, 0, tmp_path / "whole", cpu, run="r")
+    part = sample_class(generator, "Pond", 4, DDIM, 0, tmp_path / "part", cpu, run="r")
     (part / "done.json").unlink()
     (part / "000001.png").write_bytes((part / "000001.png").read_bytes()[:200])
-    sample_class(generator, 4, DDIM, 0, part, cpu, run="r")
+    sample_class(generator, "Pond", 4, DDIM, 0, part, cpu, run="r")
     assert pixels(part) == pixels(whole)
 
 
+def test_an_image_that_was_lost_or_changed_after_the_end_is_drawn_again(generator, tmp_path, cpu):
+    folder = sample_class(generator, "Pond", 4, DDIM, 0, tmp_path, cpu, run="r")
+    before = pixels(folder)
+    (folder / "000000.png").unlink()
+    with Image.open(folder / "000002.png") as image:
+        other = PngInfo()
+        for key, value in image.text.items():
+            other.add_itxt(key, value)  # a forgery that carries all the marks
+        image.transpose(Image.Transpose.ROTATE_90).save(folder / "000002.png", pnginfo=other)
+    assert pixels(folder) != before
+    sample_class(generator, "Pond", 4, DDIM, 0, folder, cpu, run="r")
+    assert pixels(folder) == before
+
+
+def test_another_number_of_calls_draws_anew(generator, tmp_path, cpu):
+    folder = sample_class(generator, "Pond", 2, DDIM, 0, tmp_path, cpu, run="r")
+    before = pixels(folder)
+    (folder / "done.json").unlink()
+    more = DDIM.model_copy(update={"steps": 9})
+    sample_class(generator, "Pond", 2, more, 0, folder, cpu, run="r")
+    assert not set(pixels(folder)) & set(before)
+
+
 def test_another_seed_draws_other_images(generator, tmp_path, cpu):
-    one = sample_class(generator, 2, DDIM, 0, tmp_path / "one", cpu, run="r")
-    two = sample_class(generator, 2, DDIM, 1, tmp_path / "two", cpu, run="r")
+    one = sample_class(generator, "Pond", 2, DDIM, 0, tmp_path / "one", cpu, run="r")
+    two = sample_class(generator, "Pond", 2, DDIM, 1, tmp_path / "two", cpu, run="r")
     assert not set(pixels(one)) & set(pixels(two))
 
 
 def test_an_unfinished_generator_says_to_train_first(tmp_path, cpu):
     with pytest.raises(NotReady, match="terrabalance train"):
-        sample_class(tmp_path / "none", 2, DDIM, 0, tmp_path / "s", cpu, run="r")
+        sample_class(tmp_path / "none", "Pond", 2, DDIM, 0, tmp_path / "s", cpu, run="r")
 
 
 def test_more_ddim_steps_than_timesteps_are_refused(generator, tmp_path, cpu):
     config = SamplingConfig(steps=21)
     with pytest.raises(BadInput, match="20 timesteps"):
-        sample_class(generator, 2, config, 0, tmp_path, cpu, run="r")
+        sample_class(generator, "Pond", 2, config, 0, tmp_path, cpu, run="r")

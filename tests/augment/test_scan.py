@@ -9,6 +9,7 @@ from PIL import Image
 from augment.scan import ScanConfig, scan
 from augment.sources import Entry, Source, open_source
 from terrabalance.files import sha256_of
+from terrabalance.images import SYNTHETIC_KEY, write_png
 from terrabalance.manifest import COLUMNS, read_manifest, write_manifest
 
 
@@ -40,6 +41,13 @@ def test_a_good_image_fills_every_column(data):
     assert row["bytes"] == path.stat().st_size and row["sha256"] == sha256_of(path)
     assert len(row["phash"]) == 16 and int(row["phash"], 16) and row["group"] == -1
     assert (row["detail"], row["generator"], row["seed"]) == ("", "", -1)
+
+
+def test_an_image_of_a_generator_is_left_out_by_its_mark(data):
+    pixels = np.asarray(scene(7)).transpose(2, 0, 1)
+    write_png(data / "Pond" / "innocent.png", pixels, {SYNTHETIC_KEY: "true"})
+    assert scanned(data).loc["Pond/innocent.png", "status"] == "synthetic"
+    assert scanned(data)["status"].value_counts().to_dict() == {"ok": 2, "synthetic": 1}
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])

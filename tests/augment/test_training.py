@@ -1,13 +1,18 @@
 import csv
+import itertools
+import math
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from augment.batches import BatchSource
 from augment.ema import WeightAverage
-from augment.generator import GeneratorConfig, build_diffusion, load_generator
+from augment.generator import WEIGHTS, GeneratorConfig, build_diffusion, load_generator, read_card
+from augment.health import is_healthy
 from augment.objective import diffusion_loss
+from augment.rates import learning_rate_at
 from augment.recipe import Recipe, TrainingConfig
 from augment.training import train_generator
 from terrabalance.errors import BadInput, TrainingDiverged
@@ -20,6 +25,11 @@ SHORT = TrainingConfig(steps=12, batch_size=4, checkpoint_every=4, preview_every
 
 def recipe(**training: object) -> Recipe:
     return Recipe("Pond", TINY, SHORT.model_copy(update=training), seed=1)
+
+
+def source_of(images: np.ndarray, batch_size: int, n_symmetries: int, key: tuple) -> BatchSource:
+    labels = np.arange(len(images)) % 3
+    return BatchSource(images, labels, batch_size, range(n_symmetries), 10, 0.5, 3, key)
 
 
 class Stopped(Exception):
@@ -54,7 +64,7 @@ def test_l1_is_the_mean_absolute_error_of_the_tutorial():
 
 
 def test_every_image_is_seen_once_an_epoch(squares):
-    source = BatchSource(squares, 5, n_symmetries=1, timesteps=10, key=(0, "train", "x"))
+    source = source_of(squares, 5, n_symmetries=1, key=(0, "train", "x"))
     drawn = torch.cat([source._indices(i) for i in range(12)])  # 60 draws, five epochs of 12
     for epoch in drawn.split(12):
         assert sorted(epoch.tolist()) == list(range(12))
@@ -62,7 +72,7 @@ def test_every_image_is_seen_once_an_epoch(squares):
 
 def test_a_batch_does_not_depend_on_the_batches_before_it(squares):
     def source() -> BatchSource:
-        return BatchSource(squares, 4, n_symmetries=8, timesteps=10, key=(0, "train", "x"))
+        return source_of(squares, 4, n_symmetries=8, key=(0, "train", "x"))
 
     one, other = source(), source()
     for index in range(3):
@@ -73,7 +83,7 @@ def test_a_batch_does_not_depend_on_the_batches_before_it(squares):
 
 def test_batches_are_scaled_to_minus_one_and_one():
     white = np.full((3, 3, 16, 16), 255, np.uint8)
-    images, times, noise = BatchSource(white, 4, 8, 10, key=("k",))[0]
+    images, times, noise, _ = source_of(white, 4, n_symmetries=8, key=("k",))[0]
     assert torch.all(images == 1) and images.shape == noise.shape == (4, 3, 16, 16)
     assert times.min() >= 0 and times.max() < 10
 
@@ -115,14 +125,14 @@ def test_training_lowers_the_loss_and_leaves_what_the_report_needs(squares, tmp_
     assert read_square(tmp_path / "previews" / "step_0000060.png", 16).shape == (3, 16, 16)
     assert list((tmp_path / "tensorboard").iterdir())
     assert not list((tmp_path / "checkpoints").glob("*.pt"))
-    diffusion, card = load_generator(tmp_path, cpu)
+    diffusion, card = load_generator(tmp_path, "Pond", cpu), read_card(tmp_path)
     assert card["images_seen"] == 480 and card["n_images"] == 12
     assert not diffusion.training
 
 
 def test_accumulated_batches_count_as_one_step(squares, tmp_path, cpu):
     train_generator(squares, recipe(steps=3, accumulate=2), tmp_path, cpu)
-    _, card = load_generator(tmp_path, cpu)
+    card = read_card(tmp_path)
     assert card["steps"] == 3 and card["images_seen"] == 24
 
 
@@ -137,10 +147,88 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(squares, tmp_p
     assert not (tmp_path / "done.json").exists()
 
 
+def disturb(monkeypatch, factor: float, calls: set[int]) -> None:
+    """Multiply the loss of some forward passes, counted from 1."""
+    counter = itertools.count(1)
+
+    def disturbed(*arguments):
+        return diffusion_loss(*arguments) * (factor if next(counter) in calls else 1.0)
+
+    monkeypatch.setattr("augment.stepper.diffusion_loss", disturbed)
+
+
+@pytest.mark.parametrize("step", [2, 7])  # before the first checkpoint, and after one
+def test_one_bad_loss_goes_back_and_on_at_half_the_rate(squares, tmp_path, cpu, monkeypatch, step):
+    disturb(monkeypatch, float("nan"), {step})
+    folder = train_generator(squares, recipe(), tmp_path, cpu)
+    card = read_card(folder)
+    assert card["steps"] == 12 and card["n_rollbacks"] == 1 and math.isfinite(card["final_loss"])
+    with (folder / "losses.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == [4, 8, 10, 12]
+    back_to = 0 if step == 2 else 4
+    for row in rows:
+        halved = learning_rate_at(int(row["step"]) - 1, recipe().training)
+        halved /= 2 if int(row["step"]) > back_to else 1
+        assert float(row["learning_rate"]) == pytest.approx(halved, rel=1e-4)
+
+
+def test_a_spike_is_not_taken_for_progress():
+    calm = [1.0, 1.2] * 10
+    assert is_healthy(1.9, 1.0, calm) and is_healthy(1e9, 1.0, calm[:5])
+    assert not is_healthy(6.0, 1.0, calm)
+    assert not is_healthy(float("nan"), 1.0, calm) and not is_healthy(1.0, float("inf"), calm)
+
+
+def short_of_memory(monkeypatch, fits: int) -> list[int]:
+    """Let forward passes of more than `fits` images fail; return the sizes that were tried."""
+    tried: list[int] = []
+
+    def limited(diffusion, images, *arguments):
+        tried.append(len(images))
+        if len(images) > fits:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return diffusion_loss(diffusion, images, *arguments)
+
+    monkeypatch.setattr("augment.stepper.diffusion_loss", limited)
+    return tried
+
+
+def test_short_of_memory_the_batch_is_cut_and_the_step_stays_the_same(
+    squares, tmp_path, cpu, monkeypatch, caplog
+):
+    whole = train_generator(squares, recipe(steps=3, precision="fp32"), tmp_path / "a", cpu)
+    tried = short_of_memory(monkeypatch, fits=1)
+    cut = train_generator(squares, recipe(steps=3, precision="fp32"), tmp_path / "b", cpu)
+    assert tried[:2] == [4, 2] and tried.count(1) == 3 * 4 and caplog.text.count("out of mem") == 2
+    left, right = load_file(whole / WEIGHTS), load_file(cut / WEIGHTS)
+    for name, weight in left.items():
+        torch.testing.assert_close(weight, right[name], atol=1e-4, rtol=1e-3)
+
+
+def test_an_image_that_does_not_fit_at_all_says_what_to_do(squares, tmp_path, cpu, monkeypatch):
+    short_of_memory(monkeypatch, fits=0)
+    with pytest.raises(BadInput, match=r"one image of 16 px does not fit .*generator\.dim"):
+        train_generator(squares, recipe(), tmp_path, cpu)
+
+
+def test_a_folder_of_another_recipe_is_never_taken_for_this_one(squares, tmp_path, cpu):
+    train_generator(squares, recipe(steps=3), tmp_path / "whole", cpu)
+    with pytest.raises(BadInput, match="other images or settings"):
+        train_generator(squares, recipe(steps=5), tmp_path / "whole", cpu)
+    with pytest.raises(BadInput, match="other images or settings"):
+        train_generator(255 - squares, recipe(steps=3), tmp_path / "whole", cpu)
+    with pytest.raises(Stopped):
+        train_generator(squares, recipe(), tmp_path / "part", cpu, stop_at(8))
+    with pytest.raises(BadInput, match="other images or settings"):
+        train_generator(squares, recipe(learning_rate=0.1), tmp_path / "part", cpu)
+    train_generator(squares, recipe(checkpoint_every=6), tmp_path / "part", cpu)  # decides nothing
+
+
 def test_a_changed_precision_is_refused_instead_of_mixed(squares, tmp_path, cpu):
     with pytest.raises(Stopped):
         train_generator(squares, recipe(precision="fp32"), tmp_path, cpu, stop_at(8))
-    with pytest.raises(BadInput, match="began in fp32"):
+    with pytest.raises(BadInput, match="other images or settings"):
         train_generator(squares, recipe(precision="bf16"), tmp_path, cpu)
 
 
@@ -148,7 +236,7 @@ def test_bf16_training_stays_close_to_fp32(squares, tmp_path, cpu):
     losses = []
     for precision in ("fp32", "bf16"):
         folder = train_generator(squares, recipe(precision=precision), tmp_path / precision, cpu)
-        losses.append(load_generator(folder, cpu)[1]["final_loss"])
+        losses.append(read_card(folder)["final_loss"])
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
 
 
@@ -162,11 +250,11 @@ def test_weights_of_another_network_are_refused_by_name(squares, tmp_path, cpu):
     card = tmp_path / "card.json"
     card.write_text(card.read_text().replace('"dim": 8', '"dim": 16'))
     with pytest.raises(BadInput, match=r"tensor '.*' has shape .* wants"):
-        load_generator(tmp_path, cpu)
+        load_generator(tmp_path, "Pond", cpu)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_training_runs_on_the_gpu(squares, tmp_path):
     folder = train_generator(squares, recipe(), tmp_path, torch.device("cuda"))
-    assert load_generator(folder, torch.device("cuda"))[1]["device"] == "cuda"
+    assert read_card(folder)["device"] == "cuda"

@@ -6,17 +6,29 @@ def row(name, before, after, outcome):
 
 
 def test_the_sentence_says_size_interval_and_basis():
-    assert verdict({"mean": 0.021, "low": 0.004, "high": 0.038}, 3, 1536)["sentence"] == (
+    assert verdict({"mean": 0.021, "low": 0.004, "high": 0.038}, 3, 1536, 33)["sentence"] == (
         "Synthetic images raised balanced accuracy by 2.1 points (95 % interval +0.4 to +3.8, "
         "3 seeds, 1,536 real test images): they helped."
     )
 
 
 def test_an_interval_with_zero_claims_nothing():
-    unclear = verdict({"mean": -0.002, "low": -0.01, "high": 0.006}, 3, 1536)
+    unclear = verdict({"mean": -0.002, "low": -0.01, "high": 0.006}, 3, 1536, 33)
     assert unclear["outcome"] == "no clear difference"
     assert "-0.2 points (95 % interval -1.0 to +0.6" in unclear["sentence"]
     assert "neither help nor harm" in unclear["sentence"]
+
+
+def test_a_class_of_a_few_test_images_allows_no_verdict():
+    sure = {"mean": 0.33, "low": 0.33, "high": 0.33}
+    few = verdict(sure, 3, 3, 1)
+    assert few["outcome"] == "no clear difference" and "has only 1 of these" in few["sentence"]
+    assert verdict(sure, 3, 15, 5)["outcome"] == "helped"
+
+
+def test_drawn_images_are_never_called_real():
+    said = verdict({"mean": 0.1, "low": 0.05, "high": 0.2}, 3, 131, 6, "drawn")["sentence"]
+    assert "131 drawn test images" in said and "real" not in said
 
 
 def test_filled_classes_are_told_apart_from_the_others():

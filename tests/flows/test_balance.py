@@ -38,8 +38,17 @@ def test_the_whole_flow_ends_with_a_report(page, config):
     html = page.read_text()
     assert "River" in html and "not real" in html
     comparison = read_json(page.with_name("comparison.json"))
+    assert "drawn test images" in html and "real test images" not in html
     assert comparison["arms"] == ["real", "synthetic"] and comparison["seeds"] == [0, 1]
-    for name in ("balance.json", "classes.csv", "predictions.csv", "plan.json", "config.json"):
+    assert "too few real validation images" in html  # Beach has one
+    for name in (
+        "balance.json",
+        "fidelity.json",
+        "classes.csv",
+        "predictions.csv",
+        "plan.json",
+        "config.json",
+    ):
         assert page.with_name(name).stat().st_size > 0
 
 
@@ -58,7 +67,13 @@ def test_the_filled_class_reaches_the_target(page, config):
 
 def test_task_runs_have_names_that_people_can_read(page):
     names = {run.name for run in task_runs()}
-    assert {"train Beach", "synthesize Beach", "classify real seed 0", "plan max"} <= names
+    assert {
+        "train the base",
+        "train Beach",
+        "synthesize Beach",
+        "classify real seed 0",
+        "plan max",
+    } <= names
 
 
 def test_the_same_command_again_changes_no_file(page, config):
@@ -68,6 +83,27 @@ def test_the_same_command_again_changes_no_file(page, config):
     balance_dataset(config)
     assert {path: path.stat().st_mtime_ns for path in made} == before
     assert sha256_of(page.with_name("comparison.json")) == comparison
+
+
+def test_other_images_under_the_same_name_get_no_old_verdict(page, config, monkeypatch):
+    assert "Did it help?" in page.read_text()
+    monkeypatch.setattr("flows.stages.dataset_key", lambda *_: "of other images")
+    stages.write_report(config)
+    assert "Did it help?" not in page.read_text()
+    with pytest.raises(NotReady, match="terrabalance assemble"):
+        stages.classify_arm(config, "real", 0)
+    monkeypatch.undo()
+    assert "Did it help?" in stages.write_report(config).read_text()
+
+
+def test_no_stage_but_plan_and_classify_needs_the_classifier(page, config, monkeypatch):
+    def no_hub(*_, **__):
+        raise BadInput("no hub")
+
+    monkeypatch.setattr("flows.stages.build_model", no_hub)
+    assert stages.assemble_dataset(config).is_dir() and stages.write_report(config).is_file()
+    with pytest.raises(BadInput, match="no hub"):
+        stages.check_classifier(config)
 
 
 def test_a_name_that_belongs_to_other_settings_is_refused(page, config):

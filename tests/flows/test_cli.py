@@ -85,3 +85,14 @@ def test_settings_lists_every_field_with_its_meaning():
     text = terrabalance("settings").stdout
     for name in ("training.steps", "generator.objective", "classifier.model", "split.val"):
         assert name in text
+
+
+def test_the_demo_ends_with_a_report_and_can_be_given_again_with_other_settings(tmp_path):
+    small = ["base.steps=2", "training.steps=2", "sampling.steps=2", "generator.dim=8",
+             "classifier.model=test_resnet", "classifier.steps=2"]  # fmt: skip
+    settings = [word for each in small for word in ("--set", each)]
+    for more in ([], ["--set", "seed=1"]):
+        result = terrabalance("demo", "--workdir", str(tmp_path), *settings, *more)
+        assert result.returncode == 0, result.stderr
+        assert "Report:" in result.stdout and "drawn test images" in result.stdout
+    assert len(list((tmp_path / "reports").glob("*/index.html"))) == 2

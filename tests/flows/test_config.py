@@ -80,3 +80,11 @@ def test_merge_keeps_both_sides():
         "a": {"b": 1, "c": 3},
         "d": 4,
     }
+
+
+def test_classes_that_are_named_are_all_filled_whatever_the_preset_limits(tmp_path):
+    assert RunConfig(data=tmp_path, preset="cpu").plan.rarest == 3
+    named = RunConfig(data=tmp_path, preset="cpu", plan={"classes": ["a", "b", "c", "d"]})
+    assert named.plan.rarest is None
+    both = RunConfig(data=tmp_path, preset="cpu", plan={"classes": ["a", "b"], "rarest": 1})
+    assert both.plan.rarest == 1

@@ -1,4 +1,5 @@
 import random
+import struct
 import warnings
 
 import numpy as np
@@ -101,6 +102,38 @@ def test_a_damaged_file_is_decoded_or_unreadable_never_anything_else(tmp_path, r
             assert decode(path).pixels.ndim == 3
         except UnreadableImage as error:
             assert str(path) in str(error)
+
+
+@pytest.mark.parametrize("suffix, kind", [("jpg", "MPO"), ("png", "PNG"), ("webp", "WEBP")])
+def test_of_several_pictures_in_a_file_the_first_is_read(tmp_path, ramp, suffix, kind):
+    path = tmp_path / f"a.{suffix}"
+    more = {"lossless": True} if kind == "WEBP" else {}
+    second = to_pil(255 - ramp)
+    to_pil(ramp).save(path, kind, save_all=True, append_images=[second], **more)
+    decoded = decode(path)
+    assert decoded.pixels.shape == (3, 24, 40)
+    assert np.abs(decoded.pixels.astype(int) - ramp).mean() < 12  # JPEG's own loss
+
+
+@pytest.mark.parametrize("page", [0, 1])
+def test_a_tiff_with_a_page_that_lacks_its_width_is_unreadable(tmp_path, ramp, page):
+    path, width_tag = tmp_path / "a.tif", struct.pack("<HHI", 256, 4, 1)
+    to_pil(ramp).save(path, save_all=True, append_images=[to_pil(ramp)])
+    parts = path.read_bytes().split(width_tag)
+    assert len(parts) == 3
+    tags = [width_tag, width_tag]
+    tags[page] = struct.pack("<HHI", 60_000, 4, 1)
+    path.write_bytes(parts[0] + tags[0] + parts[1] + tags[1] + parts[2])
+    with pytest.raises(UnreadableImage, match=r"a\.tif"):
+        decode(path)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "BMP", "EPS"])
+def test_other_decoders_are_never_asked_whatever_the_extension_says(tmp_path, ramp, kind):
+    path = tmp_path / "a.png"
+    to_pil(ramp).save(path, kind)
+    with pytest.raises(UnreadableImage, match="not an image that can be identified"):
+        decode(path)
 
 
 def test_grey_is_repeated_and_more_than_three_bands_lose_the_rest():

@@ -6,6 +6,7 @@ from terrabalance.manifest import (
     COLUMNS,
     Manifest,
     count_by_class,
+    even_share,
     frame_of,
     read_manifest,
     write_manifest,
@@ -92,3 +93,11 @@ def test_a_missing_or_broken_manifest_says_what_to_do(tmp_path):
     pd.DataFrame({"path": ["a"]}).to_parquet(tmp_path / "manifest.parquet")
     with pytest.raises(BadInput, match=r"lacks the columns.*sha256"):
         read_manifest(tmp_path)
+
+
+def test_an_even_share_takes_from_the_largest_classes_first():
+    rows = frame_of([row(f"Pond/{i}") for i in range(9)] + [row(f"Bog/{i}") for i in range(2)])
+    few = even_share(rows, 6)
+    assert few.groupby("class").size().to_dict() == {"Bog": 2, "Pond": 4}
+    assert few["path"].tolist() == [*(f"Pond/{i}" for i in range(4)), "Bog/0", "Bog/1"]
+    assert even_share(rows, 99).equals(rows)

@@ -1,0 +1,123 @@
+"""From noise to image: the solvers that walk a diffusion model's reverse process."""
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from denoising_diffusion_pytorch import GaussianDiffusion
+from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+from pydantic import Field
+from torch import Tensor
+
+from terrabalance.settings import Settings
+
+Noise = Callable[[], Tensor]
+
+
+class SamplingConfig(Settings):
+    """How images are drawn."""
+
+    sampler: Literal["dpm++", "ddim", "ancestral"] = Field(
+        "dpm++",
+        description="dpm++: DPM-Solver++(2M), fewest steps (arXiv:2211.01095); ddim "
+        "(arXiv:2010.02502); ancestral: all timesteps (arXiv:2006.11239)",
+    )
+    steps: int = Field(20, ge=1, description="network calls per image; ancestral uses them all")
+    eta: float = Field(0.0, ge=0, le=1, description="noise added by ddim; 0 is deterministic")
+    guidance: float = Field(
+        1.0,
+        ge=0,
+        description="of a generator that knows several classes (strategy conditional): above 1 "
+        "exaggerates what sets the class apart, at twice the calls (arXiv:2207.12598)",
+    )
+    batch_size: int = Field(32, ge=1, description="images drawn at once")
+
+
+def trajectory(
+    diffusion: GaussianDiffusion, noise: Noise, config: SamplingConfig
+) -> Iterator[Tensor]:
+    """Yield (B, C, S, S) float32 in [-1, 1] after each network call, the pure noise first.
+
+    Args:
+        diffusion: the model; its prediction of the clean image is clipped to [-1, 1].
+        noise: draws a standard normal (B, C, S, S), the same in every image's own order.
+        config: which solver, and how many calls.
+    """
+    images = noise()
+    yield images
+    if config.sampler == "ancestral":
+        yield from _ancestral(diffusion, images, noise)
+    elif config.sampler == "ddim":
+        yield from _ddim(diffusion, images, noise, config)
+    else:
+        yield from _multistep(diffusion, images, config.steps)
+
+
+def _ancestral(diffusion: GaussianDiffusion, images: Tensor, noise: Noise) -> Iterator[Tensor]:
+    for time in reversed(range(diffusion.num_timesteps)):
+        times = torch.full((len(images),), time, device=images.device)
+        mean, _, log_variance, _ = diffusion.p_mean_variance(x=images, t=times)
+        images = mean + (0.5 * log_variance).exp() * noise() if time else mean
+        yield images
+
+
+def _times(diffusion: GaussianDiffusion, steps: int) -> list[int]:
+    """Return the timesteps of upstream's ddim_sample: evenly spaced from the last down to -1."""
+    times = torch.linspace(-1, diffusion.num_timesteps - 1, steps + 1).int()
+    return list(reversed(times.tolist()))
+
+
+def _ddim(
+    diffusion: GaussianDiffusion,
+    images: Tensor,
+    noise: Noise,
+    config: SamplingConfig,
+) -> Iterator[Tensor]:
+    """Step from each timestep to the next (-1: the clean image); equation 12 of the paper."""
+    for time, after in pairwise(_times(diffusion, config.steps)):
+        times = torch.full((len(images),), time, device=images.device)
+        predicted_noise, clean = diffusion.model_predictions(
+            images, times, clip_x_start=True, rederive_pred_noise=True
+        )
+        if after < 0:
+            yield clean
+            return
+        now, then = diffusion.alphas_cumprod[time], diffusion.alphas_cumprod[after]
+        sigma = config.eta * ((1 - now / then) * (1 - then) / (1 - now)).sqrt()
+        images = clean * then.sqrt() + (1 - then - sigma**2).sqrt() * predicted_noise
+        if config.eta:
+            images = images + sigma * noise()
+        yield images
+
+
+def _multistep(diffusion: GaussianDiffusion, images: Tensor, steps: int) -> Iterator[Tensor]:
+    """Let diffusers' scheduler step; it is given clean images, so that clipping stays ours."""
+    scheduler = DPMSolverMultistepScheduler(
+        num_train_timesteps=diffusion.num_timesteps,
+        trained_betas=diffusion.betas.cpu().numpy(),
+        prediction_type="sample",
+    )
+    scheduler.set_timesteps(timesteps=even_snr_times(diffusion, steps), device=images.device)
+    for time in scheduler.timesteps:
+        times = torch.full((len(images),), int(time), device=images.device)
+        clean = diffusion.model_predictions(images, times, clip_x_start=True).pred_x_start
+        images = scheduler.step(clean, time, images, return_dict=False)[0]
+        yield images
+
+
+def even_snr_times(diffusion: GaussianDiffusion, steps: int) -> list[int]:
+    """Return `steps` falling timesteps, even in the logarithm of the signal-to-noise ratio.
+
+    Where the exact solution is known, 20 calls so spaced come within 0.4 % of it, evenly in time
+    within 25 %: those leave the last, finest details to a single call.
+    """
+    signal, last = diffusion.alphas_cumprod.double().cpu(), diffusion.num_timesteps - 1
+    log_snr = torch.logit(signal)
+    # The last timestep is pure noise, far from its neighbour; it is where all begins.
+    wanted = torch.linspace(float(log_snr[-2]), float(log_snr[0]), steps)
+    nearest = (log_snr - wanted[:, None]).abs().argmin(1).tolist()
+    times = [last]
+    for index, time in enumerate(nearest[1:], start=1):
+        times.append(min(max(time, steps - 1 - index), times[-1] - 1))
+    return times

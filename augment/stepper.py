@@ -1,0 +1,154 @@
+"""One optimizer step of a diffusion model after another: batches in, weights changed."""
+
+import logging
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from augment.batches import BatchSource
+from augment.condition import ask_for
+from augment.ema import WeightAverage
+from augment.generator import build_diffusion, load_weights
+from augment.objective import diffusion_loss
+from augment.rates import learning_rate_at
+from augment.recipe import Recipe
+from terrabalance.device import describe_device
+from terrabalance.errors import BadInput
+from terrabalance.seeds import seed_for
+
+log = logging.getLogger(__name__)
+
+_SYMMETRIES = {"all": tuple(range(8)), "rotations": (0, 1, 2, 3), "flip": (0, 4), "none": (0,)}
+
+
+class Stepper:
+    """A network, its average, its optimizer, and the step that they have reached.
+
+    Args:
+        images: (N, C, S, S) uint8.
+        labels: (N,) int64, places in `recipe.classes`.
+        recipe: what to train, and how.
+        device: to train on.
+        precision: `bf16` (autocast) or `fp32`.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        recipe: Recipe,
+        device: torch.device,
+        precision: str,
+    ) -> None:
+        self.recipe, self.config = recipe, recipe.training
+        self.device, self.precision = device, precision
+        self.micro_batch = self.config.batch_size
+        self.n_halvings_of_rate = 0
+        self.begin()
+        self.batches = BatchSource(
+            images,
+            labels,
+            self.config.batch_size,
+            _SYMMETRIES[self.config.symmetries],
+            self.diffusion.num_timesteps,
+            # A network that is to draw one class only is never asked without its label.
+            self.config.label_dropout if len(set(labels.tolist())) > 1 else 0.0,
+            len(recipe.classes),
+            key=(recipe.seed, "train", recipe.class_name),
+        )
+
+    def begin(self) -> None:
+        """Go to step 0: random weights, or those that the recipe starts from."""
+        recipe = self.recipe
+        torch.manual_seed(seed_for(recipe.seed, "init", recipe.class_name))
+        self.diffusion = build_diffusion(recipe.generator, len(recipe.classes))
+        if recipe.start is not None:
+            load_weights(self.diffusion.model, recipe.start)
+        self.diffusion.to(self.device, memory_format=torch.channels_last)
+        self.network = self.diffusion.model
+        self.average = WeightAverage(self.network, self.config.ema_decay)
+        # Betas as upstream's Trainer; fused is one kernel a step instead of one a tensor.
+        self.optimizer = torch.optim.Adam(
+            self.network.parameters(), lr=self.config.learning_rate, betas=(0.9, 0.99), fused=True
+        )
+        self.step = 0
+
+    def state(self) -> dict[str, Any]:
+        """Return all that changes from step to step."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "n_halvings_of_rate": self.n_halvings_of_rate,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take up what `state` returned, and the `step` beside it."""
+        self.network.load_state_dict(state["network"])
+        self.average.network.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.n_halvings_of_rate, self.step = state["n_halvings_of_rate"], state["step"]
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step."""
+        return learning_rate_at(step, self.config) / 2**self.n_halvings_of_rate
+
+    def advance(self) -> tuple[Tensor, Tensor]:
+        """Take one optimizer step; return the loss and the gradient norm, still on the device.
+
+        Where the device's memory does not suffice, the batch is cut into parts whose gradients
+        are added up: the same step, only slower.
+        """
+        while True:
+            try:
+                loss = self._accumulate()
+                break
+            except torch.OutOfMemoryError as error:
+                self._halve(error)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.max_grad_norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate(self.step)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        if self.step % self.config.ema_every == 0:
+            self.average.update(self.network, self.step // self.config.ema_every)
+        return loss, norm
+
+    def _accumulate(self) -> Tensor:
+        """Add up the gradients of all images of the step; return their mean loss."""
+        total, config = torch.zeros((), device=self.device), self.config
+        for index in range(config.accumulate):
+            batch = self.batches[self.step * config.accumulate + index]
+            for part in zip(
+                *(torch.split(field, self.micro_batch) for field in batch), strict=True
+            ):
+                images, times, noise, labels = (p.to(self.device, non_blocking=True) for p in part)
+                if self.recipe.classes:
+                    ask_for(self.network, labels)
+                bf16 = self.precision == "bf16"
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
+                    loss = diffusion_loss(self.diffusion, images, times, noise, config.loss)
+                loss = loss * (len(images) / (config.batch_size * config.accumulate))
+                loss.backward()  # type: ignore[no-untyped-call]
+                total += loss.detach()
+        return total
+
+    def _halve(self, error: torch.OutOfMemoryError) -> None:
+        """Cut batches into parts half as large from now on, and forget the gradients so far."""
+        if self.micro_batch == 1:
+            raise BadInput(
+                f"{self.recipe.title}: one image of {self.recipe.generator.image_size} px does not "
+                f"fit into the memory of {describe_device(self.device)}. Lower generator.dim or "
+                "generator.image_size, or use another --device."
+            ) from error
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.micro_batch = (self.micro_batch + 1) // 2
+        log.warning(
+            "%s: out of memory, going on with %d images at once; the batch stays %d",
+            self.recipe.title, self.micro_batch, self.config.batch_size,
+        )  # fmt: skip

@@ -1,0 +1,117 @@
+"""Frozen features of a network: images in, (N, D) arrays out."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import Field
+from safetensors.torch import load_file
+from torch import nn
+
+from classifier.config import ClassifierConfig
+from classifier.data import to_input
+from classifier.model import build_model, normalisation
+from classifier.training import WEIGHTS
+from terrabalance.checkpoint import load_into
+from terrabalance.errors import BadInput
+from terrabalance.files import read_json
+from terrabalance.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+BASELINE = "baseline"
+_BATCH = 64
+
+
+class FeatureConfig(Settings):
+    """The network whose features measure how near synthetic images come to real ones."""
+
+    model: str = Field(
+        "vit_small_patch14_dinov2.lvd142m",
+        min_length=1,
+        description="any timm model name, with the weights of that name from the hub, or "
+        f"{BASELINE!r}: the classifier that the run trains on real images",
+    )
+    weights: Path | None = Field(None, description="local file, used instead of the hub")
+    image_size: int = Field(224, ge=16, le=1024, description="side of the network's input, px")
+
+
+class FeatureNetwork:
+    """A network without its head, on a device, with a name that says what it is.
+
+    Args:
+        model: a timm model; its head is taken off.
+        name: for reports.
+        image_size: side of its square input, in pixels.
+        device: to run on.
+    """
+
+    def __init__(self, model: nn.Module, name: str, image_size: int, device: torch.device) -> None:
+        model.reset_classifier(0)  # type: ignore[operator]
+        self.name, self._size, self._device = name, image_size, device
+        self._mean, self._std = normalisation(model)
+        self._model = model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+    def embed(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the (N, D) float32 pooled features of (N, 3, R, R) uint8 images."""
+        features = []
+        with torch.inference_mode():
+            for part in torch.split(torch.from_numpy(pixels), _BATCH):
+                images = to_input(part.to(self._device), self._size, self._mean, self._std)
+                images = images.contiguous(memory_format=torch.channels_last)
+                features.append(self._model(images).float().cpu())
+        return torch.cat(features).numpy()
+
+
+def pretrained_network(config: FeatureConfig, device: torch.device) -> FeatureNetwork:
+    """Load the network that `config` names.
+
+    Raises:
+        BadInput: an unknown model, a hub that cannot be reached, a file that does not fit.
+    """
+    wanted = ClassifierConfig(
+        model=config.model, weights=config.weights, image_size=config.image_size
+    )
+    model = build_model(wanted, n_classes=1000)
+    return FeatureNetwork(model, config.model, config.image_size, device)
+
+
+def trained_network(folder: Path, device: torch.device) -> FeatureNetwork | None:
+    """Load the classifier that was trained in `folder`; None if there is none."""
+    if not (folder / WEIGHTS).is_file():
+        return None
+    card = read_json(folder / "card.json")
+    config = ClassifierConfig(**card["config"]).model_copy(
+        update={"pretrained": False, "weights": None}
+    )
+    model = build_model(config, len(card["classes"]))
+    load_into(model, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
+    name = f"{config.model}, trained here on real images"
+    return FeatureNetwork(model, name, config.image_size, device)
+
+
+def feature_network(
+    config: FeatureConfig, baseline: Path, device: torch.device
+) -> FeatureNetwork | None:
+    """Return the network that `config` names, or the baseline where its weights cannot be had.
+
+    Args:
+        config: names the network.
+        baseline: folder of the classifier trained on real images.
+        device: to run on.
+
+    Returns:
+        None where neither is there.
+
+    Raises:
+        BadInput: a local file that does not fit: asked for by name, it is not replaced silently.
+    """
+    if config.model != BASELINE:
+        try:
+            return pretrained_network(config, device)
+        except BadInput as error:
+            if config.weights is not None:
+                raise
+            _log.warning("features of the baseline classifier are used instead: %s", error)
+    return trained_network(baseline, device)
