@@ -256,7 +256,7 @@ def write_report(config: RunConfig) -> Path:
 def _comparison(config: RunConfig) -> dict[str, Any] | None:
     path = store.report_folder(config) / "comparison.json"
     record: dict[str, Any] | None = read_json(path) if path.exists() else None
-    if record and record["dataset"] != dataset_key(*_dataset_parts(config)):
+    if record and record.get("dataset") != dataset_key(*_dataset_parts(config)):
         _log.warning("%s is of other images and not shown: classify again", path)
         return None
     return record
