@@ -1,7 +1,9 @@
 """Draw the README's picture: drawn scenes above synthetic ones, none of them picked by hand.
 
     terrabalance run data/scenes --name scenes --preset cpu --classes Beach,StorageTanks \
-        --target 80 --set drawn=true --set training.steps=3000 --set training.ema_decay=0.999
+        --target 80 --set drawn=true --set strategy=scratch --set training.steps=3000 \
+        --set training.learning_rate=2e-3 --set training.schedule=constant \
+        --set training.ema_decay=0.999 --set sampling.sampler=ddim --set sampling.steps=50
     python benchmarks/readme_picture.py data/datasets/scenes docs/demo.png
 
 Shown are the first images of the train part and the synthetic ones with the first seeds, all at
