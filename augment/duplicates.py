@@ -1,6 +1,6 @@
-"""Find files that are the same picture: byte for byte, or nearly."""
+"""Find files that are the same picture: pixel for pixel, or nearly."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -22,8 +22,11 @@ _PAIRS = 8192  # pairs whose thumbnails are compared at once: 16 MiB
 _MAX_GREY, _MIN_GREY, _CONTRAST_SHARE = 6.0, 0.5, 0.25
 
 
-def mark_duplicates(frame: pd.DataFrame) -> pd.DataFrame:
-    """Set the status of files with status ok that have the same bytes.
+def mark_duplicates(frame: pd.DataFrame, pictures: Sequence[str]) -> pd.DataFrame:
+    """Set the status of files with status ok that show the same picture.
+
+    `pictures` has a row's hash of its decoded pixels: saved again without loss, a file has other
+    bytes and is the same picture.
 
     Within one class all but one become `duplicate`; kept is the copy in test, else val, else
     train, else without a part, else set aside, and of those the first by natural path. Between
@@ -31,9 +34,9 @@ def mark_duplicates(frame: pd.DataFrame) -> pd.DataFrame:
     the copy kept, or the first one of another class.
     """
     frame = frame.copy()
-    usable = frame[frame["status"] == "ok"]
-    copies = usable[usable.duplicated("sha256", keep=False)]
-    for _, same in copies.groupby("sha256"):
+    usable = frame.assign(picture=list(pictures))[frame["status"] == "ok"]
+    copies = usable[usable.duplicated("picture", keep=False)]
+    for _, same in copies.groupby("picture"):
         ordered = same.loc[sorted(same.index, key=lambda row: _precious_first(frame, row))]
         if ordered["class"].nunique() == 1:
             left_out = ordered.index[1:]

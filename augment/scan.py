@@ -10,13 +10,14 @@ Nothing is deleted and nothing is fatal. A file's status is one of
     too small         a side below `ScanConfig.min_side_px`
     no class          it lies beside the class folders
     synthetic         a generator made it, as its metadata says: only real images are balanced
-    duplicate         the same bytes as another file of its class, which is kept
-    label conflict    the same bytes as a file of another class; all copies are left out
+    duplicate         the same pixels as another file of its class, which is kept
+    label conflict    the same pixels as a file of another class; all copies are left out
 
 and, where a given split would otherwise leak (`augment.split`), `leaks into val` or `leaks into
 test`.
 """
 
+import hashlib
 import logging
 import os
 from collections import deque
@@ -59,23 +60,29 @@ class ScanConfig(Settings):
 
 @dataclass(frozen=True)
 class _Look:
-    """A manifest row, and its (16, 16) uint8 grey thumbnail where it could be decoded."""
+    """A manifest row, and where it could be decoded its thumbnail and the hash of its pixels.
+
+    The thumbnail is grey, (16, 16) uint8.
+    """
 
     row: dict[str, object]
     thumbnail: np.ndarray | None = None
+    picture: str = ""
 
 
 def scan(source: Source, config: ScanConfig, on_progress: Progress = silent) -> Manifest:
     """Decode every file with a few threads, find duplicates; one row a file, in their order."""
     rows: list[dict[str, object]] = []
+    pictures: list[str] = []
     thumbnails = np.zeros((len(source.entries), THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)
     looks = _in_order(lambda e: _look(source.root, e, config.min_side_px), source.entries)
     for index, look in enumerate(looks):
         rows.append(look.row)
+        pictures.append(look.picture)
         if look.thumbnail is not None:
             thumbnails[index] = look.thumbnail
         on_progress(index + 1, len(source.entries), "scanning")
-    frame = mark_duplicates(frame_of(rows))
+    frame = mark_duplicates(frame_of(rows), pictures)
     frame = group_near_duplicates(frame, thumbnails, config.near_duplicate_bits)
     left_out = int((frame["status"] != "ok").sum())
     _log.info("%s: %d files, %d of them left out", source.root, len(frame), left_out)
@@ -124,7 +131,13 @@ def _look_at_pixels(path: Path, row: dict[str, object], min_side_px: int) -> _Lo
         "width_px": width, "height_px": height, "bands": bands, "mode": decoded.mode,
         "phash": str(imagehash.phash(image)),
     }  # fmt: skip
-    return _Look({**row, **facts, **_fitness(row, width, height, min_side_px)}, np.asarray(grey))
+    filled = {**row, **facts, **_fitness(row, width, height, min_side_px)}
+    return _Look(filled, np.asarray(grey), _picture(decoded.pixels))
+
+
+def _picture(pixels: np.ndarray) -> str:
+    content = hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16)
+    return f"{pixels.dtype}{pixels.shape}{content.hexdigest()}"
 
 
 def _fitness(row: dict[str, object], width: int, height: int, min_side_px: int) -> dict[str, str]:

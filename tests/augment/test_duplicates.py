@@ -11,8 +11,12 @@ def row(path, sha, split="", status="ok", phash="0" * 16):
             "phash": phash}  # fmt: skip
 
 
+def marked(rows):
+    return mark_duplicates(frame_of(rows), [row["sha256"] for row in rows])
+
+
 def kept(*rows):
-    frame = mark_duplicates(frame_of(list(rows)))
+    frame = marked(list(rows))
     return frame[frame["status"] == "ok"]["path"].tolist()
 
 
@@ -37,14 +41,14 @@ def test_the_first_by_natural_path_is_kept_whatever_the_order_of_rows():
 
 def test_one_picture_under_two_labels_is_left_out_everywhere():
     rows = [row("Pond/a", "s", "test"), row("Pond/b", "s"), row("Park/c", "s"), row("Park/d", "t")]
-    frame = mark_duplicates(frame_of(rows))
+    frame = marked(rows)
     assert frame["status"].tolist() == ["label conflict"] * 3 + ["ok"]
     assert frame["detail"].tolist() == ["Park/c", "Park/c", "Pond/a", ""]
 
 
 def test_only_usable_files_are_copies_of_each_other():
     rows = [row("Pond/a", "e", status="empty"), row("Park/b", "e", status="empty")]
-    assert mark_duplicates(frame_of(rows))["status"].tolist() == ["empty", "empty"]
+    assert marked(rows)["status"].tolist() == ["empty", "empty"]
 
 
 def near_hashes(rng, n_families, n_each, bits):

@@ -43,6 +43,18 @@ def test_a_good_image_fills_every_column(data):
     assert (row["detail"], row["generator"], row["seed"]) == ("", "", -1)
 
 
+def test_a_picture_saved_again_is_a_duplicate_and_in_another_class_a_conflict(data):
+    scene(1).save(data / "Pond" / "again.png", compress_level=1)
+    scene(2).save(data / "Pond" / "other.tif")
+    with Image.open(data / "Park" / "b.jpg") as image:
+        image.save(data / "Pond" / "conflict.png")
+    found = scanned(data)
+    assert found.loc["Pond/a.png", "status"] == found.loc["Pond/other.tif", "status"] == "ok"
+    again, conflict = found.loc["Pond/again.png"], found.loc["Pond/conflict.png"]
+    assert (again["status"], again["detail"]) == ("duplicate", "Pond/a.png")
+    assert (conflict["status"], conflict["detail"]) == ("label conflict", "Park/b.jpg")
+
+
 def test_an_image_of_a_generator_is_left_out_by_its_mark(data):
     pixels = np.asarray(scene(7)).transpose(2, 0, 1)
     write_png(data / "Pond" / "innocent.png", pixels, {SYNTHETIC_KEY: "true"})
