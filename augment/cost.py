@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from augment.ema import LENGTHS
+from augment.evidence import CALLS
 from augment.generator import GeneratorConfig, build_diffusion
+from augment.loop import Training
 from augment.recipe import Recipe, TrainingConfig
 from augment.sampling import draw_batch
 from augment.solvers import SamplingConfig
-from augment.training import Training
 from terrabalance.device import describe_device
 
 
@@ -26,7 +28,7 @@ def estimate_cost(
     """Measure a training step and a sampling call, and extrapolate to the whole plan.
 
     Args:
-        trainings: the loop of every generator that is to be trained.
+        trainings: the loop of every generator that is to be trained, with the steps of its class.
         n_images: synthetic images in all.
         generator: the network.
         sampling: how the images are drawn.
@@ -38,13 +40,14 @@ def estimate_cost(
     # Steps of one size are measured once.
     sizes = {(t.batch_size, t.accumulate, t.precision): t for t in trainings}
     step_s = {key: _time_optimizer_step(generator, t, device) for key, t in sizes.items()}
-    image_s = _time_image(generator, sampling, device) if n_images else 0.0
+    image_s = _time_image(generator, sampling, device)
+    call_s = image_s / _calls(generator, sampling)
+    look_s = [call_s * CALLS * (t.looks + len(LENGTHS)) for t in trainings if t.looks]
     return {
         "device": describe_device(device),
         "image_s": image_s,
-        "train_s": sum(
-            step_s[t.batch_size, t.accumulate, t.precision] * t.steps for t in trainings
-        ),
+        "train_s": sum(look_s)
+        + sum(step_s[t.batch_size, t.accumulate, t.precision] * t.steps for t in trainings),
         "sample_s": image_s * n_images,
     }
 
@@ -53,7 +56,6 @@ def _time_image(
     generator: GeneratorConfig, sampling: SamplingConfig, device: torch.device
 ) -> float:
     diffusion = build_diffusion(generator).to(device, memory_format=torch.channels_last).eval()
-    n_calls = generator.timesteps if sampling.sampler == "ancestral" else sampling.steps
     n_images = 1 if generator.image_size > 64 and device.type == "cpu" else sampling.batch_size
     few = sampling.model_copy(update={"sampler": "ddim", "steps": 2})
     times = []
@@ -61,7 +63,11 @@ def _time_image(
         began = time.perf_counter()
         draw_batch(diffusion, list(range(n_images)), few, device)
         times.append(time.perf_counter() - began)
-    return float(np.min(times)) / 2 * n_calls / n_images
+    return float(np.min(times)) / 2 * _calls(generator, sampling) / n_images
+
+
+def _calls(generator: GeneratorConfig, sampling: SamplingConfig) -> int:
+    return generator.timesteps if sampling.sampler == "ancestral" else sampling.steps
 
 
 def _time_optimizer_step(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from terrabalance.charts import Curve, loss_curve
+from terrabalance.charts import Curve, Lines, loss_curve, plain_lines
 from terrabalance.files import inside
 from terrabalance.images import decode, read_square, read_squares, to_rgb
 from terrabalance.manifest import Manifest, read_manifest
@@ -87,3 +87,16 @@ def read_curve(path: Path) -> Curve | None:
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     return loss_curve([int(row["step"]) for row in rows], [float(row["loss"]) for row in rows])
+
+
+def read_looks(path: Path, chosen: int) -> dict[str, Lines | None]:
+    """Lay out `looks.csv`, marking the step that was chosen: `loss` and `kid`; {} without it."""
+    if not path.is_file():
+        return {}
+    rows = pd.read_csv(path)
+    steps = [int(step) for step in rows["step"]]
+    losses = {"training": list(rows["loss"]), "held out": list(rows["held_out_loss"])}
+    return {
+        "loss": plain_lines(steps, losses, chosen),
+        "kid": plain_lines(steps, {"kid": list(rows["kid"])}, chosen),
+    }

@@ -13,7 +13,26 @@ from terrabalance.settings import Settings
 class TrainingConfig(Settings):
     """How one class's generator is trained."""
 
-    steps: int = Field(10_000, ge=1, description="optimizer steps")
+    steps: int = Field(10_000, ge=1, description="optimizer steps, at most")
+    views: int | None = Field(
+        None,
+        ge=1,
+        description="times that each real image may be seen, which ends the training of a small "
+        "class before `steps`: the time to learn a class does not depend on how many images it "
+        "has, the time to learn them by heart grows with their number (arXiv:2505.17638)",
+    )
+    looks: int = Field(
+        6,
+        ge=0,
+        description="times that the training is judged by images of the val part; the best of "
+        "these moments becomes the generator",
+    )
+    memorizing: float = Field(
+        0.1,
+        gt=0,
+        description="rise of the loss on the val part, as a share above its lowest, that ends the "
+        "training: the training images are being learned by heart",
+    )
     batch_size: int = Field(16, ge=1, description="images per forward pass")
     accumulate: int = Field(1, ge=1, description="forward passes per optimizer step")
     learning_rate: float = Field(3e-4, gt=0, description="of Adam, at its highest")
@@ -23,7 +42,13 @@ class TrainingConfig(Settings):
     )
     warmup_steps: int = Field(30, ge=0, description="steps of the linear schedule's warm-up")
     loss: Literal["l2", "l1", "huber"] = Field("l2", description="distance to the objective")
-    ema_decay: float = Field(0.995, ge=0, lt=1, description="of the averaged weights, per step")
+    ema_decay: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="of the averaged weights, per step; none: how much is averaged is chosen after "
+        "the training by images of the val part (arXiv:2312.02696)",
+    )
     ema_every: int = Field(1, ge=1, description="steps between two updates of the average")
     max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
     symmetries: Literal["all", "rotations", "flip", "none"] = Field(
@@ -43,6 +68,13 @@ class TrainingConfig(Settings):
     )
     preview_every: int = Field(500, ge=1, description="steps between two sample grids")
     checkpoint_every: int = Field(250, ge=1, description="steps between two checkpoints")
+
+    def for_images(self, n_images: int) -> "TrainingConfig":
+        """Return it with as many steps, at most, as a class of `n_images` is trained for."""
+        if self.views is None:
+            return self
+        allowed = -(-self.views * n_images // (self.batch_size * self.accumulate))
+        return self.model_copy(update={"steps": min(self.steps, allowed)})
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from augment.neighbours import compare_with_real
-from augment.pictures import Pictures, read_curve
+from augment.pictures import Pictures, read_curve, read_looks
 from terrabalance.files import read_json
 from terrabalance.images import read_squares
 from terrabalance.manifest import Manifest, read_manifest
@@ -188,6 +188,11 @@ def _share(record: Mapping[str, Any], class_name: str) -> str:
     return "" if share is None else f"{100 * share:.1f} %"
 
 
+def _looks(generator: Path, card: Mapping[str, Any]) -> dict[str, Any]:
+    chosen = card.get("chosen")
+    return read_looks(generator / "looks.csv", chosen["step"]) if chosen else {}
+
+
 def balance_section(
     record: Mapping[str, Any],
     catalogue: Manifest,
@@ -200,7 +205,7 @@ def balance_section(
     Args:
         record: of `balance_record`.
         catalogue: manifest of the real images.
-        generators: class -> folder of its finished generator, for its loss curve.
+        generators: class -> folder of its finished generator, for its curves.
         synthetic: class -> folder of its synthetic images.
         side_px: side at which the classifier sees the images; pictures are at most that large.
     """
@@ -216,6 +221,7 @@ def balance_section(
             "pairs": show.pairs(row["class"], row["neighbours"]["pairs"]),
             "strip": show.strip(row["class"]),
             "curve": read_curve(generators[row["class"]] / "losses.csv"),
+            "looks": _looks(generators[row["class"]], row["card"]),
         }
         for row in record["filled"]
     ]

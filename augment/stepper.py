@@ -1,15 +1,18 @@
 """One optimizer step of a diffusion model after another: batches in, weights changed."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from denoising_diffusion_pytorch import GaussianDiffusion
+from torch import Tensor, nn
 
 from augment.batches import BatchSource
 from augment.condition import ask_for
-from augment.ema import WeightAverage
+from augment.ema import LENGTHS, USUAL, Average, PowerAverage, WeightAverage
 from augment.generator import build_diffusion, load_weights
 from augment.objective import diffusion_loss
 from augment.rates import learning_rate_at
@@ -68,18 +71,37 @@ class Stepper:
             load_weights(self.diffusion.model, recipe.start)
         self.diffusion.to(self.device, memory_format=torch.channels_last)
         self.network = self.diffusion.model
-        self.average = WeightAverage(self.network, self.config.ema_decay)
+        self.averages = self._averages()
         # Betas as upstream's Trainer; fused is one kernel a step instead of one a tensor.
         self.optimizer = torch.optim.Adam(
             self.network.parameters(), lr=self.config.learning_rate, betas=(0.9, 0.99), fused=True
         )
         self.step = 0
 
+    def _averages(self) -> list[Average]:
+        if self.config.ema_decay is None:
+            return [PowerAverage(self.network, length) for length in LENGTHS]
+        return [WeightAverage(self.network, self.config.ema_decay)]
+
+    @property
+    def average(self) -> nn.Module:
+        """The averaged network that is drawn from, until the end has chosen another."""
+        return self.averages[min(USUAL, len(self.averages) - 1)].network
+
+    @contextmanager
+    def drawing_with(self, network: nn.Module) -> Iterator[GaussianDiffusion]:
+        """Lend the diffusion model, with another network in it."""
+        self.diffusion.model = network
+        try:
+            yield self.diffusion
+        finally:
+            self.diffusion.model = self.network
+
     def state(self) -> dict[str, Any]:
         """Return all that changes from step to step."""
         return {
             "network": self.network.state_dict(),
-            "average": self.average.network.state_dict(),
+            "averages": [average.network.state_dict() for average in self.averages],
             "optimizer": self.optimizer.state_dict(),
             "n_halvings_of_rate": self.n_halvings_of_rate,
         }
@@ -87,7 +109,8 @@ class Stepper:
     def load(self, state: dict[str, Any]) -> None:
         """Take up what `state` returned, and the `step` beside it."""
         self.network.load_state_dict(state["network"])
-        self.average.network.load_state_dict(state["average"])
+        for average, saved in zip(self.averages, state["averages"], strict=True):
+            average.network.load_state_dict(saved)
         self.optimizer.load_state_dict(state["optimizer"])
         self.n_halvings_of_rate, self.step = state["n_halvings_of_rate"], state["step"]
 
@@ -114,7 +137,8 @@ class Stepper:
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         if self.step % self.config.ema_every == 0:
-            self.average.update(self.network, self.step // self.config.ema_every)
+            for average in self.averages:
+                average.update(self.network, self.step // self.config.ema_every)
         return loss, norm
 
     def _accumulate(self) -> Tensor:

@@ -19,8 +19,8 @@ import torch
 from denoising_diffusion_pytorch import Trainer
 
 from augment.generator import GeneratorConfig, build_diffusion
+from augment.loop import Training
 from augment.recipe import Recipe, TrainingConfig
-from augment.training import Training
 from terrabalance.device import describe_device, pick_device
 from terrabalance.files import write_text
 from terrabalance.images import write_png

@@ -31,7 +31,7 @@ class FeatureConfig(Settings):
         "vit_small_patch14_dinov2.lvd142m",
         min_length=1,
         description="any timm model name, with the weights of that name from the hub, or "
-        f"{BASELINE!r}: the classifier that the run trains on real images",
+        f"{BASELINE!r}: a classifier like those of the comparison, trained on the real train part",
     )
     weights: Path | None = Field(None, description="local file, used instead of the hub")
     image_size: int = Field(224, ge=16, le=1024, description="side of the network's input, px")
@@ -77,10 +77,8 @@ def pretrained_network(config: FeatureConfig, device: torch.device) -> FeatureNe
     return FeatureNetwork(model, config.model, config.image_size, device)
 
 
-def trained_network(folder: Path, device: torch.device) -> FeatureNetwork | None:
-    """Load the classifier that was trained in `folder`; None if there is none."""
-    if not (folder / WEIGHTS).is_file():
-        return None
+def trained_network(folder: Path, device: torch.device) -> FeatureNetwork:
+    """Load the classifier that was trained in `folder`."""
     card = read_json(folder / "card.json")
     config = ClassifierConfig(**card["config"]).model_copy(
         update={"pretrained": False, "weights": None}
@@ -91,27 +89,21 @@ def trained_network(folder: Path, device: torch.device) -> FeatureNetwork | None
     return FeatureNetwork(model, name, config.image_size, device)
 
 
-def feature_network(
-    config: FeatureConfig, baseline: Path, device: torch.device
-) -> FeatureNetwork | None:
-    """Return the network that `config` names, or the baseline where its weights cannot be had.
+def named_network(config: FeatureConfig, device: torch.device) -> FeatureNetwork | None:
+    """Load the network that `config` names; None where its weights cannot be had.
 
-    Args:
-        config: names the network.
-        baseline: folder of the classifier trained on real images.
-        device: to run on.
-
-    Returns:
-        None where neither is there.
+    Then, and where `config` asks for it, features of a classifier that was trained here do
+    (`classifier.training.train_baseline`).
 
     Raises:
         BadInput: a local file that does not fit: asked for by name, it is not replaced silently.
     """
-    if config.model != BASELINE:
-        try:
-            return pretrained_network(config, device)
-        except BadInput as error:
-            if config.weights is not None:
-                raise
-            _log.warning("features of the baseline classifier are used instead: %s", error)
-    return trained_network(baseline, device)
+    if config.model == BASELINE:
+        return None
+    try:
+        return pretrained_network(config, device)
+    except BadInput as error:
+        if config.weights is not None:
+            raise
+        _log.warning("features of a classifier trained here are used instead: %s", error)
+        return None

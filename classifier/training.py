@@ -36,6 +36,8 @@ from terrabalance.progress import Progress, silent
 from terrabalance.seeds import generator_for, seed_for
 
 WEIGHTS = "classifier.safetensors"
+_BASELINE = "baseline"
+_CHECKPOINT_EVERY_S = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -69,7 +71,7 @@ def train_arm(
     folder: Path,
     device: torch.device,
     on_progress: Progress = silent,
-    checkpoint_every_s: float = 60.0,
+    checkpoint_every_s: float = _CHECKPOINT_EVERY_S,
 ) -> Path:
     """Train `arm` with `seed` and predict val and test; run again to resume or to skip.
 
@@ -119,7 +121,42 @@ def train_arm(
         "arm": arm, "seed": seed, "classes": classes, "n_train": train_counts(manifest, arm),
         "resolution_px": resolution_px, "seconds": round(seconds, 1), **_card(trainer),
     }  # fmt: skip
-    return _finish(folder, predictions, trainer, card, inputs)
+    with atomic_write(folder / "predictions.csv") as file:
+        predictions.to_csv(file, index=False, float_format="%.6f")
+    _finish(folder, trainer, card, inputs)
+    return folder / "predictions.csv"
+
+
+def train_baseline(
+    manifest: Manifest,
+    config: ClassifierConfig,
+    resolution_px: int,
+    folder: Path,
+    device: torch.device,
+    on_progress: Progress = silent,
+) -> Path:
+    """Train on the real images of split train alone, for its features; return `folder`.
+
+    val and test are not opened. Run again to resume or to skip; arguments as of `train_arm`.
+
+    Raises:
+        BadInput: a class without real training images, or a model that cannot be built.
+        TrainingDiverged: the loss is not finite.
+    """
+    frame = manifest.usable("train")
+    rows = Manifest(manifest.root, frame[frame["source"] == "real"])
+    seed = config.seeds[0]
+    inputs = inputs_fingerprint(rows, _BASELINE, seed, config, resolution_px)
+    if (done(folder) or {}).get("inputs") == inputs:
+        return folder
+    classes = train_classes(rows)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        trainer = _start(config, len(classes), seed, device)
+        images = load_part(rows, "train", classes, resolution_px, on_progress)
+        _train(trainer, images, folder, inputs, _BASELINE, on_progress, _CHECKPOINT_EVERY_S)
+    card = {"arm": _BASELINE, "seed": seed, "classes": classes, "resolution_px": resolution_px}
+    _finish(folder, trainer, {**card, **_card(trainer)}, inputs)
+    return folder
 
 
 def _start(config: ClassifierConfig, n_classes: int, seed: int, device: torch.device) -> _Trainer:
@@ -230,19 +267,14 @@ def _card(trainer: _Trainer) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _finish(
-    folder: Path, predictions: pd.DataFrame, trainer: _Trainer, card: dict[str, Any], inputs: str
-) -> Path:
+def _finish(folder: Path, trainer: _Trainer, card: dict[str, Any], inputs: str) -> None:
     losses = pd.DataFrame(trainer.losses, columns=["step", "loss", "learning_rate"])
     with atomic_write(folder / "losses.csv") as file:
         losses.to_csv(file, index=False)
-    with atomic_write(folder / "predictions.csv") as file:
-        predictions.to_csv(file, index=False, float_format="%.6f")
     write_json(folder / "card.json", card)
     write_tensors(folder / WEIGHTS, trainer.model.state_dict())
     mark_done(folder, {"inputs": inputs, "steps": trainer.config.steps})
     _remove_checkpoints(folder)
-    return folder / "predictions.csv"
 
 
 def _remove_checkpoints(folder: Path) -> None:

@@ -18,6 +18,7 @@ from augment.counts import summarize
 from augment.generator import read_card
 from augment.judgement import fidelity_section
 from augment.plan import ClassJob, jobs_of, plan_classes, plan_record
+from augment.recipe import TrainingConfig
 from augment.report import balance_record, balance_section, balance_table
 from augment.sampling import sample_class as draw_class
 from augment.scan import scan
@@ -86,13 +87,21 @@ def make_plan(config: RunConfig) -> Path:
         jobs = plan_classes(counts, config.plan)
         device = pick_device(config.device)
         filled = [job.class_name for job in jobs if job.n_needed]
-        folders = {store.generator_folder(config, manifest, name) for name in filled}
-        base = store.base_folder(config, manifest)
-        trainings = [config.training] * len(folders - {base}) + [config.base] * (base is not None)
+        trainings = _trainings(config, manifest, {name: counts[name] for name in filled})
         n_images = sum(job.n_needed for job in jobs)
         cost = estimate_cost(trainings, n_images, config.generator, config.sampling, device)
         write_json(path, {"key": key, **plan_record(jobs, config.plan, cost)})
     return path
+
+
+def _trainings(
+    config: RunConfig, manifest: Manifest, counts: dict[str, int]
+) -> list[TrainingConfig]:
+    """Return the loop of every generator that the filled classes need, with its own steps."""
+    base = store.base_folder(config, manifest)
+    own = [n for c, n in counts.items() if store.generator_folder(config, manifest, c) != base]
+    loops = [config.training.for_images(n) for n in own]
+    return loops if base is None or not counts else [config.base, *loops]
 
 
 def check_classifier(config: RunConfig) -> None:
@@ -238,9 +247,9 @@ def write_report(config: RunConfig) -> Path:
     with atomic_write(folder / "classes.csv") as file:
         balance_table(balance).to_csv(file, index=False)
     sections = [balance_section(balance, manifest, generators, synthetic, side)]
-    if fidelity := _fidelity(config, manifest, synthetic):
-        write_json(folder / "fidelity.json", fidelity)
-        sections.insert(0, fidelity_section(fidelity))
+    fidelity = judge_fidelity(config, manifest, synthetic)
+    write_json(folder / "fidelity.json", fidelity)
+    sections.insert(0, fidelity_section(fidelity))
     if comparison := _comparison(config):
         sections.insert(0, comparison_section(comparison))
     return write_page(
@@ -260,17 +269,6 @@ def _comparison(config: RunConfig) -> dict[str, Any] | None:
         _log.warning("%s is of other images and not shown: classify again", path)
         return None
     return record
-
-
-def _fidelity(
-    config: RunConfig, catalogue: Manifest, synthetic: dict[str, Path]
-) -> dict[str, Any] | None:
-    try:
-        dataset = _load_dataset(config)
-    except NotReady:  # the balance can be reported before
-        return None
-    baseline = store.classifier_folder(config, dataset, "real", config.classifier.seeds[0])
-    return judge_fidelity(config, catalogue, synthetic, baseline)
 
 
 def _facts(config: RunConfig, folder: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ run made:
     <workdir>/data/generators/base-<key>/        the same of the base, trained on all classes
     <workdir>/data/generators/<class>-<key>/     weights, card, losses, previews
     <workdir>/data/synthetic/<class>-<key>/      images, manifest
+    <workdir>/data/classifiers/baseline-<key>/   whose features judge generated images
     <workdir>/data/classifiers/<arm>-<seed>-<key>/   predictions
     <workdir>/data/datasets/<run>/               the balanced dataset
     <workdir>/reports/<run>/                     config, plan, comparison, the report
@@ -14,6 +15,8 @@ run made:
 
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from augment.plan import ClassJob
 from augment.recipe import TrainingConfig
@@ -25,7 +28,7 @@ from terrabalance.files import fingerprint, read_json, slug, write_json
 from terrabalance.manifest import Manifest
 
 # Raise when a stage's files would come out different for the same settings.
-FORMAT = 2
+FORMAT = 3
 
 
 def report_folder(config: RunConfig) -> Path:
@@ -65,13 +68,23 @@ def base_folder(config: RunConfig, manifest: Manifest) -> Path | None:
     if config.strategy == "scratch" or rows["class"].nunique() < 2:
         return None
     images = sorted(zip(rows["class"], rows["sha256"], strict=True))
-    key = fingerprint(FORMAT, "base", _recipe(config, config.base), images)
+    recipe = _recipe(config, config.base, manifest.usable("val"))
+    key = fingerprint(FORMAT, "base", recipe, images)
     return config.workdir / "data" / "generators" / f"base-{key}"
 
 
-def _recipe(config: RunConfig, training: TrainingConfig) -> list[Any]:
+def _recipe(config: RunConfig, training: TrainingConfig, held_out: pd.DataFrame) -> list[Any]:
     loop = training.model_dump(exclude={"checkpoint_every", "preview_every"})
-    return [config.generator.model_dump(), loop, config.seed]
+    judged = [list(held_out["sha256"]), config.fidelity.model_dump(mode="json")]
+    return [config.generator.model_dump(), loop, config.seed, judged if training.looks else None]
+
+
+def baseline_folder(config: RunConfig, manifest: Manifest) -> Path:
+    """Return where the classifier lives, or will, whose features judge generated images."""
+    images = list(manifest.usable("train")["sha256"])
+    settings = config.classifier.model_dump(mode="json")
+    key = fingerprint(FORMAT, "baseline", config.generator.image_size, settings, images)
+    return config.workdir / "data" / "classifiers" / f"baseline-{key}"
 
 
 def generator_folder(config: RunConfig, manifest: Manifest, class_name: str) -> Path:
@@ -80,8 +93,8 @@ def generator_folder(config: RunConfig, manifest: Manifest, class_name: str) -> 
     base = base_folder(config, manifest)
     if base is not None and config.strategy == "conditional":
         return base
-    recipe = [class_name, *_recipe(config, config.training), base and base.name]
-    key = fingerprint(FORMAT, recipe, list(rows["sha256"]))
+    recipe = _recipe(config, config.training, manifest.usable("val", class_name))
+    key = fingerprint(FORMAT, class_name, recipe, base and base.name, list(rows["sha256"]))
     return config.workdir / "data" / "generators" / f"{slug(class_name)}-{key}"
 
 

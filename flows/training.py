@@ -1,18 +1,18 @@
 """Train the generators of a run: the base that all classes share, and one for each class."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 
+from augment.evidence import FEWEST, HeldOut
 from augment.recipe import Recipe
 from augment.training import train_generator
 from flows import store
 from flows.config import RunConfig
+from flows.fidelity import judge_network
 from flows.stages import load_catalogue
+from flows.turns import turn
 from terrabalance.device import pick_device
 from terrabalance.files import done
 from terrabalance.images import read_squares
@@ -22,6 +22,7 @@ from terrabalance.progress import Progress, silent
 # At 256 px they take 4 GB of memory; more images than that teach a base nothing that a rare
 # class could use.
 MOST_BASE_IMAGES = 20_000
+_MOST_BASE_HELD_OUT = 500
 
 
 def train_base(config: RunConfig, on_progress: Progress = silent) -> Path | None:
@@ -34,15 +35,18 @@ def train_base(config: RunConfig, on_progress: Progress = silent) -> Path | None
     folder = store.base_folder(config, manifest)
     if folder is None or done(folder) is not None:
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _turn(folder, config.base.steps, on_progress):
+    held_out = None
+    if config.base.looks:
+        shown = even_share(manifest.usable("val"), _MOST_BASE_HELD_OUT)
+        held_out = _held_out(config, manifest, shown, _classes(manifest))
+    with turn(folder, "another process trains the base, waiting for it", on_progress):
         if done(folder) is None:
             rows = even_share(manifest.usable("train"), MOST_BASE_IMAGES)
             classes = _classes(manifest)
             labels = np.array([classes.index(name) for name in rows["class"]])
             recipe = Recipe("", config.generator, config.base, config.seed, classes=classes)
             images, device = _squares(config, manifest, rows), pick_device(config.device)
-            train_generator(images, recipe, folder, device, on_progress, labels)
+            train_generator(images, recipe, folder, device, on_progress, labels, held_out)
     return folder
 
 
@@ -58,26 +62,28 @@ def train_class(config: RunConfig, class_name: str, on_progress: Progress = sile
     classes = _classes(manifest) if start else ()
     recipe = Recipe(class_name, config.generator, config.training, config.seed, start, classes)
     images = _squares(config, manifest, manifest.usable("train", class_name))
-    return train_generator(images, recipe, folder, pick_device(config.device), on_progress)
+    held_out = None
+    if config.training.looks:
+        held_out = _held_out(config, manifest, manifest.usable("val", class_name), classes)
+    device = pick_device(config.device)
+    return train_generator(images, recipe, folder, device, on_progress, None, held_out)
 
 
 def _classes(manifest: Manifest) -> tuple[str, ...]:
     return tuple(sorted(manifest.usable("train")["class"].unique()))
 
 
-@contextmanager
-def _turn(folder: Path, steps: int, on_progress: Progress) -> Iterator[None]:
-    """Hold the lock beside `folder`, which the kernel frees when its holder dies."""
-    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        on_progress(0, steps, "another process trains the base, waiting for it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+def _held_out(
+    config: RunConfig, manifest: Manifest, rows: pd.DataFrame, classes: tuple[str, ...]
+) -> HeldOut | None:
+    """Return what a generator is judged by; None where there is too little of it."""
+    known = rows[rows["class"].isin(classes)] if classes else rows
+    if len(known) < FEWEST:
+        return None
+    labels = [classes.index(name) if classes else 0 for name in known["class"]]
+    network = judge_network(config, manifest)
+    images = _squares(config, manifest, known)
+    return HeldOut(images, np.array(labels), network.embed, network.name)
 
 
 def _squares(config: RunConfig, manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Where the marks of a chart go; templates draw them, so that they follow the page's colours."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +58,49 @@ def loss_curve(steps: Sequence[int], losses: Sequence[float]) -> Curve | None:
         high,
         float(smooth[-1]),
     )
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines over the same steps on one linear axis.
+
+    Attributes:
+        points: name -> SVG points.
+        first, last: steps at the left and right end.
+        low, high: values at the bottom and top.
+        mark: position of a step of interest, in the curve's own coordinates.
+    """
+
+    points: dict[str, str]
+    first: int
+    last: int
+    low: float
+    high: float
+    mark: float
+
+
+def plain_lines(
+    steps: Sequence[int], series: Mapping[str, Sequence[float]], mark: int
+) -> Lines | None:
+    """Lay out values over steps; None with fewer than two steps or a value that is not finite.
+
+    Args:
+        steps: rising optimizer steps.
+        series: name -> a value for each step.
+        mark: a step to be marked.
+    """
+    values = np.array(list(series.values()), float)
+    if len(steps) < 2 or not np.isfinite(values).all():
+        return None
+    low, high = float(values.min()), float(values.max())
+    x = np.array([*steps, mark], float)
+    across = (x - x[0]) / max(x[-2] - x[0], 1e-9) * WIDTH
+    down = (1 - (values - low) / max(high - low, 1e-9)) * HEIGHT
+    points = {
+        name: " ".join(f"{a:.1f},{d:.1f}" for a, d in zip(across[:-1], row, strict=True))
+        for name, row in zip(series, down, strict=True)
+    }
+    return Lines(points, steps[0], steps[-1], low, high, round(float(across[-1]), 1))
 
 
 def _moving_average(values: np.ndarray, half: int) -> np.ndarray:

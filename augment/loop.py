@@ -1,0 +1,257 @@
+"""The training loop of one generator.
+
+The data order, symmetries, timesteps and noise of a step are functions of (seed, class, step), so
+the step number is the whole random state: a resumed run repeats nothing and skips nothing.
+"""
+
+import logging
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from augment.condition import ask_for
+from augment.evidence import FEWEST, HeldOut, Witness
+from augment.generator import CARD, WEIGHTS
+from augment.health import is_healthy
+from augment.histories import write_looks, write_losses
+from augment.recipe import Recipe
+from augment.review import Review
+from augment.sampling import draw_batch
+from augment.solvers import SamplingConfig
+from augment.stepper import Stepper
+from terrabalance import __version__
+from terrabalance.checkpoint import drop_checkpoints, load_newest, save_checkpoint, write_tensors
+from terrabalance.device import supports_bf16
+from terrabalance.errors import BadInput, TrainingDiverged
+from terrabalance.files import mark_done, write_json
+from terrabalance.images import grid, write_png
+from terrabalance.progress import Progress
+from terrabalance.seeds import seed_for
+
+log = logging.getLogger(__name__)
+
+_MOST_ROLLBACKS = 3
+_READ_EVERY = 10  # steps between two readings of the loss: each waits for the device
+_PREVIEW = SamplingConfig(batch_size=8)
+
+
+class Training:
+    """A training in its folder: what it reports, saves, and does when it goes wrong."""
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        recipe: Recipe,
+        folder: Path,
+        device: torch.device,
+        key: str = "",
+        labels: np.ndarray | None = None,
+        held_out: HeldOut | None = None,
+    ) -> None:
+        if labels is None:
+            labels = np.full(len(images), recipe.label)
+        self.asked = recipe
+        recipe = replace(recipe, training=recipe.training.for_images(len(images)))
+        self.n_images, self.recipe, self.folder, self.device = len(images), recipe, folder, device
+        self.key, self.config = key, recipe.training
+        self.precision = _precision(self.config.precision, device)
+        self.stepper = Stepper(images, labels, recipe, device, self.precision)
+        self.review = self._review(images, labels, held_out)
+        shown = np.linspace(0, len(labels) - 1, _PREVIEW.batch_size).round().astype(int)
+        self.preview_labels = torch.from_numpy(np.sort(labels)[shown])
+        self.elapsed_s = 0.0
+        self.losses: list[list[float]] = []  # rows of losses.csv
+        self.pending: list[tuple[Tensor, Tensor]] = []  # losses still on the device
+
+    def _review(
+        self, images: np.ndarray, labels: np.ndarray, held_out: HeldOut | None
+    ) -> Review | None:
+        if held_out is None or len(held_out.images) < FEWEST or not self.config.looks:
+            return None
+        key, told = (self.recipe.seed, "look", self.recipe.class_name), bool(self.recipe.classes)
+        witness = Witness(images, labels, held_out, key, told, self.device)
+        return Review(witness, self.folder / "snapshots", self.config, self.precision)
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps taken."""
+        return self.stepper.step
+
+    def restore(self) -> None:
+        """Take up the newest checkpoint, if there is one."""
+        saved = load_newest(self.folder / "checkpoints")
+        if saved is None:
+            return
+        refuse_other(self.folder, saved["key"], self.key)
+        if saved["precision"] != self.precision:
+            raise BadInput(
+                f"{self.folder}: training began in {saved['precision']} and would go on in "
+                f"{self.precision}. Set training.precision={saved['precision']}, or delete its "
+                "checkpoints to begin again."
+            )
+        self.stepper.load(saved)
+        self.elapsed_s, self.losses = saved["elapsed_s"], saved["losses"]
+        if self.review:
+            self.review.load(saved["looks"])
+        log.info("%s: going on from step %d", self.recipe.title, self.step)
+
+    def run(self, on_progress: Progress) -> None:
+        """Train to the end, judging, previewing and saving at fixed step numbers."""
+        began = time.monotonic() - self.elapsed_s
+        with SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.step + 1) as board:
+            while not self.is_over():
+                self.pending.append(self.stepper.advance())
+                last = self.step == self.config.steps
+                judge = self.review is not None and self.review.is_due(self.step)
+                save = last or judge or self.step % self.config.checkpoint_every == 0
+                if save or self.step % _READ_EVERY == 0:
+                    loss, norm = self.read_losses()
+                    if not is_healthy(loss, norm, [row[2] for row in self.losses]):
+                        self.roll_back(loss, norm)
+                        continue
+                    self.note(loss, norm, board)
+                    message = f"{self.recipe.title}: loss {loss:.4f}"
+                    on_progress(self.step, self.config.steps, message)
+                if judge:
+                    self.judge(board)
+                if last or self.step % self.config.preview_every == 0:
+                    self.preview()
+                if save:
+                    self.elapsed_s = time.monotonic() - began
+                    self.save()
+
+    def is_over(self) -> bool:
+        """Say whether the last step is done, or the training memorizes."""
+        if self.step == self.config.steps:
+            return True
+        return self.review is not None and self.review.is_over()
+
+    def judge(self, board: SummaryWriter) -> None:
+        """Let held-out images speak."""
+        assert self.review is not None
+        seen = self.review.take(self.stepper)
+        for name in ("held_out_loss", "kid", "coverage", "copies"):
+            board.add_scalar(name, getattr(seen, name), self.step)
+        log.info("%s: %s", self.recipe.title, seen)
+
+    def read_losses(self) -> tuple[float, float]:
+        """Read the pending losses and gradient norms from the device; return their means."""
+        loss, norm = torch.tensor(self.pending).mean(0).tolist()
+        self.pending.clear()
+        return loss, norm
+
+    def note(self, loss: float, norm: float, board: SummaryWriter) -> None:
+        """Add a row to the losses."""
+        rate = self.stepper.rate(self.step - 1)
+        self.losses.append([self.step, self._seen(), loss, rate, norm])
+        board.add_scalar("loss", loss, self.step)
+        board.add_scalar("grad_norm", norm, self.step)
+
+    def roll_back(self, loss: float, norm: float) -> None:
+        """Go back to the last good state, and on from there at half the learning rate."""
+        n_rollbacks, bad_step = self.stepper.n_halvings_of_rate + 1, self.step
+        if n_rollbacks > _MOST_ROLLBACKS:
+            raise TrainingDiverged(
+                f"{self.recipe.title}: loss {loss:g}, gradient norm {norm:g} by step {bad_step}, "
+                f"after going back {_MOST_ROLLBACKS} times already. The last checkpoint in "
+                f"{self.folder / 'checkpoints'} is good. Lower training.learning_rate (now "
+                f"{self.config.learning_rate}) and run again."
+            )
+        self.stepper.begin()
+        self.losses = []
+        if self.review:
+            self.review.load([])
+        self.restore()
+        self.stepper.n_halvings_of_rate = n_rollbacks
+        log.warning(
+            "%s: loss %g, gradient norm %g by step %d; back at step %d, at half the learning rate",
+            self.recipe.title, loss, norm, bad_step, self.step,
+        )  # fmt: skip
+
+    def preview(self) -> None:
+        """Draw the same eight noises with the averaged weights, to see the training at work."""
+        seeds = [seed_for("preview", self.recipe.class_name, i) for i in range(_PREVIEW.batch_size)]
+        average = self.stepper.average
+        if self.recipe.classes:
+            ask_for(average, self.preview_labels)
+        with self.stepper.drawing_with(average) as diffusion:
+            steps = min(_PREVIEW.steps, diffusion.num_timesteps)
+            config = _PREVIEW.model_copy(update={"steps": steps})
+            images, _ = draw_batch(diffusion, seeds, config, self.device)
+        write_png(self.folder / "previews" / f"step_{self.step:07d}.png", grid(images, columns=4))
+
+    def save(self) -> None:
+        """Write the histories and a checkpoint with all that is needed to go on."""
+        write_losses(self.folder / "losses.csv", self.losses)
+        if self.review:
+            write_looks(self.folder / "looks.csv", self.review.looks)
+        parts = {
+            **self.stepper.state(),
+            "losses": self.losses,
+            "looks": self.review.state() if self.review else [],
+            "elapsed_s": self.elapsed_s,
+            "precision": self.precision,
+            "key": self.key,
+        }
+        save_checkpoint(self.folder / "checkpoints", self.step, parts)
+
+    def finish(self) -> None:
+        """Write the chosen weights and the card, mark the folder done, drop the rest."""
+        choice = self.review.pick(self.stepper) if self.review else None
+        write_tensors(self.folder / WEIGHTS, self.stepper.average.state_dict())
+        recipe = self.asked
+        card = {
+            "class_name": recipe.title,
+            "n_images": self.n_images,
+            "config": {
+                "generator": recipe.generator.model_dump(),
+                "training": recipe.training.model_dump(),
+            },
+            "seed": recipe.seed,
+            "classes": list(recipe.classes),
+            "draws": list(recipe.draws),
+            "start": recipe.start and recipe.start.name,
+            "steps": self.step,
+            "images_seen": self._seen(),
+            "planned_steps": self.config.steps,
+            "judge": self.review and self.review.judge,
+            "chosen": choice and choice.card(),
+            "n_rollbacks": self.stepper.n_halvings_of_rate,
+            "seconds": round(self.elapsed_s, 1),
+            "device": self.device.type,
+            "precision": self.precision,
+            "parameters": sum(p.numel() for p in self.stepper.network.parameters()),
+            "final_loss": self.losses[-1][2],
+            "versions": {"terrabalance": __version__, "torch": torch.__version__},
+        }
+        write_json(self.folder / CARD, card)
+        mark_done(self.folder, {"class": recipe.title, "steps": self.step, "key": self.key})
+        drop_checkpoints(self.folder / "checkpoints")
+        if self.review:
+            self.review.drop()
+
+    def _seen(self) -> int:
+        return self.step * self.config.batch_size * self.config.accumulate
+
+
+def refuse_other(folder: Path, found: str, wanted: str) -> None:
+    """Stop where the `training_key` of what a folder holds is not the wanted one.
+
+    Raises:
+        BadInput: they differ.
+    """
+    if found != wanted:
+        raise BadInput(
+            f"{folder}: holds a generator of other images or settings. Name another folder."
+        )
+
+
+def _precision(wanted: str, device: torch.device) -> str:
+    if wanted != "auto":
+        return wanted
+    return "bf16" if supports_bf16(device) else "fp32"
