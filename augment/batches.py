@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from augment.condition import forget_some
+from terrabalance.bands import centred
 from terrabalance.seeds import generator_for
 from terrabalance.symmetry import random_symmetries
 
@@ -16,7 +17,7 @@ class Batch(NamedTuple):
     """What one forward pass needs, on the CPU.
 
     Attributes:
-        images: (B, C, S, S) float32 in [-1, 1].
+        images: (B, C, H, W) float32 in [-1, 1].
         times: (B,) int64 timesteps.
         noise: standard normal, shaped as `images`.
         labels: (B,) int64 classes.
@@ -35,7 +36,7 @@ class BatchSource:
     were drawn or not, which is what makes a resumed training exact.
 
     Args:
-        images: (N, C, S, S) uint8.
+        images: (N, C, H, W) levels, see `terrabalance.bands`.
         labels: (N,) int64.
         batch_size: images a batch; an epoch runs on into the next one.
         symmetries: those of `terrabalance.symmetry` that an image may be turned by.
@@ -64,7 +65,7 @@ class BatchSource:
     def __getitem__(self, index: int) -> Batch:
         """Return batch `index`."""
         draw, chosen = generator_for(*self._key, index), self._indices(index)
-        images = self._images[chosen].float().div_(127.5).sub_(1)
+        images = centred(self._images[chosen])
         images = random_symmetries(images, draw, self._symmetries)
         times = torch.randint(self._timesteps, (self._batch_size,), generator=draw)
         noise = torch.randn(images.shape, generator=draw)

@@ -15,7 +15,9 @@ from augment.loop import Training
 from augment.recipe import Recipe, TrainingConfig
 from augment.sampling import draw_batch
 from augment.solvers import SamplingConfig
+from terrabalance.bands import RGB, Bands
 from terrabalance.device import describe_device
+from terrabalance.images import height_width
 
 
 def estimate_cost(
@@ -24,6 +26,7 @@ def estimate_cost(
     generator: GeneratorConfig,
     sampling: SamplingConfig,
     device: torch.device,
+    bands: Bands = RGB,
 ) -> dict[str, Any]:
     """Measure a training step and a sampling call, and extrapolate to the whole plan.
 
@@ -33,14 +36,15 @@ def estimate_cost(
         generator: the network.
         sampling: how the images are drawn.
         device: to measure on.
+        bands: of the images.
 
     Returns:
         Seconds to train, to sample, and for one synthetic image.
     """
     # Steps of one size are measured once.
     sizes = {(t.batch_size, t.accumulate, t.precision): t for t in trainings}
-    step_s = {key: _time_optimizer_step(generator, t, device) for key, t in sizes.items()}
-    image_s = _time_image(generator, sampling, device)
+    step_s = {key: _time_optimizer_step(generator, t, device, bands) for key, t in sizes.items()}
+    image_s = _time_image(generator, sampling, device, bands) if trainings or n_images else 0.0
     call_s = image_s / _calls(generator, sampling)
     look_s = [call_s * CALLS * (t.looks + len(LENGTHS)) for t in trainings if t.looks]
     return {
@@ -53,10 +57,12 @@ def estimate_cost(
 
 
 def _time_image(
-    generator: GeneratorConfig, sampling: SamplingConfig, device: torch.device
+    generator: GeneratorConfig, sampling: SamplingConfig, device: torch.device, bands: Bands
 ) -> float:
-    diffusion = build_diffusion(generator).to(device, memory_format=torch.channels_last).eval()
-    n_images = 1 if generator.image_size > 64 and device.type == "cpu" else sampling.batch_size
+    diffusion = build_diffusion(generator, n_bands=bands.count).eval()
+    diffusion = diffusion.to(device, memory_format=torch.channels_last)
+    large = max(height_width(generator.image_size)) > 64
+    n_images = 1 if large and device.type == "cpu" else sampling.batch_size
     few = sampling.model_copy(update={"sampler": "ddim", "steps": 2})
     times = []
     for _ in range(2):  # the first pass also pays for set-up
@@ -71,24 +77,27 @@ def _calls(generator: GeneratorConfig, sampling: SamplingConfig) -> int:
 
 
 def _time_optimizer_step(
-    generator: GeneratorConfig, config: TrainingConfig, device: torch.device
+    generator: GeneratorConfig, config: TrainingConfig, device: torch.device, bands: Bands
 ) -> float:
     """Return the seconds of one optimizer step, measured on noise after a warm-up step.
 
     Where a step of two images takes over a second, the full batch is extrapolated from it.
     """
     small = config.model_copy(update={"batch_size": min(2, config.batch_size), "accumulate": 1})
-    small_s = _time_step(generator, small, device)
+    small_s = _time_step(generator, small, device, bands)
     if small_s > 1:
         return small_s * config.batch_size / small.batch_size * config.accumulate
     one = config.model_copy(update={"accumulate": 1})
-    return _time_step(generator, one, device) * config.accumulate
+    return _time_step(generator, one, device, bands) * config.accumulate
 
 
-def _time_step(generator: GeneratorConfig, config: TrainingConfig, device: torch.device) -> float:
-    side = generator.image_size
-    noise = np.random.default_rng(0).integers(0, 256, (4, 3, side, side), np.uint8)
-    training = Training(noise, Recipe("cost", generator, config, seed=0), Path(), device)
+def _time_step(
+    generator: GeneratorConfig, config: TrainingConfig, device: torch.device, bands: Bands
+) -> float:
+    shape = (4, bands.count, *height_width(generator.image_size))
+    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    recipe = Recipe("cost", generator, config, seed=0, bands=bands)
+    training = Training(noise, recipe, Path(), device)
     times = []
     for _ in range(3):
         began = time.perf_counter()

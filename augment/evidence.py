@@ -19,6 +19,7 @@ from augment.neighbours import COPY_RATIO, nearest_real
 from augment.objective import diffusion_loss
 from augment.sampling import draw_batch
 from augment.solvers import SamplingConfig
+from terrabalance.bands import centred
 from terrabalance.seeds import generator_for, seed_for
 
 FEWEST = 2  # held-out images, for a loss
@@ -34,7 +35,7 @@ class HeldOut:
     """Real images that a generator is not trained on, and the network that compares by features.
 
     Attributes:
-        images: (M, C, H, W), as the training images are given.
+        images: (M, C, H, W) levels, see `terrabalance.bands`.
         labels: (M,) int64, places in `Recipe.classes`.
         embed: gives (N, D) float32 features of (N, C, H, W) images.
         judge: name of the network behind `embed`.
@@ -73,7 +74,7 @@ class Witness:
     """Takes looks at a generator, all with the same images, noises and seeds.
 
     Args:
-        images: (N, C, H, W) uint8 training images.
+        images: (N, C, H, W) training images, as levels.
         labels: (N,) int64 of them.
         held_out: what it is not trained on.
         key: names the random draws, e.g. (seed, "look", class).
@@ -131,7 +132,7 @@ class Witness:
         self._tell(diffusion, labels[torch.arange(_IMAGES) % len(labels)])
         steps = min(_DRAWING, diffusion.num_timesteps)
         config = SamplingConfig(steps=steps, batch_size=_IMAGES)
-        return draw_batch(diffusion, seeds, config, self._device)[0]
+        return draw_batch(diffusion, seeds, config, self._device, self._images.dtype)[0]
 
     def _tell(self, diffusion: GaussianDiffusion, labels: Tensor) -> None:
         if self._told:
@@ -153,8 +154,7 @@ def _some(images: np.ndarray, labels: np.ndarray) -> tuple[Tensor, Tensor]:
     """Return at most `_IMAGES` images in [-1, 1], evenly over the labels, and their labels."""
     order = np.argsort(labels, kind="stable")
     chosen = order[np.linspace(0, len(order) - 1, min(_IMAGES, len(order))).round().astype(int)]
-    scaled = torch.from_numpy(images[chosen]).float().div_(127.5).sub_(1)
-    return scaled, torch.from_numpy(labels[chosen])
+    return centred(torch.from_numpy(images[chosen])), torch.from_numpy(labels[chosen])
 
 
 def is_memorizing(looks: Sequence[Look], tolerance: float) -> bool:

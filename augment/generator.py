@@ -1,7 +1,7 @@
 """A class's generator: config to `Unet` + `GaussianDiffusion`, and its file on disk."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion, Unet
@@ -10,19 +10,34 @@ from safetensors.torch import load_file
 from torch import nn
 
 from augment.condition import Guided, condition
+from terrabalance.bands import Bands, bands_from
 from terrabalance.checkpoint import load_into
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import done, read_json
+from terrabalance.images import height_width
 from terrabalance.settings import Settings
 
 WEIGHTS = "generator.safetensors"
 CARD = "card.json"
+Side = Annotated[int, Field(ge=8)]
 
 
 class GeneratorConfig(Settings):
     """The network and its diffusion process (denoising_diffusion_pytorch)."""
 
-    image_size: int = Field(64, ge=8, description="side of the square images, in pixels")
+    image_size: Side | tuple[Side, Side] = Field(
+        64, description="side of square images in pixels, or height and width: [40, 56]"
+    )
+    bands: Literal["auto", "rgb"] = Field(
+        "auto",
+        description="auto: all bands of the images in their depth, where all images agree, else "
+        "RGB of 8 bit; rgb: that in any case",
+    )
+    shown_bands: tuple[int, int, int] | None = Field(
+        None,
+        description="bands shown as red, green and blue, counted from 0; none: the first three, or "
+        "those of Sentinel-2 where there are 12 or 13",
+    )
     dim: int = Field(64, ge=8, multiple_of=4, description="channels at full resolution")
     dim_mults: tuple[int, ...] = Field(
         (1, 2, 4, 8), min_length=1, description="channel multiple at each halving of the side"
@@ -45,22 +60,26 @@ class GeneratorConfig(Settings):
     @model_validator(mode="after")
     def _halves_evenly(self) -> "GeneratorConfig":
         factor = 2 ** (len(self.dim_mults) - 1)
-        if self.image_size % factor:
-            low = self.image_size // factor * factor
-            raise ValueError(
-                f"image_size {self.image_size} cannot be halved {len(self.dim_mults) - 1} times; "
-                f"the nearest sizes that can are {low or factor} and {low + factor}"
-            )
+        for side in height_width(self.image_size):
+            if side % factor:
+                low = side // factor * factor
+                raise ValueError(
+                    f"image_size {side} cannot be halved {len(self.dim_mults) - 1} times; "
+                    f"the nearest sizes that can are {low or factor} and {low + factor}"
+                )
         return self
 
 
-def build_diffusion(config: GeneratorConfig, n_classes: int = 0) -> GaussianDiffusion:
+def build_diffusion(
+    config: GeneratorConfig, n_classes: int = 0, n_bands: int = 3
+) -> GaussianDiffusion:
     """Build the diffusion model with freshly drawn weights (global torch RNG).
 
     With `n_classes` its network has a class embedding, see `augment.condition`.
     """
     unet = Unet(
         dim=config.dim,
+        channels=n_bands,
         dim_mults=config.dim_mults,
         attn_heads=config.attention_heads,
         attn_dim_head=config.attention_dim,
@@ -69,7 +88,7 @@ def build_diffusion(config: GeneratorConfig, n_classes: int = 0) -> GaussianDiff
         condition(unet, n_classes)
     return GaussianDiffusion(
         unet,
-        image_size=config.image_size,
+        image_size=height_width(config.image_size),
         timesteps=config.timesteps,
         objective=config.objective,
         beta_schedule=config.beta_schedule,
@@ -99,7 +118,8 @@ def load_generator(
     if class_name not in card["draws"]:
         raise BadInput(f"{folder}: draws {', '.join(card['draws'])}, not {class_name!r}.")
     classes = card["classes"]
-    diffusion = build_diffusion(GeneratorConfig(**card["config"]["generator"]), len(classes))
+    config, n_bands = GeneratorConfig(**card["config"]["generator"]), read_bands(folder).count
+    diffusion = build_diffusion(config, len(classes), n_bands)
     load_weights(diffusion.model, folder)
     if classes:
         diffusion.model = Guided(diffusion.model, classes.index(class_name), guidance)
@@ -114,6 +134,15 @@ def load_weights(network: nn.Module, folder: Path) -> None:
         BadInput: the weights belong to a network with other settings.
     """
     load_into(network, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
+
+
+def read_bands(folder: Path) -> Bands:
+    """Return the bands that a finished generator draws.
+
+    Raises:
+        NotReady: the folder holds no finished generator.
+    """
+    return bands_from(read_card(folder)["bands"])
 
 
 def read_card(folder: Path) -> dict[str, Any]:

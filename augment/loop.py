@@ -6,7 +6,7 @@ the step number is the whole random state: a resumed run repeats nothing and ski
 
 import logging
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -182,8 +182,12 @@ class Training:
         with self.stepper.drawing_with(average) as diffusion:
             steps = min(_PREVIEW.steps, diffusion.num_timesteps)
             config = _PREVIEW.model_copy(update={"steps": steps})
-            images, _ = draw_batch(diffusion, seeds, config, self.device)
-        write_png(self.folder / "previews" / f"step_{self.step:07d}.png", grid(images, columns=4))
+            bands = self.recipe.bands
+            images, _ = draw_batch(diffusion, seeds, config, self.device, bands.level_type)
+        write_png(
+            self.folder / "previews" / f"step_{self.step:07d}.png",
+            grid(bands.preview(images), columns=4),
+        )
 
     def save(self) -> None:
         """Write the histories and a checkpoint with all that is needed to go on."""
@@ -212,6 +216,7 @@ class Training:
                 "generator": recipe.generator.model_dump(),
                 "training": recipe.training.model_dump(),
             },
+            "bands": asdict(recipe.bands),
             "seed": recipe.seed,
             "classes": list(recipe.classes),
             "draws": list(recipe.draws),

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from terrabalance.bands import centred
 from terrabalance.errors import BadInput
-from terrabalance.symmetry import N_SYMMETRIES, apply_symmetry
+from terrabalance.symmetry import N_SYMMETRIES, apply_symmetry, keep_shape
 
 COPY_RATIO = 1 / 3
 _CHUNK_BYTES = 64 * 2**20
@@ -21,7 +22,7 @@ class Neighbours:
 
     Attributes:
         index: (N, k) int64, positions among the real images.
-        distance: (N, k) float64, root-mean-square pixel difference in [0, 255].
+        distance: (N, k) float64, root-mean-square pixel difference, scaled to [0, 255].
         symmetry: (N, k) int64; the real image lies that near after `apply_symmetry` with it.
     """
 
@@ -34,8 +35,8 @@ def nearest_real(synthetic: np.ndarray, real: np.ndarray, k: int = 1) -> Neighbo
     """Find each synthetic image's nearest real images over the eight symmetries of the square.
 
     Args:
-        synthetic: (N, 3, S, S) uint8.
-        real: (M, 3, S, S) uint8.
+        synthetic: (N, C, H, W) levels.
+        real: (M, C, H, W) levels.
         k: how many; each real image counts once, in its best symmetry.
 
     Raises:
@@ -48,7 +49,7 @@ def nearest_other(real: np.ndarray, k: int = 1) -> Neighbours:
     """Find each real image's nearest among the others: the floor to read distances against.
 
     Args:
-        real: (M, 3, S, S) uint8.
+        real: (M, C, H, W) levels.
         k: how many; an image is never its own neighbour, turned or mirrored either.
 
     Raises:
@@ -83,8 +84,8 @@ def compare_with_real(
     """Summarize how near a class's synthetic images are to its real ones.
 
     Args:
-        synthetic: (N, 3, S, S) uint8.
-        real: (M, 3, S, S) uint8.
+        synthetic: (N, C, H, W) levels.
+        real: (M, C, H, W) levels.
         synthetic_names: N paths, named in the pairs.
         real_names: M paths, likewise.
 
@@ -143,10 +144,10 @@ def _pairs(near: Neighbours, synthetic: Sequence[str], real: Sequence[str]) -> l
 
 
 def _nearest(images: np.ndarray, real: np.ndarray, k: int, leave_one_out: bool) -> Neighbours:
-    if images.shape[1:] != real.shape[1:] or real.ndim != 4 or real.shape[2] != real.shape[3]:
+    if images.shape[1:] != real.shape[1:] or real.ndim != 4:
         raise BadInput(
             f"images of shape {images.shape[1:]} against {real.shape[1:]}. Read both with the "
-            "same `side_px`."
+            "same size."
         )
     if len(real) < k + leave_one_out:
         raise BadInput(f"{len(real)} real images, {k + leave_one_out} are needed for k={k}.")
@@ -168,10 +169,10 @@ def _search(
     chunk: Tensor, real: Tensor, flat: Tensor, k: int, own: int | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return index, distance and symmetry, (B, k) each; `own` is the chunk's first position."""
-    squared = torch.stack([
-        _squared(_centred(apply_symmetry(chunk, which)), flat) for which in range(N_SYMMETRIES)
-    ])  # fmt: skip
-    best, turn = squared.min(dim=0)
+    turns = keep_shape(*chunk.shape[-2:])
+    squared = torch.stack([_squared(_centred(apply_symmetry(chunk, t)), flat) for t in turns])
+    best, place = squared.min(dim=0)
+    turn = torch.tensor(turns)[place]
     if own is not None:
         rows = torch.arange(len(chunk))
         best[rows, rows + own] = torch.inf
@@ -184,7 +185,7 @@ def _search(
 
 def _centred(images: Tensor) -> Tensor:
     # About zero, the sums of squares below lose the fewest digits.
-    return images.flatten(1).float() - 127.5
+    return centred(images.flatten(1)) * 127.5
 
 
 def _squared(images: Tensor, flat: Tensor) -> Tensor:
@@ -201,10 +202,11 @@ def _inverse(which: Tensor) -> Tensor:
 def _exact(chunk: Tensor, real: Tensor, index: Tensor, symmetry: Tensor) -> Tensor:
     """Distances (B, k) of the chosen, in float64: a copy is at 0, not at a rounding error."""
     distances = torch.empty(index.shape, dtype=torch.float64)
+    unit = torch.iinfo(chunk.dtype).max / 255
     for row, image in enumerate(chunk.double()):
         for column, (at, which) in enumerate(
             zip(index[row].tolist(), symmetry[row].tolist(), strict=True)
         ):
             other = apply_symmetry(real[at], which).double()
-            distances[row, column] = (image - other).square().mean().sqrt()
+            distances[row, column] = (image - other).square().mean().sqrt() / unit
     return distances

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from terrabalance.bands import Bands
 from terrabalance.charts import Curve, Lines, loss_curve, plain_lines
 from terrabalance.files import inside
-from terrabalance.images import decode, read_square, read_squares, to_rgb
+from terrabalance.images import Size, decode, height_width, read_patch, read_patches, to_rgb
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.page import data_uri
 from terrabalance.symmetry import apply_symmetry
@@ -23,18 +24,24 @@ class Pictures:
     """Reads pictures as data URIs, from the files that the manifests name."""
 
     def __init__(
-        self, catalogue: Manifest, synthetic: Mapping[str, Path], side_px: int, light: bool
+        self,
+        catalogue: Manifest,
+        synthetic: Mapping[str, Path],
+        size: Size,
+        bands: Bands,
+        light: bool,
     ) -> None:
         """Choose what to read.
 
         Args:
             catalogue: manifest of the real images.
             synthetic: class -> folder of its synthetic images.
-            side_px: side of every picture.
+            size: of every picture.
+            bands: how images are read and shown.
             light: fewer pictures of everything, for a page with many classes.
         """
         self.catalogue, self.folders = catalogue, synthetic
-        self.side_px, self.light = side_px, light
+        self.size, self.bands, self.light = size, bands, light
 
     def real(self, class_name: str) -> list[str]:
         """Return a sample of the real images that the class's generator saw."""
@@ -50,8 +57,8 @@ class Pictures:
         # Evenly over the sorted paths: nobody chose the pretty ones, and a run shows the same.
         count = min(6 if self.light else 12, len(rows))
         at = np.linspace(0, len(rows) - 1, count).round().astype(int)
-        images = read_squares(manifest.paths(rows.iloc[at]), self.side_px)
-        return [data_uri(image) for image in images]
+        images = read_patches(manifest.paths(rows.iloc[at]), self.size, self.bands)
+        return [data_uri(image) for image in self.bands.preview(images)]
 
     def pairs(self, class_name: str, pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Add `synthetic_uri` and `real_uri` to pairs; the real one turned to meet the other."""
@@ -61,10 +68,13 @@ class Pictures:
 
     def _pair(self, class_name: str, pair: Mapping[str, Any]) -> dict[str, Any]:
         real_path = inside(self.catalogue.root, pair["real"])
-        real = torch.tensor(read_square(real_path, self.side_px))
+        real = torch.from_numpy(self._show(real_path))
         turned = apply_symmetry(real, pair["symmetry"]).numpy()
-        drawn = read_square(inside(self.folders[class_name], pair["synthetic"]), self.side_px)
+        drawn = self._show(inside(self.folders[class_name], pair["synthetic"]))
         return {**pair, "synthetic_uri": data_uri(drawn), "real_uri": data_uri(turned)}
+
+    def _show(self, path: Path) -> np.ndarray:
+        return self.bands.preview(read_patch(path, self.size, self.bands))
 
     def strip(self, class_name: str) -> list[str]:
         """Return the frames of the denoising strip, noise first; none where no strip is."""
@@ -73,11 +83,11 @@ class Pictures:
         if not path.is_file():
             return []
         pixels = to_rgb(decode(path))
-        side = pixels.shape[1]
-        starts = range(0, pixels.shape[2] - side + 1, side + _STRIP_GAP_PX)[
-            :: 2 if self.light else 1
-        ]
-        return [data_uri(pixels[:, :, left : left + side]) for left in starts]
+        height, width = height_width(self.size)
+        width = round(pixels.shape[1] * width / height)
+        step = 2 if self.light else 1
+        starts = range(0, pixels.shape[2] - width + 1, width + _STRIP_GAP_PX)[::step]
+        return [data_uri(pixels[:, :, left : left + width]) for left in starts]
 
 
 def read_curve(path: Path) -> Curve | None:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from augment.generator import GeneratorConfig
+from terrabalance.bands import RGB, Bands
 from terrabalance.settings import Settings
 
 
@@ -90,6 +91,7 @@ class Recipe:
             from (as in arXiv:2211.03264); None: random ones.
         classes: names in the order of the labels, for a network that is told the class; empty:
             one that knows a single class.
+        bands: of the images.
     """
 
     class_name: str
@@ -98,6 +100,7 @@ class Recipe:
     seed: int
     start: Path | None = None
     classes: tuple[str, ...] = ()
+    bands: Bands = RGB
 
     @property
     def label(self) -> int:

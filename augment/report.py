@@ -9,8 +9,9 @@ import pandas as pd
 
 from augment.neighbours import compare_with_real
 from augment.pictures import Pictures, read_curve, read_looks
+from terrabalance.bands import Bands
 from terrabalance.files import read_json
-from terrabalance.images import read_squares
+from terrabalance.images import Size, at_most, describe_size, height_width, read_patches
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.markdown import markdown_table
 from terrabalance.page import Section, render
@@ -24,7 +25,8 @@ def balance_record(
     plan: Mapping[str, Any],
     generators: Mapping[str, Path],
     synthetic: Mapping[str, Path],
-    side_px: int,
+    size: Size,
+    bands: Bands,
 ) -> dict[str, Any]:
     """Count, and compare every synthetic image with the real ones that its generator saw.
 
@@ -33,19 +35,22 @@ def balance_record(
         plan: as in `plan.json`.
         generators: class -> folder of its finished generator.
         synthetic: class -> folder of its synthetic images.
-        side_px: side at which images are compared.
+        size: at which images are compared.
+        bands: how they are read.
 
     Returns:
-        A record that JSON can hold: `target`, `side_px`, `before` and `after` (images, imbalance
-        ratio, effective number of classes, all of the train part), `classes` (largest first),
-        `problems` in the data, and `filled`: for each class of `synthetic` its card and its
-        nearest neighbours (distances are root-mean-square in [0, 255]; None: too few images).
+        A record that JSON can hold: `target`, `side_px`, `resolution`, `before` and `after`
+        (images, imbalance ratio, effective number of classes, all of the train part), `classes`
+        (largest first), `problems` in the data, and `filled`: for each class of `synthetic` its
+        card and its nearest neighbours (distances are root-mean-square, scaled to [0, 255]; None:
+        too few images).
     """
     made = {name: len(read_manifest(folder).usable()) for name, folder in synthetic.items()}
     classes = _classes(catalogue, plan, made)
     return {
         "target": dict(plan["target"]),
-        "side_px": side_px,
+        "side_px": max(height_width(size)),
+        "resolution": describe_size(size),
         "before": _balance([row["n_real"] for row in classes]),
         "after": _balance([row["n_real"] + row["n_synthetic"] for row in classes]),
         "classes": classes,
@@ -55,7 +60,7 @@ def balance_record(
             {
                 "class": row["class"],
                 "card": read_json(generators[row["class"]] / "card.json"),
-                "neighbours": _neighbours(catalogue, row["class"], synthetic, side_px),
+                "neighbours": _neighbours(catalogue, row["class"], synthetic, size, bands),
             }
             for row in reversed(classes)
             if row["class"] in synthetic
@@ -112,14 +117,18 @@ def _problems(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _neighbours(
-    catalogue: Manifest, class_name: str, synthetic: Mapping[str, Path], side_px: int
+    catalogue: Manifest,
+    class_name: str,
+    synthetic: Mapping[str, Path],
+    size: Size,
+    bands: Bands,
 ) -> dict[str, Any]:
     real_rows = catalogue.usable("train", class_name)
     made = read_manifest(synthetic[class_name])
     made_rows = made.usable()
     return compare_with_real(
-        read_squares(made.paths(made_rows), side_px),
-        read_squares(catalogue.paths(real_rows), side_px),
+        read_patches(made.paths(made_rows), size, bands),
+        read_patches(catalogue.paths(real_rows), size, bands),
         list(made_rows["path"]),
         list(real_rows["path"]),
     )
@@ -198,7 +207,8 @@ def balance_section(
     catalogue: Manifest,
     generators: Mapping[str, Path],
     synthetic: Mapping[str, Path],
-    side_px: int,
+    size: Size,
+    bands: Bands,
 ) -> Section:
     """Draw the record, with pictures read from the catalogue and the synthetic folders.
 
@@ -207,10 +217,11 @@ def balance_section(
         catalogue: manifest of the real images.
         generators: class -> folder of its finished generator, for its curves.
         synthetic: class -> folder of its synthetic images.
-        side_px: side at which the classifier sees the images; pictures are at most that large.
+        size: at which the classifier sees the images; pictures are at most that large.
+        bands: how they are read and shown.
     """
     light = len(record["filled"]) > _MANY_CLASSES
-    show = Pictures(catalogue, synthetic, min(side_px, 64 if light else 128), light)
+    show = Pictures(catalogue, synthetic, at_most(size, 64 if light else 128), bands, light)
     counts = {row["class"]: row for row in record["classes"]}
     filled = [
         {

@@ -7,15 +7,25 @@ import numpy as np
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion
 from imagehash import phash
-from PIL import Image
 from torch import Tensor
 
-from augment.generator import load_generator
+from augment.generator import load_generator, read_bands
 from augment.solvers import SamplingConfig, trajectory
 from terrabalance import __version__
-from terrabalance.errors import BadInput
+from terrabalance.bands import Bands, to_levels
+from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.files import done, mark_done, sha256_of
-from terrabalance.images import SYNTHETIC_KEY, grid, write_png
+from terrabalance.images import (
+    SYNTHETIC_KEY,
+    decode,
+    grid,
+    read_marks,
+    suffix_for,
+    to_pil,
+    to_rgb,
+    write_image,
+    write_png,
+)
 from terrabalance.manifest import Manifest, frame_of, read_manifest, write_manifest
 from terrabalance.progress import Progress, silent
 from terrabalance.seeds import seed_for
@@ -29,6 +39,7 @@ def draw_batch(
     seeds: Sequence[int],
     config: SamplingConfig,
     device: torch.device,
+    level_type: np.dtype | type = np.uint8,
     frames: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw one image per seed.
@@ -37,8 +48,8 @@ def draw_batch(
     the batch (beyond float rounding where another batch size chooses another kernel).
 
     Returns:
-        (B, C, S, S) uint8 images, and (frames, C, S, S) uint8 stages of the first image from
-        noise to image (empty for `frames=0`).
+        (B, C, H, W) images as levels (`terrabalance.bands`), and (frames, C, H, W) stages of the
+        first image from noise to image (empty for `frames=0`).
     """
     side = diffusion.image_size
     draws = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -52,14 +63,8 @@ def draw_batch(
         for images in trajectory(diffusion, noise, config):
             stages.append(images[:1])
     kept = np.linspace(0, len(stages) - 1, frames).round().astype(int)
-    strip = _to_uint8(torch.cat([stages[i] for i in kept])) if frames else _to_uint8(images[:0])
-    return _to_uint8(images), strip
-
-
-def _to_uint8(images: Tensor) -> np.ndarray:
-    """Map (B, C, H, W) floats in [-1, 1] to uint8, rounding to the nearest."""
-    scaled = images.clamp(-1, 1).add(1).mul(127.5).round()
-    return scaled.to(torch.uint8).cpu().numpy()
+    strip = torch.cat([stages[i] for i in kept]) if frames else images[:0]
+    return to_levels(images, level_type), to_levels(strip, level_type)
 
 
 def sample_class(
@@ -84,7 +89,8 @@ def sample_class(
         n_images: how many; image i has the seed `seed_for(seed, "sample", class, i)`.
         config: sampler and batch size.
         seed: of the run.
-        folder: gets `000000.png` and on, `strip.png`, the manifest, and `done.json` last.
+        folder: gets `000000.png` and on (`.tif` for what PNG cannot hold), `strip.png`, the
+            manifest, and `done.json` last.
         device: to draw on.
         run: name of the run, written into every file's metadata.
         on_progress: told (images done, images in all).
@@ -100,6 +106,7 @@ def sample_class(
     finished = done(folder)
     if finished is not None and finished["n_images"] >= n_images and not altered:
         return folder
+    bands = read_bands(generator)
     diffusion = load_generator(generator, class_name, device, config.guidance)
     if config.sampler != "ancestral" and config.steps > diffusion.num_timesteps:
         raise BadInput(
@@ -109,30 +116,30 @@ def sample_class(
     marks = [_marks(class_name, seed, i, generator.name, run, config) for i in range(n_images)]
     for first in range(0, n_images, config.batch_size):
         block = range(first, min(first + config.batch_size, n_images))
+        files = {i: _file(folder, i, bands) for i in block}
         missing = [
-            i
-            for i in block
-            if _file(folder, i).name in altered or not _is_whole(_file(folder, i), marks[i])
+            i for i in block if files[i].name in altered or not _is_whole(files[i], marks[i])
         ]
         if missing:
             seeds = [int(marks[i]["terrabalance:seed"]) for i in block]
             images, strip = draw_batch(
-                diffusion, seeds, config, device, frames=_STRIP_FRAMES if first == 0 else 0
-            )
+                diffusion, seeds, config, device, bands.level_type,
+                frames=_STRIP_FRAMES if first == 0 else 0,
+            )  # fmt: skip
             if len(strip):
-                write_png(folder / "strip.png", grid(strip, columns=_STRIP_FRAMES))
+                write_png(folder / "strip.png", grid(bands.preview(strip), columns=_STRIP_FRAMES))
             for i in missing:
-                write_png(_file(folder, i), images[i - first], marks[i])
+                write_image(files[i], images[i - first], bands, marks[i])
         on_progress(block.stop, n_images, f"{class_name}: drawing")
     write_manifest(
-        Manifest(folder, frame_of([_row(folder, i, m) for i, m in enumerate(marks)])), folder
+        Manifest(folder, frame_of([_row(folder, i, m, bands) for i, m in enumerate(marks)])), folder
     )
     mark_done(folder, {"class": class_name, "n_images": n_images, "generator": generator.name})
     return folder
 
 
-def _file(folder: Path, index: int) -> Path:
-    return folder / f"{index:06d}.png"
+def _file(folder: Path, index: int, bands: Bands) -> Path:
+    return folder / f"{index:06d}{suffix_for(bands)}"
 
 
 def _altered(folder: Path) -> set[str]:
@@ -166,32 +173,31 @@ def _is_whole(path: Path, marks: dict[str, str]) -> bool:
     if not path.is_file():
         return False
     try:
-        with Image.open(path) as image:
-            image.load()
-            text = getattr(image, "text", {})
-    except (OSError, SyntaxError):
+        decode(path)
+        text = read_marks(path)
+    except UnreadableImage:
         return False
     keys = ("terrabalance:seed", "terrabalance:generator", "terrabalance:sampling")
     return all(text.get(key) == marks[key] for key in keys)
 
 
-def _row(folder: Path, index: int, marks: dict[str, str]) -> dict[str, object]:
-    path = _file(folder, index)
-    with Image.open(path) as opened:
-        image = opened.convert("RGB")
+def _row(folder: Path, index: int, marks: dict[str, str], bands: Bands) -> dict[str, object]:
+    path = _file(folder, index, bands)
+    decoded = decode(path)
+    count, height, width = decoded.pixels.shape
     return {
         "path": path.name,
         "class": marks["terrabalance:class"],
         "split": "train",
         "source": "synthetic",
         "status": "ok",
-        "width_px": image.width,
-        "height_px": image.height,
-        "bands": 3,
-        "mode": "RGB",
+        "width_px": width,
+        "height_px": height,
+        "bands": count,
+        "mode": decoded.mode,
         "bytes": path.stat().st_size,
         "sha256": sha256_of(path),
-        "phash": str(phash(image)),
+        "phash": str(phash(to_pil(to_rgb(decoded)))),
         "generator": marks["terrabalance:generator"],
         "seed": int(marks["terrabalance:seed"]),
         "run": marks["terrabalance:run"],

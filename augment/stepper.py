@@ -19,7 +19,9 @@ from augment.rates import learning_rate_at
 from augment.recipe import Recipe
 from terrabalance.device import describe_device
 from terrabalance.errors import BadInput
+from terrabalance.images import describe_size
 from terrabalance.seeds import seed_for
+from terrabalance.symmetry import keep_shape
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ class Stepper:
     """A network, its average, its optimizer, and the step that they have reached.
 
     Args:
-        images: (N, C, S, S) uint8.
+        images: (N, C, H, W) levels, see `terrabalance.bands`.
         labels: (N,) int64, places in `recipe.classes`.
         recipe: what to train, and how.
         device: to train on.
@@ -50,11 +52,12 @@ class Stepper:
         self.micro_batch = self.config.batch_size
         self.n_halvings_of_rate = 0
         self.begin()
+        sides = images.shape[-2:]
         self.batches = BatchSource(
             images,
             labels,
             self.config.batch_size,
-            _SYMMETRIES[self.config.symmetries],
+            [which for which in _SYMMETRIES[self.config.symmetries] if which in keep_shape(*sides)],
             self.diffusion.num_timesteps,
             # A network that is to draw one class only is never asked without its label.
             self.config.label_dropout if len(set(labels.tolist())) > 1 else 0.0,
@@ -66,7 +69,8 @@ class Stepper:
         """Go to step 0: random weights, or those that the recipe starts from."""
         recipe = self.recipe
         torch.manual_seed(seed_for(recipe.seed, "init", recipe.class_name))
-        self.diffusion = build_diffusion(recipe.generator, len(recipe.classes))
+        n_classes, n_bands = len(recipe.classes), recipe.bands.count
+        self.diffusion = build_diffusion(recipe.generator, n_classes, n_bands)
         if recipe.start is not None:
             load_weights(self.diffusion.model, recipe.start)
         self.diffusion.to(self.device, memory_format=torch.channels_last)
@@ -163,9 +167,10 @@ class Stepper:
     def _halve(self, error: torch.OutOfMemoryError) -> None:
         """Cut batches into parts half as large from now on, and forget the gradients so far."""
         if self.micro_batch == 1:
+            size = describe_size(self.recipe.generator.image_size)
             raise BadInput(
-                f"{self.recipe.title}: one image of {self.recipe.generator.image_size} px does not "
-                f"fit into the memory of {describe_device(self.device)}. Lower generator.dim or "
+                f"{self.recipe.title}: one image of {size} does not fit "
+                f" into the memory of {describe_device(self.device)}. Lower generator.dim or "
                 "generator.image_size, or use another --device."
             ) from error
         self.optimizer.zero_grad(set_to_none=True)

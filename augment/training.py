@@ -7,6 +7,7 @@ position.
 """
 
 import hashlib
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def train_generator(
     length of the average become the generator; without, it goes to its last step.
 
     Args:
-        images: (N, 3, S, S) uint8 real images of the train part.
+        images: (N, C, H, W) real images of the train part, as levels of `recipe.bands`.
         recipe: class, network, loop and seed.
         folder: gets `generator.safetensors` (averaged weights), `card.json`, `losses.csv`,
             `looks.csv`, `previews/`, `tensorboard/`, and `done.json` last.
@@ -86,7 +87,7 @@ def training_key(
     start = sha256_of(recipe.start / WEIGHTS) if recipe.start else None
     told = None if labels is None else labels.tolist()
     generator = recipe.generator.model_dump()
-    named = [recipe.class_name, recipe.classes, recipe.seed]
+    named = [recipe.class_name, recipe.classes, recipe.seed, asdict(recipe.bands)]
     return fingerprint(named, generator, loop, start, told, images.shape, content, judged)
 
 

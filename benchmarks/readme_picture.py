@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from terrabalance.images import grid, read_squares, to_pil, write_png
+from terrabalance.images import grid, read_patches, to_pil, write_png
 
 CLASSES = {"Beach": "Beach", "StorageTanks": "Storage tanks"}
 COLUMNS, SIDE_PX, SCALE, MARGIN_PX, LABEL_PX = 9, 32, 3, 12, 128
@@ -27,7 +27,7 @@ def tile(folder: Path) -> Image.Image:
     files = sorted(folder.glob("*.png"))
     synthetic = [path for path in files if path.name.startswith("synthetic_")]
     real = [path for path in files if path not in synthetic]
-    squares = read_squares(real[:COLUMNS] + synthetic[:COLUMNS], SIDE_PX)
+    squares = read_patches(real[:COLUMNS] + synthetic[:COLUMNS], SIDE_PX)
     large = squares.repeat(SCALE, axis=2).repeat(SCALE, axis=3)
     return to_pil(grid(large, COLUMNS, gap_px=4))
 

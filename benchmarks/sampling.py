@@ -27,7 +27,7 @@ from augment.solvers import SamplingConfig
 from classifier.features import FeatureConfig, pretrained_network
 from terrabalance.device import describe_device, pick_device
 from terrabalance.files import atomic_write, write_text
-from terrabalance.images import read_squares
+from terrabalance.images import read_patches
 
 Embed = Callable[[np.ndarray], np.ndarray]
 N_IMAGES = 64
@@ -110,7 +110,7 @@ def main() -> None:
     frame = pd.read_csv(given.held_out)
     held_out = (frame["class"] == given.class_name) & frame["split"].isin(["val", "oracle"])
     paths = [given.held_out.parent / "aid" / path for path in frame[held_out]["path"]]
-    real = network.embed(read_squares(paths, diffusion.image_size[0]))
+    real = network.embed(read_patches(paths, diffusion.image_size[0]))
     points = measure(diffusion, real, network.embed)
     curve(points, given.out / "sampling.png")
     lines = [

@@ -29,7 +29,7 @@ from flows.stages import load_catalogue
 from flows.training import train_class
 from terrabalance.device import describe_device
 from terrabalance.files import read_json, write_json, write_text
-from terrabalance.images import grid, read_squares, to_pil, write_png
+from terrabalance.images import grid, read_patches, to_pil, write_png
 from terrabalance.manifest import even_share
 
 N_CLASSES, N_DRAWN, N_SHOWN, CPU = 10, 88, 3, torch.device("cpu")
@@ -66,7 +66,7 @@ def judge(config: RunConfig, network: FeatureNetwork, name: str) -> tuple[dict[s
     others = even_share(train[train["class"] != name], 500)
     drawn, _ = draw_batch(load_generator(folder, name, CPU), range(N_DRAWN), SamplingConfig(), CPU)
     parts = [held_out, train[train["class"] == name], others]
-    real = [network.embed(read_squares(manifest.paths(part), side)) for part in parts]
+    real = [network.embed(read_patches(manifest.paths(part), side)) for part in parts]
     return judge_class(network.embed(drawn), *real) or {}, drawn[:N_SHOWN]
 
 
@@ -133,7 +133,7 @@ def first_real(data: Path, workdir: Path, names: list[str]) -> np.ndarray:
     config = config_of(data, workdir, "scratch")
     manifest = load_catalogue(config)
     rows = [manifest.usable("train", name).head(N_SHOWN) for name in names]
-    return read_squares(manifest.paths(pd.concat(rows)), config.generator.image_size)
+    return read_patches(manifest.paths(pd.concat(rows)), config.generator.image_size)
 
 
 def sheet(names: list[str], pictures: dict[str, np.ndarray]) -> np.ndarray:

@@ -36,7 +36,7 @@ def read_predictions(runs: Mapping[tuple[str, int], Path]) -> pd.DataFrame:
 def compare(
     predictions: pd.DataFrame,
     n_train: Mapping[str, Mapping[str, int]],
-    resolution_px: int,
+    resolution: str,
     training: Mapping[str, Any],
     baseline: str = "real",
     arm: str = "synthetic",
@@ -47,7 +47,7 @@ def compare(
     Args:
         predictions: columns arm, seed, split, path, class, predicted; other columns are ignored.
         n_train: training images by arm and class; the baseline's names are the classes.
-        resolution_px: side that all images were reduced to.
+        resolution: size that all images were reduced to, in words.
         training: model, steps, batch size...; kept in the record.
         baseline: arm to compare with.
         arm: arm to judge.
@@ -77,7 +77,7 @@ def compare(
     per_class = _per_class(classes, n_train, by_arm, found)
     return {
         "classes": classes, "arms": [baseline, arm], "seeds": seeds, "n_test": n_test,
-        "test_kind": test_kind,        "resolution_px": resolution_px,
+        "test_kind": test_kind,        "resolution": resolution,
         "metrics": {name: _metrics(runs) for name, runs in by_arm.items()},
         "difference": {"baseline": baseline, "arm": arm, **difference},
         "per_class": per_class,

@@ -1,7 +1,7 @@
 """Manifest rows to labelled pixels, the same way for real and for synthetic images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import pandas as pd
@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from classifier.config import ClassifierConfig
+from terrabalance.bands import RGB, Bands
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, sha256_of
-from terrabalance.images import read_squares
+from terrabalance.images import Size, read_patches
 from terrabalance.manifest import Manifest
 from terrabalance.progress import Progress, silent
 
@@ -25,7 +26,7 @@ class LabelledImages:
     """Images of one split, by path.
 
     Attributes:
-        pixels: (N, 3, R, R) uint8 on the CPU.
+        pixels: (N, C, height, width) levels (`terrabalance.bands`) on the CPU.
         labels: (N,) int64, the index of the class in the list that the loader was given.
         paths: N paths relative to the manifest's root.
     """
@@ -76,23 +77,25 @@ def load_part(
     manifest: Manifest,
     split: str,
     classes: Sequence[str],
-    resolution_px: int,
+    resolution: Size,
     on_progress: Progress = silent,
+    bands: Bands = RGB,
 ) -> LabelledImages:
     """Read all usable images of `split` into memory at one resolution.
 
     Synthetic images are drawn at the generator's size, real ones are larger JPEGs. Fed as they
     are, a classifier could learn "soft and lossless means rare class", shine in training and
     fail on real rare images. So every image, real or synthetic, train or test, is first reduced
-    to the same `resolution_px` by the same filter, which leaves no difference in sharpness and
+    to the same `resolution` by the same filter, which leaves no difference in sharpness and
     next to none of the JPEG blocks; only then is it resized to the network's input.
 
     Args:
         manifest: the dataset.
         split: train, val or test.
         classes: names in label order.
-        resolution_px: side to reduce to; the generator's image size.
+        resolution: size to reduce to; the generator's.
         on_progress: told of each decoded image.
+        bands: how they are read.
 
     Raises:
         BadInput: a path leaves the root, or a class is not in `classes`.
@@ -105,7 +108,7 @@ def load_part(
             f"split {split!r} has classes without a real training image: {unknown}. "
             "Add real images of them to split 'train', or leave these classes out."
         )
-    pixels = read_squares(manifest.paths(rows), resolution_px, on_progress)
+    pixels = read_patches(manifest.paths(rows), resolution, bands, on_progress)
     return LabelledImages(
         pixels=torch.from_numpy(pixels),
         labels=torch.tensor([index[name] for name in rows["class"]], dtype=torch.int64),
@@ -117,28 +120,29 @@ def to_input(pixels: Tensor, size_px: int, mean: Sequence[float], std: Sequence[
     """Resize (bicubic, antialiased) and normalise a batch on the device that it is on.
 
     Args:
-        pixels: (N, 3, R, R) uint8.
-        size_px: side of the network's input.
-        mean: of the three bands in [0, 1], from the model's own data config.
+        pixels: (N, C, H, W) levels.
+        size_px: side of the network's square input.
+        mean: of the bands in [0, 1], from the model's own data config.
         std: likewise.
 
     Returns:
-        (N, 3, size_px, size_px) float32.
+        (N, C, size_px, size_px) float32.
     """
-    images = pixels.float() / 255
-    if images.shape[-1] != size_px:
+    images = pixels.float() / torch.iinfo(pixels.dtype).max
+    if images.shape[-2:] != (size_px, size_px):
         images = functional.interpolate(
             images, (size_px, size_px), mode="bicubic", antialias=True, align_corners=False
         ).clamp(0, 1)
-    shape = (1, 3, 1, 1)
+    shape = (1, len(mean), 1, 1)
     centre = torch.tensor(mean, device=pixels.device).view(shape)
     spread = torch.tensor(std, device=pixels.device).view(shape)
     return (images - centre) / spread
 
 
 def inputs_fingerprint(
-    rows: Manifest, arm: str, seed: int, config: ClassifierConfig, resolution_px: int
-) -> str:
+    rows: Manifest, arm: str, seed: int, config: ClassifierConfig, resolution: Size,
+    bands: Bands = RGB,
+) -> str:  # fmt: skip
     """Hash all that decides a training's result: images, settings, the weights' bytes.
 
     `config.seeds` is left out: a further seed does not make the finished ones stale.
@@ -149,4 +153,4 @@ def inputs_fingerprint(
     columns = ["path", "class", "split", "sha256", "generator", "seed"]
     used = rows.usable()
     listed = used[used["split"].isin(["train", "val", "test"])][columns].to_csv(index=False)
-    return fingerprint(arm, seed, settings, content, resolution_px, listed)
+    return fingerprint(arm, seed, settings, content, resolution, asdict(bands), listed)

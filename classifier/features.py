@@ -13,6 +13,7 @@ from classifier.config import ClassifierConfig
 from classifier.data import to_input
 from classifier.model import build_model, normalisation
 from classifier.training import WEIGHTS
+from terrabalance.bands import bands_from
 from terrabalance.checkpoint import load_into
 from terrabalance.errors import BadInput
 from terrabalance.files import read_json
@@ -45,16 +46,25 @@ class FeatureNetwork:
         name: for reports.
         image_size: side of its square input, in pixels.
         device: to run on.
+        n_bands: that it sees.
     """
 
-    def __init__(self, model: nn.Module, name: str, image_size: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        name: str,
+        image_size: int,
+        device: torch.device,
+        n_bands: int = 3,
+    ) -> None:
         model.reset_classifier(0)  # type: ignore[operator]
-        self.name, self._size, self._device = name, image_size, device
-        self._mean, self._std = normalisation(model)
+        self.name, self.n_bands = name, n_bands
+        self._size, self._device = image_size, device
+        self._mean, self._std = normalisation(model, n_bands)
         self._model = model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
     def embed(self, pixels: np.ndarray) -> np.ndarray:
-        """Return the (N, D) float32 pooled features of (N, 3, R, R) uint8 images."""
+        """Return the (N, D) float32 pooled features of (N, n_bands, H, W) levels."""
         features = []
         with torch.inference_mode():
             for part in torch.split(torch.from_numpy(pixels), _BATCH):
@@ -83,10 +93,11 @@ def trained_network(folder: Path, device: torch.device) -> FeatureNetwork:
     config = ClassifierConfig(**card["config"]).model_copy(
         update={"pretrained": False, "weights": None}
     )
-    model = build_model(config, len(card["classes"]))
+    n_bands = bands_from(card["bands"]).count
+    model = build_model(config, len(card["classes"]), n_bands)
     load_into(model, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
     name = f"{config.model}, trained here on real images"
-    return FeatureNetwork(model, name, config.image_size, device)
+    return FeatureNetwork(model, name, config.image_size, device, n_bands)
 
 
 def named_network(config: FeatureConfig, device: torch.device) -> FeatureNetwork | None:

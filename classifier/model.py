@@ -8,7 +8,7 @@ from typing import Any
 
 import timm
 from timm.data import resolve_data_config
-from timm.models import load_state_dict
+from timm.models import adapt_input_conv, load_state_dict
 from torch import Tensor, nn
 
 from classifier.config import ClassifierConfig
@@ -18,11 +18,14 @@ from terrabalance.errors import BadInput
 _log = logging.getLogger(__name__)
 
 
-def build_model(config: ClassifierConfig, n_classes: int) -> nn.Module:
+def build_model(config: ClassifierConfig, n_classes: int, n_bands: int = 3) -> nn.Module:
     """Build the classifier; what is not loaded is drawn from torch's global generator.
 
+    Weights of three bands are adapted to another number as timm does: summed for one, repeated
+    and scaled for more.
+
     Returns:
-        A model of (N, 3, S, S) float32 to (N, n_classes) logits, S = `config.image_size`.
+        A model of (N, n_bands, S, S) float32 to (N, n_classes) logits, S = `config.image_size`.
 
     Raises:
         BadInput: an unknown model, a hub that cannot be reached, a file that does not fit.
@@ -31,19 +34,26 @@ def build_model(config: ClassifierConfig, n_classes: int) -> nn.Module:
     from_hub = config.pretrained and config.weights is None
     try:
         model: nn.Module = timm.create_model(
-            config.model, pretrained=from_hub, num_classes=n_classes, **_input_size(config)
-        )
+            config.model, pretrained=from_hub, num_classes=n_classes, in_chans=n_bands,
+            **_input_size(config),
+        )  # fmt: skip
     except Exception as error:  # the hub's client, torch and timm each raise their own kinds
         raise BadInput(_why_not_built(config, from_hub, error)) from error
     if config.weights is not None:
-        _load_file(model, config.weights)
+        _load_file(model, config.weights, n_bands)
     return model
 
 
-def normalisation(model: nn.Module) -> tuple[list[float], list[float]]:
-    """Return mean and standard deviation of the three bands ([0, 1]) that the weights expect."""
-    data = resolve_data_config({}, model=model)
-    return list(data["mean"]), list(data["std"])
+def normalisation(model: nn.Module, n_bands: int = 3) -> tuple[list[float], list[float]]:
+    """Return mean and standard deviation of the bands ([0, 1]) that the weights expect.
+
+    Other than three bands all get the average of the three.
+    """
+    data = resolve_data_config({"in_chans": 3}, model=model)
+    mean, std = list(data["mean"]), list(data["std"])
+    if n_bands == 3:
+        return mean, std
+    return [sum(mean) / 3] * n_bands, [sum(std) / 3] * n_bands
 
 
 def _check_name(name: str) -> None:
@@ -75,11 +85,13 @@ def _why_not_built(config: ClassifierConfig, from_hub: bool, error: Exception) -
     )
 
 
-def _load_file(model: nn.Module, path: Path) -> None:
+def _load_file(model: nn.Module, path: Path, n_bands: int) -> None:
     wanted: dict[str, Tensor] = model.state_dict()
     state = _read_weights(path)
     if not set(state) & set(wanted):
         state = _by_order(state, wanted, path)
+    if n_bands != 3:
+        _adapt_first(model, state, n_bands)
     head = _head_names(model, wanted)
     for name in head:
         if name in state and state[name].shape != wanted[name].shape:
@@ -88,6 +100,15 @@ def _load_file(model: nn.Module, path: Path) -> None:
     # A backbone without a head is complete as well.
     kept = {name: wanted[name] for name in head if name not in state}
     load_into(model, {**state, **kept}, str(path))
+
+
+def _adapt_first(model: nn.Module, state: dict[str, Tensor], n_bands: int) -> None:
+    """Turn the weights of the first layers from three bands to `n_bands`, in place."""
+    found: Any = (getattr(model, "pretrained_cfg", None) or {}).get("first_conv") or ()
+    for name in (found,) if isinstance(found, str) else found:
+        key = f"{name}.weight"
+        if key in state and state[key].shape[1] == 3:
+            state[key] = adapt_input_conv(n_bands, state[key])
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

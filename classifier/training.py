@@ -4,7 +4,7 @@ import logging
 import math
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,12 @@ from classifier.data import (
 )
 from classifier.model import build_model, normalisation
 from classifier.schedule import augment, batch_indices, learning_rate_at
+from terrabalance.bands import RGB, Bands
 from terrabalance.checkpoint import load_into, load_newest, save_checkpoint, write_tensors
 from terrabalance.device import describe_device, supports_bf16
 from terrabalance.errors import TrainingDiverged
 from terrabalance.files import atomic_write, done, mark_done, write_json
+from terrabalance.images import Size
 from terrabalance.manifest import Manifest
 from terrabalance.progress import Progress, silent
 from terrabalance.seeds import generator_for, seed_for
@@ -67,10 +69,11 @@ def train_arm(
     arm: Arm,
     seed: int,
     config: ClassifierConfig,
-    resolution_px: int,
+    resolution: Size,
     folder: Path,
     device: torch.device,
     on_progress: Progress = silent,
+    bands: Bands = RGB,
     checkpoint_every_s: float = _CHECKPOINT_EVERY_S,
 ) -> Path:
     """Train `arm` with `seed` and predict val and test; run again to resume or to skip.
@@ -84,11 +87,12 @@ def train_arm(
         arm: `real` leaves the synthetic training images out, `synthetic` takes all.
         seed: of initial weights, order, augmentation and dropout.
         config: of the classifier.
-        resolution_px: side that every image is reduced to first, see `load_part`.
+        resolution: size that every image is reduced to first, see `load_part`.
         folder: of this arm and seed. Gets predictions.csv (split, path, class, predicted,
             confidence in [0, 1]), classifier.safetensors, losses.csv, card.json and done.json.
         device: to train on.
         on_progress: told of images decoded and of steps.
+        bands: how the images are read.
         checkpoint_every_s: seconds between checkpoints, which are removed at the end.
 
     Returns:
@@ -100,16 +104,16 @@ def train_arm(
         TrainingDiverged: the loss is not finite.
     """
     rows = arm_rows(manifest, arm)
-    inputs = inputs_fingerprint(rows, arm, seed, config, resolution_px)
+    inputs = inputs_fingerprint(rows, arm, seed, config, resolution, bands)
     record = done(folder)
     if record and record.get("inputs") == inputs and (folder / "predictions.csv").is_file():
         return folder / "predictions.csv"
     classes = train_classes(manifest)
     # Seeds torch freely inside, and leaves the caller's generators as they were.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        trainer = _start(config, len(classes), seed, device)
+        trainer = _start(config, len(classes), seed, device, bands.count)
         parts = {
-            split: load_part(rows, split, classes, resolution_px, on_progress)
+            split: load_part(rows, split, classes, resolution, on_progress, bands)
             for split in ("train", "val", "test")
         }
         started = time.monotonic()
@@ -119,7 +123,8 @@ def train_arm(
         predictions = pd.concat(_predict(trainer, *part, classes) for part in parts.items())
     card = {
         "arm": arm, "seed": seed, "classes": classes, "n_train": train_counts(manifest, arm),
-        "resolution_px": resolution_px, "seconds": round(seconds, 1), **_card(trainer),
+        "resolution": resolution, "bands": asdict(bands), "seconds": round(seconds, 1),
+        **_card(trainer),
     }  # fmt: skip
     with atomic_write(folder / "predictions.csv") as file:
         predictions.to_csv(file, index=False, float_format="%.6f")
@@ -130,10 +135,11 @@ def train_arm(
 def train_baseline(
     manifest: Manifest,
     config: ClassifierConfig,
-    resolution_px: int,
+    resolution: Size,
     folder: Path,
     device: torch.device,
     on_progress: Progress = silent,
+    bands: Bands = RGB,
 ) -> Path:
     """Train on the real images of split train alone, for its features; return `folder`.
 
@@ -146,23 +152,28 @@ def train_baseline(
     frame = manifest.usable("train")
     rows = Manifest(manifest.root, frame[frame["source"] == "real"])
     seed = config.seeds[0]
-    inputs = inputs_fingerprint(rows, _BASELINE, seed, config, resolution_px)
+    inputs = inputs_fingerprint(rows, _BASELINE, seed, config, resolution, bands)
     if (done(folder) or {}).get("inputs") == inputs:
         return folder
     classes = train_classes(rows)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        trainer = _start(config, len(classes), seed, device)
-        images = load_part(rows, "train", classes, resolution_px, on_progress)
+        trainer = _start(config, len(classes), seed, device, bands.count)
+        images = load_part(rows, "train", classes, resolution, on_progress, bands)
         _train(trainer, images, folder, inputs, _BASELINE, on_progress, _CHECKPOINT_EVERY_S)
-    card = {"arm": _BASELINE, "seed": seed, "classes": classes, "resolution_px": resolution_px}
+    card = {
+        "arm": _BASELINE, "seed": seed, "classes": classes, "resolution": resolution,
+        "bands": asdict(bands),
+    }  # fmt: skip
     _finish(folder, trainer, {**card, **_card(trainer)}, inputs)
     return folder
 
 
-def _start(config: ClassifierConfig, n_classes: int, seed: int, device: torch.device) -> _Trainer:
+def _start(
+    config: ClassifierConfig, n_classes: int, seed: int, device: torch.device, n_bands: int
+) -> _Trainer:
     torch.manual_seed(seed_for("classifier", "weights", seed))
-    model = build_model(config, n_classes)
-    mean, std = normalisation(model)
+    model = build_model(config, n_classes, n_bands)
+    mean, std = normalisation(model, n_bands)
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]

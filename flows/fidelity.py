@@ -1,18 +1,22 @@
 """Judge the synthetic images of a run by the features of one fixed network."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from augment.judgement import judge_class
 from classifier.features import FeatureNetwork, named_network, trained_network
 from classifier.training import train_baseline
 from flows import store
 from flows.config import RunConfig
+from flows.imagery import bands_of
 from flows.turns import turn
+from terrabalance.bands import Bands
 from terrabalance.device import pick_device
-from terrabalance.images import read_squares
+from terrabalance.images import describe_size, read_patches
 from terrabalance.manifest import Manifest, even_share, read_manifest
 from terrabalance.progress import Progress, silent
 
@@ -30,10 +34,18 @@ def judge_network(
     device = pick_device(config.device)
     if (named := named_network(config.fidelity, device)) is not None:
         return named
-    folder, side = store.baseline_folder(config, catalogue), config.generator.image_size
+    folder, size = store.baseline_folder(config, catalogue), config.generator.image_size
     with turn(folder, "another process trains the judge, waiting for it", on_progress):
-        train_baseline(catalogue, config.classifier, side, folder, device, on_progress)
+        bands = bands_of(config, catalogue)
+        train_baseline(catalogue, config.classifier, size, folder, device, on_progress, bands)
     return trained_network(folder, device)
+
+
+def embedder(network: FeatureNetwork, bands: Bands) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what gives features of levels; a network of three bands sees their preview."""
+    if network.n_bands == bands.count:
+        return network.embed
+    return lambda levels: network.embed(bands.preview(levels))
 
 
 def judge_fidelity(
@@ -53,23 +65,28 @@ def judge_fidelity(
         too few images).
     """
     network = judge_network(config, catalogue)
-    side = config.generator.image_size
+    size, bands = config.generator.image_size, bands_of(config, catalogue)
+    embed = embedder(network, bands)
+
+    def features(manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
+        return embed(read_patches(manifest.paths(rows), size, bands))
+
     return {
         "network": network.name,
-        "side_px": side,
+        "resolution": describe_size(size),
         "classes": [
-            {"class": name, "measures": _judge(network, catalogue, name, folder, side)}
+            {"class": name, "measures": _judge(features, catalogue, name, folder)}
             for name, folder in synthetic.items()
         ],
     }
 
 
 def _judge(
-    network: FeatureNetwork, catalogue: Manifest, name: str, folder: Path, side_px: int
+    features: Callable[[Manifest, pd.DataFrame], np.ndarray],
+    catalogue: Manifest,
+    name: str,
+    folder: Path,
 ) -> dict[str, Any] | None:
-    def features(manifest: Manifest, rows: Any) -> np.ndarray:
-        return network.embed(read_squares(manifest.paths(rows), side_px))
-
     made = read_manifest(folder)
     train = catalogue.usable("train")
     return judge_class(

@@ -32,7 +32,9 @@ from classifier.training import train_arm
 from flows import store
 from flows.config import RunConfig
 from flows.fidelity import judge_fidelity
+from flows.imagery import bands_of
 from terrabalance import __version__
+from terrabalance.bands import Bands
 from terrabalance.device import describe_device, pick_device
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import (
@@ -43,6 +45,7 @@ from terrabalance.files import (
     read_json,
     write_json,
 )
+from terrabalance.images import describe_size
 from terrabalance.manifest import Manifest, count_by_class, read_manifest, write_manifest
 from terrabalance.page import write_page
 from terrabalance.progress import Progress, silent
@@ -89,7 +92,8 @@ def make_plan(config: RunConfig) -> Path:
         filled = [job.class_name for job in jobs if job.n_needed]
         trainings = _trainings(config, manifest, {name: counts[name] for name in filled})
         n_images = sum(job.n_needed for job in jobs)
-        cost = estimate_cost(trainings, n_images, config.generator, config.sampling, device)
+        bands = bands_of(config, manifest)
+        cost = estimate_cost(trainings, n_images, config.generator, config.sampling, device, bands)
         write_json(path, {"key": key, **plan_record(jobs, config.plan, cost)})
     return path
 
@@ -190,9 +194,13 @@ def _card_without_time(generator: Path) -> dict[str, Any]:
 
 def classify_arm(config: RunConfig, arm: Arm, seed: int, on_progress: Progress = silent) -> Path:
     """Train and test one classifier; return the path of its `predictions.csv`."""
-    dataset, side = _load_dataset(config), config.generator.image_size
-    folder, device = store.classifier_folder(config, dataset, arm, seed), pick_device(config.device)
-    return train_arm(dataset, arm, seed, config.classifier, side, folder, device, on_progress)
+    dataset, size = _load_dataset(config), config.generator.image_size
+    bands = bands_of(config, load_catalogue(config))
+    folder = store.classifier_folder(config, dataset, arm, seed, bands)
+    device = pick_device(config.device)
+    return train_arm(
+        dataset, arm, seed, config.classifier, size, folder, device, on_progress, bands
+    )
 
 
 def _load_dataset(config: RunConfig) -> Manifest:
@@ -222,7 +230,7 @@ def compare_arms(config: RunConfig) -> Path:
     record = compare(
         predictions,
         {arm: train_counts(dataset, arm) for arm in ARMS},
-        resolution_px=config.generator.image_size,
+        resolution=describe_size(config.generator.image_size),
         training=config.classifier.model_dump(mode="json"),
         test_kind="drawn" if config.drawn else "real",
     )
@@ -240,13 +248,13 @@ def write_report(config: RunConfig) -> Path:
     folder, manifest = store.report_folder(config), load_catalogue(config)
     synthetic = _synthetic_folders(config, manifest)
     generators = {name: store.generator_folder(config, manifest, name) for name in synthetic}
-    side = config.generator.image_size
+    size, bands = config.generator.image_size, bands_of(config, manifest)
     plan = read_json(make_plan(config))
-    balance = balance_record(manifest, plan, generators, synthetic, side)
+    balance = balance_record(manifest, plan, generators, synthetic, size, bands)
     write_json(folder / "balance.json", balance)
     with atomic_write(folder / "classes.csv") as file:
         balance_table(balance).to_csv(file, index=False)
-    sections = [balance_section(balance, manifest, generators, synthetic, side)]
+    sections = [balance_section(balance, manifest, generators, synthetic, size, bands)]
     fidelity = judge_fidelity(config, manifest, synthetic)
     write_json(folder / "fidelity.json", fidelity)
     sections.insert(0, fidelity_section(fidelity))
@@ -257,7 +265,7 @@ def write_report(config: RunConfig) -> Path:
         title=f"Balance report: {config.run_name}",
         subtitle=str(config.data.name),
         sections=sections,
-        facts=_facts(config, folder),
+        facts=_facts(config, folder, bands),
         notice=DRAWN_NOTICE if config.drawn else None,
     )
 
@@ -271,13 +279,22 @@ def _comparison(config: RunConfig) -> dict[str, Any] | None:
     return record
 
 
-def _facts(config: RunConfig, folder: Path) -> dict[str, str]:
+def _bands_fact(bands: Bands) -> dict[str, str]:
+    if bands.is_rgb:
+        return {}
+    shown = ", ".join(str(place + 1) for place in bands.shown)
+    about = f"{bands.count} of {bands.dtype}; bands {shown} are shown as red, green and blue"
+    return {"Bands": about}
+
+
+def _facts(config: RunConfig, folder: Path, bands: Bands) -> dict[str, str]:
     timings = read_json(folder / "timings.json") if (folder / "timings.json").exists() else {}
     stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in timings.items())
     return {
         "Data": config.data.name,
         "Preset": config.preset,
-        "Resolution": f"{config.generator.image_size} px, real and synthetic images alike",
+        "Resolution": f"{describe_size(config.generator.image_size)}, real and synthetic alike",
+        **_bands_fact(bands),
         "Seed": str(config.seed),
         "Device": describe_device(pick_device(config.device)),
         "Versions": f"terrabalance {__version__}, torch {torch.__version__}",

@@ -13,6 +13,7 @@ run made:
     <workdir>/reports/<run>/                     config, plan, comparison, the report
 """
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from augment.recipe import TrainingConfig
 from augment.sources import Source
 from classifier.data import Arm, arm_rows, inputs_fingerprint
 from flows.config import RunConfig
+from flows.imagery import bands_of
+from terrabalance.bands import Bands
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, read_json, slug, write_json
 from terrabalance.manifest import Manifest
@@ -68,22 +71,27 @@ def base_folder(config: RunConfig, manifest: Manifest) -> Path | None:
     if config.strategy == "scratch" or rows["class"].nunique() < 2:
         return None
     images = sorted(zip(rows["class"], rows["sha256"], strict=True))
-    recipe = _recipe(config, config.base, manifest.usable("val"))
+    recipe = _recipe(config, manifest, config.base, manifest.usable("val"))
     key = fingerprint(FORMAT, "base", recipe, images)
     return config.workdir / "data" / "generators" / f"base-{key}"
 
 
-def _recipe(config: RunConfig, training: TrainingConfig, held_out: pd.DataFrame) -> list[Any]:
+def _recipe(
+    config: RunConfig, manifest: Manifest, training: TrainingConfig, held_out: pd.DataFrame
+) -> list[Any]:
     loop = training.model_dump(exclude={"checkpoint_every", "preview_every"})
     judged = [list(held_out["sha256"]), config.fidelity.model_dump(mode="json")]
-    return [config.generator.model_dump(), loop, config.seed, judged if training.looks else None]
+    bands = asdict(bands_of(config, manifest))
+    judged = judged if training.looks else []
+    return [config.generator.model_dump(), bands, loop, config.seed, judged]
 
 
 def baseline_folder(config: RunConfig, manifest: Manifest) -> Path:
     """Return where the classifier lives, or will, whose features judge generated images."""
     images = list(manifest.usable("train")["sha256"])
     settings = config.classifier.model_dump(mode="json")
-    key = fingerprint(FORMAT, "baseline", config.generator.image_size, settings, images)
+    size, bands = config.generator.image_size, asdict(bands_of(config, manifest))
+    key = fingerprint(FORMAT, "baseline", size, bands, settings, images)
     return config.workdir / "data" / "classifiers" / f"baseline-{key}"
 
 
@@ -93,7 +101,7 @@ def generator_folder(config: RunConfig, manifest: Manifest, class_name: str) -> 
     base = base_folder(config, manifest)
     if base is not None and config.strategy == "conditional":
         return base
-    recipe = _recipe(config, config.training, manifest.usable("val", class_name))
+    recipe = _recipe(config, manifest, config.training, manifest.usable("val", class_name))
     key = fingerprint(FORMAT, class_name, recipe, base and base.name, list(rows["sha256"]))
     return config.workdir / "data" / "generators" / f"{slug(class_name)}-{key}"
 
@@ -110,8 +118,10 @@ def dataset_folder(config: RunConfig) -> Path:
     return config.workdir / "data" / "datasets" / config.run_name
 
 
-def classifier_folder(config: RunConfig, dataset: Manifest, arm: Arm, seed: int) -> Path:
+def classifier_folder(
+    config: RunConfig, dataset: Manifest, arm: Arm, seed: int, bands: Bands
+) -> Path:
     """Return where the predictions of one arm and seed live, or will."""
-    side = config.generator.image_size
-    key = inputs_fingerprint(arm_rows(dataset, arm), arm, seed, config.classifier, side)
+    size = config.generator.image_size
+    key = inputs_fingerprint(arm_rows(dataset, arm), arm, seed, config.classifier, size, bands)
     return config.workdir / "data" / "classifiers" / f"{arm}-seed{seed}-{key[:12]}"

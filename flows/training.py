@@ -10,12 +10,13 @@ from augment.recipe import Recipe
 from augment.training import train_generator
 from flows import store
 from flows.config import RunConfig
-from flows.fidelity import judge_network
+from flows.fidelity import embedder, judge_network
+from flows.imagery import bands_of
 from flows.stages import load_catalogue
 from flows.turns import turn
 from terrabalance.device import pick_device
 from terrabalance.files import done
-from terrabalance.images import read_squares
+from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest, even_share
 from terrabalance.progress import Progress, silent
 
@@ -44,8 +45,11 @@ def train_base(config: RunConfig, on_progress: Progress = silent) -> Path | None
             rows = even_share(manifest.usable("train"), MOST_BASE_IMAGES)
             classes = _classes(manifest)
             labels = np.array([classes.index(name) for name in rows["class"]])
-            recipe = Recipe("", config.generator, config.base, config.seed, classes=classes)
-            images, device = _squares(config, manifest, rows), pick_device(config.device)
+            bands = bands_of(config, manifest)
+            recipe = Recipe(
+                "", config.generator, config.base, config.seed, classes=classes, bands=bands
+            )
+            images, device = _patches(config, manifest, rows), pick_device(config.device)
             train_generator(images, recipe, folder, device, on_progress, labels, held_out)
     return folder
 
@@ -60,8 +64,11 @@ def train_class(config: RunConfig, class_name: str, on_progress: Progress = sile
     if start == folder:
         return folder
     classes = _classes(manifest) if start else ()
-    recipe = Recipe(class_name, config.generator, config.training, config.seed, start, classes)
-    images = _squares(config, manifest, manifest.usable("train", class_name))
+    bands = bands_of(config, manifest)
+    recipe = Recipe(
+        class_name, config.generator, config.training, config.seed, start, classes, bands
+    )
+    images = _patches(config, manifest, manifest.usable("train", class_name))
     held_out = None
     if config.training.looks:
         held_out = _held_out(config, manifest, manifest.usable("val", class_name), classes)
@@ -82,9 +89,11 @@ def _held_out(
         return None
     labels = [classes.index(name) if classes else 0 for name in known["class"]]
     network = judge_network(config, manifest)
-    images = _squares(config, manifest, known)
-    return HeldOut(images, np.array(labels), network.embed, network.name)
+    images = _patches(config, manifest, known)
+    embed = embedder(network, bands_of(config, manifest))
+    return HeldOut(images, np.array(labels), embed, network.name)
 
 
-def _squares(config: RunConfig, manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
-    return read_squares(manifest.paths(rows), config.generator.image_size)
+def _patches(config: RunConfig, manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
+    size, bands = config.generator.image_size, bands_of(config, manifest)
+    return read_patches(manifest.paths(rows), size, bands)

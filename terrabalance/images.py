@@ -1,26 +1,31 @@
-"""Read any aerial patch to RGB, cut it square, write PNGs that carry their provenance."""
+"""Read any aerial patch, cut it to size, write images that carry their provenance."""
 
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL.TiffImagePlugin import EXTRASAMPLES
 
+from terrabalance.bands import RGB, Bands
 from terrabalance.errors import UnreadableImage
 from terrabalance.files import atomic_write
 from terrabalance.progress import Progress, silent
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
 SYNTHETIC_KEY = "terrabalance:synthetic"  # in the metadata of every synthetic PNG
+Size = int | tuple[int, int]  # side of a square, or (height, width), in pixels
 _TIFF = frozenset({".tif", ".tiff"})
 # Strangers' files reach no other decoder of Pillow's, above all not Ghostscript by way of EPS.
 # (JPEG includes MPO, the JPEG with a preview inside that drones and phones write.)
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
-_EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
+EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
 
 # Pillow warns of damaged EXIF and of large images; what matters raises. Set once: threads that
 # enter and leave `catch_warnings` at the same time leave every warning of the process ignored.
@@ -32,8 +37,8 @@ class Decoded:
     """One image as it is in its file.
 
     Attributes:
-        pixels: (C, H, W), bands in file order, alpha dropped, palettes resolved; uint8, uint16
-            or float32 in [0, 1].
+        pixels: (C, H, W), bands in file order, alpha dropped, palettes resolved; uint8, uint16,
+            int16 or finite float32.
         mode: Pillow's name of the mode in the file (`RGB`, `P`, `I;16`…), or `<dtype>x<bands>`
             for TIFFs that only tifffile can read.
     """
@@ -52,7 +57,7 @@ def decode(path: Path) -> Decoded:
         with Image.open(path, formats=_FORMATS) as image:
             mode, is_tiff = image.mode, image.format == "TIFF"
             pages = getattr(image, "n_frames", 1) if is_tiff else 1  # of others: the first picture
-            if mode in _EIGHT_BIT_MODES and pages == 1:
+            if mode in EIGHT_BIT_MODES and pages == 1 and not (is_tiff and _has_more_bands(image)):
                 return Decoded(_eight_bit(image), mode)
             if not is_tiff:
                 return Decoded(_deep(np.asarray(image)), mode)
@@ -62,6 +67,12 @@ def decode(path: Path) -> Decoded:
     except Exception as error:  # Pillow's decoders raise many kinds for a damaged file
         raise UnreadableImage(f"{path}: {error}") from error
     return _decode_tiff(path)
+
+
+def _has_more_bands(image: Image.Image) -> bool:
+    """Say whether a TIFF has samples that are neither colour nor alpha; Pillow drops those."""
+    tags: Any = getattr(image, "tag_v2", {})
+    return 0 in tags.get(EXTRASAMPLES, ())
 
 
 def _eight_bit(image: Image.Image) -> np.ndarray:
@@ -78,12 +89,15 @@ def _decode_tiff(path: Path) -> Decoded:
         with tifffile.TiffFile(path) as tiff:
             series = tiff.series[0]
             pixels, axes = series.asarray(), series.axes
+            n_alpha = sum(kind != 0 for kind in tiff.pages.first.extrasamples)
     except Exception as error:  # tifffile and its codecs raise many kinds for a damaged file
         raise UnreadableImage(f"{path}: damaged TIFF ({error})") from error
     if pixels.ndim == 3 and _bands_last(pixels.shape, axes):
         pixels = pixels.transpose(2, 0, 1)
     if pixels.ndim not in (2, 3):
         raise UnreadableImage(f"{path}: a TIFF of shape {pixels.shape}; expected one image")
+    if pixels.ndim == 3 and n_alpha:
+        pixels = pixels[:-n_alpha]
     mode = f"{pixels.dtype}x{1 if pixels.ndim == 2 else pixels.shape[0]}"
     try:
         return Decoded(_deep(pixels), mode)
@@ -100,74 +114,161 @@ def _deep(pixels: np.ndarray) -> np.ndarray:
     if not pixels.size:
         raise ValueError("it holds no pixels")
     pixels = pixels[None] if pixels.ndim == 2 else pixels
-    if pixels.dtype in (np.uint8, np.uint16):
+    if pixels.dtype in (np.uint8, np.uint16, np.int16):
         return pixels
-    if pixels.dtype.kind in "iu" and pixels.min() >= 0 and pixels.max() < 2**16:
-        return pixels.astype(np.uint16)
-    if pixels.dtype.kind == "f" and pixels.min() >= 0 and pixels.max() <= 1:
-        return pixels.astype(np.float32)
-    raise ValueError(
-        f"{pixels.dtype} values from {pixels.min():g} to {pixels.max():g}; "
-        "use 8 or 16 bit, or floats in [0, 1]"
-    )
+    if pixels.dtype.kind not in "iuf":
+        raise ValueError(f"{pixels.dtype} values; use whole numbers or floats")
+    if not np.isfinite(pixels).all():
+        raise ValueError("some values are not finite; fill the gaps (no-data) before")
+    if pixels.dtype.kind in "iu":
+        for smaller in (np.uint16, np.int16):
+            limits = np.iinfo(smaller)
+            if limits.min <= pixels.min() and pixels.max() <= limits.max:
+                return pixels.astype(smaller)
+    return pixels.astype(np.float32)
 
 
 def to_rgb(decoded: Decoded) -> np.ndarray:
-    """Return (3, H, W) uint8: grey repeated, the first three of more bands, full range scaled."""
+    """Return (3, H, W) uint8: grey repeated, the first three of more bands.
+
+    16 bit and floats in [0, 1] are scaled from their full range; other values from those of the
+    image itself, which is enough to recognize it by.
+    """
     pixels = decoded.pixels
     if pixels.dtype == np.uint16:
         pixels = (pixels / 257).round().astype(np.uint8)
-    elif pixels.dtype == np.float32:
-        pixels = (pixels * 255).round().astype(np.uint8)
+    elif pixels.dtype != np.uint8:
+        low, high = min(0.0, float(pixels.min())), max(1.0, float(pixels.max()))
+        pixels = ((pixels - low) / (high - low) * 255).round().astype(np.uint8)
     return np.repeat(pixels[:1], 3, axis=0) if len(pixels) < 3 else pixels[:3]
 
 
 def to_pil(pixels: np.ndarray) -> Image.Image:
-    """Turn (3, H, W) uint8 into an RGB `PIL.Image`."""
+    """Turn (3, H, W) or (1, H, W) uint8 into an RGB or a grey `PIL.Image`."""
+    if len(pixels) == 1:
+        return Image.fromarray(np.ascontiguousarray(pixels[0]))
     return Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
 
 
+def read_marks(path: Path) -> dict[str, str]:
+    """Return what a PNG or TIFF says of itself in the text that `write_image` writes; {} if none.
+
+    Reads headers only.
+
+    Raises:
+        UnreadableImage: the file is damaged.
+    """
+    try:
+        if path.suffix.lower() == ".png":
+            with Image.open(path, formats=("PNG",)) as image:
+                return {str(key): str(value) for key, value in image.info.items()}
+        if path.suffix.lower() in _TIFF:
+            with tifffile.TiffFile(path) as tiff:
+                found = json.loads(tiff.pages.first.description)
+            return {str(key): str(value) for key, value in found.items()}
+    except (ValueError, AttributeError):  # another program's description
+        return {}
+    except Exception as error:  # decoders raise many kinds for a damaged file
+        raise UnreadableImage(f"{path}: {error}") from error
+    return {}
+
+
 def is_marked_synthetic(path: Path) -> bool:
-    """Say whether a PNG says of itself that terrabalance made it; reads its header only."""
-    if path.suffix.lower() != ".png":
-        return False
-    with Image.open(path, formats=("PNG",)) as image:
-        return image.info.get(SYNTHETIC_KEY) == "true"
+    """Say whether a PNG or TIFF says of itself that terrabalance made it."""
+    return read_marks(path).get(SYNTHETIC_KEY) == "true"
 
 
-def read_square(path: Path, side_px: int) -> np.ndarray:
-    """Decode, cut the centre square and resize it (Lanczos); (3, side_px, side_px) uint8.
+def height_width(size: Size) -> tuple[int, int]:
+    """Return (height, width)."""
+    return (size, size) if isinstance(size, int) else size
+
+
+def at_most(size: Size, side_px: int) -> Size:
+    """Shrink a size, keeping its shape, until no side is longer than `side_px`."""
+    height, width = height_width(size)
+    share = min(1.0, side_px / max(height, width))
+    return (max(1, round(height * share)), max(1, round(width * share)))
+
+
+def describe_size(size: Size) -> str:
+    """Name a size for people: `64 px`, `40 x 56 px` (height first)."""
+    height, width = height_width(size)
+    return f"{height} px" if height == width else f"{height} x {width} px"
+
+
+def read_patch(path: Path, size: Size, bands: Bands = RGB) -> np.ndarray:
+    """Decode, cut the largest centred part of the wanted shape, resize it (Lanczos).
 
     Every room reads images through this function, so that a difference in resizing can never
     tell a real image from a synthetic one.
 
+    Returns:
+        (C, height, width) levels, see `terrabalance.bands`. For `RGB` any image will do.
+
     Raises:
-        UnreadableImage: see `decode`.
+        UnreadableImage: see `decode`; or it has another number of bands.
     """
-    image = to_pil(to_rgb(decode(path)))
-    short = min(image.size)
-    left, top = (image.width - short) // 2, (image.height - short) // 2
-    box = (left, top, left + short, top + short)
-    if short != side_px:
-        image = image.resize((side_px, side_px), Image.Resampling.LANCZOS, box=box)
-    else:
-        image = image.crop(box)
-    return np.asarray(image).transpose(2, 0, 1)
+    decoded, wanted = decode(path), height_width(size)
+    if bands.is_rgb:
+        image = to_pil(to_rgb(decoded))
+        return np.asarray(_fit(image, wanted)).transpose(2, 0, 1)
+    if len(decoded.pixels) != bands.count:
+        raise UnreadableImage(f"{path}: {len(decoded.pixels)} bands, not {bands.count}")
+    planes = [Image.fromarray(plane.astype(np.float32)) for plane in decoded.pixels]
+    return bands.levels(np.stack([np.asarray(_fit(plane, wanted)) for plane in planes]))
 
 
-def read_squares(paths: Sequence[Path], side_px: int, on_progress: Progress = silent) -> np.ndarray:
-    """Read many images with a few threads; (N, 3, side_px, side_px) uint8 in the given order."""
-    squares = np.empty((len(paths), 3, side_px, side_px), np.uint8)
+def _fit(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
+    scale = min(image.height / wanted[0], image.width / wanted[1])
+    height, width = round(wanted[0] * scale), round(wanted[1] * scale)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    box = (left, top, left + width, top + height)
+    if (height, width) == wanted:
+        return image.crop(box)
+    return image.resize((wanted[1], wanted[0]), Image.Resampling.LANCZOS, box=box)
+
+
+def read_patches(
+    paths: Sequence[Path], size: Size, bands: Bands = RGB, on_progress: Progress = silent
+) -> np.ndarray:
+    """Read many images with a few threads; (N, C, height, width) levels in the given order."""
+    patches = np.empty((len(paths), bands.count, *height_width(size)), bands.level_type)
     with ThreadPoolExecutor(max_workers=8) as pool:
-        read = pool.map(lambda path: read_square(path, side_px), paths)
+        read = pool.map(lambda path: read_patch(path, size, bands), paths)
         for index, pixels in enumerate(read):
-            squares[index] = pixels
+            patches[index] = pixels
             on_progress(index + 1, len(paths), "decoding")
-    return squares
+    return patches
+
+
+def suffix_for(bands: Bands) -> str:
+    """Return the extension of images that are written: `.png` where that can hold them."""
+    return ".png" if bands.dtype == "uint8" and bands.count in (1, 3) else ".tif"
+
+
+def write_image(path: Path, levels: np.ndarray, bands: Bands, text: Mapping[str, str]) -> None:
+    """Write (C, H, W) levels in the unit and type of the data, atomically, with its marks.
+
+    Args:
+        path: ends with `suffix_for(bands)`.
+        levels: see `terrabalance.bands`.
+        bands: turn levels into values.
+        text: goes into a PNG's iTXt metadata, or as JSON into a TIFF's ImageDescription.
+    """
+    if path.suffix == ".png":
+        write_png(path, levels, text)
+        return
+    values = bands.values(levels)
+    with atomic_write(path) as file:
+        tifffile.imwrite(
+            file, values[0] if len(values) == 1 else values, photometric="minisblack",
+            planarconfig=None if len(values) == 1 else "separate", compression="deflate",
+            description=json.dumps(dict(text)), metadata=None,
+        )  # fmt: skip
 
 
 def write_png(path: Path, pixels: np.ndarray, text: Mapping[str, str] | None = None) -> None:
-    """Write (3, H, W) uint8 as a PNG, atomically; `text` goes into its iTXt metadata."""
+    """Write (3, H, W) or (1, H, W) uint8 as a PNG, atomically; `text` becomes iTXt metadata."""
     info = PngImagePlugin.PngInfo()
     for key, value in (text or {}).items():
         info.add_itxt(key, value)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from augment.scenes import DEMO_COUNTS, draw_dataset, draw_scene
 from terrabalance.errors import BadInput
-from terrabalance.images import read_square, to_pil
+from terrabalance.images import read_patch, to_pil
 
 FEW = {"River": 3, "Beach": 2}
 
@@ -121,7 +121,7 @@ def test_two_runs_write_the_same_bytes_and_another_seed_other_pixels(tmp_path: P
     other = draw_dataset(tmp_path / "c", FEW, side_px=32, seed=1)
     assert files_of(first) == files_of(again)
     name = "River/river_0000.png"
-    assert not np.array_equal(read_square(first / name, 32), read_square(other / name, 32))
+    assert not np.array_equal(read_patch(first / name, 32), read_patch(other / name, 32))
 
 
 def test_drawing_resumes_and_leaves_finished_files_alone(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from augment.recipe import Recipe, TrainingConfig
 from augment.training import train_generator
 from terrabalance.errors import BadInput, TrainingDiverged
 from terrabalance.files import sha256_of
-from terrabalance.images import read_square
+from terrabalance.images import read_patch
 
 TINY = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)
 SHORT = TrainingConfig(steps=12, batch_size=4, checkpoint_every=4, preview_every=6)
@@ -122,7 +122,7 @@ def test_training_lowers_the_loss_and_leaves_what_the_report_needs(squares, tmp_
     with (tmp_path / "losses.csv").open() as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
     assert np.mean(losses[-3:]) < 0.6 * losses[0]
-    assert read_square(tmp_path / "previews" / "step_0000060.png", 16).shape == (3, 16, 16)
+    assert read_patch(tmp_path / "previews" / "step_0000060.png", 16).shape == (3, 16, 16)
     assert list((tmp_path / "tensorboard").iterdir())
     assert not list((tmp_path / "checkpoints").glob("*.pt"))
     diffusion, card = load_generator(tmp_path, "Pond", cpu), read_card(tmp_path)

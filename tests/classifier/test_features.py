@@ -39,13 +39,13 @@ def test_the_trained_classifier_separates_its_own_classes(squares, baseline, cpu
 
 def test_the_baseline_sees_the_real_train_part_only(squares, baseline, tmp_path, cpu, monkeypatch):
     opened = []
-    read = classifier.data.read_squares
+    read = classifier.data.read_patches
 
     def counted(paths, *options):
         opened.extend(path.relative_to(squares.root).as_posix() for path in paths)
         return read(paths, *options)
 
-    monkeypatch.setattr("classifier.data.read_squares", counted)
+    monkeypatch.setattr("classifier.data.read_patches", counted)
     train_baseline(squares, tiny_config(steps=2), 32, tmp_path, cpu)
     assert len(opened) == 16 and all("train/" in path and "real" in path for path in opened)
     written = (tmp_path / "classifier.safetensors").stat().st_mtime_ns

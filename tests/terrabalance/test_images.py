@@ -7,13 +7,14 @@ import pytest
 import tifffile
 from PIL import Image
 
+from terrabalance.bands import RGB
 from terrabalance.errors import UnreadableImage
 from terrabalance.images import (
     Decoded,
     decode,
     grid,
-    read_square,
-    read_squares,
+    read_patch,
+    read_patches,
     to_pil,
     to_rgb,
     write_png,
@@ -75,13 +76,18 @@ def test_many_bands_of_sixteen_bits_are_read_in_file_order(tmp_path, planar, com
     assert to_rgb(decoded).shape == (3, 20, 30)
 
 
-def test_floats_in_the_unit_range_are_read_and_others_refused(tmp_path):
-    unit = np.linspace(0, 1, 20 * 20, dtype=np.float32).reshape(20, 20)
-    tifffile.imwrite(tmp_path / "unit.tif", unit)
-    assert to_rgb(decode(tmp_path / "unit.tif")).max() == 255
-    tifffile.imwrite(tmp_path / "radiance.tif", unit * 300)
-    with pytest.raises(UnreadableImage, match=r"radiance.tif.*floats in \[0, 1\]"):
-        decode(tmp_path / "radiance.tif")
+@pytest.mark.parametrize("low, high", [(0, 1), (0, 300), (-25, 3)])
+def test_floats_of_any_range_are_read(tmp_path, low, high):
+    values = np.linspace(low, high, 20 * 20, dtype=np.float32).reshape(20, 20)
+    tifffile.imwrite(tmp_path / "a.tif", values)
+    decoded = decode(tmp_path / "a.tif")
+    assert np.array_equal(decoded.pixels[0], values) and to_rgb(decoded).max() == 255
+
+
+def test_values_that_are_not_finite_are_refused_with_the_way_out(tmp_path):
+    tifffile.imwrite(tmp_path / "gaps.tif", np.full((20, 20), np.nan, np.float32))
+    with pytest.raises(UnreadableImage, match=r"gaps.tif.*not finite; fill the gaps"):
+        decode(tmp_path / "gaps.tif")
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -145,8 +151,8 @@ def test_grey_is_repeated_and_more_than_three_bands_lose_the_rest():
 
 def test_a_square_is_the_centre_and_only_resized_where_needed(tmp_path, ramp):
     write_png(tmp_path / "a.png", ramp)
-    assert np.array_equal(read_square(tmp_path / "a.png", 24), ramp[:, :, 8:32])
-    small = read_square(tmp_path / "a.png", 12)
+    assert np.array_equal(read_patch(tmp_path / "a.png", 24), ramp[:, :, 8:32])
+    small = read_patch(tmp_path / "a.png", 12)
     means = ramp[:, :, 8:32].reshape(3, 12, 2, 12, 2).mean((2, 4))
     assert small.shape == (3, 12, 12) and np.abs(small - means).mean() < 2
 
@@ -156,14 +162,14 @@ def test_many_squares_keep_their_order_and_tell_progress(tmp_path, squares):
     for path, pixels in zip(paths, squares, strict=True):
         write_png(path, pixels)
     seen = []
-    read = read_squares(paths, 16, lambda done, total, message="": seen.append((done, total)))
+    read = read_patches(paths, 16, RGB, lambda done, total, message="": seen.append((done, total)))
     assert np.array_equal(read, squares) and seen[-1] == (12, 12)
 
 
 def test_reading_with_threads_leaves_the_warning_filters_as_they_were(tmp_path, ramp):
     write_png(tmp_path / "a.png", ramp)
     before = list(warnings.filters)
-    read_squares([tmp_path / "a.png"] * 500, 8)
+    read_patches([tmp_path / "a.png"] * 500, 8)
     assert warnings.filters == before
 
 

@@ -1,0 +1,57 @@
+"""Which bands the images of a run are read with."""
+
+import logging
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from flows.config import RunConfig
+from terrabalance.bands import RGB, Bands, bands_from, measure_bands
+from terrabalance.files import fingerprint, read_json, write_json
+from terrabalance.images import EIGHT_BIT_MODES, decode
+from terrabalance.manifest import Manifest, even_share
+
+_log = logging.getLogger(__name__)
+
+_SAMPLED = 256  # images that the ranges of deep bands are measured on
+
+
+def bands_of(config: RunConfig, manifest: Manifest) -> Bands:
+    """Return the bands of the data: all of them where the images agree in number and depth.
+
+    Where they do not, or `generator.bands` says so, RGB of 8 bit. The ranges of deep bands are
+    measured on the train part of all classes, and kept beside the catalogues.
+    """
+    rows = manifest.usable("train")
+    kinds = Counter(
+        (int(count), mode in EIGHT_BIT_MODES or mode.startswith("uint8x"))
+        for count, mode in zip(rows["bands"], rows["mode"], strict=True)
+    )
+    if config.generator.bands == "rgb" or not kinds:
+        return RGB
+    if len(kinds) > 1:
+        _log.warning("read as RGB of 8 bit, as the images differ: %s", _describe(kinds))
+        return RGB
+    (count, is_eight_bit), _ = kinds.popitem()
+    if (count, is_eight_bit, config.generator.shown_bands) == (3, True, None):
+        return RGB
+    key = fingerprint(list(rows["sha256"]), config.generator.shown_bands)
+    path = config.workdir / "data" / "catalogues" / f"bands-{key}.json"
+    if not path.exists():
+        write_json(path, asdict(_measured(config, manifest)))
+    return bands_from(read_json(path))
+
+
+def _measured(config: RunConfig, manifest: Manifest) -> Bands:
+    paths: list[Path] = manifest.paths(even_share(manifest.usable("train"), _SAMPLED))
+    samples: list[np.ndarray] = [decode(path).pixels for path in paths]
+    return measure_bands(samples, config.generator.shown_bands)
+
+
+def _describe(kinds: Counter[tuple[int, bool]]) -> str:
+    return ", ".join(
+        f"{n} of {count} bands of {'8 bit' if is_eight_bit else 'more than 8 bit'}"
+        for (count, is_eight_bit), n in kinds.most_common()
+    )

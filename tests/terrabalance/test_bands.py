@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+
+from terrabalance.bands import RGB, Bands, centred, measure_bands, to_levels
+from terrabalance.errors import UnreadableImage
+from terrabalance.images import (
+    decode,
+    describe_size,
+    is_marked_synthetic,
+    read_marks,
+    read_patch,
+    suffix_for,
+    to_pil,
+    to_rgb,
+    write_image,
+)
+
+MARKS = {"terrabalance:synthetic": "true", "terrabalance:class": "Täler <b>"}
+
+
+def image_of(dtype: str, count: int) -> np.ndarray:
+    """(count, 20, 28), each band another gradient of what its type usually holds."""
+    y, x = np.mgrid[0:20, 0:28]
+    span = {"uint8": (0, 255), "uint16": (40, 9000), "int16": (-2500, 800), "float32": (-25.0, 3.0)}
+    low, high = span[dtype]
+    ramps = [(x * (band + 1) + y) % 29 / 28 for band in range(count)]
+    return (low + np.stack(ramps) * (high - low)).astype(dtype)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 13])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
+def test_what_is_written_is_read_again_with_its_marks(tmp_path, dtype, count):
+    image = image_of(dtype, count)
+    bands = measure_bands([image])
+    path = tmp_path / f"a{suffix_for(bands)}"
+    write_image(path, bands.levels(image), bands, MARKS)
+    found = decode(path).pixels
+    assert found.dtype == dtype and found.shape == image.shape
+    step = (np.array(bands.high) - np.array(bands.low)) / 65535 if dtype != "uint8" else 0
+    cut = image.clip(np.array(bands.low)[:, None, None], np.array(bands.high)[:, None, None])
+    assert (np.abs(found - cut.astype(np.float64)).max((1, 2)) <= 1.01 * step + 1e-5).all()
+    assert is_marked_synthetic(path) and read_marks(path)["terrabalance:class"] == "Täler <b>"
+    assert (path.suffix == ".png") == (dtype == "uint8" and count in (1, 3))
+
+
+def test_other_tiffs_are_not_taken_for_synthetic(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", image_of("uint16", 4), description='["a list"]')
+    tifffile.imwrite(tmp_path / "b.tif", image_of("uint16", 4), description="by hand")
+    tifffile.imwrite(tmp_path / "c.tif", image_of("uint16", 4))
+    assert not any(is_marked_synthetic(tmp_path / f"{name}.tif") for name in "abc")
+
+
+@pytest.mark.parametrize("axis", ["first", "last"])
+def test_the_band_axis_may_be_first_or_last(tmp_path, axis):
+    image = image_of("uint16", 13)
+    stored = image if axis == "first" else image.transpose(1, 2, 0)
+    planar = "separate" if axis == "first" else "contig"
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="minisblack", planarconfig=planar)
+    bands = measure_bands([image])
+    assert np.array_equal(read_patch(tmp_path / "a.tif", (20, 28), bands), bands.levels(image))
+
+
+def test_rgb_is_read_as_it_always_was(tmp_path):
+    picture = to_pil(image_of("uint8", 3))
+    picture.save(tmp_path / "a.png")
+    box = (4, 0, 24, 20)
+    expected = picture.resize((16, 16), Image.Resampling.LANCZOS, box=box)
+    found = read_patch(tmp_path / "a.png", 16)
+    assert found.dtype == np.uint8
+    assert np.array_equal(found, np.asarray(expected).transpose(2, 0, 1))
+    assert np.array_equal(read_patch(tmp_path / "a.png", 20), image_of("uint8", 3)[:, :, 4:24])
+
+
+def test_the_largest_centred_part_of_the_wanted_shape_is_cut(tmp_path):
+    image = image_of("uint16", 2)
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="minisblack", planarconfig="separate")
+    bands = measure_bands([image])
+    assert np.array_equal(
+        read_patch(tmp_path / "a.tif", (20, 14), bands), bands.levels(image[:, :, 7:21])
+    )
+    assert read_patch(tmp_path / "a.tif", (8, 24), bands).shape == (2, 8, 24)
+
+
+def test_another_number_of_bands_is_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", image_of("uint16", 4), photometric="minisblack",
+                     planarconfig="separate")  # fmt: skip
+    with pytest.raises(UnreadableImage, match=r"a\.tif: 4 bands, not 5"):
+        read_patch(tmp_path / "a.tif", 16, measure_bands([image_of("uint16", 5)]))
+
+
+def test_a_few_hot_pixels_do_not_squeeze_the_others():
+    image = np.random.default_rng(0).integers(100, 200, (1, 64, 64)).astype(np.uint16)
+    image[0, 0, 0] = 65535
+    bands = measure_bands([image])
+    assert bands.high[0] < 300 and bands.levels(image).max() == 65535
+    flat = measure_bands([np.full((2, 8, 8), 7, np.uint16)])
+    assert flat.values(flat.levels(np.full((2, 8, 8), 7, np.uint16))).max() == 7
+
+
+@pytest.mark.parametrize(
+    "count, places", [(1, (0, 0, 0)), (2, (0, 1, 1)), (4, (0, 1, 2)), (13, (3, 2, 1))]
+)
+def test_many_bands_are_shown_in_three(count, places):
+    image = image_of("uint16", count)
+    bands = measure_bands([image])
+    shown, levels = bands.preview(bands.levels(image)), bands.levels(image)
+    assert bands.shown == places and shown.dtype == np.uint8
+    assert np.array_equal(shown, np.stack([levels[place] >> 8 for place in places]))
+    assert measure_bands([image], shown=(0, 0, 0)).shown == (0, 0, 0)
+
+
+@pytest.mark.parametrize("level_type", [np.uint8, np.uint16])
+def test_levels_survive_the_way_through_floats(level_type):
+    levels = np.arange(0, np.iinfo(level_type).max + 1, 5).astype(level_type)
+    floats = centred(torch.from_numpy(levels))
+    assert floats.min() == -1 and floats.max() <= 1 and floats.dtype == torch.float32
+    assert np.array_equal(to_levels(floats, level_type), levels)
+
+
+def test_rgb_stays_what_it_is():
+    image = image_of("uint8", 3)
+    assert measure_bands([image]) == RGB and np.array_equal(RGB.levels(image), image)
+    assert RGB.preview(image) is not None and np.array_equal(RGB.preview(image), image)
+    assert Bands((0.0,), (255.0,), "uint8", (0, 0, 0)).is_rgb is False
+
+
+def test_sizes_have_names():
+    assert describe_size(64) == "64 px" and describe_size((40, 56)) == "40 x 56 px"
+
+
+def test_a_grey_preview_is_a_picture(tmp_path):
+    write_image(tmp_path / "a.png", image_of("uint8", 1), measure_bands([image_of("uint8", 1)]), {})
+    assert decode(tmp_path / "a.png").mode == "L"
+    assert to_rgb(decode(tmp_path / "a.png")).shape == (3, 20, 28)
