@@ -14,7 +14,7 @@ from denoising_diffusion_pytorch import GaussianDiffusion
 from torch import Tensor
 
 from augment.condition import ask_for
-from augment.fidelity import N_NEIGHBOURS, kernel_distance, manifold
+from augment.fidelity import kernel_distance, manifold
 from augment.neighbours import COPY_RATIO, nearest_real
 from augment.objective import diffusion_loss
 from augment.sampling import draw_batch
@@ -23,7 +23,7 @@ from terrabalance.bands import centred
 from terrabalance.seeds import generator_for, seed_for
 
 FEWEST = 2  # held-out images, for a loss
-_FEWEST_FEATURES = N_NEIGHBOURS + 1  # likewise, for KID and coverage
+_FEWEST_FEATURES = 20  # likewise, for KID: of fewer its error hides what it is to tell apart
 _IMAGES = 32  # of each kind that a look takes
 _NOISES = 4  # on each of them
 _DRAWING = 10  # network calls for each drawn image; KID at 10 and at 20 is the same

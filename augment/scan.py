@@ -36,8 +36,15 @@ from augment.duplicates import THUMBNAIL_PX, group_near_duplicates, mark_duplica
 from augment.sources import Entry, Source
 from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.files import inside, sha256_of
-from terrabalance.images import EXTENSIONS, decode, is_marked_synthetic, to_pil, to_rgb
-from terrabalance.manifest import Manifest, frame_of
+from terrabalance.images import (
+    EXTENSIONS,
+    decode,
+    is_marked_repaired,
+    is_marked_synthetic,
+    to_pil,
+    to_rgb,
+)
+from terrabalance.manifest import REPAIRED, Manifest, frame_of
 from terrabalance.progress import Progress, silent
 from terrabalance.settings import Settings
 
@@ -131,6 +138,8 @@ def _look_at_pixels(path: Path, row: dict[str, object], min_side_px: int) -> _Lo
         "width_px": width, "height_px": height, "bands": bands, "mode": decoded.mode,
         "phash": str(imagehash.phash(image)),
     }  # fmt: skip
+    if is_marked_repaired(path):
+        facts["detail"] = REPAIRED
     filled = {**row, **facts, **_fitness(row, width, height, min_side_px)}
     return _Look(filled, np.asarray(grey), _picture(decoded.pixels))
 

@@ -74,21 +74,28 @@ def _ddim(
     noise: Noise,
     config: SamplingConfig,
 ) -> Iterator[Tensor]:
-    """Step from each timestep to the next (-1: the clean image); equation 12 of the paper."""
     for time, after in pairwise(_times(diffusion, config.steps)):
-        times = torch.full((len(images),), time, device=images.device)
-        predicted_noise, clean = diffusion.model_predictions(
-            images, times, clip_x_start=True, rederive_pred_noise=True
-        )
-        if after < 0:
-            yield clean
-            return
-        now, then = diffusion.alphas_cumprod[time], diffusion.alphas_cumprod[after]
-        sigma = config.eta * ((1 - now / then) * (1 - then) / (1 - now)).sqrt()
-        images = clean * then.sqrt() + (1 - then - sigma**2).sqrt() * predicted_noise
-        if config.eta:
-            images = images + sigma * noise()
+        images = ddim_step(diffusion, images, time, after, config.eta, noise)
         yield images
+
+
+def ddim_step(
+    diffusion: GaussianDiffusion, images: Tensor, time: int, after: int, eta: float, noise: Noise
+) -> Tensor:
+    """Step from one timestep to an earlier one (-1: the clean image); equation 12 of the paper.
+
+    With `eta` 1 it is the ancestral step.
+    """
+    times = torch.full((len(images),), time, device=images.device)
+    predicted_noise, clean = diffusion.model_predictions(
+        images, times, clip_x_start=True, rederive_pred_noise=True
+    )
+    if after < 0:
+        return clean
+    now, then = diffusion.alphas_cumprod[time], diffusion.alphas_cumprod[after]
+    sigma = eta * ((1 - now / then) * (1 - then) / (1 - now)).sqrt()
+    images = clean * then.sqrt() + (1 - then - sigma**2).sqrt() * predicted_noise
+    return images + sigma * noise() if eta else images
 
 
 def _multistep(diffusion: GaussianDiffusion, images: Tensor, steps: int) -> Iterator[Tensor]:

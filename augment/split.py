@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from augment.sources import natural_key
 from terrabalance.errors import BadInput
-from terrabalance.manifest import SPLITS, Manifest
+from terrabalance.manifest import REPAIRED, SPLITS, Manifest
 from terrabalance.seeds import seed_for
 from terrabalance.settings import Settings
 
@@ -38,12 +38,12 @@ def assign_splits(manifest: Manifest, config: SplitConfig, seed: int) -> Manifes
 
     A given split is honoured; only the copy in train (or val) of a picture that is in test (or
     val) as well gets the status `leaks into test` (`leaks into val`). A draw takes the asked
-    fraction of each class, keeps near-duplicates together, and depends on the paths and the
-    seed, not on the order of the rows.
+    fraction of each class, keeps near-duplicates together, gives repaired images to train, and
+    depends on the paths and the seed, not on the order of the rows.
 
     Raises:
-        BadInput: no image is usable, some have a split and some not, or a class would have no
-            image in a part.
+        BadInput: no image is usable, some have a split and some not, a class would have no image
+            in a part, or an image that a generator has repaired is given to val or test.
     """
     usable = manifest.frame[manifest.frame["status"] == "ok"]
     if usable.empty:
@@ -53,6 +53,12 @@ def assign_splits(manifest: Manifest, config: SplitConfig, seed: int) -> Manifes
         raise BadInput(
             f"{manifest.root}: {n_without} of {len(usable)} usable images have no split, the first "
             f"is {usable[usable['split'] == '']['path'].iloc[0]!r}. Give a split to all or to none."
+        )
+    judging = usable[(usable["detail"] == REPAIRED) & usable["split"].isin(["val", "test"])]
+    if len(judging):
+        raise BadInput(
+            f"{manifest.root}: {len(judging)} images of val or test have been repaired by a "
+            f"generator, the first is {judging['path'].iloc[0]!r}. Move them to train."
         )
     if n_without:
         return Manifest(manifest.root, _drawn(manifest, usable, config, seed))
@@ -101,9 +107,10 @@ def _drawn(
     sizes = np.bincount(codes, minlength=len(classes))
     need = np.array([_quota(int(n), config) for n in sizes])
     got, parts = np.zeros_like(need), np.empty(len(usable), int)
+    repaired = (usable["detail"] == REPAIRED).to_numpy()
     for unit in _units(usable, seed):
         counts = np.bincount(codes[unit], minlength=len(classes))
-        part = _choose(counts, need, got)
+        part = _TRAIN if repaired[unit].any() else _choose(counts, need, got)
         got[:, part] += counts
         parts[unit] = part
     frame = manifest.frame.copy()

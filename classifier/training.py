@@ -73,8 +73,8 @@ def train_arm(
     folder: Path,
     device: torch.device,
     on_progress: Progress = silent,
-    bands: Bands = RGB,
     checkpoint_every_s: float = _CHECKPOINT_EVERY_S,
+    bands: Bands = RGB,
 ) -> Path:
     """Train `arm` with `seed` and predict val and test; run again to resume or to skip.
 
@@ -92,8 +92,8 @@ def train_arm(
             confidence in [0, 1]), classifier.safetensors, losses.csv, card.json and done.json.
         device: to train on.
         on_progress: told of images decoded and of steps.
-        bands: how the images are read.
         checkpoint_every_s: seconds between checkpoints, which are removed at the end.
+        bands: how the images are read.
 
     Returns:
         `predictions.csv`.

@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
@@ -20,6 +20,7 @@ from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, slug
 from terrabalance.settings import Settings
 
+S = TypeVar("S", bound=Settings)
 _NOT_RESULT = {"device", "workdir", "name"}  # where and under which name, not what
 
 
@@ -110,9 +111,24 @@ def build_config(
     given = _read_toml(config_file) if config_file else {}
     for setting in settings:
         given = merge(given, _parse_setting(setting))
-    given = merge(given, _without_none({**options, "data": data}))
+    return _checked(RunConfig, merge(given, _without_none({**options, "data": data})))
+
+
+def parse_settings(model: type[S], settings: list[str]) -> S:
+    """Build a settings model from `field=value` alone.
+
+    Raises:
+        BadInput: every wrong field with its name and reason, in one message.
+    """
+    given: dict[str, Any] = {}
+    for setting in settings:
+        given = merge(given, _parse_setting(setting))
+    return _checked(model, given)
+
+
+def _checked(model: type[S], given: dict[str, Any]) -> S:
     try:
-        return RunConfig(**given)
+        return model(**given)
     except ValidationError as error:
         reasons = [
             f"{'.'.join(str(part) for part in item['loc']) or 'settings'}: {item['msg']}"

@@ -199,7 +199,7 @@ def classify_arm(config: RunConfig, arm: Arm, seed: int, on_progress: Progress =
     folder = store.classifier_folder(config, dataset, arm, seed, bands)
     device = pick_device(config.device)
     return train_arm(
-        dataset, arm, seed, config.classifier, size, folder, device, on_progress, bands
+        dataset, arm, seed, config.classifier, size, folder, device, on_progress, bands=bands
     )
 
 

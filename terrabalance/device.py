@@ -9,11 +9,11 @@ from terrabalance.errors import BadInput
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 
-def pick_device(name: DeviceName = "auto") -> torch.device:
-    """Return the device asked for; `auto` takes cuda, then mps, then cpu.
+def pick_device(name: str = "auto") -> torch.device:
+    """Return the device asked for by a `DeviceName`; `auto` takes cuda, then mps, then cpu.
 
     Raises:
-        BadInput: the device is not there.
+        BadInput: the device is not there, or unknown.
     """
     there = {
         "cuda": torch.cuda.is_available(),
@@ -22,7 +22,7 @@ def pick_device(name: DeviceName = "auto") -> torch.device:
     }
     if name == "auto":
         return torch.device(next(kind for kind, found in there.items() if found))
-    if not there[name]:
+    if not there.get(name):
         raise BadInput(f"device {name!r} is not available here. Use --device auto.")
     return torch.device(name)
 

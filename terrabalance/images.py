@@ -21,6 +21,7 @@ from terrabalance.progress import Progress, silent
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
 SYNTHETIC_KEY = "terrabalance:synthetic"  # in the metadata of every synthetic PNG
 Size = int | tuple[int, int]  # side of a square, or (height, width), in pixels
+REPAIRED_KEY = "terrabalance:filled"  # likewise of a repaired one: the share that was filled
 _TIFF = frozenset({".tif", ".tiff"})
 # Strangers' files reach no other decoder of Pillow's, above all not Ghostscript by way of EPS.
 # (JPEG includes MPO, the JPEG with a preview inside that drones and phones write.)
@@ -176,6 +177,11 @@ def read_marks(path: Path) -> dict[str, str]:
 def is_marked_synthetic(path: Path) -> bool:
     """Say whether a PNG or TIFF says of itself that terrabalance made it."""
     return read_marks(path).get(SYNTHETIC_KEY) == "true"
+
+
+def is_marked_repaired(path: Path) -> bool:
+    """Say whether a PNG or TIFF says of itself that terrabalance filled a part of it."""
+    return REPAIRED_KEY in read_marks(path)
 
 
 def height_width(size: Size) -> tuple[int, int]:

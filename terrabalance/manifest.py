@@ -26,6 +26,7 @@ from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import atomic_write, inside
 
 SPLITS = ("train", "val", "test")
+REPAIRED = "a part of it was filled by a generator, so it only trains"  # a detail
 COLUMNS: dict[str, str] = {
     "path": "str", "class": "str", "split": "str", "source": "str", "status": "str",
     "detail": "str", "width_px": "int64", "height_px": "int64", "bands": "int64", "mode": "str",

@@ -1,11 +1,17 @@
+import multiprocessing
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from terrabalance.files import sha256_of
+from terrabalance.files import read_json, sha256_of
+
+from . import lineage
 
 SCRIPT = Path(__file__).with_name("killable.py")
 
@@ -50,3 +56,59 @@ def test_a_killed_sampling_ends_with_the_same_images(tmp_path):
     assert_same_files(tmp_path / "a" / "whole", killed, "manifest.csv")
     for name, written in whole_before.items():
         assert (killed / name).stat().st_mtime_ns == written, f"{name} was drawn again"
+
+
+def _start(folder: Path) -> BaseProcess:
+    """Fork a trainer from a process that has imported everything and computed nothing."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["augment.training", "augment.evidence"])
+    process = context.Process(target=lineage.train, args=(str(folder),))
+    process.start()
+    return process
+
+
+def _kill_at_random(folder: Path, within_s: float, draw: random.Random) -> str:
+    """Start the lineage, SIGKILL it; return what it was at: `base`, `class`, or `done`."""
+    process = _start(folder)
+    process.join(draw.uniform(0, within_s))
+    process.kill()
+    process.join()
+    if process.exitcode == 0:
+        return "done"
+    assert process.exitcode == -signal.SIGKILL
+    return "class" if (folder / "base" / "done.json").exists() else "base"
+
+
+def _finish(folder: Path) -> float:
+    """Let the lineage end; return the seconds that took."""
+    began = time.monotonic()
+    process = _start(folder)
+    process.join()
+    assert process.exitcode == 0
+    return time.monotonic() - began
+
+
+def test_killed_at_twenty_random_moments_base_and_class_end_the_same(tmp_path):
+    _finish(tmp_path / "warm-up")  # the fork server's imports are not counted
+    undisturbed = tmp_path / "whole"
+    duration = _finish(undisturbed)
+    draw, hits, folders = random.Random(0), Counter(), [tmp_path / "killed-0"]
+    while hits["base"] + hits["class"] < 20:
+        hit = _kill_at_random(folders[-1], duration / 4, draw)
+        hits[hit] += 1
+        if hit == "done":  # it was through before all kills were spent: on with another one
+            folders.append(tmp_path / f"killed-{len(folders)}")
+    assert hits["base"] and hits["class"], hits
+    for folder in folders:
+        _finish(folder)
+        for name in ("base", "Pond"):
+            for pattern in ("*.safetensors", "losses.csv", "looks.csv"):
+                assert_same_files(undisturbed / name, folder / name, pattern)
+            previews = [home / name / "previews" for home in (undisturbed, folder)]
+            assert_same_files(*previews, "*.png")
+            cards = [read_json(home / name / "card.json") for home in (undisturbed, folder)]
+            assert without_time(cards[0]) == without_time(cards[1])
+
+
+def without_time(card: dict) -> dict:
+    return {key: value for key, value in card.items() if key != "seconds"}

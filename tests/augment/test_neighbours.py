@@ -74,7 +74,7 @@ def test_no_synthetic_images_give_no_neighbours():
 
 
 def test_what_cannot_be_compared_is_refused():
-    with pytest.raises(BadInput, match="same `side_px`"):
+    with pytest.raises(BadInput, match="same size"):
         nearest_real(noise(2), noise(2, side=16))
     with pytest.raises(BadInput, match="1 real images, 2 are needed"):
         nearest_other(noise(1))

@@ -10,6 +10,7 @@ import torch
 from augment.histories import write_losses
 from augment.report import balance_markdown, balance_record, balance_section, balance_table
 from augment.scenes import draw_scene
+from terrabalance.bands import RGB
 from terrabalance.files import slug, write_json
 from terrabalance.images import grid, write_png
 from terrabalance.manifest import Manifest, frame_of, write_manifest
@@ -84,7 +85,8 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "plan": plan,
         "generators": {n: write_generator(root / "g" / slug(n), n) for n in few},
         "synthetic": {n: write_synthetic(root / "s" / slug(n), n, k) for n, k in few.items()},
-        "side_px": SIDE,
+        "size": SIDE,
+        "bands": RGB,
     }
 
 

@@ -76,12 +76,12 @@ def test_what_is_no_image_is_told_from_what_is_damaged(data):
     (data / "Pond" / "notes.tif").write_text("hello")
     (data / "Pond" / "none.jpg").write_bytes(b"")
     (data / "Pond" / "head.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"rubbish" * 9)
-    tifffile.imwrite(data / "Pond" / "minus.tif", np.full((20, 20), -5, np.int16))
+    tifffile.imwrite(data / "Pond" / "gaps.tif", np.full((20, 20), np.nan, np.float32))
     status = scanned(data)["status"]
     assert status["Pond/notes.txt"] == status["Pond/notes.jpg"] == "not an image"
     assert status["Pond/notes.tif"] == "not an image"
     assert status["Pond/none.jpg"] == "empty"
-    assert status["Pond/head.png"] == status["Pond/minus.tif"] == "unreadable"
+    assert status["Pond/head.png"] == status["Pond/gaps.tif"] == "unreadable"
 
 
 def test_a_link_out_of_the_data_is_not_followed(data, tmp_path):
