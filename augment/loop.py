@@ -22,6 +22,7 @@ from augment.histories import write_looks, write_losses
 from augment.recipe import Recipe
 from augment.review import Review
 from augment.sampling import draw_batch
+from augment.snapshots import Snapshots
 from augment.solvers import SamplingConfig
 from augment.stepper import Stepper
 from terrabalance import __version__
@@ -236,12 +237,16 @@ class Training:
         }
         write_json(self.folder / CARD, card)
         mark_done(self.folder, {"class": recipe.title, "steps": self.step, "key": self.key})
-        drop_checkpoints(self.folder / "checkpoints")
-        if self.review:
-            self.review.drop()
+        tidy(self.folder)
 
     def _seen(self) -> int:
         return self.step * self.config.batch_size * self.config.accumulate
+
+
+def tidy(folder: Path) -> None:
+    """Delete what a finished training kept for going on."""
+    drop_checkpoints(folder / "checkpoints")
+    Snapshots(folder / "snapshots").drop()
 
 
 def refuse_other(folder: Path, found: str, wanted: str) -> None:

@@ -89,10 +89,6 @@ class Review:
         self._snapshots.take_up(chosen.step, place, network)
         return Choice(best, LENGTHS[place])
 
-    def drop(self) -> None:
-        """Delete the averages that were kept."""
-        self._snapshots.drop()
-
     def _look(self, stepper: Stepper, network: nn.Module, step: int) -> Look:
         bf16 = self._precision == "bf16"
         with (

@@ -15,7 +15,7 @@ import torch
 
 from augment.evidence import HeldOut
 from augment.generator import WEIGHTS
-from augment.loop import Training, refuse_other
+from augment.loop import Training, refuse_other, tidy
 from augment.plan import FEWEST_IMAGES
 from augment.recipe import Recipe
 from terrabalance.errors import BadInput
@@ -59,6 +59,7 @@ def train_generator(
     key = training_key(images, recipe, labels, held_out)
     if (finished := done(folder)) is not None:
         refuse_other(folder, finished["key"], key)
+        tidy(folder)  # it may have been killed before it could
         return folder
     if len(images) < FEWEST_IMAGES:
         raise BadInput(

@@ -26,7 +26,7 @@ app = typer.Typer(
     "`terrabalance run DATA` does the same on your images. The other commands are the stages "
     "of a run, in order: scan, plan, train, sample, assemble, classify, report. All take the same "
     "options; what an earlier command has made is found again and not repeated, so a command that "
-    "was interrupted goes on when it is given again.",
+    "was interrupted goes on when it is given again. `inpaint` repairs a single image.",
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode="markdown",

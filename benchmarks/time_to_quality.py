@@ -1,0 +1,158 @@
+r"""How soon a generator is as near to real images as upstream's `Trainer` is after its own budget.
+
+    python benchmarks/time_to_quality.py aid-lt10.csv efficientnet-lite0.pth WORKDIR \
+        docs/benchmarks/time_to_quality.md
+
+Upstream trains one class by its `Trainer` (its defaults, which are the tutorial's: learning rate
+8e-5, EMA, mirrored at random) and draws with all 1,000 timesteps. Ours trains the same network on
+the same images, with doubled lengths until its KID is no higher: from scratch, and from a base,
+which is charged in full. As `Trainer` refuses fewer than 100 files, it gets the class's images
+several times over. Seconds are steps times the duration of a step, measured here for both in
+alternating rounds, so that a busy machine slows both. Goes on where it was stopped.
+"""
+
+import argparse
+import platform
+import tempfile
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import torch
+from denoising_diffusion_pytorch import Trainer
+from training_speed import BATCH, rates
+
+from augment.fidelity import Estimate, kernel_distance
+from augment.generator import build_diffusion, load_generator
+from augment.recipe import Recipe, TrainingConfig
+from augment.sampling import draw_batch
+from augment.solvers import SamplingConfig
+from augment.training import train_generator
+from classifier.features import FeatureConfig, FeatureNetwork, pretrained_network
+from flows.config import RunConfig
+from flows.stages import load_catalogue
+from flows.training import train_base
+from terrabalance.device import describe_device, pick_device
+from terrabalance.files import read_json, write_json, write_text
+from terrabalance.images import read_patches, write_png
+
+N_DRAWN, FEWEST_FILES, SHORTEST, LONGEST = 64, 100, 25, 6400
+
+
+class Bench:
+    """One class: its images, its held-out images, and who compares."""
+
+    def __init__(self, config: RunConfig, name: str, network: FeatureNetwork) -> None:
+        manifest, side = load_catalogue(config), config.generator.image_size
+        frame = manifest.frame[manifest.frame["status"] == "ok"]
+        held_out = frame[(frame["class"] == name) & frame["split"].isin(["val", "oracle"])]
+        self.classes = tuple(sorted(manifest.usable("train")["class"].unique()))
+        self.config, self.name, self.network = config, name, network
+        self.device = pick_device(config.device)
+        self.images = read_patches(manifest.paths(manifest.usable("train", name)), side)
+        self.real = network.embed(read_patches(manifest.paths(held_out), side))
+
+    def kid(self, drawn: np.ndarray) -> Estimate:
+        """Return the distance of drawn images to held-out ones."""
+        return kernel_distance(self.real, self.network.embed(drawn))
+
+    def upstreams(self, steps: int, folder: Path) -> Estimate:
+        """Train and draw as upstream does."""
+        torch.manual_seed(0)
+        copies = -(-FEWEST_FILES // len(self.images))
+        with tempfile.TemporaryDirectory() as files:
+            for index, image in enumerate(np.concatenate([self.images] * copies)):
+                write_png(Path(files) / f"{index}.png", image)
+            trainer = Trainer(
+                build_diffusion(self.config.generator), files, train_batch_size=BATCH,
+                gradient_accumulate_every=1, train_num_steps=steps, calculate_fid=False,
+                save_and_sample_every=10**9, results_folder=str(folder),
+            )  # fmt: skip
+            trainer.train()
+        drawn = trainer.ema.ema_model.sample(batch_size=N_DRAWN).cpu()
+        return self.kid((drawn * 255).round().to(torch.uint8).numpy())
+
+    def ours(self, steps: int, base: Path | None, folder: Path) -> Estimate:
+        """Train for some steps, from a base or from scratch, and draw by the default sampler."""
+        rate = 1e-3 if base else 2e-3
+        loop = TrainingConfig(steps=steps, batch_size=BATCH, learning_rate=rate, looks=0)
+        classes = self.classes if base else ()
+        recipe = Recipe(self.name, self.config.generator, loop, 0, base, classes)
+        train_generator(self.images, recipe, folder, self.device)
+        model = load_generator(folder, self.name, self.device)
+        seeds = list(range(N_DRAWN))
+        return self.kid(draw_batch(model, seeds, SamplingConfig(), self.device)[0])
+
+
+def measure(bench: Bench, base_steps: int, budget: int, workdir: Path) -> dict[str, list[float]]:
+    """Return [steps, KID, its standard error] of upstream and of ours, by start."""
+
+    def once(key: str, work: object) -> list[float]:
+        path = workdir / f"{key}.json"
+        if not path.exists():
+            steps, estimate = work()  # type: ignore[operator]
+            write_json(path, [steps, estimate.value, estimate.standard_error])
+        found: list[float] = read_json(path)
+        print(key, found, flush=True)
+        return found
+
+    budgeted = f"upstream-{bench.name}-{budget}"
+    goal = once(budgeted, lambda: (budget, bench.upstreams(budget, workdir / budgeted)))
+    found = {"upstream": goal}
+    base = train_base(bench.config)
+    for start, folder in (("scratch", None), ("warm start", base)):
+        for power in count():
+            steps = SHORTEST * 2**power
+            key = f"{start.replace(' ', '-')}-{bench.name}-{steps}"
+            run = once(key, lambda: (steps, bench.ours(steps, folder, workdir / key)))  # noqa: B023
+            if run[1] <= goal[1] or steps >= LONGEST:
+                break
+        found[start] = [run[0] + (base_steps if folder else 0), *run[1:]]
+    return found
+
+
+def main() -> None:
+    """Measure what is missing, then write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("data", "weights", "workdir", "out"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--classes", nargs="+", default=["Stadium", "Meadow"])
+    parser.add_argument("--budget", type=int, default=1500, help="upstream's steps")
+    parser.add_argument("--base-steps", type=int, default=400)
+    parser.add_argument("--side", type=int, default=32)
+    given = parser.parse_args()
+    judge = FeatureConfig(model="tf_efficientnet_lite0", weights=given.weights, image_size=96)
+    config = RunConfig(
+        data=given.data, workdir=given.workdir, preset="cpu", generator={"image_size": given.side},
+        base={"steps": given.base_steps, "looks": 0},
+    )  # fmt: skip
+    device = pick_device(config.device)
+    network = pretrained_network(judge, device)
+    mine, theirs = rates(config.generator, 10)
+    lines = [
+        "# Time to quality", "",
+        f"{given.side} px, batches of {BATCH}, {config.generator.dim} channels; upstream's own "
+        f"budget is {given.budget:,} steps. KID of {N_DRAWN} drawn images to real ones that no "
+        f"generator saw, by {network.name} at 96 px. The warm start's base is charged in full to "
+        f"the one class: {given.base_steps} of its steps. {describe_device(device)}, torch "
+        f"{torch.__version__}, Python {platform.python_version()}; upstream {theirs:.1f} images a "
+        f"second, ours {mine:.1f} (`benchmarks/time_to_quality.py`).", "",
+        "| Class (images) | Who | Steps | Seconds | KID | times faster |",
+        "|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for name in given.classes:
+        bench = Bench(config, name, network)
+        found = measure(bench, given.base_steps, given.budget, given.workdir)
+        first = found["upstream"][0] * BATCH / theirs
+        for who, (steps, kid, error) in found.items():
+            seconds = steps * BATCH / (theirs if who == "upstream" else mine)
+            reached = "" if kid <= found["upstream"][1] else " (not reached)"
+            lines.append(
+                f"| {name} ({len(bench.images)}) | {who} | {steps:,.0f} | {seconds:.0f} | "
+                f"{kid:.2f} ± {error:.2f}{reached} | {first / seconds:.1f} |"
+            )
+    write_text(given.out, "\n".join([*lines, ""]))
+
+
+if __name__ == "__main__":
+    main()

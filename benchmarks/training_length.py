@@ -1,0 +1,90 @@
+r"""How long a class may be trained before its images are learned by heart, by how many it has.
+
+    python benchmarks/training_length.py aid-lt10.csv efficientnet-lite0.pth WORKDIR \
+        docs/benchmarks/training_length.md
+
+From the base of the preset `cpu`, at 32 px, one generator is trained on each number of images of a
+class for the same steps, and looked at on the way as every training is (`augment.evidence`), but
+not ended. Goes on where it was stopped.
+"""
+
+import argparse
+import platform
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from augment.evidence import HeldOut
+from augment.recipe import Recipe
+from augment.training import train_generator
+from classifier.features import FeatureConfig, FeatureNetwork, pretrained_network
+from flows.config import RunConfig
+from flows.stages import load_catalogue
+from flows.training import train_base
+from terrabalance.device import describe_device
+from terrabalance.files import write_text
+from terrabalance.images import read_patches
+
+CPU = torch.device("cpu")
+SIZES = {"BaseballField": (10,), "Pond": (10, 30, 98)}
+STEPS, LOOKS = 1600, 8
+
+
+def looks_of(config: RunConfig, network: FeatureNetwork, name: str, n: int) -> pd.DataFrame:
+    """Train on `n` images of a class; return what was seen on the way."""
+    manifest, size = load_catalogue(config), config.generator.image_size
+    classes = tuple(sorted(manifest.usable("train")["class"].unique()))
+    train = read_patches(manifest.paths(manifest.usable("train", name).head(n)), size)
+    unseen = read_patches(manifest.paths(manifest.usable("val", name)), size)
+    label = np.full(len(unseen), classes.index(name))
+    loop = config.training.model_copy(
+        update={"steps": STEPS, "looks": LOOKS, "views": None, "memorizing": 99.0}
+    )
+    recipe = Recipe(name, config.generator, loop, config.seed, train_base(config), classes)
+    folder = config.workdir / "length" / f"{name}-{n}"
+    held_out = HeldOut(unseen, label, network.embed, network.name)
+    train_generator(train, recipe, folder, CPU, held_out=held_out)
+    return pd.read_csv(folder / "looks.csv")
+
+
+def main() -> None:
+    """Train what is missing and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("data", "weights", "workdir", "out"):
+        parser.add_argument(name, type=Path)
+    given = parser.parse_args()
+    judge = FeatureConfig(model="tf_efficientnet_lite0", weights=given.weights, image_size=96)
+    config = RunConfig(data=given.data, workdir=given.workdir, preset="cpu")
+    network = pretrained_network(judge, CPU)
+    batch = config.training.batch_size * config.training.accumulate
+    lines = [
+        "# Training length", "",
+        f"Classes of AID-LT at 32 px, from the base of the preset `cpu`, batches of {batch}, "
+        f"{STEPS:,} steps with the learning rate falling linearly. Losses on the training images "
+        "and on images of the validation part, with the same noise at every look; KID of 32 drawn "
+        f"images to the validation part by {network.name} at 96 px. {describe_device(CPU)}, torch "
+        f"{torch.__version__}, Python {platform.python_version()} "
+        "(`benchmarks/training_length.py`).", "",
+        "| Class | Images | Steps | Views of each | Loss, training | Loss, validation | over its "
+        "lowest | KID | Copies |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for name, sizes in SIZES.items():
+        for n in sizes:
+            rows = looks_of(config, network, name, n)
+            lowest = rows["held_out_loss"].cummin()
+            for row, low in zip(rows.itertuples(), lowest, strict=True):
+                lines.append(
+                    f"| {name} | {n} | {row.step:,} | {row.step * batch / n:,.0f} | "
+                    f"{row.loss:.4f} | {row.held_out_loss:.4f} | "
+                    f"{100 * (row.held_out_loss / low - 1):+.0f} % | {row.kid:.2f} ± "
+                    f"{row.kid_error:.2f} | {100 * row.copies:.0f} % |"
+                )
+            print(lines[-1], flush=True)
+    write_text(given.out, "\n".join([*lines, ""]))
+
+
+if __name__ == "__main__":
+    main()
