@@ -27,7 +27,7 @@ from augment.solvers import SamplingConfig
 from augment.stepper import Stepper
 from terrabalance import __version__
 from terrabalance.checkpoint import drop_checkpoints, load_newest, save_checkpoint, write_tensors
-from terrabalance.device import supports_bf16
+from terrabalance.device import forget_peak_memory, peak_memory, supports_bf16
 from terrabalance.errors import BadInput, TrainingDiverged
 from terrabalance.files import mark_done, write_json
 from terrabalance.images import grid, write_png
@@ -104,6 +104,7 @@ class Training:
     def run(self, on_progress: Progress) -> None:
         """Train to the end, judging, previewing and saving at fixed step numbers."""
         began = time.monotonic() - self.elapsed_s
+        forget_peak_memory(self.device)
         with SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.step + 1) as board:
             while not self.is_over():
                 self.pending.append(self.stepper.advance())
@@ -142,7 +143,8 @@ class Training:
 
     def read_losses(self) -> tuple[float, float]:
         """Read the pending losses and gradient norms from the device; return their means."""
-        loss, norm = torch.tensor(self.pending).mean(0).tolist()
+        pairs = torch.stack([torch.stack(pair) for pair in self.pending])
+        loss, norm = pairs.cpu().mean(0).tolist()  # the one wait for the device
         self.pending.clear()
         return loss, norm
 
@@ -229,6 +231,7 @@ class Training:
             "chosen": choice and choice.card(),
             "n_rollbacks": self.stepper.n_halvings_of_rate,
             "seconds": round(self.elapsed_s, 1),
+            "peak_memory_bytes": peak_memory(self.device),
             "device": self.device.type,
             "precision": self.precision,
             "parameters": sum(p.numel() for p in self.stepper.network.parameters()),

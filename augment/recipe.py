@@ -11,6 +11,10 @@ from terrabalance.bands import RGB, Bands
 from terrabalance.settings import Settings
 
 
+# Settings of a training that do not decide what comes out of it, beyond rounding.
+NOT_RESULT = {"checkpoint_every", "compile", "preview_every"}
+
+
 class TrainingConfig(Settings):
     """How one class's generator is trained."""
 
@@ -66,6 +70,11 @@ class TrainingConfig(Settings):
     )
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto", description="auto: bf16 autocast where the device does it natively; never fp16"
+    )
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="the network by torch.compile, for a minute or two; auto: on cuda, where the "
+        "training is long enough to repay it",
     )
     preview_every: int = Field(500, ge=1, description="steps between two sample grids")
     checkpoint_every: int = Field(250, ge=1, description="steps between two checkpoints")

@@ -11,13 +11,14 @@ from denoising_diffusion_pytorch import GaussianDiffusion
 from torch import Tensor, nn
 
 from augment.batches import BatchSource
+from augment.compiling import compile_network, is_worth_compiling, stop_compiling
 from augment.condition import ask_for
 from augment.ema import LENGTHS, USUAL, Average, PowerAverage, WeightAverage
 from augment.generator import build_diffusion, load_weights
 from augment.objective import diffusion_loss
 from augment.rates import learning_rate_at
 from augment.recipe import Recipe
-from terrabalance.device import describe_device
+from terrabalance.device import describe_device, tuned_convolutions
 from terrabalance.errors import BadInput
 from terrabalance.images import describe_size
 from terrabalance.seeds import seed_for
@@ -51,6 +52,7 @@ class Stepper:
         self.device, self.precision = device, precision
         self.micro_batch = self.config.batch_size
         self.n_halvings_of_rate = 0
+        self.compiles = is_worth_compiling(recipe, device)
         self.begin()
         sides = images.shape[-2:]
         self.batches = BatchSource(
@@ -63,6 +65,7 @@ class Stepper:
             self.config.label_dropout if len(set(labels.tolist())) > 1 else 0.0,
             len(recipe.classes),
             key=(recipe.seed, "train", recipe.class_name),
+            device=device,
         )
 
     def begin(self) -> None:
@@ -81,6 +84,8 @@ class Stepper:
             self.network.parameters(), lr=self.config.learning_rate, betas=(0.9, 0.99), fused=True
         )
         self.step = 0
+        if self.compiles:
+            compile_network(self.network)
 
     def _averages(self) -> list[Average]:
         if self.config.ema_decay is None:
@@ -126,14 +131,18 @@ class Stepper:
         """Take one optimizer step; return the loss and the gradient norm, still on the device.
 
         Where the device's memory does not suffice, the batch is cut into parts whose gradients
-        are added up: the same step, only slower.
+        are added up: the same step, only slower. The host queues the work and never waits for
+        the device, so what is read from it here would cost the time to catch up.
         """
         while True:
             try:
-                loss = self._accumulate()
+                with tuned_convolutions():
+                    loss = self._accumulate()
                 break
             except torch.OutOfMemoryError as error:
                 self._halve(error)
+            except torch._dynamo.exc.TorchDynamoException as error:
+                self._stop_compiling(error)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.max_grad_norm)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(self.step)
@@ -153,7 +162,7 @@ class Stepper:
             for part in zip(
                 *(torch.split(field, self.micro_batch) for field in batch), strict=True
             ):
-                images, times, noise, labels = (p.to(self.device, non_blocking=True) for p in part)
+                images, times, noise, labels = part
                 if self.recipe.classes:
                     ask_for(self.network, labels)
                 bf16 = self.precision == "bf16"
@@ -181,3 +190,13 @@ class Stepper:
             "%s: out of memory, going on with %d images at once; the batch stays %d",
             self.recipe.title, self.micro_batch, self.config.batch_size,
         )  # fmt: skip
+
+    def _stop_compiling(self, error: Exception) -> None:
+        """Go on uncompiled where compiling fails, for want of a C compiler for example."""
+        if not self.compiles:
+            raise error
+        self.compiles = False
+        stop_compiling(self.network)
+        self.optimizer.zero_grad(set_to_none=True)
+        reason = " ".join(str(error).strip().splitlines()[:2])  # who raised, and what
+        log.warning("%s: going on uncompiled (%s)", self.recipe.title, reason)

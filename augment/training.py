@@ -17,7 +17,7 @@ from augment.evidence import HeldOut
 from augment.generator import WEIGHTS
 from augment.loop import Training, refuse_other, tidy
 from augment.plan import FEWEST_IMAGES
-from augment.recipe import Recipe
+from augment.recipe import NOT_RESULT, Recipe
 from terrabalance.errors import BadInput
 from terrabalance.files import done, fingerprint, sha256_of
 from terrabalance.progress import Progress, silent
@@ -80,7 +80,7 @@ def training_key(
     held_out: HeldOut | None = None,
 ) -> str:
     """Return the hash of all that decides a generator; the arguments are `train_generator`'s."""
-    loop = recipe.training.model_dump(exclude={"checkpoint_every", "preview_every"})
+    loop = recipe.training.model_dump(exclude=NOT_RESULT)
     content = _content(images)
     judged = None
     if held_out is not None:

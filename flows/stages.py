@@ -181,15 +181,16 @@ def _dataset_parts(config: RunConfig) -> tuple[Manifest, list[Manifest], dict[st
         "name": config.run_name,
         **({"notice": DRAWN_NOTICE} if config.drawn else {}),
         "seed": config.seed,
-        "generators": {folder.name: _card_without_time(folder) for folder in generators},
+        "generators": {folder.name: _card_of_result(folder) for folder in generators},
         "sampling": config.sampling.model_dump(),
     }
     return manifest, [read_manifest(path) for path in folders.values()], about
 
 
-def _card_without_time(generator: Path) -> dict[str, Any]:
+def _card_of_result(generator: Path) -> dict[str, Any]:
     """Return a generator's card less what differs between two trainings of the same result."""
-    return {key: value for key, value in read_card(generator).items() if key != "seconds"}
+    differs = {"seconds", "peak_memory_bytes"}
+    return {key: value for key, value in read_card(generator).items() if key not in differs}
 
 
 def classify_arm(config: RunConfig, arm: Arm, seed: int, on_progress: Progress = silent) -> Path:

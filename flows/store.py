@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from augment.plan import ClassJob
-from augment.recipe import TrainingConfig
+from augment.recipe import NOT_RESULT, TrainingConfig
 from augment.sources import Source
 from classifier.data import Arm, arm_rows, inputs_fingerprint
 from flows.config import RunConfig
@@ -79,7 +79,7 @@ def base_folder(config: RunConfig, manifest: Manifest) -> Path | None:
 def _recipe(
     config: RunConfig, manifest: Manifest, training: TrainingConfig, held_out: pd.DataFrame
 ) -> list[Any]:
-    loop = training.model_dump(exclude={"checkpoint_every", "preview_every"})
+    loop = training.model_dump(exclude=NOT_RESULT)
     judged = [list(held_out["sha256"]), config.fidelity.model_dump(mode="json")]
     bands = asdict(bands_of(config, manifest))
     judged = judged if training.looks else []

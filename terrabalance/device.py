@@ -1,12 +1,20 @@
-"""Choose the device and the precision that is safe on it."""
+"""Choose the device and the precision that is safe on it, move data to it, ask for its memory."""
 
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from terrabalance.errors import BadInput
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+
+# The rest is for weights and activations, which are what a batch is limited by.
+_SHARE_FOR_DATA = 1 / 8
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -43,3 +51,60 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type}, {torch.get_num_threads()} threads"
+
+
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy a tensor from the CPU to `device` without letting the host wait for the device.
+
+    From ordinary (pageable) memory a copy to a GPU may first wait for all that the GPU has to do;
+    from pinned memory it queues up like a kernel.
+    """
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def has_room_for_data(n_bytes: int, device: torch.device) -> bool:
+    """Say whether training data of `n_bytes` should lie on `device` for the whole of a training.
+
+    On a GPU it may take an eighth of the memory that is free now: 5,000 images of 256 px and 8
+    bit in 8 GB. Elsewhere the device's memory is the host's, where the data is already.
+    """
+    if device.type != "cuda":
+        return False
+    free, _ = torch.cuda.mem_get_info(device)
+    return n_bytes <= free * _SHARE_FOR_DATA
+
+
+@contextmanager
+def tuned_convolutions() -> Iterator[None]:
+    """Let cuDNN time its algorithms for every shape and keep the fastest; undone at the end.
+
+    The shapes of a training never change. Which algorithm wins may differ between two runs, and
+    with it the rounding.
+    """
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
+
+
+def forget_peak_memory(device: torch.device) -> None:
+    """Let `peak_memory` count from here on, on a GPU; a process's own peak stays."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory(device: torch.device) -> dict[str, int]:
+    """Return the most bytes that this process has held: on the host, and of tensors on a GPU.
+
+    Keys are `host` (resident memory) and, on CUDA, `cuda` (without the driver's own and what the
+    allocator keeps in reserve).
+    """
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = {"host": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
+    if device.type == "cuda":
+        peak["cuda"] = torch.cuda.max_memory_allocated(device)
+    return peak

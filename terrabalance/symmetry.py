@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from terrabalance.device import send
+
 N_SYMMETRIES = 8
 
 
@@ -25,10 +27,19 @@ def keep_shape(height: int, width: int) -> tuple[int, ...]:
 def random_symmetries(
     images: Tensor, generator: torch.Generator, among: Sequence[int] = range(N_SYMMETRIES)
 ) -> Tensor:
-    """Apply to each of (N, C, H, W) one of the symmetries `among`, drawn uniformly."""
-    draws = torch.randint(len(among), (len(images),), generator=generator).to(images.device)
-    out = torch.empty_like(images)
-    for place, which in enumerate(among):
-        chosen = draws == place
-        out[chosen] = apply_symmetry(images[chosen], which)
-    return out
+    """Apply to each of (N, C, H, W) one of the symmetries `among`, drawn uniformly.
+
+    One gather for the whole batch: to pick out the images of one symmetry after the other, the
+    host would have to wait for the device to count them.
+
+    Args:
+        images: of any dtype, on any device.
+        generator: on the CPU.
+        among: numbers of `apply_symmetry`.
+    """
+    draws = torch.randint(len(among), (len(images),), generator=generator)
+    height, width = images.shape[-2:]
+    pixels = torch.arange(height * width, device=images.device).reshape(height, width)
+    taken = torch.stack([apply_symmetry(pixels, which) for which in among]).flatten(1)
+    index = taken[send(draws, images.device)][:, None].expand(-1, images.shape[1], -1)
+    return images.flatten(2).gather(2, index).reshape(images.shape)
