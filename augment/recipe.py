@@ -10,7 +10,6 @@ from augment.generator import GeneratorConfig
 from terrabalance.bands import RGB, Bands
 from terrabalance.settings import Settings
 
-
 # Settings of a training that do not decide what comes out of it, beyond rounding.
 NOT_RESULT = {"checkpoint_every", "compile", "preview_every"}
 

@@ -58,12 +58,14 @@ def draw_batch(
         each = [torch.randn((diffusion.channels, *side), generator=draw) for draw in draws]
         return torch.stack(each).to(device)
 
+    n_calls = diffusion.num_timesteps if config.sampler == "ancestral" else config.steps
+    shown = np.linspace(0, n_calls, frames).round().astype(int).tolist()
     stages: list[Tensor] = []
     with torch.inference_mode():
-        for images in trajectory(diffusion, noise, config):
-            stages.append(images[:1])
-    kept = np.linspace(0, len(stages) - 1, frames).round().astype(int)
-    strip = torch.cat([stages[i] for i in kept]) if frames else images[:0]
+        for call, images in enumerate(trajectory(diffusion, noise, config)):
+            # A copy: a view would keep the whole batch of every call in memory.
+            stages += [images[:1].clone()] * shown.count(call)
+    strip = torch.cat(stages) if frames else images[:0]
     return to_levels(images, level_type), to_levels(strip, level_type)
 
 

@@ -39,7 +39,7 @@ def plan(config: "RunConfig") -> None:
     The cost of the generators comes from a few steps measured on this machine. The plan is saved as
     `reports/<run>/plan.json`.
 
-    Example: `terrabalance plan aid.zip --preset gpu --target median --set plan.max_per_real=5`
+    Example: `terrabalance plan aid.zip --preset 8gb --target median --set plan.max_per_real=5`
     """
     from flows import stages
     from terrabalance.files import read_json
@@ -140,7 +140,7 @@ def run(config: "RunConfig") -> None:
     PREFECT_API_URL names). Stopped at any moment, the same command goes on where it was. Ends
     with the verdict and the path of the report.
 
-    Example: `terrabalance run aid.zip --preset gpu --classes Mountain,Church --target 80%`
+    Example: `terrabalance run aid.zip --preset 8gb --classes Mountain,Church --target 80%`
     """
     from flows.console import print_verdict
 

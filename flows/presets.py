@@ -2,7 +2,11 @@
 
 from typing import Any, Literal
 
-PresetName = Literal["demo", "cpu", "gpu", "tutorial"]
+PresetName = Literal["demo", "cpu", "8gb", "24gb", "datacenter", "tutorial"]
+
+_PRETRAINED = {
+    "model": "resnet50", "pretrained": True, "image_size": 224, "steps": 3000, "batch_size": 64,
+}  # fmt: skip
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Minutes on two cores, for the drawn scenes of `terrabalance demo`.
@@ -47,19 +51,31 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
         "fidelity": {"model": "baseline"},
     },
-    # One GPU: 64 px, every minority class.
-    "gpu": {
-        "generator": {"image_size": 64, "dim": 64},
-        "base": {"steps": 20_000, "batch_size": 32},
-        "training": {"steps": 5_000, "batch_size": 32, "learning_rate": 1e-4},
+    # One GPU, every minority class. Batches leave room for the driver, the images and for cards
+    # without bf16; what they take is in docs/benchmarks/memory.md.
+    "8gb": {
+        "generator": {"image_size": 128, "dim": 64},
+        "base": {"steps": 20_000, "batch_size": 8, "accumulate": 2},
+        "training": {"steps": 5_000, "batch_size": 8, "accumulate": 2, "learning_rate": 1e-4},
+        "classifier": _PRETRAINED,
+    },
+    "24gb": {
+        "generator": {"image_size": 256, "dim": 64},
+        "base": {"steps": 20_000, "batch_size": 8, "accumulate": 2},
+        "training": {"steps": 5_000, "batch_size": 8, "accumulate": 2, "learning_rate": 1e-4},
+        "classifier": _PRETRAINED,
+    },
+    # 80 GB and more: as 24gb, four times as long.
+    "datacenter": {
+        "generator": {"image_size": 256, "dim": 64},
+        "base": {"steps": 40_000, "batch_size": 32},
+        "training": {"steps": 10_000, "batch_size": 32, "learning_rate": 1e-4},
         "sampling": {"batch_size": 128},
-        "classifier": {
-            "model": "resnet50", "pretrained": True, "image_size": 224, "steps": 3000,
-            "batch_size": 64,
-        },
+        "classifier": _PRETRAINED,
     },
     # The settings of the tutorial that terrabalance grew out of, for one class at 256 px. Its
-    # version of denoising_diffusion_pytorch predicted the noise under the cosine schedule.
+    # version of denoising_diffusion_pytorch predicted the noise under the cosine schedule. In 8 GB
+    # its batches of 10 are cut by themselves, and 16 images at once can be drawn.
     "tutorial": {
         "strategy": "scratch",
         "generator": {
@@ -72,11 +88,8 @@ PRESETS: dict[str, dict[str, Any]] = {
             "symmetries": "flip",
             "precision": "fp32", "preview_every": 1000, "checkpoint_every": 1000,
         },
-        "sampling": {"sampler": "ancestral", "batch_size": 36},
-        "classifier": {
-            "model": "resnet50", "pretrained": True, "image_size": 224, "steps": 3000,
-            "batch_size": 64,
-        },
+        "sampling": {"sampler": "ancestral", "batch_size": 16},
+        "classifier": _PRETRAINED,
     },
 }  # fmt: skip
 

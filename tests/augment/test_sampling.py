@@ -3,11 +3,12 @@ import pytest
 import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from augment.generator import GeneratorConfig, build_diffusion
 from augment.recipe import Recipe, TrainingConfig
 from augment.sampling import draw_batch, sample_class
-from augment.solvers import SamplingConfig
+from augment.solvers import SamplingConfig, trajectory
 from augment.training import train_generator
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import sha256_of
@@ -66,6 +67,22 @@ def test_an_image_is_the_same_however_the_batches_fall(diffusion, cpu):
         apart = [draw_batch(diffusion, part, config, cpu)[0] for part in (seeds[:3], seeds[3:])]
         difference = np.abs(together.astype(int) - np.concatenate(apart).astype(int))
         assert difference.max() <= 1
+
+
+@pytest.mark.parametrize("sampler", ["dpm++", "ddim", "ancestral"])
+def test_the_strip_costs_no_more_memory_than_its_frames(diffusion, cpu, monkeypatch, sampler):
+    batches: list[StorageWeakRef] = []
+
+    def watched(*arguments):
+        for images in trajectory(*arguments):
+            batches.append(StorageWeakRef(images.untyped_storage()))
+            yield images
+            assert sum(not batch.expired() for batch in batches) <= 4
+
+    monkeypatch.setattr("augment.sampling.trajectory", watched)
+    config = SamplingConfig(sampler=sampler, steps=12)
+    _, strip = draw_batch(diffusion, [1, 2], config, cpu, frames=3)
+    assert len(batches) == (21 if sampler == "ancestral" else 13) and len(strip) == 3
 
 
 def test_strip_goes_from_noise_to_the_first_image(diffusion, cpu):

@@ -21,6 +21,15 @@ def test_the_tutorial_preset_has_the_tutorials_hyper_parameters(tmp_path):
     assert training.precision == "fp32" and training.preview_every == 1000
 
 
+def test_presets_of_larger_gpus_see_no_fewer_pixels_at_once(tmp_path):
+    at_once = []
+    for preset in ("8gb", "24gb", "datacenter"):
+        config = RunConfig(data=tmp_path, preset=preset)
+        at_once.append(config.training.batch_size * config.generator.image_size**2)
+        assert config.plan.rarest is None and config.classifier.pretrained
+    assert at_once == sorted(set(at_once))
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_is_valid(preset, tmp_path):
     RunConfig(data=tmp_path, preset=preset)

@@ -1,0 +1,76 @@
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from augment.batches import BatchSource
+from augment.generator import GeneratorConfig, read_card
+from augment.recipe import Recipe, TrainingConfig
+from augment.stepper import Stepper
+from augment.training import train_generator
+
+TINY = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+def stepper_of(squares: np.ndarray, device: torch.device, **training: object) -> Stepper:
+    loop = TrainingConfig(steps=12, batch_size=4, **training)
+    labels = np.arange(len(squares)) % 3
+    return Stepper(squares, labels, Recipe("Pond", TINY, loop, seed=1), device, "fp32")
+
+
+def source_on(squares: np.ndarray, device: torch.device) -> BatchSource:
+    labels = np.arange(len(squares)) % 3
+    return BatchSource(squares, labels, 5, range(8), 20, 0.5, 3, ("k",), device)
+
+
+def test_a_step_never_asks_what_the_tensors_hold(squares, cpu):
+    """On a GPU each question (a boolean mask, `item`) is a wait; tensors without contents raise."""
+    stay = patch.object(torch.nn.Module, "to", lambda module, *_, **__: module)
+    with stay, FakeTensorMode(allow_non_fake_inputs=True):
+        stepper = stepper_of(squares, cpu, accumulate=2)
+        for _ in range(2):
+            loss, norm = stepper.advance()
+    assert loss.shape == norm.shape == () and stepper.step == 2
+
+
+@pytest.mark.gpu
+@on_gpu
+@pytest.mark.parametrize("compiled", ["on", "off"])
+def test_training_runs_on_the_gpu(squares, tmp_path, compiled):
+    loop = TrainingConfig(steps=12, batch_size=4, compile=compiled)
+    recipe = Recipe("Pond", TINY, loop, seed=1)
+    card = read_card(train_generator(squares, recipe, tmp_path, torch.device("cuda")))
+    assert card["device"] == "cuda" and card["peak_memory_bytes"]["cuda"] > 0
+
+
+@pytest.mark.gpu
+@on_gpu
+def test_a_step_never_waits_for_the_gpu(squares):
+    stepper = stepper_of(squares, torch.device("cuda"))
+    stepper.advance()  # the first may: cuDNN is set up
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        stepper.advance()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.gpu
+@on_gpu
+def test_batches_are_the_same_whether_the_images_lie_on_the_gpu_or_not(squares, monkeypatch):
+    gpu = torch.device("cuda")
+    there = source_on(squares, gpu)
+    monkeypatch.setattr("augment.batches.has_room_for_data", lambda *_: False)
+    for left, right in zip(there[3], source_on(squares, gpu)[3], strict=True):
+        assert left.device.type == "cuda" and torch.equal(left, right)
+
+
+@pytest.mark.gpu
+@on_gpu
+def test_a_gpu_gets_the_images_that_the_cpu_gets(squares, cpu):
+    ours, theirs = source_on(squares, cpu)[3], source_on(squares, torch.device("cuda"))[3]
+    torch.testing.assert_close(theirs.images.cpu(), ours.images)
+    assert torch.equal(theirs.times.cpu(), ours.times)
