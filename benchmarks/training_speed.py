@@ -1,10 +1,14 @@
 """Training throughput against upstream's `Trainer`: same network, same batch, same images.
 
-    python benchmarks/training_speed.py docs/benchmarks/training_speed.md
+    python benchmarks/training_speed.py docs/benchmarks/training_speed.md --profile
+    python benchmarks/training_speed.py out.md --sides 64 128 256     # on a GPU
 
 The two alternate in one process, so that both see the same machine; the median of several rounds
 is told, as images a second and as a ratio. Upstream runs as its `Trainer` does by default (fp32);
 ours in the precision that it chooses by itself. Set-up and the first steps are not counted.
+
+Beside it stands the floor: the FLOPs of the network, forward and backward, over the rate of a large
+matrix product measured in the same run. No loop that computes this network can be faster.
 """
 
 import argparse
@@ -12,11 +16,16 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from denoising_diffusion_pytorch import Trainer
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
 
 from augment.generator import GeneratorConfig, build_diffusion
 from augment.loop import Training
@@ -25,7 +34,8 @@ from terrabalance.device import describe_device, pick_device
 from terrabalance.files import write_text
 from terrabalance.images import write_png
 
-BATCH, N_IMAGES, WARM_UP, ROUNDS = 16, 128, 3, 5
+BATCH, N_IMAGES, WARM_UP, ROUNDS, N_OPERATORS = 16, 128, 3, 5, 10
+MATRIX_SIDE = {"cpu": 2048, "cuda": 8192}
 
 
 def pictures(side_px: int) -> np.ndarray:
@@ -33,16 +43,23 @@ def pictures(side_px: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (N_IMAGES, 3, side_px, side_px), np.uint8)
 
 
-def ours(config: GeneratorConfig, images: np.ndarray, folder: Path) -> Callable[[int], None]:
-    """Return a function that takes some steps of our loop and waits for the device."""
-    recipe = Recipe("speed", config, TrainingConfig(batch_size=BATCH), seed=0)
-    training = Training(images, recipe, folder, pick_device("auto"))
+def network_of(side_px: int, device: torch.device) -> GeneratorConfig:
+    """Return the network to measure: a small one on a CPU, the tutorial's on a GPU."""
+    if device.type == "cpu":
+        return GeneratorConfig(image_size=side_px, dim=32, dim_mults=(1, 2, 4))
+    return GeneratorConfig(image_size=side_px)
 
-    def steps(n: int) -> None:
-        losses = [training.stepper.advance()[0] for _ in range(n)]
-        torch.stack(losses).tolist()
 
-    return steps
+def training_of(config: GeneratorConfig, images: np.ndarray, folder: Path, mode: str) -> Training:
+    """Return our training, with `training.compile=mode`."""
+    loop = TrainingConfig(batch_size=BATCH, compile=mode)
+    return Training(images, Recipe("speed", config, loop, seed=0), folder, pick_device("auto"))
+
+
+def take(training: Training, n: int) -> None:
+    """Take some steps of our loop and wait for the device."""
+    losses = [training.stepper.advance()[0] for _ in range(n)]
+    torch.stack(losses).tolist()
 
 
 def upstreams(config: GeneratorConfig, images: np.ndarray, folder: Path) -> Callable[[int], None]:
@@ -62,19 +79,78 @@ def upstreams(config: GeneratorConfig, images: np.ndarray, folder: Path) -> Call
     return steps
 
 
-def rates(config: GeneratorConfig, steps: int) -> tuple[float, float]:
+def rates(training: Training, theirs: Callable[[int], None], steps: int) -> tuple[float, float]:
     """Return images a second of ours and of upstream's, the medians of alternating rounds."""
-    images, measured = pictures(config.image_size), []
-    with tempfile.TemporaryDirectory() as folder:
-        loops = [make(config, images, Path(folder)) for make in (ours, upstreams)]
+    measured = []
+    loops = (partial(take, training), theirs)
+    for loop in loops:
+        loop(WARM_UP)
+    for _ in range(ROUNDS):
         for loop in loops:
-            loop(WARM_UP)
-        for _ in range(ROUNDS):
-            for loop in loops:
-                began = time.perf_counter()
-                loop(steps)
-                measured.append(BATCH * steps / (time.perf_counter() - began))
+            began = time.perf_counter()
+            loop(steps)
+            measured.append(BATCH * steps / (time.perf_counter() - began))
     return float(np.median(measured[::2])), float(np.median(measured[1::2]))
+
+
+def flops_an_image(config: GeneratorConfig) -> int:
+    """Return the FLOPs of a forward and backward pass of one image; two a multiply-add."""
+    side = config.image_size
+    with FakeTensorMode():  # counts shapes, computes nothing
+        network = build_diffusion(config).model
+        with FlopCounterMode(display=False) as counter:
+            network(
+                torch.empty(1, 3, side, side), torch.zeros(1, dtype=torch.long)
+            ).sum().backward()
+    return int(counter.get_total_flops())
+
+
+def matrix_rate(device: torch.device, precision: str) -> float:
+    """Return the FLOPs a second of the best of several large matrix products."""
+    side, dtype = MATRIX_SIDE[device.type], {"bf16": torch.bfloat16, "fp32": torch.float32}
+    left, right = torch.randn(2, side, side, device=device, dtype=dtype[precision])
+    times = []
+    for _ in range(WARM_UP + ROUNDS):
+        began = time.perf_counter()
+        (left @ right)[0, 0].item()  # waits for the device
+        times.append(time.perf_counter() - began)
+    return 2 * side**3 / min(times)
+
+
+def operators(training: Training, steps: int) -> list[str]:
+    """Return a table of the operators (on a GPU: kernels) that take most of the time of a step."""
+    on_gpu = training.device.type == "cuda"
+    activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_gpu
+    with profile(activities=activities) as record:
+        take(training, steps)
+    kind = DeviceType.CUDA if on_gpu else DeviceType.CPU
+    events = [event for event in record.key_averages() if event.device_type == kind]
+    spent = "self_device_time_total" if on_gpu else "self_cpu_time_total"
+    events.sort(key=lambda event: getattr(event, spent), reverse=True)
+    total = sum(getattr(event, spent) for event in events)
+    lines = ["| Operator | share of the time | calls a step |", "|---|---|---|"]
+    for event in events[:N_OPERATORS]:
+        share = getattr(event, spent) / total
+        lines.append(f"| `{event.key[:60]}` | {share:.0%} | {event.count / steps:.0f} |")
+    return lines
+
+
+def compare(side: int, given: argparse.Namespace, device: torch.device) -> tuple[str, list[str]]:
+    """Return the row of one size, and its profile where that is asked for."""
+    config = network_of(side, device)
+    with tempfile.TemporaryDirectory() as folder:
+        images = pictures(side)
+        training = training_of(config, images, Path(folder), given.compile)
+        theirs = upstreams(config, images, Path(folder))
+        mine, upstream = rates(training, theirs, given.steps)
+        profiled = operators(training, given.steps) if given.profile else []
+    flops = flops_an_image(config)
+    floor = matrix_rate(device, training.precision) / flops
+    row = (
+        f"| {side} | {upstream:.1f} | {mine:.1f} | {mine / upstream:.2f} | {flops / 1e9:.1f} "
+        f"| {floor:.1f} | {mine / floor:.0%} |"
+    )
+    return row, profiled
 
 
 def main() -> None:
@@ -83,21 +159,29 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--sides", type=int, nargs="+", default=[32, 64])
     parser.add_argument("--steps", type=int, default=10, help="a round")
+    parser.add_argument("--compile", choices=("auto", "on", "off"), default="auto")
+    parser.add_argument("--profile", action="store_true", help="of our loop, at the last side")
     given = parser.parse_args()
-    device = describe_device(pick_device("auto"))
+    device = pick_device("auto")
+    small = network_of(given.sides[0], device)
     lines = [
         "# Training throughput", "",
-        f"U-Net of dim 32 (1, 2, 4), batches of {BATCH}, on {device}; "
-        f"torch {torch.__version__}, Python {platform.python_version()}. Images a second, median "
-        f"of {ROUNDS} alternating rounds of {given.steps} steps (`benchmarks/training_speed.py`).",
-        "", "| Side, px | upstream's `Trainer` | terrabalance | ratio |", "|---|---|---|---|",
+        f"U-Net of dim {small.dim} {small.dim_mults}, batches of {BATCH}, on "
+        f"{describe_device(device)}; torch {torch.__version__}, Python "
+        f"{platform.python_version()}. Images a second, median of {ROUNDS} alternating rounds of "
+        f"{given.steps} steps (`benchmarks/training_speed.py`). The floor is the network's FLOPs "
+        "over the rate of a large matrix product in the same run and precision.", "",
+        "| Side, px | upstream's `Trainer` | terrabalance | ratio | GFLOP an image | floor "
+        "| share of the floor |", "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
+    profiled: list[str] = []
     for side in given.sides:
-        config = GeneratorConfig(image_size=side, dim=32, dim_mults=(1, 2, 4))
-        mine, theirs = rates(config, given.steps)
-        lines.append(f"| {side} | {theirs:.1f} | {mine:.1f} | {mine / theirs:.2f} |")
-        print(lines[-1], flush=True)
-    write_text(given.out, "\n".join([*lines, ""]))
+        row, profiled = compare(side, given, device)
+        lines.append(row)
+        print(row, flush=True)
+    if profiled:
+        lines += ["", f"Where a step of terrabalance at {given.sides[-1]} px spends its time:", ""]
+    write_text(given.out, "\n".join([*lines, *profiled, ""]))
 
 
 if __name__ == "__main__":
