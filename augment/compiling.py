@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from augment.recipe import Recipe
+from terrabalance.images import height_width
 
 # An estimate, as no GPU was at hand: compiling takes about 90 s and saves a fifth of a step, so it
 # is repaid after some eight minutes, in which 100 TFLOP/s train the U-Net of dim 64 on this many
@@ -16,10 +17,10 @@ def is_worth_compiling(recipe: Recipe, device: torch.device) -> bool:
 
     On a CPU never of itself: there it took 70 s and then saved 3 % of a step.
     """
-    training, side = recipe.training, recipe.generator.image_size
+    training, (height, width) = recipe.training, height_width(recipe.generator.image_size)
     if training.compile != "auto":
         return training.compile == "on"
-    pixels = training.steps * training.batch_size * training.accumulate * side**2
+    pixels = training.steps * training.batch_size * training.accumulate * height * width
     return device.type == "cuda" and pixels >= _REPAID_AFTER_PIXELS
 
 

@@ -25,6 +25,7 @@ from terrabalance.seeds import generator_for, seed_for
 FEWEST = 2  # held-out images, for a loss
 _FEWEST_FEATURES = 20  # likewise, for KID: of fewer its error hides what it is to tell apart
 _IMAGES = 32  # of each kind that a look takes
+_AT_ONCE = 8  # of them: at 256 px 32 would take more memory than the training that they look at
 _NOISES = 4  # on each of them
 _DRAWING = 10  # network calls for each drawn image; KID at 10 and at 20 is the same
 CALLS = _IMAGES * (_DRAWING + 2 * _NOISES)  # network calls of a look, one image each
@@ -117,22 +118,25 @@ class Witness:
         draw, total = generator_for(*self._key, "noise"), 0.0
         for part in range(_NOISES):
             share = (part + torch.rand(len(images), generator=draw)) / _NOISES
-            times = (share * diffusion.num_timesteps).long().to(self._device)
-            noise = torch.randn(images.shape, generator=draw).to(self._device)
-            self._tell(diffusion, labels)
-            with torch.inference_mode():
-                total += diffusion_loss(
-                    diffusion, images.to(self._device), times, noise, "l2"
-                ).item()
+            times = (share * diffusion.num_timesteps).long()
+            noise = torch.randn(images.shape, generator=draw)
+            for block in torch.split(torch.arange(len(images)), _AT_ONCE):
+                self._tell(diffusion, labels[block])
+                clean, asked, added = (x[block].to(self._device) for x in (images, times, noise))
+                with torch.inference_mode():
+                    loss = diffusion_loss(diffusion, clean, asked, added, "l2")
+                total += loss.item() * len(block) / len(images)
         return total / _NOISES
 
     def _draw(self, diffusion: GaussianDiffusion) -> np.ndarray:
-        seeds = [seed_for(*self._key, "image", index) for index in range(_IMAGES)]
-        labels = self._unknown[1]
-        self._tell(diffusion, labels[torch.arange(_IMAGES) % len(labels)])
-        steps = min(_DRAWING, diffusion.num_timesteps)
-        config = SamplingConfig(steps=steps, batch_size=_IMAGES)
-        return draw_batch(diffusion, seeds, config, self._device, self._images.dtype)[0]
+        labels, drawn = self._unknown[1], []
+        config = SamplingConfig(steps=min(_DRAWING, diffusion.num_timesteps), batch_size=_AT_ONCE)
+        for block in torch.split(torch.arange(_IMAGES), _AT_ONCE):
+            seeds = [seed_for(*self._key, "image", index) for index in block.tolist()]
+            self._tell(diffusion, labels[block % len(labels)])
+            images, _ = draw_batch(diffusion, seeds, config, self._device, self._images.dtype)
+            drawn.append(images)
+        return np.concatenate(drawn)
 
     def _tell(self, diffusion: GaussianDiffusion, labels: Tensor) -> None:
         if self._told:

@@ -2,30 +2,30 @@
 
     python benchmarks/memory.py docs/benchmarks/memory.md
 
-The estimate runs the real loop on tensors that have shapes and no contents (FakeTensorMode) while
-torch's MemTracker adds up what is alive: a whole optimizer step with its averages, and network
-calls of sampling. It first tests itself against a real step on the CPU.
+The estimate runs the real loop on the CPU with batches of two and of three images, in the dtypes
+that CUDA would take, while torch's MemTracker adds up what is alive: a whole optimizer step with
+its averages, and a network call of sampling. A larger batch takes as much more per image. It first
+tests itself against torch's profiler, and its straight line against a batch of eight.
 """
 
 import argparse
+import math
 import platform
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from denoising_diffusion_pytorch import GaussianDiffusion
-from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch import nn
 from torch.distributed._tools.mem_tracker import MemTracker
 from torch.overrides import TorchFunctionMode
 from torch.profiler import ProfilerActivity, profile
 
+from augment.ema import LENGTHS
 from augment.generator import GeneratorConfig, build_diffusion
 from augment.recipe import Recipe, TrainingConfig
 from augment.solvers import SamplingConfig, trajectory
@@ -35,8 +35,10 @@ from flows.presets import PRESETS
 from flows.training import MOST_BASE_IMAGES
 from terrabalance.device import describe_device, peak_memory, pick_device
 from terrabalance.files import write_text
+from terrabalance.images import describe_size, height_width
 
 CPU, GIB = torch.device("cpu"), 2**30
+SMALL = (2, 3)  # images at once in what is run for the estimate
 
 
 @dataclass(frozen=True)
@@ -69,18 +71,10 @@ class AsOnCuda(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-@contextmanager
-def pretended() -> Iterator[None]:
-    """Tensors without contents, of the dtypes that they have on CUDA."""
-    stay = patch.object(nn.Module, "to", lambda module, *_, **__: module)  # fails on fake weights
-    with stay, FakeTensorMode(allow_non_fake_inputs=True), AsOnCuda():
-        yield
-
-
 def stepper_of(load: Load, device: torch.device) -> Stepper:
     """Return a training of a few blank images that has taken its first step."""
-    side = load.generator.image_size
-    blank, labels = np.zeros((4, 3, side, side), np.uint8), np.zeros(4, np.int64)
+    shape = (4, 3, *height_width(load.generator.image_size))
+    blank, labels = np.zeros(shape, np.uint8), np.zeros(4, np.int64)
     loop = load.training.model_copy(update={"compile": "off"})
     recipe = Recipe("memory", load.generator, loop, seed=0)
     stepper = Stepper(blank, labels, recipe, device, load.precision)
@@ -88,19 +82,23 @@ def stepper_of(load: Load, device: torch.device) -> Stepper:
     return stepper
 
 
+def networks(stepper: Stepper) -> list[nn.Module]:
+    """Return the trained network and its averages."""
+    return [stepper.network, *(average.network for average in stepper.averages)]
+
+
 def state_bytes(stepper: Stepper) -> int:
-    """Return the bytes of weights, average and Adam's state."""
-    modules = (stepper.network, stepper.average.network)
-    tensors = [p for module in modules for p in module.parameters()]
+    """Return the bytes of weights, averages and Adam's state."""
+    tensors = [p for network in networks(stepper) for p in network.parameters()]
     tensors += [t for state in stepper.optimizer.state.values() for t in state.values()]
     return sum(tensor.nbytes for tensor in tensors)
 
 
 def tracked(work: Callable[[], Any], *external: Any) -> int:
-    """Return the peak bytes of pretended work, with what was there before."""
+    """Return the peak bytes of work on the CPU, with what was there before."""
     tracker = MemTracker()
     tracker.track_external(*external)
-    with tracker:
+    with tracker, AsOnCuda():
         work()
     return int(tracker.get_tracker_snapshot("peak")[CPU]["Total"])
 
@@ -108,27 +106,46 @@ def tracked(work: Callable[[], Any], *external: Any) -> int:
 @torch.no_grad()
 def draw(load: Load, diffusion: GaussianDiffusion, device: torch.device) -> None:
     """Make the first network call of drawing a batch; each holds as much as the next."""
-    side = load.generator.image_size
-    shape = (load.sampling.batch_size, diffusion.channels, side, side)
+    sides = height_width(load.generator.image_size)
+    shape = (load.sampling.batch_size, diffusion.channels, *sides)
     every = load.sampling.model_copy(update={"sampler": "ancestral"})
     images = trajectory(diffusion, lambda: torch.randn(shape, device=device), every)
     next(images), next(images)
 
 
+def trained(load: Load) -> int:
+    """Return the peak bytes of an optimizer step."""
+    # MemTracker follows one forward pass: the last, which finds gradients of those before it.
+    once = load.training.model_copy(update={"accumulate": 1})
+    stepper = stepper_of(replace(load, training=once), CPU)
+    if load.training.accumulate > 1:
+        for parameter in stepper.network.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+    return tracked(stepper.advance, *networks(stepper), stepper.optimizer)
+
+
+def drawn(load: Load) -> int:
+    """Return the peak bytes of sampling a batch."""
+    diffusion = build_diffusion(load.generator).eval()
+    return tracked(lambda: draw(load, diffusion, CPU), diffusion)
+
+
+def with_batch(load: Load, n_images: int) -> Load:
+    """Return the load with other batches."""
+    size = {"batch_size": n_images}
+    training = load.training.model_copy(update=size)
+    return replace(load, training=training, sampling=load.sampling.model_copy(update=size))
+
+
 def estimate(load: Load) -> tuple[int, int]:
     """Return the peak bytes of a training step and of sampling a batch."""
-    with pretended():
-        # MemTracker follows one forward pass: the last, which finds gradients of those before it.
-        once = load.training.model_copy(update={"accumulate": 1})
-        stepper = stepper_of(replace(load, training=once), CPU)
-        if load.training.accumulate > 1:
-            for parameter in stepper.network.parameters():
-                parameter.grad = torch.zeros_like(parameter)
-        held = (stepper.network, stepper.average.network, stepper.optimizer)
-        training = tracked(stepper.advance, *held)
-    with pretended():
-        diffusion = build_diffusion(load.generator).eval()
-        return training, tracked(lambda: draw(load, diffusion, CPU), diffusion)
+    peaks = []
+    for work, n_images in (
+        (trained, load.training.batch_size), (drawn, load.sampling.batch_size)
+    ):  # fmt: skip
+        few, more = (work(with_batch(load, n)) for n in SMALL)
+        peaks.append(few + (n_images - SMALL[0]) * (more - few))
+    return peaks[0], peaks[1]
 
 
 def measure(load: Load, device: torch.device) -> tuple[int, int]:
@@ -154,29 +171,6 @@ def profiled_step(load: Load) -> int:
     return state_bytes(stepper) + int(np.cumsum(changes).max())
 
 
-def saved_bytes(config: GeneratorConfig, device: str) -> int:
-    """Return what a forward pass in bf16 keeps for the backward pass, on tensors of a device."""
-    kept: dict[int, int] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        kept[storage._cdata] = storage.nbytes()
-        return tensor
-
-    side = config.image_size
-    torch.set_autocast_enabled(device, True)  # `autocast` refuses cuda where there is none
-    torch.set_autocast_dtype(device, torch.bfloat16)
-    try:
-        with pretended(), torch.device(device):
-            network = build_diffusion(config).model
-            with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-                predicted = network(torch.empty(2, 3, side, side), torch.empty(2))
-            return sum(kept.values()) + predicted.nbytes
-    finally:
-        torch.set_autocast_enabled(device, False)
-        torch.clear_autocast_cache()
-
-
 def loads() -> Iterator[Load]:
     """Yield every preset for a GPU, in each precision that a card may choose for it."""
     for preset in PRESETS:
@@ -198,17 +192,20 @@ def loads() -> Iterator[Load]:
 
 def host_bytes(load: Load, own: int) -> int:
     """Return the estimated host memory: `own` of the process, images, a checkpoint being read."""
-    images = MOST_BASE_IMAGES * 3 * load.generator.image_size**2
+    images = MOST_BASE_IMAGES * 3 * math.prod(height_width(load.generator.image_size))
     network = build_diffusion(load.generator).model
-    checkpoint = 4 * sum(p.nbytes for p in network.parameters())  # weights, average, two moments
+    n_averages = len(LENGTHS) if load.training.ema_decay is None else 1
+    n_copies = 1 + n_averages + 2  # weights, averages, Adam's two moments
+    checkpoint = n_copies * sum(parameter.nbytes for parameter in network.parameters())
     return own + images + checkpoint
 
 
 def row(load: Load, peaks: tuple[int, int], host: int) -> str:
     """Return a line of the table."""
     training, drawing = (f"{peak / GIB:.1f}" for peak in peaks)
+    size = describe_size(load.generator.image_size)
     return (
-        f"| `{load.preset}` | {load.generator.image_size} | {load.training.batch_size} | "
+        f"| `{load.preset}` | {size} | {load.training.batch_size} | "
         f"{load.precision} | {training} | {load.sampling.batch_size} | {drawing} | "
         f"{host / GIB:.1f} |"
     )
@@ -216,22 +213,22 @@ def row(load: Load, peaks: tuple[int, int], host: int) -> str:
 
 def method() -> list[str]:
     """Say how the estimate is made and how far it can be trusted, after testing it."""
-    small = GeneratorConfig(image_size=64)
-    load = Load("", small, TrainingConfig(batch_size=4, accumulate=2), SamplingConfig(), "fp32")
-    estimated, profiled = estimate(load)[0], profiled_step(load)
-    on_cpu, on_cuda = saved_bytes(small, "cpu"), saved_bytes(small, "cuda")
+    generator, training = GeneratorConfig(image_size=64), TrainingConfig(batch_size=8)
+    load = Load("", generator, training, SamplingConfig(batch_size=8), "fp32")
+    line, whole, profiled = (peak / 2**20 for peak in (
+        estimate(load)[0], trained(load), profiled_step(load)
+    ))  # fmt: skip
     return [
         "**Estimated, not measured on a GPU.** A whole optimizer step (weights, gradients, "
-        "activations, Adam's state, the average) and a network call of sampling are run on tensors "
-        "without contents, and what is alive is added up. Come on top: the driver's context "
-        "(about 0.5 GiB), cuDNN's workspaces, what the allocator loses to fragments, and the "
-        "training images where they take no more than an eighth of the free memory. "
-        "`torch.compile` is not traced.", "",
-        f"Test of the method at 64 px in fp32: {estimated / 2**20:,.1f} MiB estimated, "
-        f"{profiled / 2**20:,.1f} MiB seen by torch's profiler in a real step on the CPU. In bf16 "
-        f"the forward pass keeps {on_cpu / 2**20:,.1f} MiB for the backward pass in the estimate "
-        f"and {on_cuda / 2**20:,.1f} MiB by CUDA's own autocast rules.",
-    ]  # fmt: skip
+        "activations, Adam's state, the averages) and a network call of sampling are run on the "
+        "CPU with two and with three images at once, what is alive is added up, and a straight "
+        "line is drawn to the batch of the preset. Come on top: the driver's context (about 0.5 "
+        "GiB), cuDNN's workspaces, what the allocator loses to fragments, and the training images "
+        "where they take no more than an eighth of the free memory. `torch.compile` is not traced.",
+        "",
+        f"Test of the method with a batch of 8 at 64 px in fp32: {line:,.0f} MiB on the line, "
+        f"{whole:,.0f} MiB added up, {profiled:,.0f} MiB seen by torch's profiler.",
+    ]
 
 
 def main() -> None:
@@ -246,7 +243,7 @@ def main() -> None:
         f"torch {torch.__version__}, Python {platform.python_version()} (`benchmarks/memory.py`). "
         "Peaks in GiB. The host's is an estimate: torch itself, the most images that a base is "
         f"trained on ({MOST_BASE_IMAGES:,}), and a checkpoint being read.", "",
-        "| Preset | Side, px | Images at once | Precision | Training | Drawn at once | Drawing "
+        "| Preset | Images | Images at once | Precision | Training | Drawn at once | Drawing "
         "| Host |", "|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for load in loads():

@@ -12,6 +12,7 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -68,14 +69,13 @@ def measure(diffusion: GaussianDiffusion, real: np.ndarray, embed: Embed) -> lis
         points.append(Point(sampler, calls, kernel_distance(real, embed(images)), rate))
         print(points[-1], flush=True)
 
+    def ours(config: SamplingConfig) -> np.ndarray:
+        return draw_batch(diffusion, range(N_IMAGES), config, device)[0]
+
     for sampler, all_calls in CALLS.items():
         for calls in all_calls:
             config = SamplingConfig(sampler=sampler, steps=calls)
-            point(
-                sampler,
-                calls,
-                lambda c=config: draw_batch(diffusion, range(N_IMAGES), c, device)[0],
-            )
+            point(sampler, calls, partial(ours, config))
     point("upstream", diffusion.num_timesteps, lambda: upstream(diffusion))
     return points
 

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from denoising_diffusion_pytorch import Trainer
-from training_speed import BATCH, rates
+from training_speed import BATCH, pictures, rates, training_of, upstreams
 
 from augment.fidelity import Estimate, kernel_distance
-from augment.generator import build_diffusion, load_generator
+from augment.generator import GeneratorConfig, build_diffusion, load_generator
 from augment.recipe import Recipe, TrainingConfig
 from augment.sampling import draw_batch
 from augment.solvers import SamplingConfig
@@ -111,6 +111,14 @@ def measure(bench: Bench, base_steps: int, budget: int, workdir: Path) -> dict[s
     return found
 
 
+def speeds(config: GeneratorConfig, side_px: int) -> tuple[float, float]:
+    """Return images a second of our loop and of upstream's."""
+    images = pictures(side_px)
+    with tempfile.TemporaryDirectory() as folder:
+        training = training_of(config, images, Path(folder), "auto")
+        return rates(training, upstreams(config, images, Path(folder)), 10)
+
+
 def main() -> None:
     """Measure what is missing, then write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -128,7 +136,7 @@ def main() -> None:
     )  # fmt: skip
     device = pick_device(config.device)
     network = pretrained_network(judge, device)
-    mine, theirs = rates(config.generator, 10)
+    mine, theirs = speeds(config.generator, given.side)
     lines = [
         "# Time to quality", "",
         f"{given.side} px, batches of {BATCH}, {config.generator.dim} channels; upstream's own "

@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from denoising_diffusion_pytorch import Trainer
+from torch._C._autograd import DeviceType
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -32,7 +32,7 @@ from augment.loop import Training
 from augment.recipe import Recipe, TrainingConfig
 from terrabalance.device import describe_device, pick_device
 from terrabalance.files import write_text
-from terrabalance.images import write_png
+from terrabalance.images import height_width, write_png
 
 BATCH, N_IMAGES, WARM_UP, ROUNDS, N_OPERATORS = 16, 128, 3, 5, 10
 MATRIX_SIDE = {"cpu": 2048, "cuda": 8192}
@@ -81,7 +81,7 @@ def upstreams(config: GeneratorConfig, images: np.ndarray, folder: Path) -> Call
 
 def rates(training: Training, theirs: Callable[[int], None], steps: int) -> tuple[float, float]:
     """Return images a second of ours and of upstream's, the medians of alternating rounds."""
-    measured = []
+    measured: list[float] = []
     loops = (partial(take, training), theirs)
     for loop in loops:
         loop(WARM_UP)
@@ -95,13 +95,11 @@ def rates(training: Training, theirs: Callable[[int], None], steps: int) -> tupl
 
 def flops_an_image(config: GeneratorConfig) -> int:
     """Return the FLOPs of a forward and backward pass of one image; two a multiply-add."""
-    side = config.image_size
+    sides = height_width(config.image_size)
     with FakeTensorMode():  # counts shapes, computes nothing
         network = build_diffusion(config).model
         with FlopCounterMode(display=False) as counter:
-            network(
-                torch.empty(1, 3, side, side), torch.zeros(1, dtype=torch.long)
-            ).sum().backward()
+            network(torch.empty(1, 3, *sides), torch.zeros(1, dtype=torch.long)).sum().backward()
     return int(counter.get_total_flops())
 
 

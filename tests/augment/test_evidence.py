@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from augment.evidence import HeldOut, Look, choose, is_memorizing
-from augment.generator import GeneratorConfig, read_card
+from augment.evidence import HeldOut, Look, Witness, choose, is_memorizing
+from augment.generator import GeneratorConfig, build_diffusion, read_card
 from augment.recipe import Recipe, TrainingConfig
 from augment.training import train_generator
 from terrabalance.errors import BadInput
@@ -113,6 +113,25 @@ def test_few_held_out_images_give_a_loss_but_no_distance(squares, tmp_path, cpu)
     train_generator(squares[:5], recipe(), tmp_path, cpu, held_out=few)
     chosen = read_card(tmp_path)["chosen"]
     assert chosen["kid"] is None and chosen["held_out_loss"] > 0
+
+
+def test_a_look_takes_no_more_memory_with_more_images(squares, cpu):
+    at_once, many = [], np.concatenate([squares, 255 - squares])
+    diffusion = build_diffusion(TINY).eval()
+    diffusion.model.register_forward_hook(lambda _, given, __: at_once.append(len(given[0])))
+    labels = np.zeros(len(many), np.int64)
+    Witness(many, labels, held_out(many), ("k",), False, cpu).look(diffusion, 1)
+    assert max(at_once) == 8 and sum(at_once) == 10 * 32 + 2 * 4 * len(many)
+
+
+def test_the_loss_of_a_look_is_the_mean_over_all_images(squares, cpu, monkeypatch):
+    diffusion = build_diffusion(TINY).eval()
+    witness = Witness(squares, np.zeros(12, np.int64), held_out(squares), ("k",), False, cpu)
+    losses = []
+    for at_once in (12, 5):  # 5 leaves a smaller last part
+        monkeypatch.setattr("augment.evidence._AT_ONCE", at_once)
+        losses.append(witness.look(diffusion, 1).loss)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
 def test_a_single_held_out_image_says_nothing(squares, tmp_path, cpu):
