@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from augment.augmentation import random_augmentation
 from augment.condition import forget_some
 from terrabalance.bands import centred
 from terrabalance.device import has_room_for_data, send
@@ -18,20 +19,22 @@ class Batch(NamedTuple):
     """What one forward pass needs, on the device that trains.
 
     Attributes:
-        images: (B, C, H, W) float32 in [-1, 1].
+        images: (B, C, H, W) float32 in [-1, 1], augmented ones a little beyond it.
         times: (B,) int64 timesteps.
         noise: standard normal, shaped as `images`.
         labels: (B,) int64 classes.
+        changes: (B, 5) float32, how the images were augmented; see `augment.augmentation`.
     """
 
     images: Tensor
     times: Tensor
     noise: Tensor
     labels: Tensor
+    changes: Tensor
 
 
 class BatchSource:
-    """Shuffled epochs over the images, with symmetries, timesteps and noise.
+    """Shuffled epochs over the images, with symmetries, augmentation, timesteps and noise.
 
     Nothing is remembered between two batches: batch k is the same whether the batches before it
     were drawn or not, which is what makes a resumed training exact. The noise is drawn where it
@@ -46,6 +49,7 @@ class BatchSource:
         timesteps: of the diffusion process.
         label_dropout: share of the labels replaced by `any_class`.
         any_class: see `augment.condition`.
+        augment: probability of each change of `augment.augmentation`.
         key: names the stream, e.g. (seed, "train", class).
         device: gets the batches. The images move there once, or stay on the host and follow batch
             by batch, see `terrabalance.device.has_room_for_data`; the batches are the same.
@@ -60,6 +64,7 @@ class BatchSource:
         timesteps: int,
         label_dropout: float,
         any_class: int,
+        augment: float,
         key: tuple[str | int, ...],
         device: torch.device,
     ) -> None:
@@ -70,6 +75,7 @@ class BatchSource:
         self._batch_size, self._timesteps, self._key = batch_size, timesteps, key
         self._symmetries = symmetries
         self._label_dropout, self._any_class = label_dropout, any_class
+        self._augment = augment
 
     def __getitem__(self, index: int) -> Batch:
         """Return batch `index`."""
@@ -80,7 +86,10 @@ class BatchSource:
         times = torch.randint(self._timesteps, (self._batch_size,), generator=draw)
         noise = self._noise(images.shape, draw, index)
         labels = forget_some(self._labels[chosen], self._any_class, self._label_dropout, draw)
-        return Batch(images, send(times, self._device), noise, send(labels, self._device))
+        # Last, so that all else is the same with and without.
+        images, changes = random_augmentation(images, draw, self._augment)
+        times, labels = send(times, self._device), send(labels, self._device)
+        return Batch(images, times, noise, labels, changes)
 
     def _gather(self, chosen: Tensor) -> Tensor:
         if self._images.device.type == "cpu":

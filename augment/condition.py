@@ -1,4 +1,4 @@
-"""Tell a U-Net which class it draws: a learned embedding beside that of the timestep.
+"""Tell a U-Net what it draws: learned embeddings of that beside the one of the timestep.
 
 Upstream's class-conditional U-Net is another network with fixed attention; this one is the same
 `Unet` as without classes, so that strategies can be compared and weights handed on.
@@ -10,43 +10,60 @@ import torch
 from denoising_diffusion_pytorch import Unet
 from torch import Tensor, nn
 
+from augment.augmentation import N_CHANGES
+
 # Wide enough to tell the classes apart from the first step (from zero it took twice as long).
 _SPREAD = 0.3
 
 
-class ClassEmbedding(nn.Module):
-    """Upstream's embedding of the timestep plus one of the class.
+class Embedding(nn.Module):
+    """Upstream's embedding of the timestep, plus one of the class, plus one of the augmentation.
 
-    The label `n_classes` stands for any
-    class (classifier-free guidance, arXiv:2207.12598).
+    The label `n_classes` stands for any class (classifier-free guidance, arXiv:2207.12598). A
+    network in evaluation mode draws what was not augmented (arXiv:2206.00364, appendix F): zeros,
+    of which nothing comes.
 
     Attributes:
         labels: (B,) int64 of the batch that comes next, or one for all of it; see `ask_for`.
+        changes: (B, 5) float32 of the batch that comes next in training; see `augmentation`.
     """
 
     def __init__(self, of_time: nn.Module, n_classes: int, width: int) -> None:
         super().__init__()
-        self.of_time, self.of_class = of_time, nn.Embedding(n_classes + 1, width)
-        nn.init.normal_(self.of_class.weight, std=_SPREAD)
+        self.of_time = of_time
+        self.of_class = nn.Embedding(n_classes + 1, width) if n_classes else None
+        if self.of_class is not None:
+            nn.init.normal_(self.of_class.weight, std=_SPREAD)
+        self.of_changes = nn.Linear(N_CHANGES, width, bias=False)
+        nn.init.normal_(self.of_changes.weight, std=_SPREAD)
         self.any_class = n_classes
         self.labels = torch.tensor([n_classes])
+        self.changes = torch.zeros(1, N_CHANGES)
 
     def forward(self, times: Tensor) -> Tensor:
         """Embed (B,) timesteps, each for its label; (B, width)."""
-        embedded: Tensor = self.of_time(times) + self.of_class(self.labels.to(times.device))
+        embedded: Tensor = self.of_time(times)
+        if self.of_class is not None:
+            embedded = embedded + self.of_class(self.labels.to(times.device))
+        if self.training:
+            embedded = embedded + self.of_changes(self.changes.to(times.device))
         return embedded
 
 
 def condition(unet: Unet, n_classes: int) -> None:
-    """Give a U-Net a class embedding, in place."""
+    """Let a U-Net be told of augmentation and, where there are some, of classes, in place."""
     width = unet.time_mlp[-1].out_features
-    unet.time_mlp = ClassEmbedding(unet.time_mlp, n_classes, width)
+    unet.time_mlp = Embedding(unet.time_mlp, n_classes, width)
 
 
 def ask_for(unet: nn.Module, labels: Tensor) -> None:
     """Say which classes the next batch is of: (B,) labels, or one for all of it."""
-    embedding = cast(ClassEmbedding, unet.time_mlp)
-    embedding.labels = labels
+    cast(Embedding, unet.time_mlp).labels = labels
+
+
+def tell_changes(unet: nn.Module, changes: Tensor) -> None:
+    """Say how the next training batch was augmented: (B, 5), see `augment.augmentation`."""
+    cast(Embedding, unet.time_mlp).changes = changes
 
 
 def forget_some(labels: Tensor, any_class: int, share: float, draw: torch.Generator) -> Tensor:

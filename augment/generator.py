@@ -9,7 +9,9 @@ from pydantic import Field, model_validator
 from safetensors.torch import load_file
 from torch import nn
 
+from augment.attention import fuse_attention
 from augment.condition import Guided, condition
+from augment.schedule import shift_schedule
 from terrabalance.bands import Bands, bands_from
 from terrabalance.checkpoint import load_into
 from terrabalance.errors import BadInput, NotReady
@@ -46,12 +48,22 @@ class GeneratorConfig(Settings):
     attention_dim: int = Field(
         32, ge=8, description="channels a head; at small `dim` attention is most of the work"
     )
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of activations dropped in every block while training"
+    )
     timesteps: int = Field(1000, ge=2, description="steps of the noising process")
     objective: Literal["pred_v", "pred_noise", "pred_x0"] = Field(
         "pred_v", description="what the network predicts"
     )
     beta_schedule: Literal["sigmoid", "cosine", "linear"] = Field(
         "sigmoid", description="noise schedule"
+    )
+    schedule_base_size: int | None = Field(
+        None,
+        ge=1,
+        description="side, in pixels, of the images that the noise schedule is meant for (64 in "
+        "arXiv:2301.11093): larger ones get more noise, smaller ones less; none: all the same. For "
+        "beta_schedule=cosine: after the shift, sigmoid has no timestep that is nearly clean",
     )
     min_snr: bool = Field(
         False, description="clip the loss weight at a signal-to-noise ratio of 5 (arXiv:2303.09556)"
@@ -83,10 +95,11 @@ def build_diffusion(
         dim_mults=config.dim_mults,
         attn_heads=config.attention_heads,
         attn_dim_head=config.attention_dim,
+        dropout=config.dropout,
     )
-    if n_classes:
-        condition(unet, n_classes)
-    return GaussianDiffusion(
+    fuse_attention(unet)
+    condition(unet, n_classes)
+    diffusion = GaussianDiffusion(
         unet,
         image_size=height_width(config.image_size),
         timesteps=config.timesteps,
@@ -94,6 +107,9 @@ def build_diffusion(
         beta_schedule=config.beta_schedule,
         min_snr_loss_weight=config.min_snr,
     )
+    if config.schedule_base_size is not None:
+        shift_schedule(diffusion, config.schedule_base_size, config.min_snr)
+    return diffusion
 
 
 def load_generator(

@@ -60,6 +60,14 @@ class TrainingConfig(Settings):
         description="all eight symmetries of the square, the four quarter turns, left to right, "
         "or none; from above there is no up, but the direction of shadows may matter to you",
     )
+    augment: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="probability that a training image is moved, and that it is zoomed, made "
+        "brighter or darker, given more or less contrast, all slightly; the network is told, and "
+        "draws images as if there had been none of it (arXiv:2206.00364)",
+    )
     label_dropout: float = Field(
         0.1,
         ge=0,

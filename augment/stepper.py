@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from augment.batches import BatchSource
 from augment.compiling import compile_network, is_worth_compiling, stop_compiling
-from augment.condition import ask_for
+from augment.condition import ask_for, tell_changes
 from augment.ema import LENGTHS, USUAL, Average, PowerAverage, WeightAverage
 from augment.generator import build_diffusion, load_weights
 from augment.objective import diffusion_loss
@@ -64,6 +64,7 @@ class Stepper:
             # A network that is to draw one class only is never asked without its label.
             self.config.label_dropout if len(set(labels.tolist())) > 1 else 0.0,
             len(recipe.classes),
+            self.config.augment,
             key=(recipe.seed, "train", recipe.class_name),
             device=device,
         )
@@ -158,13 +159,17 @@ class Stepper:
         """Add up the gradients of all images of the step; return their mean loss."""
         total, config = torch.zeros((), device=self.device), self.config
         for index in range(config.accumulate):
-            batch = self.batches[self.step * config.accumulate + index]
+            place = self.step * config.accumulate + index
+            batch = self.batches[place]
+            # Dropout draws from torch's global generator: a resumed step must draw the same.
+            torch.manual_seed(seed_for(self.recipe.seed, "dropout", self.recipe.class_name, place))
             for part in zip(
                 *(torch.split(field, self.micro_batch) for field in batch), strict=True
             ):
-                images, times, noise, labels = part
+                images, times, noise, labels, changes = part
                 if self.recipe.classes:
                     ask_for(self.network, labels)
+                tell_changes(self.network, changes)
                 bf16 = self.precision == "bf16"
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
                     loss = diffusion_loss(self.diffusion, images, times, noise, config.loss)

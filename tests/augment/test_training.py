@@ -14,6 +14,7 @@ from augment.health import is_healthy
 from augment.objective import diffusion_loss
 from augment.rates import learning_rate_at
 from augment.recipe import Recipe, TrainingConfig
+from augment.stepper import Stepper
 from augment.training import train_generator
 from terrabalance.errors import BadInput, TrainingDiverged
 from terrabalance.files import sha256_of
@@ -27,10 +28,12 @@ def recipe(**training: object) -> Recipe:
     return Recipe("Pond", TINY, SHORT.model_copy(update=training), seed=1)
 
 
-def source_of(images: np.ndarray, batch_size: int, n_symmetries: int, key: tuple) -> BatchSource:
+def source_of(
+    images: np.ndarray, batch_size: int, n_symmetries: int, key: tuple, augment: float = 0.5
+) -> BatchSource:
     labels = np.arange(len(images)) % 3
-    cpu = torch.device("cpu")
-    return BatchSource(images, labels, batch_size, range(n_symmetries), 10, 0.5, 3, key, cpu)
+    source = (images, labels, batch_size, range(n_symmetries), 10, 0.5, 3, augment, key)
+    return BatchSource(*source, torch.device("cpu"))
 
 
 class Stopped(Exception):
@@ -84,7 +87,7 @@ def test_a_batch_does_not_depend_on_the_batches_before_it(squares):
 
 def test_batches_are_scaled_to_minus_one_and_one():
     white = np.full((3, 3, 16, 16), 255, np.uint8)
-    images, times, noise, _ = source_of(white, 4, n_symmetries=8, key=("k",))[0]
+    images, times, noise, *_ = source_of(white, 4, n_symmetries=8, key=("k",), augment=0.0)[0]
     assert torch.all(images == 1) and images.shape == noise.shape == (4, 3, 16, 16)
     assert times.min() >= 0 and times.max() < 10
 
@@ -110,6 +113,26 @@ def test_stopped_and_resumed_training_ends_bit_identical(squares, tmp_path, cpu)
     train_generator(squares, recipe(), broken, cpu)
     for name in ("generator.safetensors", "losses.csv", "previews/step_0000012.png"):
         assert sha256_of(whole / name) == sha256_of(broken / name), name
+
+
+def test_resumed_training_is_bit_identical_with_dropout_and_augmentation(squares, tmp_path, cpu):
+    torch_draws = TINY.model_copy(update={"dropout": 0.5})
+    loop = SHORT.model_copy(update={"steps": 8, "augment": 0.5, "accumulate": 2})
+    recipe_ = Recipe("Pond", torch_draws, loop, seed=1)
+    whole = train_generator(squares, recipe_, tmp_path / "whole", cpu)
+    with pytest.raises(Stopped):
+        train_generator(squares, recipe_, tmp_path / "broken", cpu, stop_at(8))
+    torch.rand(5)  # whatever else drew from the global generator meanwhile
+    broken = train_generator(squares, recipe_, tmp_path / "broken", cpu)
+    assert sha256_of(whole / WEIGHTS) == sha256_of(broken / WEIGHTS)
+
+
+def test_dropout_is_at_work_while_training_and_not_in_what_is_drawn_from(squares, cpu):
+    generator = TINY.model_copy(update={"dropout": 0.5})
+    stepper = Stepper(squares, np.zeros(12, int), Recipe("", generator, SHORT, 0), cpu, "fp32")
+    images, times = torch.zeros(1, 3, 16, 16), torch.tensor([5])
+    for network, varies in ((stepper.network, True), (stepper.average, False)):
+        assert torch.equal(network(images, times), network(images, times)) is not varies
 
 
 def test_finished_training_is_not_repeated(squares, tmp_path, cpu):
