@@ -37,6 +37,7 @@ def _derived(signal: Tensor, objective: str, min_snr: bool) -> dict[str, Tensor]
     variance = betas * (1 - before) / noise
     snr = signal / noise
     weight = snr.clamp(max=_MIN_SNR_GAMMA) if min_snr else snr
+    unit = {"pred_noise": snr, "pred_x0": torch.ones_like(snr), "pred_v": snr + 1}
     return {
         "betas": betas,
         "alphas_cumprod": signal,
@@ -50,5 +51,5 @@ def _derived(signal: Tensor, objective: str, min_snr: bool) -> dict[str, Tensor]
         "posterior_log_variance_clipped": variance.clamp(min=1e-20).log(),
         "posterior_mean_coef1": betas * before.sqrt() / noise,
         "posterior_mean_coef2": (1 - before) * alphas.sqrt() / noise,
-        "loss_weight": weight / {"pred_noise": snr, "pred_x0": 1.0, "pred_v": snr + 1}[objective],
+        "loss_weight": weight / unit[objective],
     }
