@@ -87,7 +87,8 @@ def build_diffusion(
 ) -> GaussianDiffusion:
     """Build the diffusion model with freshly drawn weights (global torch RNG).
 
-    With `n_classes` its network has a class embedding, see `augment.condition`.
+    Its network can be told of augmentation and, with `n_classes`, of the class, see
+    `augment.condition`; the parts that upstream has are upstream's, seed for seed.
     """
     unet = Unet(
         dim=config.dim,
