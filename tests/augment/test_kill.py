@@ -88,27 +88,44 @@ def _finish(folder: Path) -> float:
     return time.monotonic() - began
 
 
+def _kill_often(home: Path, n_kills: int, within_s: float) -> tuple[Counter[str], list[Path]]:
+    """Kill at random until base and class were both hit and all kills are spent.
+
+    Returns:
+        How often each was hit, and the folders: a new one whenever the lineage got through.
+    """
+    draw, hits, folders = random.Random(0), Counter[str](), [home / "killed-0"]
+    while hits.total() < n_kills or len(hits) < 2:
+        hit = _kill_at_random(folders[-1], within_s, draw)
+        if hit == "done":
+            folders.append(home / f"killed-{len(folders)}")
+        else:
+            hits[hit] += 1
+    return hits, folders
+
+
+def _n_repeated(folder: Path) -> int:
+    """Return how many reports of progress were made again, for want of a checkpoint."""
+    reports = (folder / lineage.REPORTED).read_text().splitlines()
+    return len(reports) - len(set(reports))
+
+
+def _assert_same_lineage(left: Path, right: Path) -> None:
+    for name in ("base", "Pond"):
+        for pattern in ("*.safetensors", "*.csv", "done.json"):
+            assert_same_files(left / name, right / name, pattern)
+        assert_same_files(left / name / "previews", right / name / "previews", "*.png")
+        one, other = (read_json(home / name / "card.json") for home in (left, right))
+        assert {**one, "seconds": 0} == {**other, "seconds": 0}
+
+
 def test_killed_at_twenty_random_moments_base_and_class_end_the_same(tmp_path):
     _finish(tmp_path / "warm-up")  # the fork server's imports are not counted
     undisturbed = tmp_path / "whole"
     duration = _finish(undisturbed)
-    draw, hits, folders = random.Random(0), Counter(), [tmp_path / "killed-0"]
-    while hits["base"] + hits["class"] < 20:
-        hit = _kill_at_random(folders[-1], duration / 4, draw)
-        hits[hit] += 1
-        if hit == "done":  # it was through before all kills were spent: on with another one
-            folders.append(tmp_path / f"killed-{len(folders)}")
-    assert hits["base"] and hits["class"], hits
+    assert _n_repeated(undisturbed) == 0
+    _, folders = _kill_often(tmp_path, 20, duration / 4)
     for folder in folders:
         _finish(folder)
-        for name in ("base", "Pond"):
-            for pattern in ("*.safetensors", "losses.csv", "looks.csv"):
-                assert_same_files(undisturbed / name, folder / name, pattern)
-            previews = [home / name / "previews" for home in (undisturbed, folder)]
-            assert_same_files(*previews, "*.png")
-            cards = [read_json(home / name / "card.json") for home in (undisturbed, folder)]
-            assert without_time(cards[0]) == without_time(cards[1])
-
-
-def without_time(card: dict) -> dict:
-    return {key: value for key, value in card.items() if key != "seconds"}
+        _assert_same_lineage(undisturbed, folder)
+    assert sum(map(_n_repeated, folders)) > 0, "every kill came just after a checkpoint"
