@@ -1,8 +1,13 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from flows.config import RunConfig, build_config
 from flows.presets import PRESETS, merge
 from terrabalance.errors import BadInput
+
+README = Path(__file__).parents[2] / "README.md"
 
 
 def test_a_preset_fills_only_what_is_left_open(tmp_path):
@@ -28,6 +33,17 @@ def test_presets_of_larger_gpus_see_no_fewer_pixels_at_once(tmp_path):
         at_once.append(config.training.batch_size * config.generator.image_size**2)
         assert config.plan.rarest is None and config.classifier.pretrained
     assert at_once == sorted(set(at_once))
+
+
+def test_the_readme_says_how_long_each_preset_trains_a_class(tmp_path):
+    rows = re.findall(r"^\| ([\d,]+) \| (.+) \|$", README.read_text(encoding="utf-8"), re.M)
+    told = {row[0]: row[1].split(" | ") for row in rows}
+    assert list(told) == ["10", "50", "200", "1,000"]
+    for images, cells in told.items():
+        for preset, cell in zip(("cpu", "8gb", "datacenter"), cells, strict=True):
+            config = RunConfig(data=tmp_path, preset=preset)
+            steps = config.training.for_images(int(images.replace(",", ""))).steps
+            assert cell == f"{steps:,}", (preset, images)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
