@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 from safetensors.torch import load_file
 from torch import nn
 
-from augment.attention import fuse_attention
 from augment.condition import Guided, condition
+from augment.layers import lean
 from augment.schedule import shift_schedule
 from terrabalance.bands import Bands, bands_from
 from terrabalance.checkpoint import load_into
@@ -98,7 +98,7 @@ def build_diffusion(
         attn_dim_head=config.attention_dim,
         dropout=config.dropout,
     )
-    fuse_attention(unet)
+    lean(unet)
     condition(unet, n_classes)
     diffusion = GaussianDiffusion(
         unet,

@@ -2,10 +2,11 @@
 
     python benchmarks/memory.py docs/benchmarks/memory.md
 
-The estimate runs the real loop on the CPU with batches of two and of three images, in the dtypes
-that CUDA would take, while torch's MemTracker adds up what is alive: a whole optimizer step with
-its averages, and a network call of sampling. A larger batch takes as much more per image. It first
-tests itself against torch's profiler, and its straight line against a batch of eight.
+The estimate runs the real loop on the CPU with batches of two and of three images, while torch's
+MemTracker adds up what is alive: a whole optimizer step with its averages, and a network call of
+sampling. A larger batch takes as much more per image. It first tests itself against torch's
+profiler, and its straight line against a batch of eight. Autocast of CPU and CUDA choose the same
+dtypes for this network (tests/augment/test_layers.py).
 """
 
 import argparse
@@ -18,11 +19,9 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from denoising_diffusion_pytorch import GaussianDiffusion
 from torch import nn
 from torch.distributed._tools.mem_tracker import MemTracker
-from torch.overrides import TorchFunctionMode
 from torch.profiler import ProfilerActivity, profile
 
 from augment.ema import LENGTHS
@@ -52,25 +51,6 @@ class Load:
     precision: str
 
 
-class AsOnCuda(TorchFunctionMode):
-    """Autocast of the CPU keeps softmax and norms in bf16; give them CUDA's float32."""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        """Run `func`, on floats where CUDA's autocast would."""
-        kwargs = kwargs or {}
-        if torch.is_autocast_enabled("cpu"):
-            if func in (torch.Tensor.softmax, torch.softmax, F.softmax):
-                return func(args[0].float(), *args[1:], **kwargs)
-            if func is F.normalize:
-                norm = torch.linalg.vector_norm(
-                    args[0], 2, kwargs["dim"], keepdim=True, dtype=torch.float32
-                )
-                return args[0] / norm.clamp_min(1e-12).expand_as(args[0])
-        return func(*args, **kwargs)
-
-
 def stepper_of(load: Load, device: torch.device) -> Stepper:
     """Return a training of a few blank images that has taken its first step."""
     shape = (4, 3, *height_width(load.generator.image_size))
@@ -98,7 +78,7 @@ def tracked(work: Callable[[], Any], *external: Any) -> int:
     """Return the peak bytes of work on the CPU, with what was there before."""
     tracker = MemTracker()
     tracker.track_external(*external)
-    with tracker, AsOnCuda():
+    with tracker:
         work()
     return int(tracker.get_tracker_snapshot("peak")[CPU]["Total"])
 

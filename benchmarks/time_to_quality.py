@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from denoising_diffusion_pytorch import Trainer
 from training_speed import BATCH, pictures, rates, training_of, upstreams
+from upstream import upstream_trainer
 
 from augment.fidelity import Estimate, kernel_distance
-from augment.generator import GeneratorConfig, build_diffusion, load_generator
+from augment.generator import GeneratorConfig, load_generator
 from augment.recipe import Recipe, TrainingConfig
 from augment.sampling import draw_batch
 from augment.solvers import SamplingConfig
@@ -63,11 +63,7 @@ class Bench:
         with tempfile.TemporaryDirectory() as files:
             for index, image in enumerate(np.concatenate([self.images] * copies)):
                 write_png(Path(files) / f"{index}.png", image)
-            trainer = Trainer(
-                build_diffusion(self.config.generator), files, train_batch_size=BATCH,
-                gradient_accumulate_every=1, train_num_steps=steps, calculate_fid=False,
-                save_and_sample_every=10**9, results_folder=str(folder),
-            )  # fmt: skip
+            trainer = upstream_trainer(self.config.generator, Path(files), folder, BATCH, steps)
             trainer.train()
         drawn = trainer.ema.ema_model.sample(batch_size=N_DRAWN).cpu()
         return self.kid((drawn * 255).round().to(torch.uint8).numpy())

@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from denoising_diffusion_pytorch import Trainer
 from torch._C._autograd import DeviceType
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
+from upstream import upstream_trainer
 
 from augment.generator import GeneratorConfig, build_diffusion
 from augment.loop import Training
@@ -66,11 +66,7 @@ def upstreams(config: GeneratorConfig, images: np.ndarray, folder: Path) -> Call
     """Return a function that takes some steps of upstream's loop."""
     for index, image in enumerate(images):
         write_png(folder / "images" / f"{index}.png", image)
-    trainer = Trainer(
-        build_diffusion(config), str(folder / "images"), train_batch_size=BATCH,
-        gradient_accumulate_every=1, train_num_steps=0, calculate_fid=False,
-        save_and_sample_every=10**9, results_folder=str(folder / "results"),
-    )  # fmt: skip
+    trainer = upstream_trainer(config, folder / "images", folder / "results", BATCH, steps=0)
 
     def steps(n: int) -> None:
         trainer.train_num_steps += n
