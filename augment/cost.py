@@ -16,7 +16,7 @@ from augment.recipe import Recipe, TrainingConfig
 from augment.sampling import draw_batch
 from augment.solvers import SamplingConfig
 from terrabalance.bands import RGB, Bands
-from terrabalance.device import describe_device
+from terrabalance.device import autocast, describe_device, precision_on
 from terrabalance.images import height_width
 
 
@@ -44,7 +44,11 @@ def estimate_cost(
     # Steps of one size are measured once.
     sizes = {(t.batch_size, t.accumulate, t.precision): t for t in trainings}
     step_s = {key: _time_optimizer_step(generator, t, device, bands) for key, t in sizes.items()}
-    image_s = _time_image(generator, sampling, device, bands) if trainings or n_images else 0.0
+    image_s = 0.0
+    if trainings or n_images:
+        precision = precision_on(device, trainings[0].precision if trainings else "auto")
+        with autocast(device, precision):
+            image_s = _time_image(generator, sampling, device, bands)
     call_s = image_s / _calls(generator, sampling)
     look_s = [call_s * CALLS * (t.looks + len(LENGTHS)) for t in trainings if t.looks]
     return {

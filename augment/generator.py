@@ -7,13 +7,14 @@ import torch
 from denoising_diffusion_pytorch import GaussianDiffusion, Unet
 from pydantic import Field, model_validator
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from augment.condition import Guided, condition
 from augment.layers import lean
 from augment.schedule import shift_schedule
 from terrabalance.bands import Bands, bands_from
 from terrabalance.checkpoint import load_into
+from terrabalance.device import autocast, supports_bf16
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import done, read_json
 from terrabalance.images import height_width
@@ -113,6 +114,24 @@ def build_diffusion(
     return diffusion
 
 
+class InBf16(nn.Module):
+    """A network that computes under bf16 autocast, for sampling; the solver's steps stay float32.
+
+    Args:
+        network: of images and timesteps.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor, times: Tensor, self_condition: None = None) -> Tensor:
+        """Predict for (B, C, H, W) images and (B,) timesteps; float32."""
+        with autocast(images.device, "bf16"):
+            predicted: Tensor = self.network(images, times, self_condition)
+        return predicted.float()
+
+
 def load_generator(
     folder: Path, class_name: str, device: torch.device, guidance: float = 1.0
 ) -> GaussianDiffusion:
@@ -125,7 +144,8 @@ def load_generator(
         guidance: of a generator that knows several classes, see `augment.condition.Guided`.
 
     Returns:
-        The diffusion model with the averaged (EMA) weights, in evaluation mode on `device`.
+        The diffusion model with the averaged (EMA) weights, in evaluation mode on `device`. It
+        draws in the precision that it was trained in, where `device` has that.
 
     Raises:
         NotReady: the folder holds no finished generator.
@@ -140,6 +160,8 @@ def load_generator(
     load_weights(diffusion.model, folder)
     if classes:
         diffusion.model = Guided(diffusion.model, classes.index(class_name), guidance)
+    if card["precision"] == "bf16" and supports_bf16(device):
+        diffusion.model = InBf16(diffusion.model)
     diffusion = diffusion.to(device, memory_format=torch.channels_last)
     return diffusion.eval().requires_grad_(False)
 

@@ -27,7 +27,7 @@ from augment.solvers import SamplingConfig
 from augment.stepper import Stepper
 from terrabalance import __version__
 from terrabalance.checkpoint import drop_checkpoints, load_newest, save_checkpoint, write_tensors
-from terrabalance.device import forget_peak_memory, peak_memory, supports_bf16
+from terrabalance.device import forget_peak_memory, peak_memory, precision_on
 from terrabalance.errors import BadInput, TrainingDiverged
 from terrabalance.files import mark_done, write_json
 from terrabalance.images import grid, write_png
@@ -60,7 +60,7 @@ class Training:
         recipe = replace(recipe, training=recipe.training.for_images(len(images)))
         self.n_images, self.recipe, self.folder, self.device = len(images), recipe, folder, device
         self.key, self.config = key, recipe.training
-        self.precision = _precision(self.config.precision, device)
+        self.precision = precision_on(device, self.config.precision)
         self.stepper = Stepper(images, labels, recipe, device, self.precision)
         self.review = self._review(images, labels, held_out)
         shown = np.linspace(0, len(labels) - 1, _PREVIEW.batch_size).round().astype(int)
@@ -76,7 +76,7 @@ class Training:
             return None
         key, told = (self.recipe.seed, "look", self.recipe.class_name), bool(self.recipe.classes)
         witness = Witness(images, labels, held_out, key, told, self.device)
-        return Review(witness, self.folder / "snapshots", self.config, self.precision)
+        return Review(witness, self.folder / "snapshots", self.config)
 
     @property
     def step(self) -> int:
@@ -262,9 +262,3 @@ def refuse_other(folder: Path, found: str, wanted: str) -> None:
         raise BadInput(
             f"{folder}: holds a generator of other images or settings. Name another folder."
         )
-
-
-def _precision(wanted: str, device: torch.device) -> str:
-    if wanted != "auto":
-        return wanted
-    return "bf16" if supports_bf16(device) else "fp32"

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from augment.ema import LENGTHS
@@ -36,16 +35,13 @@ class Review:
         witness: who looks.
         folder: for the averages of those steps.
         config: of the training, its `steps` those of this class.
-        precision: `bf16` (autocast) or `fp32`, of the looks.
     """
 
-    def __init__(
-        self, witness: Witness, folder: Path, config: TrainingConfig, precision: str
-    ) -> None:
+    def __init__(self, witness: Witness, folder: Path, config: TrainingConfig) -> None:
         self.looks: list[Look] = []
         self.judge = witness.judge
         self._witness, self._snapshots = witness, Snapshots(folder)
-        self._tolerance, self._precision = config.memorizing, precision
+        self._tolerance = config.memorizing
         self._due = {max(1, round(config.steps * n / config.looks)) for n in _up_to(config.looks)}
 
     def state(self) -> list[dict[str, float]]:
@@ -90,11 +86,7 @@ class Review:
         return Choice(best, LENGTHS[place])
 
     def _look(self, stepper: Stepper, network: nn.Module, step: int) -> Look:
-        bf16 = self._precision == "bf16"
-        with (
-            stepper.drawing_with(network) as diffusion,
-            torch.autocast(stepper.device.type, torch.bfloat16, enabled=bf16),
-        ):
+        with stepper.drawing_with(network) as diffusion:
             return self._witness.look(diffusion, step)
 
 

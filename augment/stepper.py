@@ -18,7 +18,7 @@ from augment.generator import build_diffusion, load_weights
 from augment.objective import diffusion_loss
 from augment.rates import learning_rate_at
 from augment.recipe import Recipe
-from terrabalance.device import describe_device, tuned_convolutions
+from terrabalance.device import autocast, describe_device, tuned_convolutions
 from terrabalance.errors import BadInput
 from terrabalance.images import describe_size
 from terrabalance.seeds import seed_for
@@ -100,10 +100,11 @@ class Stepper:
 
     @contextmanager
     def drawing_with(self, network: nn.Module) -> Iterator[GaussianDiffusion]:
-        """Lend the diffusion model, with another network in it."""
+        """Lend the diffusion model, with another network in it, in the training's precision."""
         self.diffusion.model = network
         try:
-            yield self.diffusion
+            with autocast(self.device, self.precision):
+                yield self.diffusion
         finally:
             self.diffusion.model = self.network
 
@@ -170,8 +171,7 @@ class Stepper:
                 if self.recipe.classes:
                     ask_for(self.network, labels)
                 tell_changes(self.network, changes)
-                bf16 = self.precision == "bf16"
-                with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
+                with autocast(self.device, self.precision):
                     loss = diffusion_loss(self.diffusion, images, times, noise, config.loss)
                 loss = loss * (len(images) / (config.batch_size * config.accumulate))
                 loss.backward()  # type: ignore[no-untyped-call]

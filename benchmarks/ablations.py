@@ -31,7 +31,7 @@ from terrabalance.images import read_patches
 # Texture, one object, many objects, a drawing on the ground.
 CLASSES = ("Forest", "Stadium", "MediumResidential", "BaseballField")
 SEEDS = (0, 1)
-BASE_STEPS, CLASS_STEPS, N_DRAWN = 800, 120, 64
+BASE_STEPS, CLASS_STEPS, N_DRAWN = 400, 120, 64
 REFERENCE = "preset `cpu`"
 # Of the network, of the "loop" of base and class, or of the "class" alone, from the same base.
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {

@@ -29,7 +29,7 @@ from terrabalance.images import read_patches
 
 CPU = torch.device("cpu")
 SIZES = {"BaseballField": (10,), "Pond": (10, 30, 98)}
-STEPS, LOOKS = 1600, 8
+STEPS, LOOKS = 1200, 6
 
 
 def looks_of(config: RunConfig, network: FeatureNetwork, name: str, n: int) -> pd.DataFrame:

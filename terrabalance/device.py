@@ -46,6 +46,18 @@ def supports_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
+def precision_on(device: torch.device, wanted: str) -> str:
+    """Return `bf16` or `fp32` for a wanted `auto`, `bf16` or `fp32`."""
+    if wanted != "auto":
+        return wanted
+    return "bf16" if supports_bf16(device) else "fp32"
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Return the context in which a network runs in `bf16` or in `fp32`."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
 def describe_device(device: torch.device) -> str:
     """Name the device for people: the GPU's model, or the number of CPU threads."""
     if device.type == "cuda":

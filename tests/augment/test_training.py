@@ -11,11 +11,13 @@ from augment.batches import BatchSource
 from augment.ema import WeightAverage
 from augment.generator import WEIGHTS, GeneratorConfig, build_diffusion, load_generator, read_card
 from augment.health import is_healthy
+from augment.layers import Norm
 from augment.objective import diffusion_loss
 from augment.rates import learning_rate_at
 from augment.recipe import Recipe, TrainingConfig
 from augment.stepper import Stepper
 from augment.training import train_generator
+from terrabalance.device import supports_bf16
 from terrabalance.errors import BadInput, TrainingDiverged
 from terrabalance.files import sha256_of
 from terrabalance.images import read_patch
@@ -133,6 +135,20 @@ def test_dropout_is_at_work_while_training_and_not_in_what_is_drawn_from(squares
     images, times = torch.zeros(1, 3, 16, 16), torch.tensor([5])
     for network, varies in ((stepper.network, True), (stepper.average, False)):
         assert torch.equal(network(images, times), network(images, times)) is not varies
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_a_generator_draws_in_the_precision_that_it_was_trained_in(
+    squares, tmp_path, cpu, precision
+):
+    train_generator(squares, recipe(precision=precision), tmp_path, cpu)
+    diffusion, seen = load_generator(tmp_path, "Pond", cpu), []
+    norm = next(m for m in diffusion.modules() if isinstance(m, Norm))
+    norm.register_forward_hook(lambda *call: seen.append(call[2].dtype))
+    predicted = diffusion.model(torch.zeros(1, 3, 16, 16), torch.tensor([5]))
+    half = precision == "bf16" and supports_bf16(cpu)
+    assert seen == [torch.bfloat16 if half else torch.float32]
+    assert predicted.dtype == torch.float32
 
 
 def test_finished_training_is_not_repeated(squares, tmp_path, cpu):
