@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from charts import OURS, chart, save
 
 from augment.fidelity import copying, kernel_distance, manifold
 from augment.generator import load_generator
@@ -93,13 +94,32 @@ def values(results: list[Result]) -> np.ndarray:
     return np.array([result[name] for result in results for name in CLASSES])
 
 
+def change_of(results: list[Result], reference: list[Result]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean change against the reference of the same seeds and its error, (3,) each."""
+    base = values(reference[: len(results)])
+    change = values(results) - base
+    change[:, 0] *= 100 / base[:, 0]  # classes differ tenfold in KID
+    return change.mean(0), change.std(0, ddof=1) / np.sqrt(len(change))
+
+
+def bars(results: dict[str, list[Result]], path: Path) -> None:
+    """Draw by how much each setting changes KID."""
+    figure, (axes,) = chart(width=8)
+    names = [name for name in results if name != REFERENCE]
+    for place, name in enumerate(names):
+        mean, error = change_of(results[name], results[REFERENCE])
+        axes.errorbar(mean[0], place, xerr=error[0], fmt="o", color=OURS)
+    axes.axvline(0, color="black", linewidth=0.6)
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="change of KID, % (negative is nearer to the real images)")
+    axes.invert_yaxis()
+    save(figure, path)
+
+
 def line(name: str, results: list[Result], reference: list[Result]) -> str:
     """Return a row of the table: means, and changes against the reference of the same seeds."""
-    own, base = values(results), values(reference[: len(results)])
-    change = own - base
-    change[:, 0] *= 100 / base[:, 0]  # classes differ tenfold in KID
-    mean, error = change.mean(0), change.std(0, ddof=1) / np.sqrt(len(change))
-    kid, coverage, copying = own.mean(0)
+    mean, error = change_of(results, reference)
+    kid, coverage, copying = values(results).mean(0)
     cells = [name, str(len(results)), f"{kid:.2f}", f"{coverage:.2f}", f"{copying:.2f}"]
     if name == REFERENCE:
         return "| " + " | ".join([*cells, "", "", ""]) + " |"
@@ -126,7 +146,7 @@ def page(results: dict[str, list[Result]], network: str) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     lines += [line(name, measured, reference) for name, measured in results.items()]
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, "", "![Changes of KID](ablations.png)", ""])
 
 
 def main() -> None:
@@ -148,6 +168,7 @@ def main() -> None:
                 write_json(out, measure(config, network, real))
             results.setdefault(name, []).append(read_json(out))
             write_text(given.out / "ablations.md", page(results, network.name))
+            bars(results, given.out / "ablations.png")
             print(line(name, results[name], results[REFERENCE]), flush=True)
 
 

@@ -1,6 +1,6 @@
 """How much memory each preset takes: measured on a GPU where there is one, else estimated.
 
-    python benchmarks/memory.py docs/benchmarks/memory.md
+    python benchmarks/memory.py docs/benchmarks
 
 The estimate runs the real loop on the CPU with batches of two and of three images, while torch's
 MemTracker adds up what is alive: a whole optimizer step with its averages, and a network call of
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from charts import OURS, UPSTREAM, chart, save
 from denoising_diffusion_pytorch import GaussianDiffusion
 from torch import nn
 from torch.distributed._tools.mem_tracker import MemTracker
@@ -32,7 +33,7 @@ from augment.stepper import Stepper
 from flows.config import RunConfig
 from flows.presets import PRESETS
 from flows.training import MOST_BASE_IMAGES
-from terrabalance.device import describe_device, peak_memory, pick_device
+from terrabalance.device import autocast, describe_device, peak_memory, pick_device
 from terrabalance.files import write_text
 from terrabalance.images import describe_size, height_width
 
@@ -90,7 +91,8 @@ def draw(load: Load, diffusion: GaussianDiffusion, device: torch.device) -> None
     shape = (load.sampling.batch_size, diffusion.channels, *sides)
     every = load.sampling.model_copy(update={"sampler": "ancestral"})
     images = trajectory(diffusion, lambda: torch.randn(shape, device=device), every)
-    next(images), next(images)
+    with autocast(device, load.precision):
+        next(images), next(images)
 
 
 def trained(load: Load) -> int:
@@ -211,8 +213,23 @@ def method() -> list[str]:
     ]
 
 
+def bars(peaks: list[tuple[Load, tuple[int, int]]], path: Path) -> None:
+    """Draw the peaks of training and of drawing beside the memory of common cards."""
+    figure, (axes,) = chart(width=8)
+    names = [f"{load.preset}\n{load.training.batch_size}, {load.precision}" for load, _ in peaks]
+    for place, (label, colour) in enumerate((("training", OURS), ("drawing", UPSTREAM))):
+        at = np.arange(len(peaks)) + 0.4 * (place - 0.5)
+        axes.bar(at, [pair[place] / GIB for _, pair in peaks], 0.4, label=label, color=colour)
+    for card in (8, 24, 80):
+        axes.axhline(card, color="black", linewidth=0.6, linestyle=":")
+    axes.set_xticks(range(len(peaks)), names, fontsize=7)
+    axes.set(ylabel="GiB (lines: 8, 24, 80)", yscale="log")
+    axes.legend(frameon=False)
+    save(figure, path)
+
+
 def main() -> None:
-    """Go through the presets and write the table."""
+    """Go through the presets, write the table, draw the bars."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     out, device = parser.parse_args().out, pick_device("auto")
@@ -226,16 +243,18 @@ def main() -> None:
         "| Preset | Images | Images at once | Precision | Training | Drawn at once | Drawing "
         "| Host |", "|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
+    found = []
     for load in loads():
-        peaks = measure(load, device) if measured else estimate(load)
-        lines.append(row(load, peaks, host_bytes(load, own)))
+        found.append((load, measure(load, device) if measured else estimate(load)))
+        lines.append(row(*found[-1], host_bytes(load, own)))
         print(lines[-1], flush=True)
+    bars(found, out / "memory.png")
     lines += [
         "", "Cards without bf16 (before Ampere) train in fp32. `tutorial, cut` is the same "
         "training where its batches of 10 do not fit: parts of 5, 3 or 2, whose gradients add up "
-        "to the same step.", "",
+        "to the same step.", "", "![Peaks](memory.png)", "",
     ]  # fmt: skip
-    write_text(out, "\n".join(lines))
+    write_text(out / "memory.md", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from charts import chart, save
 from denoising_diffusion_pytorch import GaussianDiffusion
 
 from augment.fidelity import Estimate, kernel_distance
@@ -27,7 +27,7 @@ from augment.sampling import draw_batch
 from augment.solvers import SamplingConfig
 from classifier.features import FeatureConfig, pretrained_network
 from terrabalance.device import describe_device, pick_device
-from terrabalance.files import atomic_write, write_text
+from terrabalance.files import write_text
 from terrabalance.images import read_patches
 
 Embed = Callable[[np.ndarray], np.ndarray]
@@ -82,7 +82,7 @@ def measure(diffusion: GaussianDiffusion, real: np.ndarray, embed: Embed) -> lis
 
 def curve(points: list[Point], path: Path) -> None:
     """Draw KID against network calls."""
-    figure, axes = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+    figure, (axes,) = chart()
     last = points[-1]
     low, high = (last.kid.value + sign * last.kid.standard_error for sign in (-1, 1))
     axes.axhspan(low, high, color="#d0d7de", label=f"upstream, {last.calls:,} calls, ± 1 s.e.")
@@ -91,8 +91,7 @@ def curve(points: list[Point], path: Path) -> None:
         axes.plot([p.calls for p in mine], [p.kid.value for p in mine], "o-", label=sampler)
     axes.set(xscale="log", xlabel="network calls an image", ylabel="KID (lower is nearer)")
     axes.legend(frameon=False)
-    with atomic_write(path) as file:
-        figure.savefig(file, dpi=144, format="png")
+    save(figure, path)
 
 
 def main() -> None:

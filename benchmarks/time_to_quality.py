@@ -1,7 +1,7 @@
 r"""How soon a generator is as near to real images as upstream's `Trainer` is after its own budget.
 
     python benchmarks/time_to_quality.py aid-lt10.csv efficientnet-lite0.pth WORKDIR \
-        docs/benchmarks/time_to_quality.md
+        docs/benchmarks
 
 Upstream trains one class by its `Trainer` (its defaults, which are the tutorial's: learning rate
 8e-5, EMA, mirrored at random) and draws with all 1,000 timesteps. Ours trains the same network on
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from charts import chart, save
 from training_speed import BATCH, pictures, rates, training_of, upstreams
 from upstream import upstream_trainer
 
@@ -80,8 +81,10 @@ class Bench:
         return self.kid(draw_batch(model, seeds, SamplingConfig(), self.device)[0])
 
 
-def measure(bench: Bench, base_steps: int, budget: int, workdir: Path) -> dict[str, list[float]]:
-    """Return [steps, KID, its standard error] of upstream and of ours, by start."""
+def measure(
+    bench: Bench, base_steps: int, budget: int, workdir: Path
+) -> dict[str, list[list[float]]]:
+    """Return the [steps, KID, its standard error] of each training, by who and start."""
 
     def once(key: str, work: object) -> list[float]:
         path = workdir / f"{key}.json"
@@ -94,17 +97,31 @@ def measure(bench: Bench, base_steps: int, budget: int, workdir: Path) -> dict[s
 
     budgeted = f"upstream-{bench.name}-{budget}"
     goal = once(budgeted, lambda: (budget, bench.upstreams(budget, workdir / budgeted)))
-    found = {"upstream": goal}
+    found = {"upstream": [goal]}
     base = train_base(bench.config)
     for start, folder in (("scratch", None), ("warm start", base)):
+        found[start] = []
         for power in count():
             steps = SHORTEST * 2**power
             key = f"{start.replace(' ', '-')}-{bench.name}-{steps}"
             run = once(key, lambda: (steps, bench.ours(steps, folder, workdir / key)))  # noqa: B023
+            found[start].append([run[0] + (base_steps if folder else 0), *run[1:]])
             if run[1] <= goal[1] or steps >= LONGEST:
                 break
-        found[start] = [run[0] + (base_steps if folder else 0), *run[1:]]
     return found
+
+
+def curves(found: dict[str, dict[str, list[list[float]]]], path: Path) -> None:
+    """Draw KID against seconds, {class: {who: [seconds, KID, standard error] each}}."""
+    figure, all_axes = chart(len(found), 6.4 * len(found))
+    for axes, (name, runs) in zip(all_axes, found.items(), strict=True):
+        for who, points in runs.items():
+            seconds, kid, error = zip(*points, strict=True)
+            axes.errorbar(seconds, kid, error, fmt="o-", label=who)
+        axes.axhline(runs["upstream"][0][1], color="C0", linewidth=0.6)
+        axes.set(xlabel="seconds of training", ylabel="KID (lower is nearer)", title=name)
+        axes.legend(frameon=False)
+    save(figure, path)
 
 
 def speeds(config: GeneratorConfig, side_px: int) -> tuple[float, float]:
@@ -144,18 +161,26 @@ def main() -> None:
         "| Class (images) | Who | Steps | Seconds | KID | times faster |",
         "|---|---|---|---|---|---|",
     ]  # fmt: skip
+    timed: dict[str, dict[str, list[list[float]]]] = {}
     for name in given.classes:
         bench = Bench(config, name, network)
         found = measure(bench, given.base_steps, given.budget, given.workdir)
-        first = found["upstream"][0] * BATCH / theirs
-        for who, (steps, kid, error) in found.items():
-            seconds = steps * BATCH / (theirs if who == "upstream" else mine)
-            reached = "" if kid <= found["upstream"][1] else " (not reached)"
+        rate = {who: theirs if who == "upstream" else mine for who in found}
+        timed[name] = {
+            who: [[run[0] * BATCH / rate[who], *run[1:]] for run in runs]
+            for who, runs in found.items()
+        }
+        first, goal, _ = timed[name]["upstream"][0]
+        for who, runs in timed[name].items():
+            seconds, kid, error = runs[-1]
+            reached = "" if kid <= goal else " (not reached)"
             lines.append(
-                f"| {name} ({len(bench.images)}) | {who} | {steps:,.0f} | {seconds:.0f} | "
-                f"{kid:.2f} ± {error:.2f}{reached} | {first / seconds:.1f} |"
+                f"| {name} ({len(bench.images)}) | {who} | {found[who][-1][0]:,.0f} | "
+                f"{seconds:.0f} | {kid:.2f} ± {error:.2f}{reached} | {first / seconds:.1f} |"
             )
-    write_text(given.out, "\n".join([*lines, ""]))
+    curves(timed, given.out / "time_to_quality.png")
+    picture = ["", "![KID against seconds](time_to_quality.png)", ""]
+    write_text(given.out / "time_to_quality.md", "\n".join([*lines, *picture]))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 r"""How long a class may be trained before its images are learned by heart, by how many it has.
 
     python benchmarks/training_length.py aid-lt10.csv efficientnet-lite0.pth WORKDIR \
-        docs/benchmarks/training_length.md
+        docs/benchmarks
 
 From the base of the preset `cpu`, at 32 px, one generator is trained on each number of images of a
 class for the same steps, and looked at on the way as every training is (`augment.evidence`), but
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from charts import chart, save
 
 from augment.evidence import HeldOut
 from augment.recipe import Recipe
@@ -49,8 +50,24 @@ def looks_of(config: RunConfig, network: FeatureNetwork, name: str, n: int) -> p
     return pd.read_csv(folder / "looks.csv")
 
 
+def curves(found: dict[str, pd.DataFrame], path: Path) -> None:
+    """Draw what was seen against the views of each image."""
+    figure, (losses, distances) = chart(2, 9)
+    for place, (name, rows) in enumerate(found.items()):
+        colour = f"C{place}"
+        losses.plot(rows["views"], rows["held_out_loss"], "o-", color=colour, label=name)
+        losses.plot(rows["views"], rows["loss"], ":", color=colour)
+        distances.errorbar(
+            rows["views"], rows["kid"], rows["kid_error"], fmt="o-", color=colour, label=name
+        )
+    for axes, label in ((losses, "loss: validation, and training (dotted)"), (distances, "KID")):
+        axes.set(xscale="log", xlabel="views of each training image", ylabel=label)
+    losses.legend(frameon=False)
+    save(figure, path)
+
+
 def main() -> None:
-    """Train what is missing and write the page."""
+    """Train what is missing, write the page, draw the curves."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("data", "weights", "workdir", "out"):
         parser.add_argument(name, type=Path)
@@ -71,19 +88,24 @@ def main() -> None:
         "lowest | KID | Copies |",
         "|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
+    found = {}
     for name, sizes in SIZES.items():
         for n in sizes:
             rows = looks_of(config, network, name, n)
+            rows["views"] = rows["step"] * batch / n
+            found[f"{name}, {n} images"] = rows
             lowest = rows["held_out_loss"].cummin()
             for row, low in zip(rows.itertuples(), lowest, strict=True):
                 lines.append(
-                    f"| {name} | {n} | {row.step:,} | {row.step * batch / n:,.0f} | "
+                    f"| {name} | {n} | {row.step:,} | {row.views:,.0f} | "
                     f"{row.loss:.4f} | {row.held_out_loss:.4f} | "
                     f"{100 * (row.held_out_loss / low - 1):+.0f} % | {row.kid:.2f} ± "
                     f"{row.kid_error:.2f} | {100 * row.copies:.0f} % |"
                 )
             print(lines[-1], flush=True)
-    write_text(given.out, "\n".join([*lines, ""]))
+    curves(found, given.out / "training_length.png")
+    picture = ["", "![Losses and KID](training_length.png)", ""]
+    write_text(given.out / "training_length.md", "\n".join([*lines, *picture]))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Training throughput against upstream's `Trainer`: same network, same batch, same images.
 
-    python benchmarks/training_speed.py docs/benchmarks/training_speed.md --profile
-    python benchmarks/training_speed.py out.md --sides 64 128 256     # on a GPU
+    python benchmarks/training_speed.py docs/benchmarks --profile
+    python benchmarks/training_speed.py OUT --sides 64 128 256     # on a GPU
 
 The two alternate in one process, so that both see the same machine; the median of several rounds
 is told, as images a second and as a ratio. Upstream runs as its `Trainer` does by default (fp32);
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from charts import OURS, UPSTREAM, chart, save
 from torch._C._autograd import DeviceType
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.profiler import ProfilerActivity, profile
@@ -129,8 +130,20 @@ def operators(training: Training, steps: int) -> list[str]:
     return lines
 
 
-def compare(side: int, given: argparse.Namespace, device: torch.device) -> tuple[str, list[str]]:
-    """Return the row of one size, and its profile where that is asked for."""
+def bars(measured: dict[int, tuple[float, float, float]], path: Path) -> None:
+    """Draw images a second of upstream, ours and the floor, by the side of the images."""
+    figure, all_axes = chart(len(measured), 3.2 * len(measured))
+    for axes, (side, values) in zip(all_axes, measured.items(), strict=True):
+        names = ("upstream", "terrabalance", "floor")
+        axes.bar(names, values, color=[UPSTREAM, OURS, "#d0d7de"])
+        axes.set(title=f"{side} px", ylabel="images a second, training")
+    save(figure, path)
+
+
+def compare(
+    side: int, given: argparse.Namespace, device: torch.device
+) -> tuple[tuple[float, float, float], str, list[str]]:
+    """Return the rates and the row of one size, and its profile where that is asked for."""
     config = network_of(side, device)
     with tempfile.TemporaryDirectory() as folder:
         images = pictures(side)
@@ -144,7 +157,7 @@ def compare(side: int, given: argparse.Namespace, device: torch.device) -> tuple
         f"| {side} | {upstream:.1f} | {mine:.1f} | {mine / upstream:.2f} | {flops / 1e9:.1f} "
         f"| {floor:.1f} | {mine / floor:.0%} |"
     )
-    return row, profiled
+    return (upstream, mine, floor), row, profiled
 
 
 def main() -> None:
@@ -169,13 +182,16 @@ def main() -> None:
         "| share of the floor |", "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     profiled: list[str] = []
+    measured = {}
     for side in given.sides:
-        row, profiled = compare(side, given, device)
+        measured[side], row, profiled = compare(side, given, device)
         lines.append(row)
         print(row, flush=True)
     if profiled:
         lines += ["", f"Where a step of terrabalance at {given.sides[-1]} px spends its time:", ""]
-    write_text(given.out, "\n".join([*lines, *profiled, ""]))
+    bars(measured, given.out / "training_speed.png")
+    picture = ["", "![Images a second](training_speed.png)", ""]
+    write_text(given.out / "training_speed.md", "\n".join([*lines, *profiled, *picture]))
 
 
 if __name__ == "__main__":
