@@ -15,18 +15,9 @@ from terrabalance import __version__
 from terrabalance.bands import Bands, to_levels
 from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.files import done, mark_done, sha256_of
-from terrabalance.images import (
-    SYNTHETIC_KEY,
-    decode,
-    grid,
-    read_marks,
-    suffix_for,
-    to_pil,
-    to_rgb,
-    write_image,
-    write_png,
-)
+from terrabalance.images import decode, grid, suffix_for, to_pil, to_rgb, write_image, write_png
 from terrabalance.manifest import Manifest, frame_of, read_manifest, write_manifest
+from terrabalance.marks import SYNTHETIC_KEY, lost_marks, read_marks
 from terrabalance.progress import Progress, silent
 from terrabalance.seeds import seed_for
 
@@ -176,11 +167,11 @@ def _is_whole(path: Path, marks: dict[str, str]) -> bool:
         return False
     try:
         decode(path)
-        text = read_marks(path)
+        text, lost = read_marks(path), lost_marks(path)
     except UnreadableImage:
         return False
     keys = ("terrabalance:seed", "terrabalance:generator", "terrabalance:sampling")
-    return all(text.get(key) == marks[key] for key in keys)
+    return not lost and all(text.get(key) == marks[key] for key in keys)
 
 
 def _row(folder: Path, index: int, marks: dict[str, str], bands: Bands) -> dict[str, object]:

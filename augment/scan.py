@@ -36,15 +36,9 @@ from augment.duplicates import THUMBNAIL_PX, group_near_duplicates, mark_duplica
 from augment.sources import Entry, Source
 from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.files import inside, sha256_of
-from terrabalance.images import (
-    EXTENSIONS,
-    decode,
-    is_marked_repaired,
-    is_marked_synthetic,
-    to_pil,
-    to_rgb,
-)
+from terrabalance.images import EXTENSIONS, decode, to_pil, to_rgb
 from terrabalance.manifest import REPAIRED, Manifest, frame_of
+from terrabalance.marks import is_marked_repaired, is_marked_synthetic
 from terrabalance.progress import Progress, silent
 from terrabalance.settings import Settings
 

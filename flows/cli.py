@@ -26,7 +26,8 @@ app = typer.Typer(
     "`terrabalance run DATA` does the same on your images. The other commands are the stages "
     "of a run, in order: scan, plan, train, sample, assemble, classify, report. All take the same "
     "options; what an earlier command has made is found again and not repeated, so a command that "
-    "was interrupted goes on when it is given again. `inpaint` repairs a single image.",
+    "was interrupted goes on when it is given again. `inpaint` repairs a single image, `verify` "
+    "checks a dataset.",
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode="markdown",
@@ -146,6 +147,29 @@ def inpaint(
         files = repair(wanted, config, device or "auto", watcher("inpaint"))
     for file in files:
         print_path("Repaired", file)
+
+
+@app.command()
+def verify(
+    dataset: Annotated[Path, typer.Argument(help="A folder below data/datasets/.")],
+) -> None:
+    """Check that a balanced dataset is as it was made, and every synthetic image marked as such.
+
+    Finds files that changed, are gone, or that the manifest does not know, synthetic images that
+    lost a mark (text, XMP DigitalSourceType) or are in val or test, and real ones with the mark of
+    a synthetic one. Changes nothing. Exit code 1 where anything is wrong.
+
+    Example: `terrabalance verify data/datasets/aid-cpu-1f2e3d`
+    """
+    from augment.verify import verify as problems_of
+    from flows.console import console, print_problems
+
+    with bars() as watcher:
+        problems = problems_of(dataset, watcher("verify"))
+    if problems:
+        print_problems(problems)
+        raise typer.Exit(1)
+    console.print("Every file is as the manifest says, every synthetic image is marked.")
 
 
 @app.command("settings")

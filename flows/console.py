@@ -16,6 +16,7 @@ from flows.watch import Watcher, throttled
 from terrabalance.progress import Progress as Listener
 
 if TYPE_CHECKING:
+    from augment.verify import Problem
     from terrabalance.manifest import Manifest
 
 console = Console()
@@ -110,6 +111,16 @@ def print_plan(plan: dict[str, Any]) -> None:
         f"About {cost['train_s'] / 60:.1f} min to train and {cost['sample_s'] / 60:.1f} min to "
         f"sample ({cost['image_s']:.2f} s an image), by a few steps measured on {cost['device']}."
     )
+
+
+def print_problems(problems: list["Problem"]) -> None:
+    """Print what is wrong with a dataset, a line a file."""
+    table = Table(title=f"{len(problems)} problems")
+    for column in ("file", "problem", "what exactly"):
+        table.add_column(column, overflow="fold")
+    for problem in problems:
+        table.add_row(*map(escape, (problem.path, problem.kind, problem.detail)))
+    console.print(table)
 
 
 def print_verdict(path: Path) -> None:

@@ -14,16 +14,8 @@ from terrabalance.bands import centred, to_levels
 from terrabalance.device import pick_device
 from terrabalance.errors import BadInput
 from terrabalance.files import sha256_of
-from terrabalance.images import (
-    REPAIRED_KEY,
-    decode,
-    is_marked_synthetic,
-    read_marks,
-    read_patch,
-    suffix_for,
-    to_rgb,
-    write_image,
-)
+from terrabalance.images import decode, read_patch, suffix_for, to_rgb, write_image
+from terrabalance.marks import REPAIRED_KEY, is_marked_synthetic, read_marks
 from terrabalance.progress import Progress, silent
 from terrabalance.seeds import seed_for
 

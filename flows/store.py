@@ -31,7 +31,7 @@ from terrabalance.files import fingerprint, read_json, slug, write_json
 from terrabalance.manifest import Manifest
 
 # Raise when a stage's files would come out different for the same settings.
-FORMAT = 4
+FORMAT = 5
 
 
 def report_folder(config: RunConfig) -> Path:

@@ -16,12 +16,11 @@ from PIL.TiffImagePlugin import EXTRASAMPLES
 from terrabalance.bands import RGB, Bands
 from terrabalance.errors import UnreadableImage
 from terrabalance.files import atomic_write
+from terrabalance.marks import XMP_KEY, XMP_TAG, xmp_of
 from terrabalance.progress import Progress, silent
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
-SYNTHETIC_KEY = "terrabalance:synthetic"  # in the metadata of every synthetic PNG
 Size = int | tuple[int, int]  # side of a square, or (height, width), in pixels
-REPAIRED_KEY = "terrabalance:filled"  # likewise of a repaired one: the share that was filled
 _TIFF = frozenset({".tif", ".tiff"})
 # Strangers' files reach no other decoder of Pillow's, above all not Ghostscript by way of EPS.
 # (JPEG includes MPO, the JPEG with a preview inside that drones and phones write.)
@@ -151,39 +150,6 @@ def to_pil(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
 
 
-def read_marks(path: Path) -> dict[str, str]:
-    """Return what a PNG or TIFF says of itself in the text that `write_image` writes; {} if none.
-
-    Reads headers only.
-
-    Raises:
-        UnreadableImage: the file is damaged.
-    """
-    try:
-        if path.suffix.lower() == ".png":
-            with Image.open(path, formats=("PNG",)) as image:
-                return {str(key): str(value) for key, value in image.info.items()}
-        if path.suffix.lower() in _TIFF:
-            with tifffile.TiffFile(path) as tiff:
-                found = json.loads(tiff.pages.first.description)
-            return {str(key): str(value) for key, value in found.items()}
-    except (ValueError, AttributeError):  # another program's description
-        return {}
-    except Exception as error:  # decoders raise many kinds for a damaged file
-        raise UnreadableImage(f"{path}: {error}") from error
-    return {}
-
-
-def is_marked_synthetic(path: Path) -> bool:
-    """Say whether a PNG or TIFF says of itself that terrabalance made it."""
-    return read_marks(path).get(SYNTHETIC_KEY) == "true"
-
-
-def is_marked_repaired(path: Path) -> bool:
-    """Say whether a PNG or TIFF says of itself that terrabalance filled a part of it."""
-    return REPAIRED_KEY in read_marks(path)
-
-
 def height_width(size: Size) -> tuple[int, int]:
     """Return (height, width)."""
     return (size, size) if isinstance(size, int) else size
@@ -259,24 +225,27 @@ def write_image(path: Path, levels: np.ndarray, bands: Bands, text: Mapping[str,
         path: ends with `suffix_for(bands)`.
         levels: see `terrabalance.bands`.
         bands: turn levels into values.
-        text: goes into a PNG's iTXt metadata, or as JSON into a TIFF's ImageDescription.
+        text: goes into a PNG's iTXt metadata, or as JSON into a TIFF's ImageDescription; of a
+            generated or repaired image also as XMP, see `terrabalance.marks`.
     """
     if path.suffix == ".png":
         write_png(path, levels, text)
         return
-    values = bands.values(levels)
+    values, xmp = bands.values(levels), (xmp_of(text) or "").encode()
     with atomic_write(path) as file:
         tifffile.imwrite(
             file, values[0] if len(values) == 1 else values, photometric="minisblack",
             planarconfig=None if len(values) == 1 else "separate", compression="deflate",
             description=json.dumps(dict(text)), metadata=None,
+            extratags=[(XMP_TAG, "B", len(xmp), xmp, True)] if xmp else None,
         )  # fmt: skip
 
 
 def write_png(path: Path, pixels: np.ndarray, text: Mapping[str, str] | None = None) -> None:
     """Write (3, H, W) or (1, H, W) uint8 as a PNG, atomically; `text` becomes iTXt metadata."""
     info = PngImagePlugin.PngInfo()
-    for key, value in (text or {}).items():
+    xmp = xmp_of(text or {})
+    for key, value in {**(text or {}), **({XMP_KEY: xmp} if xmp else {})}.items():
         info.add_itxt(key, value)
     with atomic_write(path) as file:
         to_pil(pixels).save(file, format="PNG", pnginfo=info)

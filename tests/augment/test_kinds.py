@@ -11,8 +11,9 @@ from augment.sampling import sample_class
 from augment.solvers import SamplingConfig
 from augment.training import train_generator
 from terrabalance.bands import Bands, measure_bands
-from terrabalance.images import decode, is_marked_synthetic, read_patches, write_image
+from terrabalance.images import decode, read_patches, write_image
 from terrabalance.manifest import read_manifest
+from terrabalance.marks import is_marked_synthetic
 
 SPANS = {"uint8": (20, 240), "uint16": (200, 9000), "float32": (-22.0, -3.0)}
 

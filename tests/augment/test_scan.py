@@ -9,8 +9,9 @@ from PIL import Image
 from augment.scan import ScanConfig, scan
 from augment.sources import Entry, Source, open_source
 from terrabalance.files import sha256_of
-from terrabalance.images import SYNTHETIC_KEY, write_png
+from terrabalance.images import write_png
 from terrabalance.manifest import COLUMNS, read_manifest, write_manifest
+from terrabalance.marks import SYNTHETIC_KEY
 
 
 def scene(seed: int, side: int = 40) -> Image.Image:

@@ -22,7 +22,7 @@ def terrabalance(*words: str, cwd=None) -> subprocess.CompletedProcess:
 
 def test_help_of_the_whole_lists_every_command():
     text = terrabalance("--help").stdout
-    assert all(name in text for name in [*COMMANDS, "demo", "settings"])
+    assert all(name in text for name in [*COMMANDS, "demo", "settings", "inpaint", "verify"])
 
 
 def test_help_does_not_wait_for_torch_or_prefect():
@@ -73,12 +73,19 @@ def test_a_workdir_that_cannot_be_written_is_one_line(scenes, tmp_path):
     assert "Traceback" not in result.stderr and str(tmp_path / "file") in result.stderr
 
 
-def test_stages_one_by_one_end_with_a_report(scenes, tiny_toml, tmp_path):
+def test_stages_one_by_one_end_with_a_report_and_a_dataset_that_verifies(
+    scenes, tiny_toml, tmp_path
+):
     for command in ("plan", "train", "sample", "assemble", "classify", "report"):
         result = terrabalance(command, scenes, "--config", tiny_toml, "--name", "x", cwd=tmp_path)
         assert result.returncode == 0, result.stderr
     assert (tmp_path / "reports" / "x" / "index.html").stat().st_size > 10_000
     assert "Report:" in result.stdout
+    dataset = tmp_path / "data" / "datasets" / "x"
+    assert terrabalance("verify", dataset).returncode == 0
+    (dataset / "train" / "mine.png").write_bytes(b"")
+    result = terrabalance("verify", dataset)
+    assert result.returncode == 1 and "train/mine.png" in result.stdout
 
 
 def test_settings_lists_every_field_with_its_meaning():

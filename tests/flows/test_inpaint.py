@@ -16,7 +16,8 @@ from augment.split import SplitConfig, assign_splits
 from augment.training import train_generator
 from flows.cli import app
 from terrabalance.errors import BadInput
-from terrabalance.images import decode, read_marks, read_patch, write_png
+from terrabalance.images import decode, read_patch, write_png
+from terrabalance.marks import read_marks
 
 QUICK = ["--set", "steps=6", "--set", "resamplings=2", "--device", "cpu"]
 

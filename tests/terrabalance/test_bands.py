@@ -9,14 +9,13 @@ from terrabalance.errors import UnreadableImage
 from terrabalance.images import (
     decode,
     describe_size,
-    is_marked_synthetic,
-    read_marks,
     read_patch,
     suffix_for,
     to_pil,
     to_rgb,
     write_image,
 )
+from terrabalance.marks import is_marked_synthetic, read_marks
 
 MARKS = {"terrabalance:synthetic": "true", "terrabalance:class": "Täler <b>"}
 

@@ -1,0 +1,109 @@
+"""What an image file says of its own making: our text, and the XMP that other programs read.
+
+XMP carries IPTC's digital source type, by which photo archives, search engines and editors tell
+generated pictures from photographs: https://cv.iptc.org/newscodes/digitalsourcetype/
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import tifffile
+from PIL import Image
+
+from terrabalance.errors import UnreadableImage
+
+SYNTHETIC_KEY = "terrabalance:synthetic"  # in the text of every synthetic image
+REPAIRED_KEY = "terrabalance:filled"  # likewise of a repaired one: the share that was filled
+XMP_KEY = "XML:com.adobe.xmp"  # of a PNG's iTXt chunk
+XMP_TAG = 700  # of a TIFF
+_TIFF = frozenset({".tif", ".tiff"})
+_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+_GENERATED, _FILLED = "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"
+_PACKET = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" '
+    'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">'
+    "<Iptc4xmpExt:DigitalSourceType>{}</Iptc4xmpExt:DigitalSourceType>"
+    '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+)
+
+
+def xmp_of(text: Mapping[str, str]) -> str | None:
+    """Return the XMP packet of an image with such text; None for one that no model has touched."""
+    if text.get(SYNTHETIC_KEY) == "true":
+        return _PACKET.format(_SOURCE_TYPE + _GENERATED)
+    return _PACKET.format(_SOURCE_TYPE + _FILLED) if REPAIRED_KEY in text else None
+
+
+def read_marks(path: Path) -> dict[str, str]:
+    """Return the text of a PNG or TIFF that `terrabalance.images` wrote; {} if none.
+
+    Reads headers only.
+
+    Raises:
+        UnreadableImage: the file is damaged.
+    """
+    try:
+        if path.suffix.lower() == ".png":
+            return {key: value for key, value in _png_text(path).items() if key != XMP_KEY}
+        if path.suffix.lower() in _TIFF:
+            with tifffile.TiffFile(path) as tiff:
+                found = json.loads(tiff.pages.first.description)
+            return {str(key): str(value) for key, value in found.items()}
+    except (ValueError, AttributeError):  # another program's description
+        return {}
+    except Exception as error:  # decoders raise many kinds for a damaged file
+        raise UnreadableImage(f"{path}: {error}") from error
+    return {}
+
+
+def read_source_type(path: Path) -> str | None:
+    """Return the IPTC digital source type (`trainedAlgorithmicMedia`…) in the XMP of a PNG or TIFF.
+
+    None where there is none.
+
+    Raises:
+        UnreadableImage: the file is damaged.
+    """
+    try:
+        packet = ""
+        if path.suffix.lower() == ".png":
+            packet = _png_text(path).get(XMP_KEY, "")
+        elif path.suffix.lower() in _TIFF:
+            with tifffile.TiffFile(path) as tiff:
+                tag = tiff.pages.first.tags.get(XMP_TAG)
+            packet = bytes(tag.value).decode(errors="replace") if tag else ""
+    except Exception as error:  # decoders raise many kinds for a damaged file
+        raise UnreadableImage(f"{path}: {error}") from error
+    # Not parsed as XML: a stranger's could be made to exhaust the parser.
+    found = re.search(r"DigitalSourceType\W[^/]*" + re.escape(_SOURCE_TYPE[5:]) + r"(\w+)", packet)
+    return found[1] if found else None
+
+
+def is_marked_synthetic(path: Path) -> bool:
+    """Say whether a PNG or TIFF says of itself that terrabalance made it."""
+    return read_marks(path).get(SYNTHETIC_KEY) == "true"
+
+
+def is_marked_repaired(path: Path) -> bool:
+    """Say whether a PNG or TIFF says of itself that terrabalance filled a part of it."""
+    return REPAIRED_KEY in read_marks(path)
+
+
+def lost_marks(path: Path) -> list[str]:
+    """Name the marks that a synthetic image should carry and does not.
+
+    Raises:
+        UnreadableImage: the file is damaged.
+    """
+    lost = [] if is_marked_synthetic(path) else [f"text {SYNTHETIC_KEY}"]
+    return lost if read_source_type(path) == _GENERATED else [*lost, "XMP DigitalSourceType"]
+
+
+def _png_text(path: Path) -> dict[str, str]:
+    with Image.open(path, formats=("PNG",)) as image:
+        return {str(key): value for key, value in image.info.items() if isinstance(value, str)}
