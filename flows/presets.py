@@ -18,7 +18,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "plan": {"rarest": 2, "target": "80"},
         "generator": {
             "image_size": 24, "dim": 24, "dim_mults": (1, 2, 4), "attention_heads": 2,
-            "attention_dim": 16, "min_snr": True,
+            "attention_dim": 16,
         },
         "base": {
             "steps": 700, "batch_size": 16, "learning_rate": 2e-3, "ema_decay": 0.99,
@@ -39,7 +39,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "plan": {"rarest": 3},
         "generator": {
             "image_size": 32, "dim": 32, "dim_mults": (1, 2, 4), "attention_heads": 2,
-            "attention_dim": 16, "min_snr": True,
+            "attention_dim": 16,
         },
         "base": {
             "steps": 2000, "batch_size": 16, "learning_rate": 2e-3,
