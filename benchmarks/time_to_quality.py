@@ -156,7 +156,8 @@ def main() -> None:
         f"generator saw, by {network.name} at 96 px. The warm start's base is charged in full to "
         f"the one class: {given.base_steps} of its steps. All with min-SNR weighting. "
         f"{describe_device(device)}, torch {torch.__version__}, Python "
-        f"{platform.python_version()}; upstream {theirs:.1f} images a second, ours {mine:.1f} (`benchmarks/time_to_quality.py`).", "",
+        f"{platform.python_version()}; upstream {theirs:.1f} images a second, ours {mine:.1f} "
+        "(`benchmarks/time_to_quality.py`).", "",
         "The first length of ours whose KID is no higher than upstream's; the curve shows all. "
         "Images of both are far from real ones at such budgets, and KID tells blurred from noisy "
         "ones badly: read it as who is first in the same state, not as quality reached.", "",
