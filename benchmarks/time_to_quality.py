@@ -118,7 +118,7 @@ def curves(found: dict[str, dict[str, list[list[float]]]], path: Path) -> None:
             axes.errorbar(seconds, kid, error, fmt="o-", label=who)
         axes.axhline(runs["upstream"][0][1], color="C0", linewidth=0.6)
         axes.set(xlabel="seconds of training", ylabel="KID (lower is nearer)", title=name)
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="center")
     save(figure, path)
 
 

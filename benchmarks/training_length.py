@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 from charts import chart, save
+from matplotlib.ticker import NullFormatter
 
 from augment.evidence import HeldOut
 from augment.recipe import Recipe
@@ -63,6 +64,7 @@ def curves(found: dict[str, pd.DataFrame], path: Path) -> None:
         )
     for axes, label in ((losses, "loss: validation, and training (dotted)"), (distances, "KID")):
         axes.set(xscale="log", xlabel="views of each training image", ylabel=label)
+        axes.xaxis.set_minor_formatter(NullFormatter())
     losses.legend(frameon=False)
     save(figure, path)
 
@@ -101,8 +103,9 @@ def main() -> None:
                 lines.append(
                     f"| {name} | {n} | {row.step:,} | {row.views:,.0f} | "
                     f"{row.loss:.4f} | {row.held_out_loss:.4f} | "
-                    f"{100 * (row.held_out_loss / low - 1):+.0f} % | {row.kid:.2f} ± "
-                    f"{row.kid_error:.2f} | {100 * row.copies:.0f} % |"
+                    f"{100 * (row.held_out_loss / low - 1):+.0f} % | "
+                    f"{'too few' if np.isnan(row.kid) else f'{row.kid:.2f} ± {row.kid_error:.2f}'} "
+                    f"| {100 * row.copies:.0f} % |"
                 )
             print(lines[-1], flush=True)
     curves(found, given.out / "training_length.png")
