@@ -1,8 +1,8 @@
 """Real images and accepted synthetic ones -> a balanced dataset of folders.
 
 `folder/train|val|test/<class>/<image>`, the layout that torchvision, timm and Hugging Face read
-without help, with the manifest and a dataset card beside it. Validation and test hold real
-images only; every check of that rule is here.
+without help, with the manifest and a dataset card beside it, and `folder/oracle` where the data
+has that split. Validation and test hold real images only; every check of that rule is here.
 """
 
 import os
@@ -17,11 +17,11 @@ from filelock import FileLock
 from augment.card import dataset_card
 from terrabalance.errors import BadInput
 from terrabalance.files import done, fingerprint, inside, mark_done, slug, write_text
-from terrabalance.manifest import SPLITS, Manifest, read_manifest, write_manifest
+from terrabalance.manifest import ORACLE, SPLITS, Manifest, read_manifest, write_manifest
 from terrabalance.progress import Progress, silent
 
 _STAGE = "terrabalance.assemble"
-_FORMAT = 1  # raise it when the layout changes, so that older folders are built again
+_FORMAT = 2  # raise it when the layout changes, so that older folders are built again
 _IDENTITY = ["path", "class", "split", "sha256"]
 _PREFIX = "synthetic_"
 _REPAIR = {
@@ -40,8 +40,9 @@ def assemble(
     """Build the balanced dataset in `folder`; the folder is whole or absent.
 
     Real images are hard-linked where the file system allows it, else copied. Only rows with
-    status ok in train, val or test are taken. With the same rows and the same `about` as in the
-    folder that is there, nothing is done; a dataset that this function made earlier is replaced.
+    status ok in train, val, test or oracle are taken. With the same rows and the same `about` as
+    in the folder that is there, nothing is done; a dataset that this function made earlier is
+    replaced.
 
     Args:
         catalogue: the real images, all splits.
@@ -152,7 +153,7 @@ def _plan(catalogue: Manifest, synthetic: Sequence[Manifest]) -> pd.DataFrame:
     parts = []
     for manifest in (catalogue, *synthetic):
         rows = manifest.usable()
-        rows = rows[rows["split"].isin(SPLITS)].reset_index(drop=True)
+        rows = rows[rows["split"].isin((*SPLITS, ORACLE))].reset_index(drop=True)
         parts.append(rows.assign(origin=[_origin(manifest.root, path) for path in rows["path"]]))
     rows = pd.concat(parts, ignore_index=True)
     return rows.assign(path=_names(rows))

@@ -31,12 +31,18 @@ def mark_duplicates(frame: pd.DataFrame, pictures: Sequence[str]) -> pd.DataFram
     Within one class all but one become `duplicate`; kept is the copy in test, else val, else
     train, else without a part, else set aside, and of those the first by natural path. Between
     classes all become `label conflict`, as nobody can tell which label is right. `detail` names
-    the copy kept, or the first one of another class.
+    the copy kept, or the first one of another class. A synthetic copy of a real image is a
+    `duplicate` whatever its class, and the real one stays.
     """
     frame = frame.copy()
     usable = frame.assign(picture=list(pictures))[frame["status"] == "ok"]
     copies = usable[usable.duplicated("picture", keep=False)]
     for _, same in copies.groupby("picture"):
+        made = same[same["source"] != "real"]
+        if 0 < len(made) < len(same):
+            same = same.drop(made.index)
+            frame.loc[made.index, "status"] = "duplicate"
+            frame.loc[made.index, "detail"] = min(same["path"], key=natural_key)
         ordered = same.loc[sorted(same.index, key=lambda row: _precious_first(frame, row))]
         if ordered["class"].nunique() == 1:
             left_out = ordered.index[1:]

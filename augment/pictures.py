@@ -53,11 +53,25 @@ class Pictures:
         made = read_manifest(self.folders[class_name])
         return self._sample(made, made.usable())
 
-    def _sample(self, manifest: Manifest, rows: pd.DataFrame) -> list[str]:
+    def refused(self, class_name: str) -> list[dict[str, str]]:
+        """Return a sample of the class's refused images: `uri`, and `detail` why."""
+        made = read_manifest(self.folders[class_name])
+        rows = made.frame[made.frame["status"] == "refused"].sort_values("path")
+        return [
+            {"uri": uri, "detail": str(detail)}
+            for uri, detail in zip(
+                self._sample(made, rows), rows["detail"].iloc[self._places(len(rows))], strict=True
+            )
+        ]
+
+    def _places(self, n: int) -> np.ndarray:
         # Evenly over the sorted paths: nobody chose the pretty ones, and a run shows the same.
-        count = min(6 if self.light else 12, len(rows))
-        at = np.linspace(0, len(rows) - 1, count).round().astype(int)
-        images = read_patches(manifest.paths(rows.iloc[at]), self.size, self.bands)
+        places: np.ndarray = np.linspace(0, n - 1, min(6 if self.light else 12, n)).round()
+        return places.astype(int)
+
+    def _sample(self, manifest: Manifest, rows: pd.DataFrame) -> list[str]:
+        chosen = rows.iloc[self._places(len(rows))]
+        images = read_patches(manifest.paths(chosen), self.size, self.bands)
         return [data_uri(image) for image in self.bands.preview(images)]
 
     def pairs(self, class_name: str, pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

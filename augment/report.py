@@ -9,6 +9,7 @@ import pandas as pd
 
 from augment.neighbours import compare_with_real
 from augment.pictures import Pictures, read_curve, read_looks
+from augment.screened import MEANINGS, screening_record
 from terrabalance.bands import Bands
 from terrabalance.files import read_json
 from terrabalance.images import Size, at_most, describe_size, height_width, read_patches
@@ -42,8 +43,8 @@ def balance_record(
         A record that JSON can hold: `target`, `side_px`, `resolution`, `before` and `after`
         (images, imbalance ratio, effective number of classes, all of the train part), `classes`
         (largest first), `problems` in the data, and `filled`: for each class of `synthetic` its
-        card and its nearest neighbours (distances are root-mean-square, scaled to [0, 255]; None:
-        too few images).
+        card, its nearest neighbours (distances are root-mean-square, scaled to [0, 255]; None:
+        too few images) and what screening made of its images (see `augment.screened.apply`).
     """
     made = {name: len(read_manifest(folder).usable()) for name, folder in synthetic.items()}
     classes = _classes(catalogue, plan, made)
@@ -61,6 +62,7 @@ def balance_record(
                 "class": row["class"],
                 "card": read_json(generators[row["class"]] / "card.json"),
                 "neighbours": _neighbours(catalogue, row["class"], synthetic, size, bands),
+                "screening": screening_record(synthetic[row["class"]]),
             }
             for row in reversed(classes)
             if row["class"] in synthetic
@@ -231,6 +233,7 @@ def balance_section(
             "synthetic": show.synthetic(row["class"]),
             "pairs": show.pairs(row["class"], row["neighbours"]["pairs"]),
             "strip": show.strip(row["class"]),
+            "refused": show.refused(row["class"]),
             "curve": read_curve(generators[row["class"]] / "losses.csv"),
             "looks": _looks(generators[row["class"]], row["card"]),
         }
@@ -246,5 +249,6 @@ def balance_section(
         filled=filled,
         widest=widest,
         n_open=3 if light else len(filled),
+        meanings=MEANINGS,
     )
     return Section("Balance and synthetic images", html, "balance")

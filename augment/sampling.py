@@ -12,7 +12,7 @@ from torch import Tensor
 from augment.generator import load_generator, read_bands
 from augment.solvers import SamplingConfig, trajectory
 from terrabalance import __version__
-from terrabalance.bands import Bands, to_levels
+from terrabalance.bands import Bands, centred, to_levels
 from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.files import done, mark_done, sha256_of
 from terrabalance.images import decode, grid, suffix_for, to_pil, to_rgb, write_image, write_png
@@ -20,7 +20,9 @@ from terrabalance.manifest import Manifest, frame_of, read_manifest, write_manif
 from terrabalance.marks import SYNTHETIC_KEY, lost_marks, read_marks
 from terrabalance.progress import Progress, silent
 from terrabalance.seeds import seed_for
+from terrabalance.symmetry import apply_symmetry, keep_shape
 
+SCREENING = "screening.json"  # what `augment.screened` made of the images
 _STRIP_FRAMES = 9
 MARK = "synthetic image made by a diffusion model, not a photograph"
 
@@ -32,11 +34,22 @@ def draw_batch(
     device: torch.device,
     level_type: np.dtype | type = np.uint8,
     frames: int = 0,
+    starts: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw one image per seed.
 
     Every image has its own random generator, so an image does not depend on its neighbours in
     the batch (beyond float rounding where another batch size chooses another kernel).
+
+    Args:
+        diffusion: the model.
+        seeds: one for each image.
+        config: solver, calls, and with `starts` the strength.
+        device: to draw on.
+        level_type: of the images.
+        frames: stages of the first image that are returned.
+        starts: (N, C, H, W) levels of real images, one of which each image begins as, turned at
+            random; None: all begin as pure noise.
 
     Returns:
         (B, C, H, W) images as levels (`terrabalance.bands`), and (frames, C, H, W) stages of the
@@ -49,15 +62,29 @@ def draw_batch(
         each = [torch.randn((diffusion.channels, *side), generator=draw) for draw in draws]
         return torch.stack(each).to(device)
 
+    start = None if starts is None else _begin(torch.from_numpy(starts), draws).to(device)
     n_calls = diffusion.num_timesteps if config.sampler == "ancestral" else config.steps
+    n_calls = n_calls if start is None else max(1, round(config.strength * n_calls))
     shown = np.linspace(0, n_calls, frames).round().astype(int).tolist()
     stages: list[Tensor] = []
     with torch.inference_mode():
-        for call, images in enumerate(trajectory(diffusion, noise, config)):
+        for call, images in enumerate(trajectory(diffusion, noise, config, start)):
             # A copy: a view would keep the whole batch of every call in memory.
             stages += [images[:1].clone()] * shown.count(call)
     strip = torch.cat(stages) if frames else images[:0]
     return to_levels(images, level_type), to_levels(strip, level_type)
+
+
+def _begin(starts: Tensor, draws: Sequence[torch.Generator]) -> Tensor:
+    """Choose a real image and a symmetry for each; (B, C, H, W) in [-1, 1]."""
+    among = keep_shape(*starts.shape[-2:])
+    chosen = []
+    for draw in draws:
+        image, which = (
+            int(torch.randint(n, (1,), generator=draw)) for n in (len(starts), len(among))
+        )
+        chosen.append(apply_symmetry(starts[image], among[which]))
+    return centred(torch.stack(chosen))
 
 
 def sample_class(
@@ -70,6 +97,7 @@ def sample_class(
     device: torch.device,
     run: str,
     on_progress: Progress = silent,
+    starts: np.ndarray | None = None,
 ) -> Path:
     """Draw `n_images` of one class into `folder`, skipping those that are there and whole.
 
@@ -87,6 +115,7 @@ def sample_class(
         device: to draw on.
         run: name of the run, written into every file's metadata.
         on_progress: told (images done, images in all).
+        starts: see `draw_batch`; needed where `config.strength` is below 1.
 
     Returns:
         `folder`.
@@ -117,13 +146,14 @@ def sample_class(
             seeds = [int(marks[i]["terrabalance:seed"]) for i in block]
             images, strip = draw_batch(
                 diffusion, seeds, config, device, bands.level_type,
-                frames=_STRIP_FRAMES if first == 0 else 0,
+                frames=_STRIP_FRAMES if first == 0 else 0, starts=starts,
             )  # fmt: skip
             if len(strip):
                 write_png(folder / "strip.png", grid(bands.preview(strip), columns=_STRIP_FRAMES))
             for i in missing:
                 write_image(files[i], images[i - first], bands, marks[i])
         on_progress(block.stop, n_images, f"{class_name}: drawing")
+    (folder / SCREENING).unlink(missing_ok=True)  # it is of the images as they were
     write_manifest(
         Manifest(folder, frame_of([_row(folder, i, m, bands) for i, m in enumerate(marks)])), folder
     )

@@ -9,7 +9,7 @@ Nothing is deleted and nothing is fatal. A file's status is one of
     unreadable        an image that is damaged, or of a kind that has no defined range
     too small         a side below `ScanConfig.min_side_px`
     no class          it lies beside the class folders
-    synthetic         a generator made it, as its metadata says: only real images are balanced
+    synthetic         a generator made it, as its metadata says, and it is listed as real
     duplicate         the same pixels as another file of its class, which is kept
     label conflict    the same pixels as a file of another class; all copies are left out
 
@@ -104,7 +104,8 @@ def _in_order(look: Callable[[Entry], _Look], entries: Iterable[Entry]) -> Itera
 
 def _look(root: Path, entry: Entry, min_side_px: int) -> _Look:
     row: dict[str, object] = {
-        "path": entry.path, "class": entry.class_name, "split": entry.split, "source": "real",
+        "path": entry.path, "class": entry.class_name, "split": entry.split,
+        "source": entry.source,
     }  # fmt: skip
     try:
         path = inside(root, entry.path)
@@ -123,7 +124,7 @@ def _look(root: Path, entry: Entry, min_side_px: int) -> _Look:
 
 def _look_at_pixels(path: Path, row: dict[str, object], min_side_px: int) -> _Look:
     decoded = decode(path)
-    if is_marked_synthetic(path):
+    if row["source"] == "real" and is_marked_synthetic(path):
         return _Look({**row, "status": "synthetic", "detail": "its metadata names its generator"})
     bands, height, width = decoded.pixels.shape
     image = to_pil(to_rgb(decoded))

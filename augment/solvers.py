@@ -31,51 +31,77 @@ class SamplingConfig(Settings):
         description="of a generator that knows several classes (strategy conditional): above 1 "
         "exaggerates what sets the class apart, at twice the calls (arXiv:2207.12598)",
     )
+    strength: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="1: images begin as pure noise; below: as real training images of the class, "
+        "turned at random and noised to this share of the way (SDEdit, arXiv:2108.01073)",
+    )
     batch_size: int = Field(32, ge=1, description="images drawn at once")
 
 
 def trajectory(
-    diffusion: GaussianDiffusion, noise: Noise, config: SamplingConfig
+    diffusion: GaussianDiffusion, noise: Noise, config: SamplingConfig, start: Tensor | None = None
 ) -> Iterator[Tensor]:
-    """Yield (B, C, S, S) float32 in [-1, 1] after each network call, the pure noise first.
+    """Yield (B, C, S, S) float32 in [-1, 1] after each network call, the noise first.
 
     Args:
         diffusion: the model; its prediction of the clean image is clipped to [-1, 1].
         noise: draws a standard normal (B, C, S, S), the same in every image's own order.
         config: which solver, and how many calls.
+        start: (B, C, S, S) clean images in [-1, 1] that are noised to `config.strength` of the way
+            and taken from there; None: all begins as pure noise.
     """
+    times = _all_times(diffusion, config)
     images = noise()
+    if start is not None:
+        times = times[-max(1, round(config.strength * len(times))) :]
+        signal = diffusion.alphas_cumprod[times[0]]
+        images = signal.sqrt() * start + (1 - signal).sqrt() * images
     yield images
     if config.sampler == "ancestral":
-        yield from _ancestral(diffusion, images, noise)
+        yield from _ancestral(diffusion, images, noise, times)
     elif config.sampler == "ddim":
-        yield from _ddim(diffusion, images, noise, config)
+        yield from _ddim(diffusion, images, noise, config.eta, times)
     else:
-        yield from _multistep(diffusion, images, config.steps)
+        yield from _multistep(diffusion, images, times)
 
 
-def _ancestral(diffusion: GaussianDiffusion, images: Tensor, noise: Noise) -> Iterator[Tensor]:
-    for time in reversed(range(diffusion.num_timesteps)):
+def _all_times(diffusion: GaussianDiffusion, config: SamplingConfig) -> list[int]:
+    """Return the falling timesteps of the network calls from pure noise."""
+    if config.sampler == "ancestral":
+        return list(reversed(range(diffusion.num_timesteps)))
+    if config.sampler == "ddim":
+        return _even_times(diffusion, config.steps)
+    return even_snr_times(diffusion, config.steps)
+
+
+def _ancestral(
+    diffusion: GaussianDiffusion, images: Tensor, noise: Noise, walked: list[int]
+) -> Iterator[Tensor]:
+    for time in walked:
         times = torch.full((len(images),), time, device=images.device)
         mean, _, log_variance, _ = diffusion.p_mean_variance(x=images, t=times)
         images = mean + (0.5 * log_variance).exp() * noise() if time else mean
         yield images
 
 
-def _times(diffusion: GaussianDiffusion, steps: int) -> list[int]:
-    """Return the timesteps of upstream's ddim_sample: evenly spaced from the last down to -1."""
-    times = torch.linspace(-1, diffusion.num_timesteps - 1, steps + 1).int()
-    return list(reversed(times.tolist()))
+def _even_times(diffusion: GaussianDiffusion, steps: int) -> list[int]:
+    """Return the timesteps of upstream's ddim_sample: evenly spaced from the last down, less -1."""
+    times: list[int] = torch.linspace(-1, diffusion.num_timesteps - 1, steps + 1).int().tolist()
+    return times[:0:-1]
 
 
 def _ddim(
     diffusion: GaussianDiffusion,
     images: Tensor,
     noise: Noise,
-    config: SamplingConfig,
+    eta: float,
+    walked: list[int],
 ) -> Iterator[Tensor]:
-    for time, after in pairwise(_times(diffusion, config.steps)):
-        images = ddim_step(diffusion, images, time, after, config.eta, noise)
+    for time, after in pairwise([*walked, -1]):
+        images = ddim_step(diffusion, images, time, after, eta, noise)
         yield images
 
 
@@ -98,14 +124,14 @@ def ddim_step(
     return images + sigma * noise() if eta else images
 
 
-def _multistep(diffusion: GaussianDiffusion, images: Tensor, steps: int) -> Iterator[Tensor]:
+def _multistep(diffusion: GaussianDiffusion, images: Tensor, walked: list[int]) -> Iterator[Tensor]:
     """Let diffusers' scheduler step; it is given clean images, so that clipping stays ours."""
     scheduler = DPMSolverMultistepScheduler(
         num_train_timesteps=diffusion.num_timesteps,
         trained_betas=diffusion.betas.cpu().numpy(),
         prediction_type="sample",
     )
-    scheduler.set_timesteps(timesteps=even_snr_times(diffusion, steps), device=images.device)
+    scheduler.set_timesteps(timesteps=walked, device=images.device)
     for time in scheduler.timesteps:
         times = torch.full((len(images),), int(time), device=images.device)
         clean = diffusion.model_predictions(images, times, clip_x_start=True).pred_x_start

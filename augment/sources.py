@@ -32,11 +32,13 @@ class Entry:
         path: relative to the source's root, POSIX separators.
         class_name: "" for a file that lies in no class folder.
         split: train, val or test; another name is set aside; "" where the data gives none.
+        source: real, or synthetic where a CSV says so.
     """
 
     path: str
     class_name: str
     split: str = ""
+    source: str = "real"
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def _read_table(table: Path, images: Path | None) -> Source:
     lines = [f"line {number}" for number in range(2, len(frame) + 2)]
     paths = [posixpath.normpath(path) if path else "" for path in frame["path"]]
     splits = [split_name(split) for split in frame["split"]]
-    entries = list(map(Entry, paths, frame["class"], splits))
+    entries = list(map(Entry, paths, frame["class"], splits, frame["source"].str.lower()))
     bad = _bad_rows(entries, lines)
     good = [(line, e) for line, e in zip(lines, entries, strict=True) if line not in bad]
     problems = [f"{line}: {problem}" for line, problem in bad.items()]
@@ -175,7 +177,7 @@ def _read_table(table: Path, images: Path | None) -> Source:
 
 
 def _read_rows(table: Path) -> pd.DataFrame:
-    """Return the columns path, class and split as stripped text, "" where empty."""
+    """Return the columns path, class, split and source as stripped text, "" where empty."""
     try:
         frame = pd.read_csv(
             table, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False
@@ -190,9 +192,11 @@ def _read_rows(table: Path) -> pd.DataFrame:
         )
     if frame.empty:
         raise BadInput(f"{table}: lists no images.")
-    if "split" not in frame:
-        frame["split"] = ""
-    return frame[["path", "class", "split"]].fillna("").apply(lambda column: column.str.strip())
+    for name, usual in (("split", ""), ("source", "real")):
+        if name not in frame:
+            frame[name] = usual
+    wanted = frame[["path", "class", "split", "source"]]
+    return wanted.fillna("").apply(lambda column: column.str.strip())
 
 
 def _bad_rows(entries: list[Entry], lines: list[str]) -> dict[str, str]:
@@ -206,6 +210,10 @@ def _bad_rows(entries: list[Entry], lines: list[str]) -> dict[str, str]:
             bad[line] = f"{entry.path!r} leaves the folder of the images"
         elif not entry.class_name:
             bad[line] = f"{entry.path!r} has no class"
+        elif entry.source not in ("real", "synthetic"):
+            bad[line] = f"source {entry.source!r} is neither real nor synthetic"
+        elif entry.source == "synthetic" and entry.split != "train":
+            bad[line] = f"{entry.path!r} is synthetic and of split {entry.split!r}, not train"
         elif entry.path in first:
             bad[line] = f"{entry.path!r} is on {first[entry.path]} already"
         first.setdefault(entry.path, line)

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from augment.sources import natural_key
 from terrabalance.errors import BadInput
-from terrabalance.manifest import REPAIRED, SPLITS, Manifest
+from terrabalance.manifest import ORACLE, REPAIRED, SPLITS, Manifest
 from terrabalance.seeds import seed_for
 from terrabalance.settings import Settings
 
@@ -86,9 +86,9 @@ def _given(manifest: Manifest, usable: pd.DataFrame) -> pd.DataFrame:
 def _without_leaks(frame: pd.DataFrame, usable: pd.DataFrame) -> pd.DataFrame:
     """Leave out what duplicates an image of a part that judges: test first, then val."""
     frame = frame.copy()
-    grouped = usable[(usable["group"] >= 0) & usable["split"].isin(SPLITS)]
+    grouped = usable[(usable["group"] >= 0) & usable["split"].isin((*SPLITS, ORACLE))]
     for _, same in grouped.groupby("group"):
-        for judge, below in (("test", ["train", "val"]), ("val", ["train"])):
+        for judge, below in (("test", ["train", "val", ORACLE]), ("val", ["train", ORACLE])):
             judging = same[same["split"] == judge]["path"]
             leaking = same.index[same["split"].isin(below)]
             if len(judging) and len(leaking):

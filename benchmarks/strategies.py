@@ -34,8 +34,8 @@ from terrabalance.manifest import even_share
 
 N_CLASSES, N_DRAWN, N_SHOWN, CPU = 10, 88, 3, torch.device("cpu")
 # Optimizer steps of 16 images: (for the base, for each class); as many in all for ten classes.
-TOTAL = 4000
-BUDGETS = {"scratch": (0, 400), "warm-start": (2000, 200), "conditional": (TOTAL, 0)}
+TOTAL = 6000
+BUDGETS = {"scratch": (0, 600), "warm-start": (3000, 300), "conditional": (TOTAL, 0)}
 RATES = {"scratch": 2e-3, "warm-start": 1e-3, "conditional": 1e-3}
 
 

@@ -1,7 +1,7 @@
 """A paired hierarchical bootstrap: arrays in, intervals out.
 
 The difference of two arms is uncertain for two reasons: another training (seeds) and other test
-images. The bootstrap draws both again, images within each class, the same draw for both arms.
+images. The bootstrap draws both again, images within each class, the same draw for every arm.
 
 Two corrections, because seeds are few and some classes small. Drawing n - 1 of n, not n of n,
 makes the variance unbiased (Rao and Wu 1988); the draws are then widened about the measured
@@ -9,6 +9,7 @@ difference from normal to Student's t, with Satterthwaite's degrees of freedom. 
 seeds that agree by chance, one time in four, would pass for a proof.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,28 +18,13 @@ from scipy import stats
 from terrabalance.seeds import seed_for
 
 N_RESAMPLES = 2_000
-N_METRICS = 3
+METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
 LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class Paired:
-    """Two arms on the same images.
-
-    Attributes:
-        predicted: (2, seeds, images) labels, the baseline first.
-        truth: (images,) labels.
-        n_classes: labels are below it.
-    """
-
-    predicted: np.ndarray
-    truth: np.ndarray
-    n_classes: int
-
-
-@dataclass(frozen=True)
 class Difference:
-    """Arrays over (3 + classes) columns, as `bootstrap` orders them; p values are two-sided."""
+    """Arrays over the columns of `Resampling.scores`; p values are two-sided."""
 
     mean: np.ndarray
     low: np.ndarray
@@ -46,15 +32,76 @@ class Difference:
     p_value: np.ndarray
 
 
-def judge(paired: Paired, per_seed: np.ndarray) -> Difference:
+class Resampling:
+    """One set of draws of seeds and test images, for every arm alike.
+
+    Args:
+        truth: (images,) labels.
+        n_classes: labels are below it.
+        n_seeds: trainings of each arm.
+        groups: lists of labels; the mean recall of each is a column.
+    """
+
+    def __init__(
+        self, truth: np.ndarray, n_classes: int, n_seeds: int, groups: Sequence[Sequence[int]] = ()
+    ) -> None:
+        rng = np.random.default_rng(seed_for("classifier", "bootstrap"))
+        self._truth, self._one_hot = truth, np.eye(n_classes, dtype=np.float32)
+        self._support = np.bincount(truth, minlength=n_classes)
+        self._groups = [[label for label in group if self._support[label]] for group in groups]
+        self._weights = _image_weights(rng, truth)
+        self._chosen = rng.integers(n_seeds, size=(N_RESAMPLES, max(1, n_seeds - 1)))
+
+    def measured(self, predicted: np.ndarray) -> np.ndarray:
+        """Return (seeds, columns) as measured, of (seeds, images) labels."""
+        ones = np.ones((1, len(self._truth)), np.float32)
+        return np.concatenate([self._scores(ones, each) for each in predicted])
+
+    def scores(self, predicted: np.ndarray) -> np.ndarray:
+        """Return the scores of one arm in every draw of images.
+
+        Args:
+            predicted: (seeds, images) labels.
+
+        Returns:
+            (seeds, N_RESAMPLES, 3 + groups + classes) float64: accuracy, balanced accuracy,
+            macro F1, mean recall of each group, recall of each class (0 without images).
+        """
+        return np.stack([self._scores(self._weights, each) for each in predicted])
+
+    def draws(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Return (N_RESAMPLES, columns) differences of two results of `scores`."""
+        shares = np.stack([(self._chosen == seed).mean(axis=1) for seed in range(len(before))])
+        total: np.ndarray = np.einsum("sr,src->rc", shares, after - before)
+        return total
+
+    def _scores(self, weights: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Score one training in all draws at once: (draws, columns)."""
+        there = self._support > 0
+        hits = weights @ (self._one_hot[self._truth] * (self._truth == predicted)[:, None])
+        found = weights @ self._one_hot[predicted]
+        recall = hits / np.maximum(self._support, 1)
+        f1 = 2 * hits / np.maximum(found + self._support, 1)
+        metrics = [
+            hits.sum(axis=1) / len(self._truth),
+            recall[:, there].mean(axis=1),
+            f1[:, there].mean(axis=1),
+            *(
+                recall[:, group].mean(axis=1) if group else recall[:, 0] * 0
+                for group in self._groups
+            ),
+        ]
+        return np.column_stack([*metrics, recall]).astype(float)
+
+
+def judge(draws: np.ndarray, per_seed: np.ndarray) -> Difference:
     """Put 95 % intervals around the measured differences.
 
     Args:
-        paired: predictions of both arms.
-        per_seed: (seeds, 3 + classes) measured differences, in the order of `bootstrap`.
+        draws: (N_RESAMPLES, columns), see `Resampling.draws`.
+        per_seed: (seeds, columns) measured differences.
     """
-    draws, mean = bootstrap(paired), per_seed.mean(axis=0)
-    freedom = _freedom(draws, per_seed)
+    mean, freedom = per_seed.mean(axis=0), _freedom(draws, per_seed)
     tail = (1 + LEVEL) / 2
     widened = mean + (draws - mean) * stats.t.ppf(tail, freedom) / stats.norm.ppf(tail)
     low, high = np.quantile(widened, [1 - tail, tail], axis=0)
@@ -73,57 +120,16 @@ def holm(p_values: np.ndarray, alpha: float = 1 - LEVEL) -> np.ndarray:
     return significant
 
 
-def bootstrap(paired: Paired) -> np.ndarray:
-    """Draw differences of the arms, seeds and images resampled.
-
-    Returns:
-        (N_RESAMPLES, 3 + classes) float64: accuracy, balanced accuracy, macro F1, then the
-        recall of each class (0 for a class without images).
-    """
-    rng = np.random.default_rng(seed_for("classifier", "bootstrap"))
-    weights = _image_weights(rng, paired)
-    one_hot = np.eye(paired.n_classes, dtype=np.float32)
-    n_seeds = paired.predicted.shape[1]
-    chosen = rng.integers(n_seeds, size=(N_RESAMPLES, max(1, n_seeds - 1)))
-    total = np.zeros((N_RESAMPLES, N_METRICS + paired.n_classes))
-    for seed in range(n_seeds):
-        share = (chosen == seed).mean(axis=1)[:, None]
-        before, after = (
-            _resampled_scores(weights, one_hot, paired.truth, paired.predicted[arm, seed])
-            for arm in (0, 1)
-        )
-        total += share * (after - before)
-    return total
-
-
-def _image_weights(rng: np.random.Generator, paired: Paired) -> np.ndarray:
+def _image_weights(rng: np.random.Generator, truth: np.ndarray) -> np.ndarray:
     """How often each image counts, (N_RESAMPLES, images) float32; a class keeps its total."""
-    weights = np.ones((N_RESAMPLES, len(paired.truth)), np.float32)
-    for label in np.unique(paired.truth):
-        members = np.flatnonzero(paired.truth == label)
+    weights = np.ones((N_RESAMPLES, len(truth)), np.float32)
+    for label in np.unique(truth):
+        members = np.flatnonzero(truth == label)
         n = len(members)
         if n > 1:
             counts = rng.multinomial(n - 1, np.full(n, 1 / n), size=N_RESAMPLES)
             weights[:, members] = counts * (n / (n - 1))
     return weights
-
-
-def _resampled_scores(
-    weights: np.ndarray, one_hot: np.ndarray, truth: np.ndarray, predicted: np.ndarray
-) -> np.ndarray:
-    """Score all resamples at once: (N_RESAMPLES, 3 + classes) of one arm and seed."""
-    support = np.bincount(truth, minlength=len(one_hot))
-    there = support > 0
-    hits = weights @ (one_hot[truth] * (truth == predicted)[:, None])
-    found = weights @ one_hot[predicted]
-    recall = hits / np.maximum(support, 1)
-    f1 = 2 * hits / np.maximum(found + support, 1)
-    metrics = [
-        hits.sum(axis=1) / len(truth),
-        recall[:, there].mean(axis=1),
-        f1[:, there].mean(axis=1),
-    ]
-    return np.column_stack([*metrics, recall])
 
 
 def _freedom(draws: np.ndarray, per_seed: np.ndarray) -> np.ndarray:

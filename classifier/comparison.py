@@ -1,36 +1,26 @@
-"""Did the synthetic images help? Paired arms on real test images, with an interval.
+"""Did the synthetic images help? Paired arms on real test images, with intervals.
 
-Every arm trains with the same seeds and is judged on the same real images, so the difference is
-paired in both. How its interval is made: see `classifier.bootstrap`.
+Every arm trains with the same seeds and is judged on the same real images, so every difference is
+paired in both. How its interval is made: see `classifier.bootstrap`. Which arm speaks for the
+synthetic images, and which for what can be had without them, is chosen on val, not on test.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from classifier.bootstrap import Difference, Paired, holm, judge
-from classifier.evaluation import scores
-from classifier.verdict import class_sentence, verdict
+from classifier.arms import ARMS, BASELINE, generative, rivals
+from classifier.bootstrap import METRICS, Difference, Resampling, holm, judge
+from classifier.evaluation import calibration_error, mcnemar, scores
+from classifier.part import Part, part_of
+from classifier.verdict import Claim, class_sentence, verdict
 from terrabalance.errors import BadInput
 
-METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
+GROUPS = ("many", "medium", "few")
 _FEWEST_TO_JUDGE = 10  # test images of a class; with fewer a few lucky hits look like a proof
-_KEY = ["arm", "seed", "path"]
-
-
-def read_predictions(runs: Mapping[tuple[str, int], Path]) -> pd.DataFrame:
-    """Read the predictions.csv of each (arm, seed) into one frame with columns arm and seed."""
-    frames = [
-        # A class may be called NA or 1.
-        pd.read_csv(path, keep_default_na=False, dtype={"class": str, "predicted": str}).assign(
-            arm=arm, seed=seed
-        )
-        for (arm, seed), path in runs.items()
-    ]
-    return pd.concat(frames, ignore_index=True)
+_SUSPICIOUS = 3.0  # standard errors by which an arm may gain more on test than on val
 
 
 def compare(
@@ -38,20 +28,19 @@ def compare(
     n_train: Mapping[str, Mapping[str, int]],
     resolution: str,
     training: Mapping[str, Any],
-    baseline: str = "real",
-    arm: str = "synthetic",
     test_kind: str = "real",
+    tried: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Judge `arm` against `baseline` on the rows of split test.
+    """Judge every arm against `real`, and those with synthetic images against the best without.
 
     Args:
-        predictions: columns arm, seed, split, path, class, predicted; other columns are ignored.
-        n_train: training images by arm and class; the baseline's names are the classes.
+        predictions: columns arm, seed, split, path, class, predicted, confidence. Rows of split
+            test judge; rows of split val choose the arms that the verdict is about.
+        n_train: training images by arm and class; the names of `real` are the classes.
         resolution: size that all images were reduced to, in words.
         training: model, steps, batch size...; kept in the record.
-        baseline: arm to compare with.
-        arm: arm to judge.
         test_kind: what the test images are, in words: `real`, or `drawn`.
+        tried: what val decided before, see `classifier.choice`; kept in the record.
 
     Returns:
         The comparison record; fractions in [0, 1]. Intervals are of 95 %, each class's too; the
@@ -60,91 +49,128 @@ def compare(
         which means: no change was shown.
 
     Raises:
-        BadInput: an arm is missing, or the arms differ in seeds or in test images.
+        BadInput: no test predictions, or arms that differ in seeds or in images.
     """
-    classes = list(n_train[baseline])
-    test = predictions[predictions["split"] == "test"].sort_values(_KEY)
-    seeds = _check_pairs(test, baseline, arm)
-    paired = _pair(test, classes, (baseline, arm), len(seeds))
-    by_arm = {
-        name: [scores(test[(test["arm"] == name) & (test["seed"] == s)], classes) for s in seeds]
-        for name in (baseline, arm)
-    }
-    per_seed = _per_seed_difference(by_arm[baseline], by_arm[arm])
-    found = judge(paired, per_seed)
-    difference = {name: _interval(found, column) for column, name in enumerate(METRICS)}
-    n_test = len(paired.truth)
-    per_class = _per_class(classes, n_train, by_arm, found)
+    arms, classes = list(n_train), list(n_train[BASELINE])
+    test = part_of(predictions, "test", arms, classes)
+    if test is None:
+        raise BadInput("there are no predictions on split test. Train the arms first.")
+    val = part_of(predictions, "val", arms, classes)
+    groups = thirds(n_train[BASELINE])
+    judged = _Judged(test, classes, groups)
+    chosen_on = _Judged(val, classes, groups) if val else None
+    val_scores = {arm: chosen_on.score(arm) for arm in arms} if chosen_on else None
+    headline = _headline(arms, val_scores or {arm: judged.score(arm) for arm in arms}, val is None)
+    differences = _differences(judged, chosen_on, arms, headline)
+    by_arm = {arm: _scores(test, arm, classes) for arm in arms}
+    per_class = _per_class(judged, n_train, by_arm, headline["arm"])
+    said = verdict(_claim(differences, headline, test, test_kind, per_class))
     return {
-        "classes": classes, "arms": [baseline, arm], "seeds": seeds, "n_test": n_test,
-        "test_kind": test_kind,        "resolution": resolution,
-        "metrics": {name: _metrics(runs) for name, runs in by_arm.items()},
-        "difference": {"baseline": baseline, "arm": arm, **difference},
+        "classes": classes, "arms": arms, "seeds": test.seeds, "n_test": len(test.truth),
+        "test_kind": test_kind, "resolution": resolution, "headline": headline, "groups": groups,
+        "metrics": {arm: _metrics(runs, test, judged, arm) for arm, runs in by_arm.items()},
+        "val": val_scores, "tried": list(tried), "differences": differences,
         "per_class": per_class,
         "confusion": {
             name: np.sum([run["confusion"] for run in runs], axis=0).tolist()
             for name, runs in by_arm.items()
         },
         "verdict": {
-            **verdict(
-                difference["balanced_accuracy"], len(seeds), n_test,
-                min(row["n_test"] for row in per_class if row["n_test"]), test_kind,
-            ),
-            "by_class": class_sentence(per_class, baseline, arm),
+            **said, "by_class": class_sentence(per_class, BASELINE, headline["arm"]),
         },
         "training": dict(training),
     }  # fmt: skip
 
 
-def _check_pairs(test: pd.DataFrame, baseline: str, arm: str) -> list[int]:
-    """Return the seeds, after making sure that both arms have the same seeds and images."""
-    arms = test[test["arm"].isin([baseline, arm])]
-    seeds = sorted(int(seed) for seed in arms["seed"].unique())
-    images = arms[["path", "class"]].drop_duplicates()
-    if twice := sorted(images["path"][images["path"].duplicated()]):
-        raise BadInput(f"the arms disagree on the true class of {twice[0]!r}. Train them again.")
-    if arms.duplicated(_KEY).any():
-        raise BadInput("a test image is predicted twice by one arm and seed. Train them again.")
-    if arms.empty:
-        raise BadInput("there are no predictions on split test. Train the arms first.")
-    for name in (baseline, arm):
-        for seed in seeds:
-            rows = arms[(arms["arm"] == name) & (arms["seed"] == seed)]
-            if len(rows) != len(images):
-                raise BadInput(
-                    f"arm {name!r}, seed {seed} predicts {len(rows)} of {len(images)} test "
-                    "images. Arms are compared on equal seeds and images: train this one again."
+def thirds(counts: Mapping[str, int]) -> dict[str, list[str]]:
+    """Divide the classes into many, medium and few by training images, as even as they allow."""
+    ordered = sorted(counts, key=lambda name: (-counts[name], name))
+    parts = np.array_split(np.array(ordered, object), len(GROUPS))
+    return {group: list(part) for group, part in zip(GROUPS, parts, strict=True)}
+
+
+def difference_of(record: Mapping[str, Any], arm: str, baseline: str) -> dict[str, Any] | None:
+    """Find the difference of two arms in a comparison record."""
+    found = (d for d in record["differences"] if (d["arm"], d["baseline"]) == (arm, baseline))
+    return next(found, None)
+
+
+class _Judged:
+    """One part with the draws that all its differences share."""
+
+    def __init__(
+        self, part: Part, classes: Sequence[str], groups: Mapping[str, Sequence[str]]
+    ) -> None:
+        label = {name: index for index, name in enumerate(classes)}
+        members = [[label[name] for name in group] for group in groups.values()]
+        self.part = part
+        self._resampling = Resampling(part.truth, len(classes), len(part.seeds), members)
+        self._measured = {a: self._resampling.measured(p) for a, p in part.predicted.items()}
+        self._scores = {a: self._resampling.scores(p) for a, p in part.predicted.items()}
+
+    def score(self, arm: str) -> float:
+        """Balanced accuracy, mean over seeds."""
+        return float(self._measured[arm][:, METRICS.index("balanced_accuracy")].mean())
+
+    def groups(self, arm: str) -> np.ndarray:
+        """(seeds, groups) mean recall."""
+        return self._measured[arm][:, len(METRICS) : len(METRICS) + len(GROUPS)]
+
+    def per_seed(self, baseline: str, arm: str) -> np.ndarray:
+        """(seeds, columns) measured differences."""
+        difference: np.ndarray = self._measured[arm] - self._measured[baseline]
+        return difference
+
+    def draws(self, baseline: str, arm: str) -> np.ndarray:
+        """(draws, columns) resampled differences."""
+        return self._resampling.draws(self._scores[baseline], self._scores[arm])
+
+    def difference(self, baseline: str, arm: str) -> Difference:
+        """Intervals of all columns."""
+        return judge(self.draws(baseline, arm), self.per_seed(baseline, arm))
+
+
+def _headline(arms: Sequence[str], score: Mapping[str, float], without_val: bool) -> dict[str, str]:
+    """Say which arm the verdict is about, and which is the best without synthetic images.
+
+    Without val, the score is of test: then the first arm with synthetic images is judged, and the
+    rival is the best on test, so that luck can only speak against the synthetic images.
+    """
+    made, plain = generative(arms), rivals(arms)
+    rival = max(plain, key=lambda name: score[name])
+    candidates = made or [name for name in plain if name != BASELINE] or list(arms[1:])
+    arm = candidates[0] if without_val else max(candidates, key=lambda name: score[name])
+    return {"arm": arm, "baseline": BASELINE, "rival": rival if made else BASELINE}
+
+
+def _differences(
+    judged: _Judged, chosen_on: _Judged | None, arms: Sequence[str], headline: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    rival = headline["rival"]
+    pairs = [(str(BASELINE), arm) for arm in arms if arm != BASELINE]
+    if rival != BASELINE:
+        pairs += [(rival, arm) for arm in generative(arms)]
+    return [
+        {
+            "baseline": baseline, "arm": arm,
+            **_intervals(judged.difference(baseline, arm)),
+            "mcnemar": [
+                {"seed": seed, **mcnemar(before, after)}
+                for seed, before, after in zip(
+                    judged.part.seeds, judged.part.hits(baseline), judged.part.hits(arm),
+                    strict=True,
                 )
-    return seeds
+            ],
+            "recovered": _recovered(judged, baseline, arm, arms),
+            "excess": chosen_on and _excess(judged, chosen_on, baseline, arm),
+        }
+        for baseline, arm in pairs
+    ]  # fmt: skip
 
 
-def _pair(
-    test: pd.DataFrame, classes: Sequence[str], arms: tuple[str, str], n_seeds: int
-) -> Paired:
-    label = {name: index for index, name in enumerate(classes)}
-    tables = [test[test["arm"] == name] for name in arms]
-    if unknown := sorted((set(test["class"]) | set(test["predicted"])) - set(classes)):
-        raise BadInput(f"predictions hold classes that n_train does not list: {unknown}.")
-    predicted = [[label[name] for name in table["predicted"]] for table in tables]
-    n_images = len(tables[0]) // n_seeds
-    truth = [label[name] for name in tables[0]["class"].iloc[:n_images]]
-    return Paired(np.array(predicted).reshape(2, n_seeds, n_images), np.array(truth), len(classes))
-
-
-def _per_seed_difference(
-    baseline: Sequence[Mapping[str, Any]], arm: Sequence[Mapping[str, Any]]
-) -> np.ndarray:
-    """Measured differences, (seeds, 3 + classes), in the order of `bootstrap`."""
-    before, after = (
-        np.array(
-            [
-                [*(one[name] for name in METRICS), *(row["recall"] for row in one["per_class"])]
-                for one in found
-            ]
-        )
-        for found in (baseline, arm)
-    )
-    return after - before
+def _intervals(found: Difference) -> dict[str, dict[str, float]]:
+    names = (*METRICS, *GROUPS)
+    return {name: _interval(found, column) for column, name in enumerate(names)}
 
 
 def _interval(found: Difference, column: int) -> dict[str, float]:
@@ -155,9 +181,56 @@ def _interval(found: Difference, column: int) -> dict[str, float]:
     }
 
 
-def _metrics(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _recovered(
+    judged: _Judged, baseline: str, arm: str, arms: Sequence[str]
+) -> dict[str, float] | None:
+    """Which share of what more real images are worth an arm gets; None without a clear worth."""
+    if "oracle" not in arms or arm == "oracle" or baseline != BASELINE:
+        return None
+    column = METRICS.index("balanced_accuracy")
+    worth = judged.difference(baseline, "oracle")
+    if worth.low[column] <= 0:
+        return None
+    gain = judged.draws(baseline, arm)[:, column]
+    ratios = gain / np.maximum(judged.draws(baseline, "oracle")[:, column], 1e-9)
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    mean = judged.per_seed(baseline, arm)[:, column].mean() / worth.mean[column]
+    return {"mean": float(mean), "low": float(low), "high": float(high)}
+
+
+def _excess(judged: _Judged, chosen_on: _Judged, baseline: str, arm: str) -> dict[str, Any]:
+    """How much more an arm gains on test than on val; far more means that it has seen test.
+
+    Both parts are unseen and of the same kind, so that the two gains differ by chance alone.
+    """
+    column = METRICS.index("balanced_accuracy")
+    parts = (judged, chosen_on)
+    gains = [part.per_seed(baseline, arm)[:, column].mean() for part in parts]
+    error = np.hypot(*(part.draws(baseline, arm)[:, column].std() for part in parts))
+    excess = float(gains[0] - gains[1])
+    return {
+        "mean": excess, "standard_error": float(error),
+        "suspicious": bool(excess > _SUSPICIOUS * error and excess > 0),
+    }  # fmt: skip
+
+
+def _scores(part: Part, arm: str, classes: Sequence[str]) -> list[dict[str, Any]]:
+    names = np.array(classes, object)
+    truth = names[part.truth]
+    frames = (
+        pd.DataFrame({"class": truth, "predicted": names[found]}) for found in part.predicted[arm]
+    )
+    return [scores(frame, classes) for frame in frames]
+
+
+def _metrics(
+    runs: Sequence[Mapping[str, Any]], part: Part, judged: _Judged, arm: str
+) -> dict[str, Any]:
     """Mean, standard deviation over seeds (0 with one) and the value of each seed."""
     values = {name: [run[name] for run in runs] for name in METRICS}
+    values |= dict(zip(GROUPS, judged.groups(arm).T.tolist(), strict=True))
+    pairs = zip(part.confidence[arm], part.hits(arm), strict=True)
+    values["calibration_error"] = [calibration_error(*pair) for pair in pairs]
     return {
         name: {
             "mean": float(np.mean(each)),
@@ -169,28 +242,44 @@ def _metrics(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _per_class(
-    classes: Sequence[str],
+    judged: _Judged,
     n_train: Mapping[str, Mapping[str, int]],
     by_arm: Mapping[str, Sequence[Mapping[str, Any]]],
-    found: Difference,
+    headline: str,
 ) -> list[dict[str, Any]]:
-    significant = holm(found.p_value[len(METRICS) :])
+    changes = {
+        arm: _class_changes(judged, arm, [row["support"] for row in runs[0]["per_class"]])
+        for arm, runs in by_arm.items()
+        if arm != BASELINE
+    }
     rows = []
-    for index, name in enumerate(classes):
+    for index, name in enumerate(n_train[BASELINE]):
         runs = {arm: [run["per_class"][index] for run in by_arm[arm]] for arm in by_arm}
-        n_test = next(iter(runs.values()))[0]["support"]
-        change = _interval(found, len(METRICS) + index)
-        if n_test < 2:  # nothing to resample: the change could be anything
-            change |= {"low": -1.0, "high": 1.0}
+        own = changes[headline][index]
         rows.append({
             "class": name,
             "n_train": {arm: int(n_train[arm].get(name, 0)) for arm in by_arm},
-            "n_test": n_test,
+            "n_test": next(iter(runs.values()))[0]["support"],
             "scores": {arm: _mean_scores(runs[arm]) for arm in by_arm},
-            "recall_change": change,
-            "verdict": _class_verdict(change, bool(significant[index]), n_test),
+            "changes": {arm: found[index] for arm, found in changes.items()},
+            "recall_change": {key: own[key] for key in ("mean", "low", "high")},
+            "verdict": own["verdict"],
         })  # fmt: skip
     return rows
+
+
+def _class_changes(judged: _Judged, arm: str, supports: Sequence[int]) -> list[dict[str, Any]]:
+    """Each class's change of recall to the baseline, with its verdict after Holm's correction."""
+    found, first = judged.difference(BASELINE, arm), len(METRICS) + len(GROUPS)
+    significant = holm(found.p_value[first:])
+    changes = []
+    for index, n_test in enumerate(supports):
+        change = _interval(found, first + index)
+        if n_test < 2:  # nothing to resample: the change could be anything
+            change |= {"low": -1.0, "high": 1.0}
+        said = _class_verdict(change, bool(significant[index]), n_test)
+        changes.append({**change, "verdict": said})
+    return changes
 
 
 def _mean_scores(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -205,3 +294,24 @@ def _class_verdict(change: Mapping[str, float], significant: bool, n_test: int) 
     if significant and n_test >= _FEWEST_TO_JUDGE and change["high"] < 0:
         return "hurt"
     return "unchanged"
+
+
+def _claim(
+    differences: Sequence[Mapping[str, Any]], headline: Mapping[str, str], test: Part, kind: str,
+    per_class: Sequence[Mapping[str, Any]],
+) -> Claim:  # fmt: skip
+    found = {d["baseline"]: d for d in differences if d["arm"] == headline["arm"]}
+    to_real, rival = found[BASELINE], found.get(headline["rival"])
+    excess = to_real["excess"]
+    return Claim(
+        arm=headline["arm"],
+        to_real=to_real["balanced_accuracy"],
+        rival=headline["rival"],
+        to_rival=(rival or to_real)["balanced_accuracy"],
+        n_seeds=len(test.seeds),
+        n_test=len(test.truth),
+        fewest=min(row["n_test"] for row in per_class if row["n_test"]),
+        kind=kind,
+        excess=excess["mean"] if excess and excess["suspicious"] else None,
+        generative=ARMS[headline["arm"]].generative,
+    )

@@ -1,10 +1,18 @@
-"""What a user may change about the classifier that judges the two arms."""
+"""What a user may change about the classifier that judges the arms."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
+from classifier.arms import BASELINE, DEFAULT_ARMS, ArmName
 from terrabalance.settings import Settings
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+# What does not change a training by itself.
+CHOICES = {"arms", "seeds", "shares", "synthetic_weight", "weights"}
 
 
 class ClassifierConfig(Settings):
@@ -22,10 +30,49 @@ class ClassifierConfig(Settings):
     batch_size: int = Field(64, ge=2, le=4096, description="images a step")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="peak of the AdamW schedule")
     weight_decay: float = Field(0.05, ge=0, le=1, description="of matrices; norms and biases none")
-    label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of the label spread evenly")
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of the label spread evenly; the corrections of logits "
+        "for rare classes assume none"
+    )  # fmt: skip
+    frozen: bool = Field(
+        False,
+        description="train only a linear head, on features that the network gives once: minutes "
+        "instead of hours, with pretrained weights",
+    )
+    arms: tuple[ArmName, ...] = Field(
+        DEFAULT_ARMS,
+        min_length=2,
+        description="what to compare; `real` always, oracle where the data has a split oracle",
+    )
+    shares: tuple[Share, ...] = Field(
+        (1.0,),
+        min_length=1,
+        description="shares of the synthetic images to try in every arm that uses them; the "
+        "validation part chooses",
+    )
+    synthetic_weight: float = Field(
+        0.5, gt=0, le=1, description="of a synthetic image in the loss, arm synthetic-weighted"
+    )
     seeds: tuple[int, ...] = Field(
         (0, 1, 2), min_length=1, description="one training a seed and arm; 3 or more for a verdict"
     )
     symmetries: bool = Field(
         True, description="train on the eight symmetries of the square (views from above)"
     )
+
+    @field_validator("arms", "shares", "seeds")
+    @classmethod
+    def _each_once(cls, given: tuple[object, ...]) -> tuple[object, ...]:
+        if len(set(given)) < len(given):
+            raise ValueError("names one twice")
+        return given
+
+    @model_validator(mode="after")
+    def _possible(self) -> "ClassifierConfig":
+        if BASELINE not in self.arms:
+            raise ValueError(f"arms lacks {BASELINE!r}, which all others are compared with")
+        if self.frozen and not self.pretrained and self.weights is None:
+            raise ValueError("frozen needs pretrained weights: pretrained = true, or weights")
+        if "strong-augment" in self.arms and self.batch_size % 2:
+            raise ValueError("batch_size must be even for strong-augment, which mixes pairs")
+        return self

@@ -1,24 +1,20 @@
 """Manifest rows to labelled pixels, the same way for real and for synthetic images."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import dataclass
 
 import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from classifier.config import ClassifierConfig
+from classifier.arms import ARMS
 from terrabalance.bands import RGB, Bands
 from terrabalance.errors import BadInput
-from terrabalance.files import fingerprint, sha256_of
 from terrabalance.images import Size, read_patches
-from terrabalance.manifest import Manifest
+from terrabalance.manifest import ORACLE, Manifest
 from terrabalance.progress import Progress, silent
-
-Arm = Literal["real", "synthetic"]
-ARMS: tuple[Arm, ...] = ("real", "synthetic")
 
 
 @dataclass(frozen=True)
@@ -28,11 +24,13 @@ class LabelledImages:
     Attributes:
         pixels: (N, C, height, width) levels (`terrabalance.bands`) on the CPU.
         labels: (N,) int64, the index of the class in the list that the loader was given.
+        synthetic: (N,) bool.
         paths: N paths relative to the manifest's root.
     """
 
     pixels: Tensor
     labels: Tensor
+    synthetic: Tensor
     paths: list[str]
 
 
@@ -42,46 +40,80 @@ def train_classes(manifest: Manifest) -> list[str]:
     return sorted(rows[rows["source"] == "real"]["class"].unique())
 
 
-def train_counts(manifest: Manifest, arm: Arm) -> dict[str, int]:
-    """Count the training images of `arm` by class."""
-    counts = arm_rows(manifest, arm).usable("train").groupby("class").size()
+def train_counts(manifest: Manifest, arm: str, share: float = 1.0) -> dict[str, int]:
+    """Count the training images of `arm` by class; arguments as of `train_rows`."""
+    counts = train_rows(manifest, arm, share).groupby("class").size()
     return {name: int(counts[name]) for name in train_classes(manifest)}
 
 
-def arm_rows(manifest: Manifest, arm: str) -> Manifest:
-    """Return the manifest with the rows that `arm` may use.
+def train_rows(manifest: Manifest, arm: str, share: float = 1.0) -> pd.DataFrame:
+    """Return the rows that `arm` trains on.
+
+    Args:
+        manifest: real and synthetic images.
+        arm: name of an arm. Synthetic images are taken by those arms only that use them, images
+            of split `oracle` by the arm `oracle` only.
+        share: of each class's synthetic images, in (0, 1], rounded up; the first by path.
 
     Raises:
-        BadInput: an unknown arm, a synthetic image in val or test, or no real image to train on
-            or to test with.
+        BadInput: an unknown arm, or no image that the arm asks for.
     """
     if arm not in ARMS:
         raise BadInput(f"arm {arm!r} is unknown; use one of {list(ARMS)}.")
-    judged = pd.concat([manifest.usable("val"), manifest.usable("test")])
-    fake = judged[judged["source"] != "real"]
+    rows, wanted = manifest.usable("train"), ARMS[arm].images
+    real = rows[rows["source"] == "real"]
+    if real.empty:
+        raise BadInput(f"{manifest.root}: no real image in split 'train'. Split the dataset first.")
+    if wanted == "real":
+        return real
+    if wanted == "synthetic":
+        made = rows[rows["source"] == "synthetic"].groupby("class", sort=False)
+        kept = [part.head(math.ceil(share * len(part))) for _, part in made]
+        return pd.concat([real, *kept], ignore_index=True)
+    extra = manifest.usable(ORACLE)
+    extra = extra[extra["source"] == "real"]
+    if extra.empty:
+        raise BadInput(
+            f"{manifest.root}: the arm 'oracle' trains on the real images of split {ORACLE!r}, "
+            "and there are none. Leave the arm out, or give such a split."
+        )
+    return pd.concat([real, extra], ignore_index=True)
+
+
+def check_judges(manifest: Manifest) -> None:
+    """Make sure that val and test hold real images only, none of which is trained on.
+
+    Raises:
+        BadInput: a synthetic image in val or test, a test part without images, or an image whose
+            very file is in the train or oracle part too.
+    """
+    judges = pd.concat([manifest.usable("val"), manifest.usable("test")])
+    fake = judges[judges["source"] != "real"]
     if len(fake):
         raise BadInput(
             f"{manifest.root}: {len(fake)} images in val or test are not real, the first is "
             f"{fake['path'].iloc[0]!r}. The judge is real images only: move them to train."
         )
-    for split in ("train", "test"):
-        if not (manifest.usable(split)["source"] == "real").any():
-            raise BadInput(
-                f"{manifest.root}: no real image in split {split!r}. Split the dataset first."
-            )
-    frame = manifest.frame
-    return Manifest(manifest.root, frame[frame["source"] == "real"] if arm == "real" else frame)
+    if manifest.usable("test").empty:
+        raise BadInput(f"{manifest.root}: no real image in split 'test'. Split the dataset first.")
+    learned = pd.concat([manifest.usable("train"), manifest.usable(ORACLE)])
+    leaked = judges[judges["sha256"].isin(set(learned["sha256"]) - {""})]
+    if len(leaked):
+        raise BadInput(
+            f"{manifest.root}: {len(leaked)} images of val or test are trained on as well, the "
+            f"first is {leaked['path'].iloc[0]!r}. Take them out of one of the two."
+        )
 
 
-def load_part(
+def load_images(
     manifest: Manifest,
-    split: str,
+    rows: pd.DataFrame,
     classes: Sequence[str],
     resolution: Size,
     on_progress: Progress = silent,
     bands: Bands = RGB,
 ) -> LabelledImages:
-    """Read all usable images of `split` into memory at one resolution.
+    """Read images into memory at one resolution.
 
     Synthetic images are drawn at the generator's size, real ones are larger JPEGs. Fed as they
     are, a classifier could learn "soft and lossless means rare class", shine in training and
@@ -91,7 +123,7 @@ def load_part(
 
     Args:
         manifest: the dataset.
-        split: train, val or test.
+        rows: of it.
         classes: names in label order.
         resolution: size to reduce to; the generator's.
         on_progress: told of each decoded image.
@@ -101,17 +133,17 @@ def load_part(
         BadInput: a path leaves the root, or a class is not in `classes`.
         UnreadableImage: a file is damaged.
     """
-    rows = manifest.usable(split)
     index = {name: label for label, name in enumerate(classes)}
     if unknown := sorted(set(rows["class"]) - set(index)):
         raise BadInput(
-            f"split {split!r} has classes without a real training image: {unknown}. "
+            f"{manifest.root}: classes without a real training image: {unknown}. "
             "Add real images of them to split 'train', or leave these classes out."
         )
     pixels = read_patches(manifest.paths(rows), resolution, bands, on_progress)
     return LabelledImages(
         pixels=torch.from_numpy(pixels),
         labels=torch.tensor([index[name] for name in rows["class"]], dtype=torch.int64),
+        synthetic=torch.tensor((rows["source"] == "synthetic").tolist(), dtype=torch.bool),
         paths=list(rows["path"]),
     )
 
@@ -137,20 +169,3 @@ def to_input(pixels: Tensor, size_px: int, mean: Sequence[float], std: Sequence[
     centre = torch.tensor(mean, device=pixels.device).view(shape)
     spread = torch.tensor(std, device=pixels.device).view(shape)
     return (images - centre) / spread
-
-
-def inputs_fingerprint(
-    rows: Manifest, arm: str, seed: int, config: ClassifierConfig, resolution: Size,
-    bands: Bands = RGB,
-) -> str:  # fmt: skip
-    """Hash all that decides a training's result: images, settings, the weights' bytes.
-
-    `config.seeds` is left out: a further seed does not make the finished ones stale.
-    """
-    settings = config.model_dump(mode="json", exclude={"seeds", "weights"})
-    weights = config.weights
-    content = sha256_of(weights) if weights is not None and weights.is_file() else str(weights)
-    columns = ["path", "class", "split", "sha256", "generator", "seed"]
-    used = rows.usable()
-    listed = used[used["split"].isin(["train", "val", "test"])][columns].to_csv(index=False)
-    return fingerprint(arm, seed, settings, content, resolution, asdict(bands), listed)

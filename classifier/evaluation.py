@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from terrabalance.errors import BadInput
@@ -48,3 +50,32 @@ def scores(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
         ],
         "confusion": confusion_matrix(truth, found, labels=list(classes)).tolist(),
     }  # fmt: skip
+
+
+def calibration_error(confidence: np.ndarray, hit: np.ndarray, n_bins: int = 15) -> float:
+    """Return the expected calibration error in [0, 1] (Guo et al. 2017, equal bins).
+
+    Args:
+        confidence: (N,) of the predicted class, in [0, 1].
+        hit: (N,) bool, whether it is the true one.
+        n_bins: of equal width.
+    """
+    bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
+    gaps = np.bincount(bins, hit, n_bins) - np.bincount(bins, confidence, n_bins)
+    return float(np.abs(gaps).sum() / len(hit))
+
+
+def mcnemar(before: np.ndarray, after: np.ndarray) -> dict[str, float]:
+    """Test whether two classifiers differ on the same images (McNemar 1947, the exact form).
+
+    Args:
+        before: (N,) bool, whether each prediction of the one is right.
+        after: the same of the other.
+
+    Returns:
+        `gained` and `lost`: images that `after` gets right and `before` not, and the other way
+        round; `p_value`, two-sided, that they differ by chance.
+    """
+    gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
+    p_value = stats.binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
+    return {"gained": gained, "lost": lost, "p_value": float(p_value)}

@@ -1,5 +1,7 @@
 """Frozen features of a network: images in, (N, D) arrays out."""
 
+import functools
+import hashlib
 import logging
 from pathlib import Path
 
@@ -11,8 +13,7 @@ from torch import nn
 
 from classifier.config import ClassifierConfig
 from classifier.data import to_input
-from classifier.model import build_model, normalisation
-from classifier.training import WEIGHTS
+from classifier.model import WEIGHTS, build_model, normalisation
 from terrabalance.bands import bands_from
 from terrabalance.checkpoint import load_into
 from terrabalance.errors import BadInput
@@ -62,6 +63,14 @@ class FeatureNetwork:
         self._size, self._device = image_size, device
         self._mean, self._std = normalisation(model, n_bands)
         self._model = model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+    @functools.cached_property
+    def key(self) -> str:
+        """A hash of the weights and the input's size: of all that decides features of pixels."""
+        digest = hashlib.blake2b(f"{self.name} {self._size}".encode(), digest_size=16)
+        for tensor in self._model.state_dict().values():
+            digest.update(tensor.cpu().flatten().contiguous().view(torch.uint8).numpy().data)
+        return digest.hexdigest()
 
     def embed(self, pixels: np.ndarray) -> np.ndarray:
         """Return the (N, D) float32 pooled features of (N, n_bands, H, W) levels."""

@@ -15,6 +15,7 @@ from classifier.config import ClassifierConfig
 from terrabalance.checkpoint import load_into
 from terrabalance.errors import BadInput
 
+WEIGHTS = "classifier.safetensors"  # of a trained classifier, in its folder
 _log = logging.getLogger(__name__)
 
 

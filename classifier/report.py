@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from classifier.arms import ARMS, BASELINE
+from classifier.comparison import difference_of
 from terrabalance.charts import place, symmetric_limit
 from terrabalance.markdown import escape_markdown, markdown_table
 from terrabalance.page import Section, render
@@ -11,19 +13,28 @@ _METRICS = (
     ("balanced_accuracy", "Balanced accuracy"),
     ("macro_f1", "Macro F1"),
     ("accuracy", "Accuracy"),
+    ("many", "Many"),
+    ("medium", "Medium"),
+    ("few", "Few"),
 )
-_LABELS = {"real": "Real only", "synthetic": "Real + synthetic"}
 _OUTCOMES = {
     "helped": ("helped", "The synthetic images helped."),
     "hurt": ("hurt", "The synthetic images hurt."),
+    "beaten": ("hurt", "Better without synthetic images."),
+    "suspect": ("hurt", "Too good: this looks like a leak."),
     "no clear difference": ("unchanged", "No clear difference."),
+}
+_WITHOUT = {
+    "helped": ("helped", "Better than plain training, without synthetic images."),
+    "hurt": ("hurt", "Worse than plain training."),
 }
 
 
 def comparison_section(record: Mapping[str, Any]) -> Section:
     """Draw the comparison record (see `classifier.comparison.compare`) as one section."""
-    kind, headline = _OUTCOMES[record["verdict"]["outcome"]]
+    kind, headline = _headline(record)
     ends = [row["recall_change"][end] for row in record["per_class"] for end in ("low", "high")]
+    shown = _in_detail(record)
     html = render(
         "comparison.html.j2",
         record=record,
@@ -31,32 +42,28 @@ def comparison_section(record: Mapping[str, Any]) -> Section:
         headline=headline,
         label=_label,
         metrics=_METRICS,
+        shown=shown,
+        arm=record["headline"]["arm"],
+        rival=record["headline"]["rival"],
+        difference=lambda arm, baseline: difference_of(record, arm, baseline),
         rarest_first=_rarest_first(record),
         limit=symmetric_limit(ends),
         place=place,
         matrices={
             arm: list(zip(record["classes"], _cells(record["confusion"][arm]), strict=True))
-            for arm in record["arms"]
+            for arm in dict.fromkeys((BASELINE, record["headline"]["arm"]))
         },
+        mcnemar=_mcnemar(record),
         training=_training(record["training"]),
     )
     return Section("Did it help?", html, "comparison")
 
 
 def comparison_markdown(record: Mapping[str, Any]) -> str:
-    """Return the short version in Markdown: the sentence, the scores, the classes that changed."""
-    arms = record["arms"]
+    """Return the short version in Markdown: the sentence, the arms, the classes that changed."""
     scores = markdown_table(
-        ["Metric", *map(_label, arms), "Difference", "95 % interval"],
-        [
-            [
-                name,
-                *(_mean_and_std(record["metrics"][arm][metric]) for arm in arms),
-                f"{100 * record['difference'][metric]['mean']:+.1f}",
-                _interval(record["difference"][metric]),
-            ]
-            for metric, name in _METRICS
-        ],
+        ["Arm", "Balanced accuracy", "Macro F1", "Few", "To real", "95 % interval"],
+        [_arm_row(record, arm) for arm in record["arms"]],
     )
     changed = [row for row in _rarest_first(record) if row["verdict"] != "unchanged"]
     classes = markdown_table(
@@ -76,8 +83,37 @@ def comparison_markdown(record: Mapping[str, Any]) -> str:
     return f"## Did it help?\n\n**{sentence}**\n\n{by_class}\n\n{scores}\n{tail}"
 
 
+def _arm_row(record: Mapping[str, Any], arm: str) -> list[str]:
+    metrics, found = record["metrics"][arm], difference_of(record, arm, BASELINE)
+    change = found["balanced_accuracy"] if found else None
+    return [
+        _label(arm),
+        *(_mean_and_std(metrics[name]) for name in ("balanced_accuracy", "macro_f1", "few")),
+        f"{100 * change['mean']:+.1f}" if change else "",
+        _interval(change) if change else "",
+    ]
+
+
+def _headline(record: Mapping[str, Any]) -> tuple[str, str]:
+    outcome = record["verdict"]["outcome"]
+    plain = not ARMS[record["headline"]["arm"]].generative
+    return _WITHOUT.get(outcome, _OUTCOMES[outcome]) if plain else _OUTCOMES[outcome]
+
+
+def _in_detail(record: Mapping[str, Any]) -> list[str]:
+    """Return the arms whose scores by class are shown; those of all are in the JSON."""
+    headline = record["headline"]
+    return list(dict.fromkeys((BASELINE, headline["rival"], headline["arm"])))
+
+
+def _mcnemar(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = difference_of(record, record["headline"]["arm"], BASELINE)
+    tests: list[dict[str, Any]] = found["mcnemar"] if found else []
+    return tests
+
+
 def _label(arm: str) -> str:
-    return _LABELS.get(arm, arm)
+    return ARMS[arm].label
 
 
 def _mean_and_std(score: Mapping[str, float]) -> str:
@@ -89,8 +125,7 @@ def _interval(change: Mapping[str, float]) -> str:
 
 
 def _rarest_first(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    baseline = record["arms"][0]
-    return sorted(record["per_class"], key=lambda row: (row["n_train"][baseline], row["class"]))
+    return sorted(record["per_class"], key=lambda row: (row["n_train"][BASELINE], row["class"]))
 
 
 def _cells(matrix: Sequence[Sequence[int]]) -> list[list[dict[str, Any]]]:

@@ -33,6 +33,31 @@ def batch_indices(step: int, n: int, batch_size: int, seed: int) -> Tensor:
     return torch.cat(orders)[first - epochs[0] * n :][:batch_size]
 
 
+def balanced_indices(step: int, labels: Tensor, batch_size: int, seed: int) -> Tensor:
+    """Return the (batch_size,) indices of `step` such that every class comes equally often.
+
+    Round after round takes one image of each class, the classes in a new order each time; a
+    class's images come permutation after permutation.
+    """
+    members = [torch.nonzero(labels == label).flatten() for label in torch.unique(labels)]
+    places = range(step * batch_size, (step + 1) * batch_size)
+    orders: dict[tuple[int, ...], Tensor] = {}
+
+    def place_in(n: int, at: int, *name: int) -> int:
+        key = (*name, at // n)
+        if key not in orders:
+            draws = generator_for("classifier", "balanced", seed, *key)
+            orders[key] = torch.randperm(n, generator=draws)
+        return int(orders[key][at % n])
+
+    chosen = []
+    for place in places:
+        label = place_in(len(members), place)
+        own = members[label]
+        chosen.append(own[place_in(len(own), place // len(members), label)])
+    return torch.stack(chosen)
+
+
 def augment(images: Tensor, generator: torch.Generator, symmetries: bool) -> Tensor:
     """Turn and mirror (N, 3, S, S) at random, then crop 80 to 100 % of the side anywhere."""
     if symmetries:

@@ -1,7 +1,10 @@
 """The comparison in plain sentences."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from classifier.arms import ARMS, BASELINE
 
 _NAMED = 8  # classes named in a sentence
 
@@ -9,49 +12,115 @@ _NAMED = 8  # classes named in a sentence
 FEWEST_FOR_A_VERDICT = 5  # test images of every class
 
 
-def verdict(
-    difference: Mapping[str, float], n_seeds: int, n_test: int, fewest: int, kind: str = "real"
-) -> dict[str, str]:
-    """Put the interval of the balanced accuracy difference (mean, low, high) into one sentence.
+@dataclass(frozen=True)
+class Claim:
+    """What a verdict rests on.
 
-    Args:
-        difference: of balanced accuracy, in [-1, 1].
+    Attributes:
+        arm: that is judged.
+        to_real: its difference in balanced accuracy to the arm `real`: mean, low, high in [-1, 1].
+        rival: the best arm without synthetic images, chosen on val.
+        to_rival: the difference to it.
         n_seeds: trainings an arm.
         n_test: test images.
         fewest: test images of the class that has the fewest. Of a handful, resampling cannot
             tell the spread, and balanced accuracy gives each class the same weight.
         kind: of the test images: `real`, or `drawn`.
+        excess: by how much more the arm gains on test than on val, where chance cannot explain
+            it; else None.
+        generative: whether the arm uses synthetic images.
+    """
+
+    arm: str
+    to_real: Mapping[str, float]
+    rival: str
+    to_rival: Mapping[str, float]
+    n_seeds: int
+    n_test: int
+    fewest: int
+    kind: str = "real"
+    excess: float | None = None
+    generative: bool = True
+
+
+def verdict(claim: Claim) -> dict[str, str]:
+    """Put a claim into one or two sentences.
 
     Returns:
-        `outcome`: "helped", "hurt" or "no clear difference"; and the `sentence`.
+        `outcome` and `sentence`. The outcome is "helped" only if the arm is clearly better than
+        `real` and than the best arm without synthetic images; "beaten" if that one is clearly
+        better and `real` is not; "hurt" if `real` is; "suspect" if the gain looks like a leak;
+        else "no clear difference".
     """
-    mean, low, high = (100 * difference[key] for key in ("mean", "low", "high"))
-    seeds = "1 seed" if n_seeds == 1 else f"{n_seeds} seeds"
+    outcome = _outcome(claim)
+    sentences = [_against_real(claim, outcome)]
+    if claim.rival != BASELINE:
+        sentences.append(_against_rival(claim))
+    if claim.excess is not None:
+        sentences.append(
+            f"But this arm gains {100 * claim.excess:.1f} points more on test than on validation "
+            "images, too many for chance: look for test images among its training images."
+        )
+    if claim.n_seeds < 2:
+        sentences.append(
+            "With one seed the interval does not cover the variation between trainings."
+        )
+    return {"outcome": outcome, "sentence": " ".join(sentences)}
+
+
+def _outcome(claim: Claim) -> str:
+    better = claim.to_real["low"] > 0 and claim.to_rival["low"] > 0
+    if claim.excess is not None:
+        return "suspect"
+    if claim.fewest < FEWEST_FOR_A_VERDICT:
+        return "no clear difference"
+    if better:
+        return "helped"
+    if claim.to_real["high"] < 0:
+        return "hurt"
+    return "beaten" if claim.to_rival["high"] < 0 else "no clear difference"
+
+
+def _against_real(claim: Claim, outcome: str) -> str:
+    mean, low, high = (100 * claim.to_real[key] for key in ("mean", "low", "high"))
+    seeds = "1 seed" if claim.n_seeds == 1 else f"{claim.n_seeds} seeds"
     interval = f"95 % interval {low:+.1f} to {high:+.1f}"
-    basis = f"({interval}, {seeds}, {n_test:,} {kind} test images)"
-    if (low > 0 or high < 0) and fewest < FEWEST_FOR_A_VERDICT:
-        outcome = "no clear difference"
-        sentence = (
-            f"Synthetic images changed balanced accuracy by {mean:+.1f} points {basis}, but a "
-            f"class has only {fewest} of these images: too few for a verdict, which takes "
+    basis = f"({interval}, {seeds}, {claim.n_test:,} {claim.kind} test images)"
+    clear = low > 0 or high < 0
+    if clear and claim.fewest < FEWEST_FOR_A_VERDICT:
+        return (
+            f"{_subject(claim)} changed balanced accuracy by {mean:+.1f} points {basis}, but a "
+            f"class has only {claim.fewest} of these images: too few for a verdict, which takes "
             f"{FEWEST_FOR_A_VERDICT} a class."
         )
-    elif low > 0 or high < 0:
-        outcome, verb = ("helped", "raised") if low > 0 else ("hurt", "lowered")
-        sentence = (
-            f"Synthetic images {verb} balanced accuracy by {abs(mean):.1f} points {basis}: "
-            f"they {outcome}."
-        )
-    else:
-        outcome = "no clear difference"
-        sentence = (
-            f"Synthetic images changed balanced accuracy by {mean:+.1f} points {basis}: no "
-            "clear difference. The interval contains zero, so this test shows neither help nor "
-            "harm."
-        )
-    if n_seeds < 2:
-        sentence += " With one seed the interval does not cover the variation between trainings."
-    return {"outcome": outcome, "sentence": sentence}
+    if clear:
+        verb = "raised" if low > 0 else "lowered"
+        end = f": {_pronoun(claim)} {outcome}." if outcome in ("helped", "hurt") else "."
+        return f"{_subject(claim)} {verb} balanced accuracy by {abs(mean):.1f} points {basis}{end}"
+    return (
+        f"{_subject(claim)} changed balanced accuracy by {mean:+.1f} points {basis}: no "
+        "clear difference. The interval contains zero, so this test shows neither help nor "
+        "harm."
+    )
+
+
+def _against_rival(claim: Claim) -> str:
+    mean, low, high = (100 * claim.to_rival[key] for key in ("mean", "low", "high"))
+    said = "better" if low > 0 else "worse" if high < 0 else "not clearly different"
+    return (
+        f"Against the best arm without synthetic images, {claim.rival}, the difference is "
+        f"{mean:+.1f} points (95 % interval {low:+.1f} to {high:+.1f}): {said}."
+    )
+
+
+def _subject(claim: Claim) -> str:
+    if not claim.generative:
+        return f"{ARMS[claim.arm].label} (no synthetic images)"
+    return "Synthetic images" + ("" if claim.arm == "synthetic" else f" (arm {claim.arm})")
+
+
+def _pronoun(claim: Claim) -> str:
+    return "they" if claim.generative else "it"
 
 
 def class_sentence(per_class: Sequence[Mapping[str, Any]], baseline: str, arm: str) -> str:
@@ -64,7 +133,7 @@ def class_sentence(per_class: Sequence[Mapping[str, Any]], baseline: str, arm: s
     """
     filled = [row for row in per_class if row["n_train"][arm] != row["n_train"][baseline]]
     others = [row for row in per_class if row["n_train"][arm] == row["n_train"][baseline]]
-    groups = [(filled, "filled"), (others, "other")]
+    groups = [(filled, "filled"), (others, "other" if filled else "classes")]
     said = [f"of {len(rows)} {name}, {_changes(rows)}" for rows, name in groups if rows]
     return f"Recall by class: {'; '.join(said)}. For the rest no change was shown."
 

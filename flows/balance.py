@@ -4,7 +4,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from classifier.data import ARMS
+from classifier.choice import trainings_of
 from flows import tasks
 from flows.config import RunConfig
 from flows.stages import load_jobs
@@ -47,10 +47,9 @@ def train_and_synthesize(config: RunConfig) -> Path:
 
 @flow(name="compare-classifiers", flow_run_name="compare classifiers {config.run_name}")
 def compare_classifiers(config: RunConfig) -> Path:
-    """Train the classifier with and without synthetic images; return the comparison's path."""
-    for seed in config.classifier.seeds:
-        for arm in ARMS:
-            tasks.classify(config, arm, seed)
+    """Train the classifier of every arm and seed; return the comparison's path."""
+    for training in trainings_of(config.classifier):
+        tasks.classify(config, training.arm, training.seed, training.share)
     return tasks.compare(config)
 
 

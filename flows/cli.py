@@ -26,8 +26,9 @@ app = typer.Typer(
     "`terrabalance run DATA` does the same on your images. The other commands are the stages "
     "of a run, in order: scan, plan, train, sample, assemble, classify, report. All take the same "
     "options; what an earlier command has made is found again and not repeated, so a command that "
-    "was interrupted goes on when it is given again. `inpaint` repairs a single image, `verify` "
-    "checks a dataset.",
+    "was interrupted goes on when it is given again. `compare` judges classifiers on any dataset, "
+    "`review` lets you refuse synthetic images by eye, `inpaint` repairs a single image, "
+    "`verify` checks a dataset.",
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode="markdown",
@@ -47,9 +48,12 @@ def _configure(
     return build_config(data, config_file, settings or [], given)
 
 
+def _names(listed: str | None) -> list[str] | None:
+    return [name.strip() for name in listed.split(",")] if listed else None
+
+
 def _plan_options(classes: str | None, target: str | None) -> dict[str, Any]:
-    names = [name.strip() for name in classes.split(",")] if classes else None
-    return {"classes": names, "target": target}
+    return {"classes": _names(classes), "target": target}
 
 
 def _stage_command(work: Callable[["RunConfig"], None]) -> None:
@@ -150,6 +154,68 @@ def inpaint(
 
 
 @app.command()
+def compare(
+    data: options.Data,
+    arms: Annotated[
+        str | None,
+        typer.Option(
+            help="Arms to compare, separated by commas: real, class-weight, oversample, "
+            "balanced-softmax, logit-adjustment, strong-augment, synthetic, "
+            "synthetic+logit-adjustment, synthetic-weighted, pretrain-synthetic, oracle."
+        ),
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Numbers separated by commas. Default: 0,1,2.")
+    ] = None,
+    resolution: Annotated[
+        int | None,
+        typer.Option(
+            min=8,
+            help="Side that every image is reduced to first, px. Default: of the smallest.",
+        ),
+    ] = None,
+    preset: options.Preset = None,
+    config_file: options.ConfigFile = None,
+    settings: options.Settings = None,
+    weights: options.Weights = None,
+    images: options.Images = None,
+    workdir: options.Workdir = None,
+    name: options.Name = None,
+    device: options.Device = None,
+) -> None:
+    """Compare classifiers on a balanced dataset, a manifest, or data without synthetic images.
+
+    DATA is a folder below data/datasets/ or a manifest.parquet; a CSV may also have the column
+    `source` (real, synthetic), so that images from anywhere can be judged. Every arm gets the same
+    network, steps, schedule and seeds; validation chooses, test is opened once, at the end. Goes
+    on where it was stopped. The page is `reports/<name>/index.html`.
+
+    Example: `terrabalance compare data/datasets/aid-cpu-1f2e3d --arms real,class-weight,synthetic`
+    """
+    from flows.compare import compare_manifest
+    from flows.console import print_verdict
+
+    classifier = {
+        "arms": _names(arms),
+        "seeds": _names(seeds),
+        "weights": weights,
+    }
+    given = {
+        "preset": preset,
+        "images": images,
+        "workdir": workdir,
+        "name": name,
+        "device": device,
+        "classifier": classifier,
+    }
+    config = _configure(data, given, config_file, settings)
+    with bars() as watcher:
+        page = compare_manifest(config, resolution, watcher)
+    print_verdict(page.with_name("comparison.json"))
+    print_path("Comparison", page)
+
+
+@app.command()
 def verify(
     dataset: Annotated[Path, typer.Argument(help="A folder below data/datasets/.")],
 ) -> None:
@@ -170,6 +236,51 @@ def verify(
         print_problems(problems)
         raise typer.Exit(1)
     console.print("Every file is as the manifest says, every synthetic image is marked.")
+
+
+@app.command()
+def review(
+    data: options.Data,
+    by: Annotated[
+        str | None, typer.Option(help="Who decides. Default: the name of this login.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+    preset: options.Preset = None,
+    config_file: options.ConfigFile = None,
+    settings: options.Settings = None,
+    classes: options.Classes = None,
+    target: options.Target = None,
+    weights: options.Weights = None,
+    images: options.Images = None,
+    workdir: options.Workdir = None,
+    name: options.Name = None,
+    seed: options.Seed = None,
+) -> None:
+    """Accept or refuse synthetic images by eye, with the keyboard, on a page of this machine.
+
+    Give the options of the run. Each decision is kept at once in the class's manifest, with who
+    and when, and goes before the rules; `terrabalance run` afterwards draws what is missing and
+    assembles the dataset anew. The page is reached from this machine alone. Ctrl-C ends it.
+
+    Example: `terrabalance review aid.zip --preset 8gb --classes Mountain --by Ada`
+    """
+    import getpass
+
+    from flows.review import board_of
+    from flows.serve import serve
+
+    given = {
+        "preset": preset,
+        "images": images,
+        "workdir": workdir,
+        "name": name,
+        "seed": seed,
+        "plan": _plan_options(classes, target),
+        "classifier": {"weights": weights},
+    }
+    config = _configure(data, given, config_file, settings)
+    serve(board_of(config, by or getpass.getuser()), port, browser)
 
 
 @app.command("settings")

@@ -73,10 +73,12 @@ def train(config: "RunConfig") -> None:
 
 
 def sample(config: "RunConfig") -> None:
-    """Draw the synthetic images from the trained generators. Skips images that are there.
+    """Draw the synthetic images, refuse bad ones, draw on. Skips images that are there.
 
     Lossless PNG files below `data/synthetic/`, each with its class, generator, seed and run in its
-    metadata. Image i of a class depends on the run's seed and on i alone.
+    metadata. Image i of a class depends on the run's seed and on i alone. What is refused and why
+    is in each class's manifest (settings of `screening`); `terrabalance review` lets you decide by
+    eye.
 
     Example: `terrabalance sample aid.zip --set sampling.steps=100`
     """
@@ -104,20 +106,20 @@ def assemble(config: "RunConfig") -> None:
 
 
 def classify(config: "RunConfig") -> None:
-    """Train the classifier with and without the synthetic images, for every seed; compare.
+    """Train the classifier of every arm and seed, with and without synthetic images; compare.
 
-    The same network, seeds, schedule and number of optimizer steps for both; judged on the real
-    test images. Scores, intervals and the verdict are in `reports/<run>/comparison.json`.
+    The same network, seeds, schedule and number of optimizer steps for all; judged on the real
+    test images. Scores, intervals and the verdict are in `reports/<run>/comparison.json`. The
+    arms are those of `classifier.arms`.
 
     Example: `terrabalance classify aid.zip --weights FILE --set classifier.model=resnet50`
     """
-    from classifier.data import ARMS
+    from classifier.choice import trainings_of
     from flows import stages
 
-    for seed in config.classifier.seeds:
-        for arm in ARMS:
-            with bars() as watcher:
-                stages.classify_arm(config, arm, seed, watcher(f"classify {arm}, seed {seed}"))
+    for training in trainings_of(config.classifier):
+        with bars() as watcher:
+            stages.classify(config, training, watcher(f"classify {training}"))
     print_path("Comparison", stages.compare_arms(config))
 
 

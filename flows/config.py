@@ -10,6 +10,7 @@ from augment.generator import GeneratorConfig
 from augment.plan import PlanConfig
 from augment.recipe import TrainingConfig
 from augment.scan import ScanConfig
+from augment.screened import ScreeningConfig
 from augment.solvers import SamplingConfig
 from augment.split import SplitConfig
 from classifier.config import ClassifierConfig
@@ -59,6 +60,7 @@ class RunConfig(Settings):
         TrainingConfig(), description="how each class's generator is trained"
     )
     sampling: SamplingConfig = SamplingConfig()
+    screening: ScreeningConfig = ScreeningConfig()
     classifier: ClassifierConfig = ClassifierConfig()
     fidelity: FeatureConfig = FeatureConfig()
 

@@ -1,13 +1,16 @@
 """Judge the synthetic images of a run by the features of one fixed network."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from augment.giveaway import give_away
 from augment.judgement import judge_class
+from classifier.bench import Bench
 from classifier.features import FeatureNetwork, named_network, trained_network
 from classifier.training import train_baseline
 from flows import store
@@ -36,8 +39,9 @@ def judge_network(
         return named
     folder, size = store.baseline_folder(config, catalogue), config.generator.image_size
     with turn(folder, "another process trains the judge, waiting for it", on_progress):
-        bands = bands_of(config, catalogue)
-        train_baseline(catalogue, config.classifier, size, folder, device, on_progress, bands)
+        root, bands = store.classifiers_folder(config), bands_of(config, catalogue)
+        bench = Bench(catalogue, config.classifier, size, device, root, bands)
+        train_baseline(bench, folder, on_progress)
     return trained_network(folder, device)
 
 
@@ -61,24 +65,43 @@ def judge_fidelity(
         synthetic: class -> folder of its synthetic images.
 
     Returns:
-        `network`, and `classes`: for each its name and the measures of `judge_class` (None with
-        too few images).
+        `network`, and `classes`: for each its name, the measures of `judge_class` and the area
+        under the curve of `give_away` (None with too few images).
     """
     network = judge_network(config, catalogue)
     size, bands = config.generator.image_size, bands_of(config, catalogue)
     embed = embedder(network, bands)
 
+    def read(manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
+        return read_patches(manifest.paths(rows), size, bands)
+
     def features(manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
-        return embed(read_patches(manifest.paths(rows), size, bands))
+        return embed(read(manifest, rows))
 
     return {
         "network": network.name,
         "resolution": describe_size(size),
         "classes": [
-            {"class": name, "measures": _judge(features, catalogue, name, folder)}
+            {
+                "class": name,
+                "measures": _judge(features, catalogue, name, folder),
+                "give_away": _give_away(read, catalogue, name, folder),
+            }
             for name, folder in synthetic.items()
         ],
     }
+
+
+def _give_away(
+    read: Callable[[Manifest, pd.DataFrame], np.ndarray],
+    catalogue: Manifest,
+    name: str,
+    folder: Path,
+) -> dict[str, float] | None:
+    made = read_manifest(folder)
+    own = [read(catalogue, catalogue.usable(split, name)) for split in ("train", "val")]
+    found = give_away(np.concatenate(own), read(made, made.usable()))
+    return asdict(found) if found else None
 
 
 def _judge(

@@ -20,19 +20,22 @@ from augment.judgement import fidelity_section
 from augment.plan import ClassJob, jobs_of, plan_classes, plan_record
 from augment.recipe import TrainingConfig
 from augment.report import balance_record, balance_section, balance_table
-from augment.sampling import sample_class as draw_class
 from augment.scan import scan
+from augment.screened import is_screened
 from augment.sources import open_source
 from augment.split import assign_splits
-from classifier.comparison import compare, read_predictions
-from classifier.data import ARMS, Arm, train_counts
+from classifier.bench import Bench, Training
+from classifier.changes import changes_section
 from classifier.model import build_model
+from classifier.part import read_predictions
 from classifier.report import comparison_section
-from classifier.training import train_arm
+from classifier.study import compare_bench
+from classifier.training import train
 from flows import store
 from flows.config import RunConfig
 from flows.fidelity import judge_fidelity
 from flows.imagery import bands_of
+from flows.screening import draw_accepted
 from terrabalance import __version__
 from terrabalance.bands import Bands
 from terrabalance.device import describe_device, pick_device
@@ -59,13 +62,25 @@ DRAWN_NOTICE = (
 )
 
 
-def make_catalogue(config: RunConfig, on_progress: Progress = silent) -> Path:
+def make_catalogue(
+    config: RunConfig, on_progress: Progress = silent, synthetic: bool = False
+) -> Path:
     """Scan the data and split it; return the catalogue's folder.
+
+    Args:
+        config: of the run.
+        on_progress: told of files.
+        synthetic: whether a CSV may list synthetic images too.
 
     Raises:
         BadInput: the data cannot be used, or a class is too small to split.
     """
     source = open_source(config.data, config.workdir / "data" / "extracted", config.images)
+    if not synthetic and any(entry.source != "real" for entry in source.entries):
+        raise BadInput(
+            f"{config.data}: lists synthetic images. Only real ones are balanced; to compare "
+            "classifiers with and without those, use `terrabalance compare`."
+        )
     folder = store.catalogue_folder(config, source)
     if done(folder) is None:
         manifest = assign_splits(scan(source, config.scan, on_progress), config.split, config.seed)
@@ -130,26 +145,15 @@ def _job(config: RunConfig, class_name: str) -> ClassJob:
 
 
 def synthesize_class(config: RunConfig, class_name: str, on_progress: Progress = silent) -> Path:
-    """Draw the synthetic images that a class needs; return their folder.
+    """Draw the synthetic images that a class needs, and refuse some; return their folder.
 
     Raises:
         NotReady: the class's generator has not been trained.
     """
-    manifest, job = load_catalogue(config), _job(config, class_name)
-    return draw_class(
-        store.generator_folder(config, manifest, class_name),
-        class_name,
-        job.n_needed,
-        config.sampling,
-        config.seed,
-        store.synthetic_folder(config, manifest, job),
-        pick_device(config.device),
-        config.run_name,
-        on_progress,
-    )
+    return draw_accepted(config, load_catalogue(config), _job(config, class_name), on_progress)
 
 
-def _synthetic_folders(config: RunConfig, manifest: Manifest) -> dict[str, Path]:
+def synthetic_folders(config: RunConfig, manifest: Manifest) -> dict[str, Path]:
     """Return the finished synthetic folders by class.
 
     Raises:
@@ -157,7 +161,7 @@ def _synthetic_folders(config: RunConfig, manifest: Manifest) -> dict[str, Path]
     """
     jobs = load_jobs(config)
     folders = {job.class_name: store.synthetic_folder(config, manifest, job) for job in jobs}
-    if missing := [name for name, folder in folders.items() if done(folder) is None]:
+    if missing := [name for name, folder in folders.items() if not is_screened(folder)]:
         raise NotReady(
             f"no finished synthetic images for {missing}. Run `terrabalance train` and "
             "`terrabalance sample` with the same options first."
@@ -175,7 +179,7 @@ def assemble_dataset(config: RunConfig, on_progress: Progress = silent) -> Path:
 def _dataset_parts(config: RunConfig) -> tuple[Manifest, list[Manifest], dict[str, Any]]:
     """Return the real images, the synthetic ones, and what the dataset card says."""
     manifest = load_catalogue(config)
-    folders = _synthetic_folders(config, manifest)
+    folders = synthetic_folders(config, manifest)
     generators = [store.generator_folder(config, manifest, name) for name in folders]
     about = {
         "name": config.run_name,
@@ -193,15 +197,25 @@ def _card_of_result(generator: Path) -> dict[str, Any]:
     return {key: value for key, value in read_card(generator).items() if key not in differs}
 
 
-def classify_arm(config: RunConfig, arm: Arm, seed: int, on_progress: Progress = silent) -> Path:
-    """Train and test one classifier; return the path of its `predictions.csv`."""
-    dataset, size = _load_dataset(config), config.generator.image_size
-    bands = bands_of(config, load_catalogue(config))
-    folder = store.classifier_folder(config, dataset, arm, seed, bands)
-    device = pick_device(config.device)
-    return train_arm(
-        dataset, arm, seed, config.classifier, size, folder, device, on_progress, bands=bands
+def load_bench(config: RunConfig) -> Bench:
+    """Return what all classifiers of a run share.
+
+    Raises:
+        NotReady: the balanced dataset is not there, or is of other images.
+    """
+    return Bench(
+        _load_dataset(config),
+        config.classifier,
+        config.generator.image_size,
+        pick_device(config.device),
+        store.classifiers_folder(config),
+        bands_of(config, load_catalogue(config)),
     )
+
+
+def classify(config: RunConfig, training: Training, on_progress: Progress = silent) -> Path:
+    """Train one classifier and ask it about val; return its folder."""
+    return train(load_bench(config), training, on_progress)
 
 
 def _load_dataset(config: RunConfig) -> Manifest:
@@ -219,22 +233,11 @@ def _load_dataset(config: RunConfig) -> Manifest:
     return read_manifest(folder)
 
 
-def compare_arms(config: RunConfig) -> Path:
-    """Compare the trained arms on the test part; return the path of `comparison.json`."""
-    folder, dataset = store.report_folder(config), _load_dataset(config)
-    files: dict[tuple[str, int], Path] = {
-        (a, s): classify_arm(config, a, s) for a in ARMS for s in config.classifier.seeds
-    }
-    predictions = read_predictions(files)
-    with atomic_write(folder / "predictions.csv") as file:
-        predictions.to_csv(file, index=False)
-    record = compare(
-        predictions,
-        {arm: train_counts(dataset, arm) for arm in ARMS},
-        resolution=describe_size(config.generator.image_size),
-        training=config.classifier.model_dump(mode="json"),
-        test_kind="drawn" if config.drawn else "real",
-    )
+def compare_arms(config: RunConfig, on_progress: Progress = silent) -> Path:
+    """Train what is missing, and compare the arms on test; return `comparison.json`."""
+    folder, bench = store.report_folder(config), load_bench(config)
+    kind = "drawn" if config.drawn else "real"
+    record = compare_bench(bench, folder, kind, on_progress)
     record["dataset"] = dataset_key(*_dataset_parts(config))
     write_json(folder / "comparison.json", record)
     return folder / "comparison.json"
@@ -247,7 +250,7 @@ def write_report(config: RunConfig) -> Path:
     synthetic images.
     """
     folder, manifest = store.report_folder(config), load_catalogue(config)
-    synthetic = _synthetic_folders(config, manifest)
+    synthetic = synthetic_folders(config, manifest)
     generators = {name: store.generator_folder(config, manifest, name) for name in synthetic}
     size, bands = config.generator.image_size, bands_of(config, manifest)
     plan = read_json(make_plan(config))
@@ -260,7 +263,9 @@ def write_report(config: RunConfig) -> Path:
     write_json(folder / "fidelity.json", fidelity)
     sections.insert(0, fidelity_section(fidelity))
     if comparison := _comparison(config):
-        sections.insert(0, comparison_section(comparison))
+        predictions = read_predictions(folder / "predictions.csv")
+        changed = changes_section(load_bench(config), predictions, comparison)
+        sections[:0] = [comparison_section(comparison), *([changed] if changed else [])]
     return write_page(
         folder / "index.html",
         title=f"Balance report: {config.run_name}",

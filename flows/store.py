@@ -6,9 +6,11 @@ run made:
     <workdir>/data/catalogues/<data>-<key>/      manifest, summary.json
     <workdir>/data/generators/base-<key>/        the same of the base, trained on all classes
     <workdir>/data/generators/<class>-<key>/     weights, card, losses, previews
-    <workdir>/data/synthetic/<class>-<key>/      images, manifest
+    <workdir>/data/synthetic/<class>-<key>/      images, manifest, screening.json, reviews.json
+    <workdir>/data/screeners/                    what judges synthetic images, with features
     <workdir>/data/classifiers/baseline-<key>/   whose features judge generated images
-    <workdir>/data/classifiers/<arm>-<seed>-<key>/   predictions
+    <workdir>/data/classifiers/<arm>-<seed>-<key>/   weights, logits on val and test
+    <workdir>/data/classifiers/features/             of the frozen mode
     <workdir>/data/datasets/<run>/               the balanced dataset
     <workdir>/reports/<run>/                     config, plan, comparison, the report
 """
@@ -22,10 +24,9 @@ import pandas as pd
 from augment.plan import ClassJob
 from augment.recipe import NOT_RESULT, TrainingConfig
 from augment.sources import Source
-from classifier.data import Arm, arm_rows, inputs_fingerprint
+from classifier.config import CHOICES
 from flows.config import RunConfig
 from flows.imagery import bands_of
-from terrabalance.bands import Bands
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, read_json, slug, write_json
 from terrabalance.manifest import Manifest
@@ -56,7 +57,7 @@ def catalogue_folder(config: RunConfig, source: Source) -> Path:
     """Return where the catalogue of a source lives, or will; a changed file is a new source."""
     stats = [(source.root / entry.path).stat() for entry in source.entries]
     listing = [
-        (entry.path, entry.class_name, entry.split, stat.st_size, stat.st_mtime_ns)
+        (entry.path, entry.class_name, entry.split, entry.source, stat.st_size, stat.st_mtime_ns)
         for entry, stat in zip(source.entries, stats, strict=True)
     ]
     settings = [config.scan.model_dump(), config.split.model_dump(), config.seed]
@@ -89,10 +90,12 @@ def _recipe(
 def baseline_folder(config: RunConfig, manifest: Manifest) -> Path:
     """Return where the classifier lives, or will, whose features judge generated images."""
     images = list(manifest.usable("train")["sha256"])
-    settings = config.classifier.model_dump(mode="json")
+    settings = config.classifier.model_dump(
+        mode="json", exclude=(CHOICES | {"frozen"}) - {"weights"}
+    )
     size, bands = config.generator.image_size, asdict(bands_of(config, manifest))
     key = fingerprint(FORMAT, "baseline", size, bands, settings, images)
-    return config.workdir / "data" / "classifiers" / f"baseline-{key}"
+    return classifiers_folder(config) / f"baseline-{key}"
 
 
 def generator_folder(config: RunConfig, manifest: Manifest, class_name: str) -> Path:
@@ -109,8 +112,16 @@ def generator_folder(config: RunConfig, manifest: Manifest, class_name: str) -> 
 def synthetic_folder(config: RunConfig, manifest: Manifest, job: ClassJob) -> Path:
     """Return where a class's synthetic images live, or will."""
     generator = generator_folder(config, manifest, job.class_name)
-    key = fingerprint(FORMAT, generator.name, config.sampling.model_dump(), job.n_needed)
+    judged: list[Any] = [config.screening.model_dump(), config.fidelity.model_dump(mode="json")]
+    if config.screening.enabled:
+        judged.append(list(manifest.usable("val")["sha256"]))
+    key = fingerprint(FORMAT, generator.name, config.sampling.model_dump(), job.n_needed, judged)
     return config.workdir / "data" / "synthetic" / f"{slug(job.class_name)}-{key}"
+
+
+def screeners_folder(config: RunConfig) -> Path:
+    """Return where what judges synthetic images lives."""
+    return config.workdir / "data" / "screeners"
 
 
 def dataset_folder(config: RunConfig) -> Path:
@@ -118,10 +129,6 @@ def dataset_folder(config: RunConfig) -> Path:
     return config.workdir / "data" / "datasets" / config.run_name
 
 
-def classifier_folder(
-    config: RunConfig, dataset: Manifest, arm: Arm, seed: int, bands: Bands
-) -> Path:
-    """Return where the predictions of one arm and seed live, or will."""
-    size = config.generator.image_size
-    key = inputs_fingerprint(arm_rows(dataset, arm), arm, seed, config.classifier, size, bands)
-    return config.workdir / "data" / "classifiers" / f"{arm}-seed{seed}-{key[:12]}"
+def classifiers_folder(config: RunConfig) -> Path:
+    """Return where the classifiers of all runs live, a folder each."""
+    return config.workdir / "data" / "classifiers"

@@ -22,7 +22,7 @@ from prefect.cache_policies import NO_CACHE
 
 from augment.counts import class_table
 from augment.report import balance_markdown
-from classifier.data import Arm
+from classifier.bench import Training
 from classifier.report import comparison_markdown
 from flows import stages, training
 from flows.config import RunConfig
@@ -142,11 +142,12 @@ def assemble(config: RunConfig) -> Path:
 
 
 @_stage(name="classify", task_run_name="classify {arm} seed {seed}")
-def classify(config: RunConfig, arm: Arm, seed: int) -> Path:
-    """Train and test one classifier."""
-    listener = _listener(f"classify {arm}, seed {seed}")
+def classify(config: RunConfig, arm: str, seed: int, share: float = 1.0) -> Path:
+    """Train one classifier."""
+    training = Training(arm, seed, share)
+    listener = _listener(f"classify {training}")
     return stages.timed(
-        config, f"classify {arm}", lambda: stages.classify_arm(config, arm, seed, listener)
+        config, f"classify {arm}", lambda: stages.classify(config, training, listener)
     )
 
 

@@ -3,9 +3,10 @@
 Columns (in this order; a later stage adds rows or columns, none edits another's rows):
     path        relative to the manifest's root, POSIX separators
     class       as the data names it
-    split       train, val, test; any other name is set aside and never used; "" where none
+    split       train, val, test; oracle: real images that only the comparison's arm of that name
+                trains on; any other name is set aside and never used; "" where none
     source      real or synthetic
-    status      ok, or why the file is left out (see `augment.scan`)
+    status      ok, or why the file is left out (see `augment.scan`, `augment.screened`)
     detail      what the status refers to, e.g. the path that it is a duplicate of
     width_px, height_px, bands, mode, bytes   of the file; 0 and "" where unreadable
     sha256      of the bytes, hex
@@ -13,6 +14,9 @@ Columns (in this order; a later stage adds rows or columns, none edits another's
     group       id shared by images that must stay in one split (near-duplicates); -1 alone
     generator, seed, run   of a synthetic image: who drew it, from which noise, in which run; "",
                 -1 and "" for a real one
+    score_<rule>   of a synthetic image, by each rule of `augment.screening`; NaN where not judged
+    review, reviewer, reviewed   of a synthetic image that a person judged: accept or refuse, who,
+                and when (ISO 8601, UTC); "" where nobody did
 """
 
 from dataclasses import dataclass
@@ -26,6 +30,7 @@ from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import atomic_write, inside
 
 SPLITS = ("train", "val", "test")
+ORACLE = "oracle"
 REPAIRED = "a part of it was filled by a generator, so it only trains"  # a detail
 COLUMNS: dict[str, str] = {
     "path": "str", "class": "str", "split": "str", "source": "str", "status": "str",
@@ -33,6 +38,15 @@ COLUMNS: dict[str, str] = {
     "bytes": "int64", "sha256": "str", "phash": "str", "group": "int64", "generator": "str",
     "seed": "int64", "run": "str",
 }  # fmt: skip
+RULES = (
+    "copy", "near_copy", "off_class", "colour", "sharpness", "edges", "noise", "outlier", "repeat",
+)  # fmt: skip
+_ADDED = {
+    **{f"score_{rule}": "float64" for rule in RULES},
+    "review": "str", "reviewer": "str", "reviewed": "str",
+}  # fmt: skip
+COLUMNS |= _ADDED
+_EMPTY = {"str": "", "int64": 0, "float64": float("nan")}
 _DEFAULTS = {"group": -1, "seed": -1}
 _ROOT_KEY = b"terrabalance.root"
 
@@ -81,7 +95,7 @@ def frame_of(rows: list[dict[str, object]]) -> pd.DataFrame:
     if unknown := sorted(set(frame.columns) - set(COLUMNS)):
         raise BadInput(f"unknown manifest columns {unknown}; known are {list(COLUMNS)}")
     for name, dtype in COLUMNS.items():
-        empty = _DEFAULTS.get(name, "" if dtype == "str" else 0)
+        empty = _DEFAULTS.get(name, _EMPTY[dtype])
         frame[name] = frame[name].fillna(empty) if name in frame else empty
     return frame.astype(COLUMNS)[list(COLUMNS)]
 
@@ -116,6 +130,9 @@ def read_manifest(path: Path) -> Manifest:
     except pa.ArrowInvalid as error:
         raise BadInput(f"{path}: not a Parquet manifest ({error})") from error
     frame = table.to_pandas()
+    for name, dtype in _ADDED.items():  # a manifest from before they were known
+        if name not in frame:
+            frame[name] = pd.Series(_EMPTY[dtype], frame.index, dtype)
     if missing := [name for name in COLUMNS if name not in frame]:
         raise BadInput(f"{path}: lacks the columns {missing}")
     root = Path((table.schema.metadata or {}).get(_ROOT_KEY, b".").decode())

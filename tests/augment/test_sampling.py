@@ -13,6 +13,7 @@ from augment.training import train_generator
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import sha256_of
 from terrabalance.manifest import read_manifest
+from terrabalance.symmetry import apply_symmetry
 
 TINY = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)
 DDIM = SamplingConfig(sampler="ddim", steps=5, batch_size=4)
@@ -172,3 +173,29 @@ def test_more_ddim_steps_than_timesteps_are_refused(generator, tmp_path, cpu):
     config = SamplingConfig(steps=21)
     with pytest.raises(BadInput, match="20 timesteps"):
         sample_class(generator, "Pond", 2, config, 0, tmp_path, cpu, run="r")
+
+
+@pytest.mark.parametrize("sampler", ["dpm++", "ddim", "ancestral"])
+def test_a_variation_stays_the_nearer_to_its_real_image_the_weaker_it_is(diffusion, cpu, sampler):
+    reals = np.random.default_rng(1).integers(0, 256, (5, 3, 16, 16), np.uint8)
+    ways = np.concatenate(
+        [apply_symmetry(torch.from_numpy(reals), which).numpy() for which in range(8)]
+    ).astype(int)
+
+    def distances(strength: float) -> np.ndarray:
+        config = SamplingConfig(sampler=sampler, steps=20, strength=strength)
+        drawn, _ = draw_batch(diffusion, range(12), config, cpu, starts=reals)
+        return np.abs(drawn[:, None].astype(int) - ways).mean((2, 3, 4)).min(1)
+
+    assert distances(0.05).max() < 30 < 45 < distances(0.9).mean()
+
+
+def test_variations_of_a_class_are_the_same_again(generator, tmp_path, cpu):
+    reals = np.random.default_rng(1).integers(0, 256, (5, 3, 16, 16), np.uint8)
+    config = SamplingConfig(steps=5, batch_size=4, strength=0.5)
+
+    def drawn(n: int) -> list[bytes]:
+        folder = tmp_path / str(n)
+        return pixels(sample_class(generator, "Pond", n, config, 0, folder, cpu, "r", starts=reals))
+
+    assert drawn(7)[:3] == drawn(3)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from classifier.bench import Bench
 from classifier.config import ClassifierConfig
 from terrabalance.images import write_png
 from terrabalance.manifest import Manifest, frame_of
@@ -36,6 +37,11 @@ def tiny_config(**changes: object) -> ClassifierConfig:
     fields = {"model": "test_resnet", "pretrained": False, "image_size": 32, "steps": 6,
               "batch_size": 8, "learning_rate": 3e-3, "seeds": (0, 1)}  # fmt: skip
     return ClassifierConfig.model_validate({**fields, **changes})
+
+
+def bench_for(manifest: Manifest, root: Path, **changes: object) -> Bench:
+    """Put a tiny judge before a manifest; its trainings go below `root`."""
+    return Bench(manifest, tiny_config(**changes), SIDE_PX, torch.device("cpu"), root)
 
 
 @pytest.fixture(scope="session")

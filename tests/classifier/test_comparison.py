@@ -4,15 +4,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from classifier.bootstrap import Paired, bootstrap, holm
-from classifier.comparison import compare, read_predictions
+from classifier.bootstrap import Resampling, holm
+from classifier.comparison import compare, difference_of, thirds
+from classifier.part import read_predictions
 from terrabalance.errors import BadInput
 
 
 def guesses(
-    recalls: dict[str, list[float]], n: int = 50, seeds: int = 3, seed_noise: float = 0, rng_seed=0
+    recalls: dict[str, list[float]],
+    n: int = 50,
+    seeds: int = 3,
+    seed_noise: float = 0,
+    rng_seed: int = 0,
+    split: str = "test",
 ) -> pd.DataFrame:
-    """Draw test predictions with a chance of being right for each arm and class."""
+    """Draw predictions with a chance of being right for each arm and class."""
     rng, rows = np.random.default_rng(rng_seed), []
     n_classes = len(next(iter(recalls.values())))
     for arm, chances in recalls.items():
@@ -22,26 +28,31 @@ def guesses(
                 right = rng.random(n) < chance + luck
                 other = (label + rng.integers(1, n_classes, n)) % n_classes
                 rows += [
-                    (arm, seed, "test", f"{label}/{i:04d}.png", f"c{label}",
-                     f"c{label if right[i] else other[i]}")
+                    (arm, seed, split, f"{label}/{i:04d}.png", f"c{label}",
+                     f"c{label if right[i] else other[i]}", chance)
                     for i in range(n)
                 ]  # fmt: skip
-    columns = ["arm", "seed", "split", "path", "class", "predicted"]
+    columns = ["arm", "seed", "split", "path", "class", "predicted", "confidence"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def judged(predictions: pd.DataFrame, n_classes: int = 3) -> dict:
     counts = {f"c{label}": 10 for label in range(n_classes)}
-    n_train = {"real": counts, "synthetic": {**counts, "c0": 90}}
-    return compare(predictions, n_train, 64, {"model": "resnet18"})
+    made = {**counts, "c0": 90}
+    n_train = {arm: made if "synthetic" in arm else counts for arm in predictions["arm"].unique()}
+    return compare(predictions, n_train, "64 px", {"model": "resnet18"})
+
+
+def gain(record: dict, arm: str = "synthetic", baseline: str = "real") -> dict:
+    return difference_of(record, arm, baseline)["balanced_accuracy"]
 
 
 def test_a_planted_gain_in_one_class_is_found_there_only():
     record = judged(guesses({"real": [0.4, 0.8, 0.8], "synthetic": [0.8, 0.8, 0.8]}))
     assert record["verdict"]["outcome"] == "helped"
     assert [row["verdict"] for row in record["per_class"]] == ["helped", "unchanged", "unchanged"]
-    gain = record["difference"]["balanced_accuracy"]
-    assert 0 < gain["low"] < gain["mean"] < gain["high"] < 0.3
+    found = gain(record)
+    assert 0 < found["low"] < found["mean"] < found["high"] < 0.3
     json.dumps(record, allow_nan=False)
 
 
@@ -70,14 +81,19 @@ def test_numbers_of_the_record_add_up():
     metrics = record["metrics"]
     for name in ("accuracy", "balanced_accuracy", "macro_f1"):
         gap = metrics["synthetic"][name]["mean"] - metrics["real"][name]["mean"]
-        assert record["difference"][name]["mean"] == pytest.approx(gap)
+        assert difference_of(record, "synthetic", "real")[name]["mean"] == pytest.approx(gap)
     assert record["per_class"][0]["n_train"] == {"real": 10, "synthetic": 90}
 
 
-def test_rows_of_val_do_not_count():
-    predictions = guesses({"real": [0.5] * 3, "synthetic": [0.6] * 3}, n=12)
-    val = predictions.assign(split="val", predicted="c0")
-    assert judged(pd.concat([val, predictions])) == judged(predictions)
+def test_rows_of_val_choose_and_do_not_judge():
+    chances = {"real": [0.5] * 3, "synthetic": [0.6] * 3}
+    predictions, val = guesses(chances, n=12), guesses(chances, n=12, split="val", rng_seed=1)
+    with_val, without = judged(pd.concat([val, predictions])), judged(predictions)
+    assert with_val.pop("val") and without.pop("val") is None
+    for record in (with_val, without):
+        for found in record["differences"]:
+            found.pop("excess")
+    assert with_val == without
 
 
 def test_order_of_rows_and_repetition_change_nothing():
@@ -138,9 +154,79 @@ def test_the_spread_of_the_bootstrap_is_that_of_a_proportion():
     rng = np.random.default_rng(0)
     truth = np.repeat([0, 1], 400)
     after = np.where(rng.random(800) < 0.8, truth, 1 - truth)
-    paired = Paired(np.stack([truth, after])[:, None], truth, 2)
-    spread = bootstrap(paired)[:, 0].std()
-    assert spread == pytest.approx(np.sqrt(0.8 * 0.2 / 800), rel=0.1)
+    resampling = Resampling(truth, 2, 1)
+    draws = resampling.draws(*(resampling.scores(each[None]) for each in (truth, after)))
+    assert draws[:, 0].std() == pytest.approx(np.sqrt(0.8 * 0.2 / 800), rel=0.1)
+
+
+def test_synthetic_images_must_also_beat_what_is_had_without_them():
+    chances = {"real": [0.5] * 3, "logit-adjustment": [0.7] * 3, "synthetic": [0.7] * 3}
+    record = judged(guesses(chances))
+    assert record["headline"] == {"arm": "synthetic", "baseline": "real",
+                                  "rival": "logit-adjustment"}  # fmt: skip
+    assert gain(record)["low"] > 0
+    assert record["verdict"]["outcome"] == "no clear difference"
+    assert "logit-adjustment, the difference is" in record["verdict"]["sentence"]
+    chances["synthetic"] = [0.9] * 3
+    assert judged(guesses(chances))["verdict"]["outcome"] == "helped"
+    chances["synthetic"] = [0.55] * 3
+    assert judged(guesses(chances, n=200))["verdict"]["outcome"] == "beaten"
+
+
+def test_val_and_not_test_chooses_who_speaks_for_whom():
+    better = {"real": [0.5] * 3, "class-weight": [0.6] * 3, "oversample": [0.7] * 3,
+              "synthetic": [0.5] * 3, "pretrain-synthetic": [0.6] * 3}  # fmt: skip
+    worse = {**better, "oversample": [0.4] * 3, "pretrain-synthetic": [0.3] * 3}
+    predictions = pd.concat([guesses(worse, n=90), guesses(better, n=90, split="val")])
+    headline = judged(predictions)["headline"]
+    assert (headline["arm"], headline["rival"]) == ("pretrain-synthetic", "oversample")
+    # Without val, only the synthetic images can lose by the choice.
+    assert judged(guesses(worse, n=90))["headline"]["rival"] == "class-weight"
+
+
+def test_an_arm_that_saw_test_is_suspected():
+    honest = {"real": [0.6] * 3, "synthetic": [0.65] * 3}
+    leaking = {"real": [0.6] * 3, "synthetic": [0.95] * 3}
+    val = guesses(honest, split="val", rng_seed=1)
+    record = judged(pd.concat([val, guesses(leaking)]))
+    assert record["verdict"]["outcome"] == "suspect"
+    assert "look for test images among its training images" in record["verdict"]["sentence"]
+    assert judged(pd.concat([val, guesses(honest)]))["verdict"]["outcome"] != "suspect"
+
+
+def test_an_honest_gain_is_rarely_suspected():
+    chances = {"real": [0.5] * 3, "synthetic": [0.7] * 3}
+    suspected = [
+        judged(pd.concat([guesses(chances, 20, 3, 0.05, run, "val"),
+                          guesses(chances, 20, 3, 0.05, run + 100)]))["verdict"]["outcome"]
+        == "suspect"
+        for run in range(40)
+    ]  # fmt: skip
+    assert sum(suspected) <= 2  # three standard errors, one-sided: once in 700
+
+
+def test_the_share_of_the_oracles_gain_is_told():
+    chances = {"real": [0.5] * 3, "synthetic": [0.6] * 3, "oracle": [0.8] * 3}
+    found = difference_of(judged(guesses(chances, n=400)), "synthetic", "real")["recovered"]
+    assert found["low"] < found["mean"] < found["high"]
+    assert found["mean"] == pytest.approx(1 / 3, abs=0.12)
+
+
+def test_classes_are_divided_by_their_training_images():
+    counts = {"a": 5, "b": 98, "c": 40, "d": 5, "e": 60, "f": 7, "g": 50}
+    assert thirds(counts) == {"many": ["b", "e", "g"], "medium": ["c", "f"], "few": ["a", "d"]}
+
+
+def test_without_synthetic_images_nothing_is_said_of_them():
+    record = judged(guesses({"real": [0.5] * 3, "class-weight": [0.8] * 3}))
+    assert record["verdict"]["sentence"].startswith("Class weights (no synthetic images) raised")
+
+
+def test_calibration_and_mcnemar_are_in_the_record():
+    record = judged(guesses({"real": [0.5] * 3, "synthetic": [0.9] * 3}))
+    assert record["metrics"]["real"]["calibration_error"]["mean"] < 0.1  # confidence = chance
+    for test in difference_of(record, "synthetic", "real")["mcnemar"]:
+        assert test["gained"] > test["lost"] and test["p_value"] < 0.001
 
 
 def test_holm_stops_at_the_first_that_fails():
@@ -151,6 +237,5 @@ def test_holm_stops_at_the_first_that_fails():
 def test_a_class_called_na_survives_the_file(tmp_path):
     path = tmp_path / "predictions.csv"
     path.write_text("split,path,class,predicted,confidence\ntest,a.png,NA,1,0.5\n")
-    rows = read_predictions({("real", 0): path, ("synthetic", 0): path})
-    assert rows["class"].tolist() == ["NA", "NA"] and rows["predicted"].tolist() == ["1", "1"]
-    assert rows["arm"].tolist() == ["real", "synthetic"]
+    rows = read_predictions(path)
+    assert rows["class"].tolist() == ["NA"] and rows["predicted"].tolist() == ["1"]

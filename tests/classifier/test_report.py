@@ -17,7 +17,8 @@ def predictions(n_each: int = 30, seeds: int = 2) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     rows = [
         {"arm": arm, "seed": seed, "split": "test", "path": f"{at}/{i}", "class": name,
-         "predicted": name if rng.random() < rates[at] else CLASSES[(at + 1) % 4]}
+         "predicted": name if rng.random() < rates[at] else CLASSES[(at + 1) % 4],
+         "confidence": 0.5}
         for arm, rates in ARMS.items()
         for seed in range(seeds)
         for at, name in enumerate(CLASSES)
@@ -31,7 +32,7 @@ def record() -> dict[str, Any]:
     real = dict(zip(CLASSES, [200, 100, 20, 50], strict=True))
     n_train = {"real": real, "synthetic": dict.fromkeys(CLASSES, 200)}
     training = {"model": "m<b>", "steps": 10, "betas": [1, 2], "weights": None, "seeds": [0, 1]}
-    return compare(predictions(), n_train, 64, training)
+    return compare(predictions(), n_train, "64 px", training)
 
 
 @pytest.fixture(scope="module")

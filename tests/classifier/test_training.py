@@ -6,72 +6,105 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from classifier.bench import Bench, Training
 from classifier.model import build_model
-from classifier.training import train_arm
-from terrabalance.errors import BadInput, TrainingDiverged
+from classifier.training import test_outputs as ask_test
+from classifier.training import train, train_baseline, val_outputs
+from terrabalance.errors import BadInput, NotReady, TrainingDiverged
 from terrabalance.images import write_png
 from terrabalance.manifest import Manifest, read_manifest, write_manifest
 
-from .conftest import draw_dataset, tiny_config
+from .conftest import bench_for, draw_dataset, tiny_config
+
+REAL, SYNTHETIC = Training("real", 0), Training("synthetic", 0)
 
 
-def outputs(folder: Path) -> list[bytes]:
-    return [(folder / name).read_bytes() for name in ("predictions.csv", "losses.csv")]
+@pytest.fixture
+def backbone(tmp_path) -> Path:
+    """Weights of a network that was never trained: features are features."""
+    torch.manual_seed(0)
+    save_file(build_model(tiny_config(), 5).state_dict(), tmp_path / "net.safetensors")
+    return tmp_path / "net.safetensors"
 
 
-def test_coloured_squares_are_learned(squares, tmp_path, cpu):
-    path = train_arm(squares, "synthetic", 0, tiny_config(steps=16), 32, tmp_path, cpu)
-    rows = pd.read_csv(path)
-    test = rows[rows["split"] == "test"]
-    assert list(rows.columns) == ["split", "path", "class", "predicted", "confidence"]
-    assert len(test) == 8 and (rows["split"] == "val").sum() == 4
-    assert (test["class"] == test["predicted"]).all()
-    card = json.loads((tmp_path / "card.json").read_text())
-    assert card["n_train"] == {"<b>Pond": 12, "Field": 8}
-    assert not (tmp_path / "checkpoints").exists()
+def outputs(bench: Bench, training: Training) -> list[bytes]:
+    folder = bench.folder(training)
+    return [ask_test(bench, training).logits.tobytes(), (folder / "losses.csv").read_bytes()]
 
 
-def test_stopped_and_resumed_equals_uninterrupted(squares, tmp_path, cpu):
-    config = tiny_config(model="test_vit")
-    train_arm(squares, "real", 1, config, 32, tmp_path / "whole", cpu)
-
-    def stop(done: int, total: int, message: str = "") -> None:
-        if total == config.steps and done == 4:
+def stop_after(step: int, total: int):
+    def stop(done: int, of: int, message: str = "") -> None:
+        if of == total and done == step:
             raise KeyboardInterrupt
 
+    return stop
+
+
+def test_coloured_squares_are_learned(squares, tmp_path):
+    bench = bench_for(squares, tmp_path, steps=16)
+    folder = train(bench, SYNTHETIC)
+    rows = ask_test(bench, SYNTHETIC).predictions()
+    assert list(rows.columns) == ["path", "class", "predicted", "confidence"]
+    assert len(rows) == 8 and (rows["class"] == rows["predicted"]).all()
+    assert rows["confidence"].between(0.5, 1).all()
+    assert len(val_outputs(bench, SYNTHETIC).paths) == 4
+    card = json.loads((folder / "card.json").read_text())
+    assert card["n_train"] == {"<b>Pond": 12, "Field": 8}
+    assert not (folder / "checkpoints").exists()
+
+
+def test_training_leaves_test_unopened(tmp_path):
+    manifest = draw_dataset(tmp_path / "data")
+    for path in manifest.root.glob("test/**/*.png"):
+        path.write_bytes(b"not an image")
+    folder = train(bench_for(manifest, tmp_path / "out", steps=1), REAL)
+    assert (folder / "val.parquet").is_file() and not (folder / "test.parquet").exists()
+
+
+def test_what_is_not_trained_cannot_be_asked(squares, tmp_path):
+    with pytest.raises(NotReady, match="real, seed 0"):
+        ask_test(bench_for(squares, tmp_path), REAL)
+
+
+def test_stopped_and_resumed_equals_uninterrupted(squares, tmp_path):
+    whole = bench_for(squares, tmp_path / "whole", model="test_vit")
+    cut = bench_for(squares, tmp_path / "cut", model="test_vit")
+    train(whole, Training("real", 1))
     with pytest.raises(KeyboardInterrupt):
-        train_arm(squares, "real", 1, config, 32, tmp_path / "cut", cpu, stop, 0)
-    assert (tmp_path / "cut" / "checkpoints" / "step_0000004.pt").is_file()
+        train(cut, Training("real", 1), stop_after(4, 6), 0)
+    assert (cut.folder(Training("real", 1)) / "checkpoints" / "step_0000004.pt").is_file()
     steps: list[int] = []
 
     def note(done: int, total: int, message: str = "") -> None:
-        if total == config.steps:
+        if total == 6:
             steps.append(done)
 
-    train_arm(squares, "real", 1, config, 32, tmp_path / "cut", cpu, note)
+    train(cut, Training("real", 1), note)
     assert steps == [5, 6]
-    assert outputs(tmp_path / "whole") == outputs(tmp_path / "cut")
+    assert outputs(whole, Training("real", 1)) == outputs(cut, Training("real", 1))
 
 
 _CHILD = """
 import sys, time, torch
 from pathlib import Path
+from classifier.bench import Bench, Training
 from classifier.config import ClassifierConfig
-from classifier.training import train_arm
+from classifier.training import train
 from terrabalance.manifest import read_manifest
 torch.set_num_threads(2)
 config = ClassifierConfig.model_validate_json(sys.argv[3])
-train_arm(read_manifest(Path(sys.argv[1])), "real", 0, config, 32, Path(sys.argv[2]),
-          torch.device("cpu"), lambda done, total, message: time.sleep(0.02), 0)
+bench = Bench(read_manifest(Path(sys.argv[1])), config, 32, torch.device("cpu"), Path(sys.argv[2]))
+train(bench, Training("real", 0), lambda done, total, message: time.sleep(0.02), 0)
 """
 
 
-def test_killed_and_resumed_equals_uninterrupted(tmp_path, cpu):
+def test_killed_and_resumed_equals_uninterrupted(tmp_path):
     manifest = draw_dataset(tmp_path / "data")
     write_manifest(manifest, manifest.root)
     config, cut = tiny_config(steps=8), tmp_path / "cut"
@@ -80,80 +113,191 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path, cpu):
         cwd=Path(__file__).parents[2],
     )
     deadline = time.monotonic() + 60
-    while not list(cut.glob("checkpoints/step_*.pt")) and time.monotonic() < deadline:
+    while not list(cut.glob("*/checkpoints/step_*.pt")) and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(child.pid, signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
-    assert not (cut / "done.json").exists()
+    assert not list(cut.glob("*/done.json"))
     again = read_manifest(manifest.root)
-    train_arm(again, "real", 0, config, 32, cut, cpu)
-    train_arm(again, "real", 0, config, 32, tmp_path / "whole", cpu)
-    assert outputs(tmp_path / "whole") == outputs(cut)
+    benches = [bench_for(again, root, steps=8) for root in (cut, tmp_path / "whole")]
+    for bench in benches:
+        train(bench, REAL)
+    assert outputs(benches[0], REAL) == outputs(benches[1], REAL)
 
 
-def test_a_finished_arm_is_skipped_until_its_inputs_change(squares, tmp_path, cpu):
-    config = tiny_config(steps=2)
-    path = train_arm(squares, "real", 0, config, 32, tmp_path, cpu)
-    written = path.stat().st_mtime_ns
-    train_arm(squares, "real", 0, tiny_config(steps=2, seeds=(0, 5)), 32, tmp_path, cpu)
-    assert path.stat().st_mtime_ns == written
-    train_arm(squares, "real", 0, tiny_config(steps=3), 32, tmp_path, cpu)
-    assert len(pd.read_csv(tmp_path / "losses.csv")) == 3
+def test_a_finished_training_is_skipped_until_its_inputs_change(squares, tmp_path):
+    folder = train(bench_for(squares, tmp_path, steps=2), REAL)
+    written = (folder / "done.json").stat().st_mtime_ns
+    more = {"seeds": (0, 5), "arms": ("real", "oversample"), "shares": (0.5, 1.0)}
+    assert train(bench_for(squares, tmp_path, steps=2, **more), REAL) == folder
+    assert (folder / "done.json").stat().st_mtime_ns == written
+    assert train(bench_for(squares, tmp_path, steps=3), REAL) != folder
 
 
-def test_a_checkpoint_of_other_settings_is_not_resumed(squares, tmp_path, cpu):
-    def stop(done: int, total: int, message: str = "") -> None:
-        if total == 6 and done == 3:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train_arm(squares, "real", 0, tiny_config(), 32, tmp_path / "a", cpu, stop, 0)
-    other = tiny_config(learning_rate=1e-4)
-    train_arm(squares, "real", 0, other, 32, tmp_path / "a", cpu)
-    train_arm(squares, "real", 0, other, 32, tmp_path / "b", cpu)
-    assert outputs(tmp_path / "a") == outputs(tmp_path / "b")
-
-
-def test_arms_without_synthetic_images_are_the_same_training(squares, tmp_path, cpu):
-    frame = squares.frame[squares.frame["source"] == "real"]
-    only_real = Manifest(squares.root, frame)
-    for arm in ("real", "synthetic"):
-        train_arm(only_real, arm, 0, tiny_config(), 32, tmp_path / arm, cpu)
-    assert outputs(tmp_path / "real") == outputs(tmp_path / "synthetic")
-
-
-def test_test_and_val_images_never_reach_training(tmp_path, cpu):
+def test_other_test_images_are_predicted_anew_without_training(tmp_path):
     manifest = draw_dataset(tmp_path / "data")
-    train_arm(manifest, "synthetic", 0, tiny_config(), 32, tmp_path / "before", cpu)
+    bench = bench_for(manifest, tmp_path / "out", steps=2)
+    folder = train(bench, REAL)
+    trained = (folder / "done.json").stat().st_mtime_ns
+    first = ask_test(bench, REAL)
+    kept = manifest.frame[manifest.frame["path"] != first.paths[0]]
+    fewer = bench_for(Manifest(manifest.root, kept), tmp_path / "out", steps=2)
+    train(fewer, REAL)
+    assert ask_test(fewer, REAL).paths == first.paths[1:]
+    assert (folder / "done.json").stat().st_mtime_ns == trained
+
+
+def test_a_checkpoint_of_other_settings_is_not_resumed(squares, tmp_path):
+    bench = bench_for(squares, tmp_path / "a")
+    with pytest.raises(KeyboardInterrupt):
+        train(bench, REAL, stop_after(3, 6), 0)
+    other = [bench_for(squares, tmp_path / name, learning_rate=1e-4) for name in "ab"]
+    bench.folder(REAL).rename(other[0].folder(REAL))
+    for each in other:
+        train(each, REAL)
+    assert outputs(other[0], REAL) == outputs(other[1], REAL)
+
+
+def test_arms_without_synthetic_images_are_the_same_training(squares, tmp_path):
+    frame = squares.frame[squares.frame["source"] == "real"]
+    bench = bench_for(Manifest(squares.root, frame), tmp_path)
+    for training in (REAL, SYNTHETIC):
+        train(bench, training)
+    assert outputs(bench, REAL) == outputs(bench, SYNTHETIC)
+
+
+def test_test_and_val_images_never_reach_training(tmp_path):
+    manifest = draw_dataset(tmp_path / "data")
+    before, after = (bench_for(manifest, tmp_path / name) for name in ("before", "after"))
+    train(before, SYNTHETIC)
+    first = outputs(before, SYNTHETIC)
     for path in [*manifest.root.glob("test/**/*.png"), *manifest.root.glob("val/**/*.png")]:
         write_png(path, torch.randint(256, (3, 32, 32), dtype=torch.uint8).numpy())
-    train_arm(manifest, "synthetic", 0, tiny_config(), 32, tmp_path / "after", cpu)
-    before, after = outputs(tmp_path / "before"), outputs(tmp_path / "after")
-    assert before[1] == after[1]  # every loss is equal to the last digit
-    assert before[0] != after[0]
+    train(after, SYNTHETIC)
+    second = outputs(after, SYNTHETIC)
+    assert first[1] == second[1]  # every loss is equal to the last digit
+    assert first[0] != second[0]
 
 
-def test_the_real_arm_never_opens_a_synthetic_image(tmp_path, cpu):
+def test_the_real_arm_never_opens_a_synthetic_image(tmp_path):
     manifest = draw_dataset(tmp_path / "data")
     for path in manifest.root.glob("train/**/synthetic_*.png"):
         path.unlink()
-    assert train_arm(manifest, "real", 0, tiny_config(steps=1), 32, tmp_path / "a", cpu).is_file()
+    assert train(bench_for(manifest, tmp_path / "out", steps=1), REAL).is_dir()
 
 
-def test_a_synthetic_test_image_is_refused(squares, tmp_path, cpu):
+def test_a_synthetic_test_image_is_refused(squares, tmp_path):
     frame = squares.frame.copy()
     frame.loc[frame["split"] == "test", "source"] = "synthetic"
     with pytest.raises(BadInput, match=r"val or test are not real, the first is 'test/"):
-        train_arm(Manifest(squares.root, frame), "real", 0, tiny_config(), 32, tmp_path, cpu)
+        train(bench_for(Manifest(squares.root, frame), tmp_path), REAL)
 
 
-def test_an_exploding_loss_names_its_step(squares, tmp_path, cpu):
-    config, weights = tiny_config(), tmp_path / "nan.safetensors"
-    state = build_model(config, 2).state_dict()
+def test_a_test_image_among_the_training_images_is_refused(squares, tmp_path):
+    frame = squares.frame.copy()
+    leak = frame.index[frame["split"] == "train"][-1]  # a synthetic one
+    frame.loc[leak, "sha256"] = frame.loc[frame["split"] == "test", "sha256"].iloc[0]
+    with pytest.raises(BadInput, match=r"trained on as well, the first is 'test/"):
+        train(bench_for(Manifest(squares.root, frame), tmp_path), REAL)
+
+
+def test_an_exploding_loss_names_its_step(squares, tmp_path):
+    weights = tmp_path / "nan.safetensors"
+    state = build_model(tiny_config(), 2).state_dict()
     nan = {name: torch.full_like(value, float("nan")) for name, value in state.items()
            if value.is_floating_point()}  # fmt: skip
     save_file({**state, **nan}, weights)
-    broken = config.model_copy(update={"weights": weights})
+    bench = bench_for(squares, tmp_path / "out", weights=weights)
     with pytest.raises(TrainingDiverged, match="loss is nan at step 1 of 6"):
-        train_arm(squares, "real", 0, broken, 32, tmp_path / "run", cpu)
-    assert not (tmp_path / "run" / "done.json").exists()
+        train(bench, REAL)
+    assert not list((tmp_path / "out").glob("*/done.json"))
+
+
+@pytest.mark.parametrize(
+    "arm",
+    ["class-weight", "oversample", "balanced-softmax", "strong-augment", "synthetic-weighted",
+     "pretrain-synthetic"],
+)  # fmt: skip
+def test_every_arm_trains_otherwise_than_the_plain_one_and_repeats(squares, tmp_path, arm):
+    benches = [bench_for(squares, tmp_path / name) for name in "ab"]
+    plain = "synthetic" if "synthetic" in arm else "real"
+    pond = squares.frame["class"].str.contains("Pond") & (squares.frame["split"] == "train")
+    few = squares.frame[~(pond & squares.frame["path"].str.contains("real_[4-7]"))]
+    uneven = [Bench(Manifest(squares.root, few), b.config, 32, b.device, b.root) for b in benches]
+    for bench in uneven:
+        train(bench, Training(arm, 0))
+    train(uneven[0], Training(plain, 0))
+    assert outputs(uneven[0], Training(arm, 0)) == outputs(uneven[1], Training(arm, 0))
+    assert outputs(uneven[0], Training(arm, 0)) != outputs(uneven[0], Training(plain, 0))
+
+
+def test_the_oracle_arm_alone_trains_on_the_oracle_part(squares, tmp_path):
+    frame = squares.frame.copy()
+    with pytest.raises(BadInput, match="split 'oracle', and there are none"):
+        train(bench_for(Manifest(squares.root, frame), tmp_path), Training("oracle", 0))
+    frame.loc[frame["path"].str.contains("train/.*real_[4-7]"), "split"] = "oracle"
+    bench = bench_for(Manifest(squares.root, frame), tmp_path)
+    assert bench.counts(Training("oracle", 0)) == {"<b>Pond": 8, "Field": 8}
+    assert bench.counts(REAL) == {"<b>Pond": 4, "Field": 4}
+    train(bench, Training("oracle", 0))
+    assert len(ask_test(bench, Training("oracle", 0)).paths) == 8
+
+
+def test_features_keep_their_labels_where_images_come_from_several_parts(
+    squares, tmp_path, backbone
+):
+    frame = squares.frame.copy()
+    frame.loc[frame["path"].str.contains("train/.*real_[4-7]"), "split"] = "oracle"
+    bench = bench_for(Manifest(squares.root, frame), tmp_path / "out", frozen=True,
+                      weights=backbone, steps=60, learning_rate=0.05)  # fmt: skip
+    for arm in ("oracle", "synthetic"):
+        train(bench, Training(arm, 0))
+        found = ask_test(bench, Training(arm, 0)).predictions()
+        assert (found["class"] == found["predicted"]).mean() >= 0.75
+
+
+def test_half_the_synthetic_images_are_the_first_half(squares, tmp_path):
+    bench = bench_for(squares, tmp_path)
+    half = Training("synthetic", 0, 0.5)
+    assert bench.counts(half) == {"<b>Pond": 10, "Field": 8}
+    assert bench.counts(SYNTHETIC) == {"<b>Pond": 12, "Field": 8}
+    assert bench.folder(half) != bench.folder(SYNTHETIC)
+
+
+def test_a_head_on_frozen_features_learns_and_shares_the_features(squares, tmp_path, backbone):
+    bench = bench_for(squares, tmp_path / "out", frozen=True, weights=backbone, steps=60,
+                      learning_rate=0.05)  # fmt: skip
+    train(bench, REAL)
+    found = ask_test(bench, REAL).predictions()
+    assert (found["class"] == found["predicted"]).mean() >= 0.75
+    files = set((tmp_path / "out" / "features").iterdir())
+    train(bench, Training("class-weight", 1))
+    ask_test(bench, Training("class-weight", 1))
+    assert set((tmp_path / "out" / "features").iterdir()) == files
+    again = bench_for(squares, tmp_path / "again", frozen=True, weights=backbone, steps=60,
+                      learning_rate=0.05)  # fmt: skip
+    train(again, REAL)
+    assert outputs(bench, REAL) == outputs(again, REAL)
+
+
+def test_damaged_features_are_made_again(squares, tmp_path, backbone):
+    settings = {"frozen": True, "weights": backbone, "steps": 2}
+    train(bench_for(squares, tmp_path / "out", **settings), REAL)
+    for path in (tmp_path / "out" / "features").iterdir():
+        path.write_bytes(b"\0" * 20)
+    train(bench_for(squares, tmp_path / "out", **settings), Training("real", 1))
+
+
+def test_frozen_features_of_nothing_are_refused():
+    with pytest.raises(ValueError, match="frozen needs pretrained weights"):
+        tiny_config(frozen=True)
+
+
+def test_the_baseline_for_features_opens_neither_val_nor_test(tmp_path):
+    manifest = draw_dataset(tmp_path / "data")
+    for path in [*manifest.root.glob("test/**/*.png"), *manifest.root.glob("val/**/*.png")]:
+        path.unlink()
+    bench = bench_for(manifest, tmp_path / "out", steps=2)
+    folder = train_baseline(bench, tmp_path / "baseline")
+    losses = pd.read_csv(folder / "losses.csv")
+    assert np.isfinite(losses["loss"]).all() and len(losses) == 2

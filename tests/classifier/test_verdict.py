@@ -1,4 +1,13 @@
-from classifier.verdict import class_sentence, verdict
+from typing import Any
+
+from classifier.verdict import Claim, class_sentence
+from classifier.verdict import verdict as verdict_of
+
+
+def verdict(change, n_seeds, n_test, fewest, kind="real", **more: Any):
+    claim = {"arm": "synthetic", "rival": "real", "to_rival": change, **more}
+    return verdict_of(Claim(to_real=change, n_seeds=n_seeds, n_test=n_test, fewest=fewest,
+                            kind=kind, **claim))  # fmt: skip
 
 
 def row(name, before, after, outcome):

@@ -5,6 +5,8 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import ParameterTypeError
 from prefect.testing.utilities import prefect_test_harness
 
+from classifier.arms import DEFAULT_ARMS
+from classifier.bench import Training
 from flows import stages, store
 from flows.balance import ClassesFailed, balance_dataset, train_and_synthesize
 from flows.config import RunConfig
@@ -39,7 +41,7 @@ def test_the_whole_flow_ends_with_a_report(page, config):
     assert "River" in html and "not real" in html
     comparison = read_json(page.with_name("comparison.json"))
     assert "drawn test images" in html and "real test images" not in html
-    assert comparison["arms"] == ["real", "synthetic"] and comparison["seeds"] == [0, 1]
+    assert comparison["arms"] == list(DEFAULT_ARMS) and comparison["seeds"] == [0, 1]
     assert "too few real validation images" in html  # Beach has one
     for name in (
         "balance.json",
@@ -91,7 +93,7 @@ def test_other_images_under_the_same_name_get_no_old_verdict(page, config, monke
     stages.write_report(config)
     assert "Did it help?" not in page.read_text()
     with pytest.raises(NotReady, match="terrabalance assemble"):
-        stages.classify_arm(config, "real", 0)
+        stages.classify(config, Training("real", 0))
     monkeypatch.undo()
     assert "Did it help?" in stages.write_report(config).read_text()
 

@@ -1,0 +1,87 @@
+"""Can synthetic images be told from real ones by codec and sharpness alone?
+
+If so, a classifier can learn "soft and lossless means rare class" from them, and fail on real rare
+images. The probe sees the shape of the power spectrum and the traces of 8 x 8 blocks, and nothing
+of what an image shows.
+"""
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from augment.fidelity import Estimate
+
+FEWEST = 10  # images on either side
+_FOLDS = 5
+_RINGS = 12
+_BLOCK_PX = 8  # of JPEG
+_FLOOR = 1e-6  # of a squared level; keeps the logarithm of a blank image finite
+
+
+def give_away(real: np.ndarray, synthetic: np.ndarray) -> Estimate | None:
+    """Return the area under the probe's ROC curve: 0.5 tells nothing, 1 tells every image.
+
+    A logistic regression, judged on images that it was not fitted on (five folds); the standard
+    error is that of Hanley and McNeil (1982).
+
+    Args:
+        real: (N, C, H, W) levels.
+        synthetic: (M, C, H, W) levels of the same shape.
+
+    Returns:
+        None with fewer than `FEWEST` images on a side.
+    """
+    n, m = len(real), len(synthetic)
+    if min(n, m) < FEWEST:
+        return None
+    seen = np.concatenate([traces(real), traces(synthetic)])
+    labels = np.repeat([0, 1], [n, m])
+    probe = make_pipeline(
+        StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
+    )
+    folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=0)
+    guess = cross_val_predict(probe, seen, labels, cv=folds, method="decision_function")
+    return _with_error(float(roc_auc_score(labels, guess)), n, m)
+
+
+def _with_error(auc: float, n: int, m: int) -> Estimate:
+    first, second = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    spread = (m - 1) * (first - auc**2) + (n - 1) * (second - auc**2)
+    return Estimate(auc, float(np.sqrt((auc * (1 - auc) + spread) / (n * m))))
+
+
+def traces(images: np.ndarray) -> np.ndarray:
+    """Measure (N, C, H, W) levels; returns (N, K) float64.
+
+    The logarithm of the power in rings of frequency, less its mean, of the brightness and of the
+    differences of neighbouring bands; and by how much steps between neighbours are larger in each
+    phase of a grid of 8 px.
+    """
+    levels = images.astype(np.float64) / np.iinfo(images.dtype).max
+    grey = levels.mean(1)
+    planes = [grey, *np.diff(levels, axis=1).swapaxes(0, 1)]
+    steps = [np.abs(np.diff(grey, axis=axis)).mean(3 - axis) for axis in (1, 2)]
+    return np.concatenate([*map(_spectrum, planes), *map(_phases, steps)], axis=1)
+
+
+def _spectrum(planes: np.ndarray) -> np.ndarray:
+    height, width = planes.shape[1:]
+    window = np.hanning(height)[:, None] * np.hanning(width)  # no false edges at the border
+    power = np.abs(np.fft.rfft2((planes - planes.mean((1, 2), keepdims=True)) * window)) ** 2
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
+    ring = (frequency * 2 * _RINGS).astype(int)
+    rings = [power[:, ring == r].mean(1) for r in range(_RINGS) if (ring == r).any()]
+    logs = np.log(np.stack(rings, axis=1) + _FLOOR)
+    shape: np.ndarray = logs - logs.mean(1, keepdims=True)
+    return shape
+
+
+def _phases(steps: np.ndarray) -> np.ndarray:
+    """Mean step at each phase of the grid over the mean of all, of (N, places) steps."""
+    phase = np.arange(steps.shape[1]) % _BLOCK_PX
+    means = [steps[:, phase == p].mean(1) for p in range(_BLOCK_PX)]
+    shares: np.ndarray = np.stack(means, axis=1) / (steps.mean(1, keepdims=True) + _FLOOR)
+    return shares

@@ -1,0 +1,121 @@
+"""All that judges the synthetic images of a dataset, fitted on its real ones, as one file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from augment.screening import (
+    LIMITED,
+    Class,
+    Limits,
+    Recognizer,
+    Seen,
+    limits,
+    recognizer,
+    scores,
+)
+from augment.traits import GROUPS, Range, ranges, traits
+from terrabalance.checkpoint import write_tensors
+
+FEWEST_JUDGES = 20  # validation images of all classes; fewer set no limits
+
+
+@dataclass(frozen=True)
+class Real:
+    """Real images of one part.
+
+    Attributes:
+        images: (N, C, H, W) levels.
+        features: (N, views, D) float32, the images as they are first.
+        labels: (N,) int.
+    """
+
+    images: np.ndarray
+    features: np.ndarray
+    labels: np.ndarray
+
+    def of(self, label: int) -> "Real":
+        """Return those of one class."""
+        mine = self.labels == label
+        return Real(self.images[mine], self.features[mine], self.labels[mine])
+
+
+@dataclass(frozen=True)
+class Screener:
+    """Recognizer, ranges and limits of every class, in label order."""
+
+    recognizer: Recognizer
+    ranges: dict[str, list[Range]]
+    limits: list[Limits]
+
+    def class_of(self, label: int, train: Real) -> Class:
+        """Return what the rules know of a class, given its real training images."""
+        own = {group: found[label] for group, found in self.ranges.items()}
+        return Class(label, train.images, train.features.swapaxes(0, 1), own)
+
+    def see(self, images: np.ndarray, features: np.ndarray) -> Seen:
+        """Return (N, C, H, W) images with (N, D) features as the rules see them."""
+        return Seen(images, features, self.recognizer.log_p(features))
+
+
+def fit(train: Real, val: Real, refuse_real: float) -> Screener | None:
+    """Fit on the real train part, set the limits on the real val part.
+
+    Args:
+        train: all classes, each with two images or more to be judged by.
+        val: all classes.
+        refuse_real: share of real images that the rules together may refuse, in (0, 1).
+
+    Returns:
+        None with fewer than two classes, or fewer than `FEWEST_JUDGES` images of val.
+    """
+    n_classes = int(train.labels.max()) + 1
+    if n_classes < 2 or len(val.labels) < FEWEST_JUDGES:
+        return None
+    n_views = train.features.shape[1]
+    features = train.features.reshape(-1, train.features.shape[-1])
+    own_recognizer = recognizer(features, np.repeat(train.labels, n_views))
+    measured = traits(train.images)
+    found = {group: ranges(measured[group], train.labels) for group in GROUPS}
+    screener = Screener(own_recognizer, found, [])
+    judged = []
+    for label in range(n_classes):
+        own, seen = train.of(label), val.of(label)
+        if len(own.images) < 2 or not len(seen.images):
+            judged.append({rule: np.empty(0) for rule in LIMITED})
+            continue
+        as_they_are = screener.see(seen.images, seen.features[:, 0])
+        judged.append(scores(as_they_are, screener.class_of(label, own)))
+    return Screener(own_recognizer, found, limits(judged, refuse_real))
+
+
+def write_screener(path: Path, screener: Screener) -> None:
+    """Write as safetensors, atomically."""
+    tensors = {
+        "recognizer.weight": screener.recognizer.weight,
+        "recognizer.bias": screener.recognizer.bias,
+        "limits": np.array([[limit[rule] for rule in LIMITED] for limit in screener.limits]),
+    }
+    for group, found in screener.ranges.items():
+        tensors[f"{group}.mean"] = np.stack([each.mean for each in found])
+        tensors[f"{group}.precision"] = np.stack([each.precision for each in found])
+    write_tensors(path, {name: torch.from_numpy(values) for name, values in tensors.items()})
+
+
+def read_screener(path: Path) -> Screener:
+    """Read what `write_screener` wrote."""
+    tensors = {name: tensor.numpy() for name, tensor in load_file(path).items()}
+    found = {
+        group: _ranges(tensors[f"{group}.mean"], tensors[f"{group}.precision"]) for group in GROUPS
+    }
+    own = Recognizer(tensors["recognizer.weight"], tensors["recognizer.bias"])
+    limit = [dict(zip(LIMITED, map(float, row), strict=True)) for row in tensors["limits"]]
+    return Screener(own, found, limit)
+
+
+def _ranges(means: Sequence[np.ndarray], precisions: Sequence[np.ndarray]) -> list[Range]:
+    return [Range(mean, precision) for mean, precision in zip(means, precisions, strict=True)]

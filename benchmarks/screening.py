@@ -1,0 +1,199 @@
+"""Do the rules refuse what was planted, and keep real images that they have not seen?
+
+    python benchmarks/screening.py AID efficientnet-lite0.pth WORKDIR docs/benchmarks
+
+AID is a folder with one subfolder a class. Each class is cut in three: train (60 %), validation
+(20 %, sets the limits) and held out (20 %), near-duplicates together as in every run. Planted
+among synthetic images, of every class: training images as they are, mirrored, turned, recoloured,
+encoded anew; held-out images of other classes; held-out images of the class with noise and blurred;
+noise alone. Writes screening.md: the share of each kind that is refused, and of held-out images.
+"""
+
+import argparse
+import io
+import platform
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image, ImageFilter
+
+from augment.screener import Real, fit
+from augment.screening import LIMITED, Scores, accepted, scores
+from classifier.features import FeatureConfig, FeatureNetwork, pretrained_network
+from classifier.views import FeatureCache
+from flows.config import RunConfig
+from flows.stages import load_catalogue
+from terrabalance.bands import RGB
+from terrabalance.device import describe_device
+from terrabalance.files import write_text
+from terrabalance.images import height_width, read_patches
+from terrabalance.progress import silent
+from terrabalance.symmetry import keep_shape
+
+CPU, N_PLANTED, SHARE = torch.device("cpu"), 12, 0.03
+Change = Callable[[Image.Image], Image.Image]
+
+
+def changed(images: np.ndarray, change: Change) -> np.ndarray:
+    """Apply a change of Pillow's to (N, 3, H, W) uint8."""
+    pictures = [change(Image.fromarray(image.transpose(1, 2, 0))) for image in images]
+    return np.stack([np.asarray(picture).transpose(2, 0, 1) for picture in pictures])
+
+
+def encoded(picture: Image.Image) -> Image.Image:
+    """Return a picture after a JPEG of middling quality."""
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=60)
+    return Image.open(file).convert("RGB")
+
+
+def noisy(images: np.ndarray, spread: float) -> np.ndarray:
+    """Add white noise, in grey levels."""
+    noise = np.random.default_rng(0).normal(0, spread, images.shape)
+    return (images + noise).round().clip(0, 255).astype(np.uint8)
+
+
+def recoloured(images: np.ndarray) -> np.ndarray:
+    """Return images with the bands in another order and other gains."""
+    gains = np.array([1.2, 0.85, 1.0])[None, :, None, None]
+    return (images[:, [2, 0, 1]] * gains).clip(0, 255).astype(np.uint8)
+
+
+def planted(train: np.ndarray, held_out: np.ndarray, others: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what should be refused, by kind."""
+    return {
+        "copy: exact": train,
+        "copy: mirrored": train[..., ::-1].copy(),
+        "copy: turned": np.rot90(train, 1, (2, 3)).copy(),
+        "copy: recoloured": recoloured(train),
+        "copy: encoded anew": changed(train, encoded),
+        "another class": others,
+        "noise, 25 levels": noisy(held_out, 25),
+        "noise alone": noisy(np.full_like(held_out, 128), 60),
+        "blur, 1 px": changed(
+            held_out, lambda picture: picture.filter(ImageFilter.GaussianBlur(1))
+        ),
+        "blur, 2 px": changed(
+            held_out, lambda picture: picture.filter(ImageFilter.GaussianBlur(2))
+        ),
+    }
+
+
+class Bench:
+    """The images of AID, their features, and what judges each class."""
+
+    def __init__(self, config: RunConfig, network: FeatureNetwork) -> None:
+        manifest = load_catalogue(config)
+        self.names, self.network, self.size = (
+            manifest.classes(),
+            network,
+            config.generator.image_size,
+        )
+        cache = FeatureCache(
+            config.workdir / "features", network.key, lambda: network.embed, self.size, RGB
+        )
+        self.parts = {}
+        for split in ("train", "val", "test"):
+            rows = manifest.usable(split)
+            views = keep_shape(*height_width(self.size)) if split == "train" else (0,)
+            self.parts[split] = Real(
+                read_patches(manifest.paths(rows), self.size),
+                cache.of(manifest, rows, views, silent).float().numpy(),
+                rows["class"].map(self.names.index).to_numpy(int),
+            )
+        screener = fit(self.parts["train"], self.parts["val"], SHARE)
+        assert screener is not None
+        self.screener = screener
+
+    def judged(self, images: np.ndarray, label: int) -> Scores:
+        """Score images as if drawn for the class."""
+        of = self.screener.class_of(label, self.parts["train"].of(label))
+        return scores(self.screener.see(images, self.network.embed(images)), of)
+
+    def planted(self, label: int) -> dict[str, np.ndarray]:
+        """Return what is planted in a class, and its held-out real images."""
+        rng = np.random.default_rng(label)
+        held_out = self.parts["test"].of(label).images
+        foreign = np.flatnonzero(self.parts["test"].labels != label)
+        chosen = rng.choice(foreign, 4 * N_PLANTED, replace=False)
+        train = self.parts["train"].of(label).images[:N_PLANTED]
+        others = self.parts["test"].images[chosen]
+        return {"real, held out": held_out} | planted(train, held_out[:N_PLANTED], others)
+
+
+def refused(bench: Bench) -> pd.DataFrame:
+    """Return a row for each image: its class, its kind, and which rules refuse it."""
+    rows = []
+    for label, name in enumerate(bench.names):
+        limit = bench.screener.limits[label]
+        for kind, images in bench.planted(label).items():
+            found = bench.judged(images, label)
+            by = {rule: values > limit[rule] for rule, values in found.items()}
+            kept = accepted(found, limit)
+            rows.append(pd.DataFrame({"class": name, "kind": kind, "refused": ~kept, **by}))
+        shares = {str(r["kind"].iloc[0]): round(float(r["refused"].mean()), 2) for r in rows[-11:]}
+        print(name, shares, flush=True)
+    return pd.concat(rows, ignore_index=True)
+
+
+def page(found: pd.DataFrame, bench: Bench, input_px: int) -> str:
+    """Return screening.md."""
+    by_kind = found.drop(columns="class").groupby("kind", sort=False).mean()
+    real = found[found["kind"] == "real, held out"].groupby("class")["refused"].mean()
+    foreign = found[found["kind"] == "another class"].groupby("class")["refused"].mean()
+    copies = found[found["kind"].str.startswith("copy")]["refused"].mean()
+    rows = [
+        f"| {kind} | {int((found['kind'] == kind).sum()):,} | {100 * row['refused']:.1f} | "
+        + " | ".join(f"{100 * row[rule]:.0f}" for rule in LIMITED)
+        + " |"
+        for kind, row in by_kind.iterrows()
+    ]
+    test = bench.parts["test"]
+    log_p = bench.screener.recognizer.log_p(test.features[:, 0])
+    accuracy = (log_p.argmax(1) == test.labels).mean()
+    return f"""# What screening refuses
+
+AID, all thirty classes: train 60 % (what the rules know), validation 20 % (sets the limits, at
+{100 * SHARE:.0f} % of real images), held out 20 %. Images at {bench.size} px, features of
+tf_efficientnet_lite0 (ImageNet) at {input_px} px; the linear recognizer is right about
+{100 * accuracy:.1f} % of held-out images. Share refused in %, and by which rule (an image may count
+for several).
+
+| Planted | images | refused | {" | ".join(LIMITED)} |
+|---|---|---|{"---|" * len(LIMITED)}
+{chr(10).join(rows)}
+
+Held-out real images refused: {100 * real.mean():.1f} % over the classes, worst {real.idxmax()}
+with {100 * real.max():.1f} %. Copies of training images, all kinds together: {100 * copies:.1f} %.
+Images of other classes: least in {foreign.idxmin()} ({100 * foreign.min():.0f} %), most in
+{foreign.idxmax()} ({100 * foreign.max():.0f} %). {describe_device(CPU)}, Python
+{platform.python_version()}.
+"""
+
+
+def main() -> None:
+    """Measure and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("data", "weights", "workdir", "out"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--input", type=int, default=128)
+    given = parser.parse_args()
+    judge = FeatureConfig(
+        model="tf_efficientnet_lite0", weights=given.weights, image_size=given.input
+    )
+    config = RunConfig(
+        data=given.data, workdir=given.workdir, preset="cpu",
+        generator={"image_size": given.side}, split={"val": 0.2, "test": 0.2},
+    )  # fmt: skip
+    bench = Bench(config, pretrained_network(judge, CPU))
+    found = refused(bench)
+    found.to_csv(given.workdir / f"refused-{given.side}.csv", index=False)
+    write_text(given.out / "screening.md", page(found, bench, given.input))
+
+
+if __name__ == "__main__":
+    main()

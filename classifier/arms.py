@@ -1,0 +1,109 @@
+"""The arms of a comparison: which images each trains on, and what it does about rare classes.
+
+All arms share network, optimizer steps, schedule, seeds and, but for `strong-augment`,
+augmentation. An arm that only corrects the logits of another one is not trained again.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+ArmName = Literal[
+    "real",
+    "class-weight",
+    "oversample",
+    "balanced-softmax",
+    "logit-adjustment",
+    "strong-augment",
+    "synthetic",
+    "synthetic+logit-adjustment",
+    "synthetic-weighted",
+    "pretrain-synthetic",
+    "oracle",
+]
+Treatment = Literal[
+    "plain",
+    "class-weight",
+    "oversample",
+    "balanced-softmax",
+    "strong-augment",
+    "weighted",
+    "pretrain",
+]
+BASELINE: ArmName = "real"
+DEFAULT_ARMS: tuple[ArmName, ...] = (
+    "real",
+    "logit-adjustment",
+    "synthetic",
+    "synthetic+logit-adjustment",
+)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm.
+
+    Attributes:
+        name: as in settings and records.
+        label: as in reports.
+        images: `real` training images alone, with the `synthetic` ones, or with the real ones of
+            split `oracle`.
+        treatment: of the loss, the order or the images, while training.
+        corrects: the arm whose logits this one corrects (Menon et al. 2021); None: it is trained.
+    """
+
+    name: ArmName
+    label: str
+    images: Literal["real", "synthetic", "oracle"] = "real"
+    treatment: Treatment = "plain"
+    corrects: ArmName | None = None
+
+    @property
+    def generative(self) -> bool:
+        """Whether synthetic images take part."""
+        return self.images == "synthetic"
+
+    @property
+    def trained_as(self) -> ArmName:
+        """The arm whose training it uses: its own, or that of the arm it corrects."""
+        return self.corrects or self.name
+
+
+_ALL = (
+    Arm("real", "Real only"),
+    # Inverse frequency, as scikit-learn's "balanced".
+    Arm("class-weight", "Class weights", treatment="class-weight"),
+    Arm("oversample", "Oversampling", treatment="oversample"),
+    # Ren et al. 2020.
+    Arm("balanced-softmax", "Balanced softmax", treatment="balanced-softmax"),
+    Arm("logit-adjustment", "Logit adjustment", corrects="real"),
+    # timm's RandAugment, random erasing, mixup and CutMix.
+    Arm("strong-augment", "Strong augmentation", treatment="strong-augment"),
+    Arm("synthetic", "Real + synthetic", "synthetic"),
+    Arm(
+        "synthetic+logit-adjustment",
+        "Synthetic + logit adj.",
+        "synthetic",
+        corrects="synthetic",
+    ),
+    Arm("synthetic-weighted", "Synthetic, weighted", "synthetic", "weighted"),
+    Arm("pretrain-synthetic", "Synthetic, then real", "synthetic", "pretrain"),
+    Arm("oracle", "Oracle (more real)", "oracle"),
+)
+ARMS: dict[str, Arm] = {arm.name: arm for arm in _ALL}
+assert tuple(ARMS) == get_args(ArmName)
+
+
+def trained_arms(names: Iterable[str]) -> list[Arm]:
+    """Return the arms that have to be trained for `names`, each once, in their order."""
+    return [ARMS[name] for name in dict.fromkeys(ARMS[name].trained_as for name in names)]
+
+
+def rivals(names: Sequence[str]) -> list[str]:
+    """Return those of `names` that need neither synthetic images nor the oracle's."""
+    return [name for name in names if ARMS[name].images == "real"]
+
+
+def generative(names: Sequence[str]) -> list[str]:
+    """Return those of `names` that use synthetic images."""
+    return [name for name in names if ARMS[name].generative]

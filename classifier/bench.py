@@ -1,0 +1,95 @@
+"""What the trainings of a comparison share, and what each of them is."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from classifier.arms import ARMS
+from classifier.config import CHOICES, ClassifierConfig
+from classifier.data import train_counts, train_rows
+from terrabalance.bands import RGB, Bands
+from terrabalance.files import fingerprint, sha256_of
+from terrabalance.images import Size
+from terrabalance.manifest import Manifest
+
+# Raise when a training's files would come out different for the same images and settings.
+_FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training: an arm that is trained by itself, a seed, a share of the synthetic images."""
+
+    arm: str
+    seed: int
+    share: float = 1.0
+
+    def __str__(self) -> str:
+        part = "" if self.share == 1 else f", {self.share:.0%} of the synthetic images"
+        return f"{self.arm}{part}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Images, settings and device, the same for every arm.
+
+    Attributes:
+        manifest: real and synthetic rows; synthetic ones in split train only.
+        config: of the classifier.
+        resolution: size that every image is reduced to first, see `classifier.data.load_images`.
+        device: to train on.
+        root: folder that gets one folder a training, and `features/`.
+        bands: how the images are read.
+    """
+
+    manifest: Manifest
+    config: ClassifierConfig
+    resolution: Size
+    device: torch.device
+    root: Path
+    bands: Bands = RGB
+
+    def counts(self, training: Training) -> dict[str, int]:
+        """Count the images that a training sees, by class; the classes in label order."""
+        return train_counts(self.manifest, training.arm, training.share)
+
+    def folder(self, training: Training) -> Path:
+        """Return where a training's files live, or will."""
+        share = "" if training.share == 1 else f"-{training.share:g}"
+        key = self.inputs(training)[:12]
+        return self.root / f"{training.arm}{share}-seed{training.seed}-{key}"
+
+    def inputs(self, training: Training) -> str:
+        """Hash all that decides a training's result: images, settings, the weights' bytes.
+
+        Further arms, seeds or shares do not make the finished ones stale.
+        """
+        rows = train_rows(self.manifest, training.arm, training.share)
+        weighted = ARMS[training.arm].treatment == "weighted"
+        weight = self.config.synthetic_weight if weighted else None
+        return fingerprint(training.arm, weight, training.seed, self._settings(), *_listing(rows))
+
+    def judge_inputs(self, split: str) -> str:
+        """Hash the images of val or test, which a training's outputs on them follow."""
+        return fingerprint(*_listing(self.manifest.usable(split)))
+
+    def network_key(self) -> str:
+        """Hash what decides the features of pixels."""
+        config = self.config
+        return fingerprint(config.model, config.pretrained, config.image_size, _content(config))
+
+    def _settings(self) -> list[object]:
+        settings = self.config.model_dump(mode="json", exclude=CHOICES)
+        return [_FORMAT, settings, _content(self.config), self.resolution, asdict(self.bands)]
+
+
+def _content(config: ClassifierConfig) -> str:
+    weights = config.weights
+    return sha256_of(weights) if weights is not None and weights.is_file() else str(weights)
+
+
+def _listing(rows: pd.DataFrame) -> list[list[str]]:
+    columns = ["path", "class", "sha256", "generator", "seed"]
+    return [[str(value) for value in rows[column]] for column in columns]

@@ -1,0 +1,80 @@
+"""The logits of a training on one split, as a file, and what is predicted from them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy.special import softmax
+
+from terrabalance.files import atomic_write
+
+_INPUTS = b"terrabalance.inputs"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a network says of the images of one split.
+
+    Attributes:
+        classes: names, in label order.
+        paths: N paths relative to the manifest's root.
+        truth: (N,) labels.
+        logits: (N, classes) float32.
+    """
+
+    classes: list[str]
+    paths: list[str]
+    truth: np.ndarray
+    logits: np.ndarray
+
+    def predictions(self) -> pd.DataFrame:
+        """Return one row an image: path, class, predicted, confidence in [0, 1]."""
+        names = np.array(self.classes, object)
+        found = self.logits.argmax(axis=1) if len(self.logits) else np.empty(0, int)
+        return pd.DataFrame({
+            "path": self.paths, "class": names[self.truth], "predicted": names[found],
+            "confidence": softmax(self.logits, axis=1).max(axis=1) if len(found) else found,
+        })  # fmt: skip
+
+    def adjusted(self, counts: Sequence[int], tau: float) -> "Outputs":
+        """Correct the logits for the classes' shares in training.
+
+        Logit adjustment after training (Menon et al. 2021, equation 9): `tau` times the logarithm
+        of a class's share of the training images is taken off.
+
+        Args:
+            counts: training images by class, in label order, all above 0.
+            tau: 0 leaves the logits as they are; 1 assumes that they are calibrated.
+        """
+        shares = np.array(counts, float) / sum(counts)
+        return replace(self, logits=(self.logits - tau * np.log(shares)).astype(np.float32))
+
+
+def write_outputs(path: Path, outputs: Outputs, inputs: str) -> None:
+    """Write `outputs` as Parquet, atomically, with the hash of what they follow from."""
+    names = np.array(outputs.classes, object)
+    table = pa.table({
+        "path": outputs.paths,
+        "class": pa.array(names[outputs.truth], pa.string()),
+        "logits": pa.array(list(outputs.logits), pa.list_(pa.float32())),
+    })  # fmt: skip
+    with atomic_write(path) as file:
+        pq.write_table(table.replace_schema_metadata({_INPUTS: inputs.encode()}), file)
+
+
+def read_outputs(path: Path, classes: list[str], inputs: str) -> Outputs | None:
+    """Read what `write_outputs` wrote; None where there is no file, or one of other inputs."""
+    if not path.is_file():
+        return None
+    table = pq.read_table(path)
+    if (table.schema.metadata or {}).get(_INPUTS) != inputs.encode():
+        return None
+    labels = {name: label for label, name in enumerate(classes)}
+    rows = table.to_pydict()
+    logits = np.array(rows["logits"], np.float32).reshape(-1, len(classes))
+    truth = np.array([labels[name] for name in rows["class"]], int)
+    return Outputs(classes, rows["path"], truth, logits)

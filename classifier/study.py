@@ -1,0 +1,42 @@
+"""A whole comparison: train, let val choose, open test once, judge."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from classifier.bench import Bench
+from classifier.choice import choose, counts_of, predictions_of, trainings_of
+from classifier.comparison import compare
+from classifier.training import train
+from terrabalance.files import atomic_write
+from terrabalance.images import describe_size
+from terrabalance.progress import Progress, silent
+
+
+def compare_bench(
+    bench: Bench, folder: Path, test_kind: str, on_progress: Progress = silent
+) -> dict[str, Any]:
+    """Train what is missing, let val choose, then open test; return the comparison record.
+
+    Args:
+        bench: images, settings and device.
+        folder: gets `predictions.csv`.
+        test_kind: `real` or `drawn`.
+        on_progress: told of steps and images.
+    """
+    for training in trainings_of(bench.config):
+        train(bench, training, on_progress)
+    choices = choose(bench)
+    parts = [predictions_of(bench, choices, split, on_progress) for split in ("val", "test")]
+    predictions = pd.concat(parts, ignore_index=True)
+    with atomic_write(folder / "predictions.csv") as file:
+        predictions.to_csv(file, index=False, float_format="%.6f")
+    return compare(
+        predictions,
+        counts_of(bench, choices),
+        resolution=describe_size(bench.resolution),
+        training=bench.config.model_dump(mode="json"),
+        test_kind=test_kind,
+        tried=choices.tried,
+    )

@@ -1,0 +1,64 @@
+"""What an arm does about rare classes: which images a step takes, how the loss counts them."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from classifier.arms import Treatment
+from classifier.examples import Examples
+from classifier.schedule import balanced_indices, batch_indices
+
+
+def indices_of(
+    treatment: Treatment, examples: Examples, step: int, total: int, batch_size: int, seed: int
+) -> Tensor:
+    """Return the (batch_size,) examples of `step` (from 0) of `total`.
+
+    Plain arms go through all images in random order, again and again. `oversample` takes every
+    class equally often. `pretrain` takes all images in the first half of the steps, and the real
+    ones alone in the second.
+    """
+    if treatment == "oversample":
+        return balanced_indices(step, examples.labels, batch_size, seed)
+    first_half = total // 2
+    if treatment == "pretrain" and step >= first_half:
+        real = torch.nonzero(~examples.synthetic).flatten()
+        return real[batch_indices(step - first_half, len(real), batch_size, seed)]
+    return batch_indices(step, len(examples.labels), batch_size, seed)
+
+
+def image_weights(
+    treatment: Treatment, examples: Examples, counts: Sequence[int], synthetic_weight: float
+) -> Tensor:
+    """Return the (N,) float32 weight of each image in the loss.
+
+    `class-weight`: inverse to the class's number of images, 1 on average over them, as
+    scikit-learn's "balanced". `weighted`: `synthetic_weight` for a synthetic image.
+    """
+    n = len(examples.labels)
+    if treatment == "class-weight":
+        per_class = torch.tensor([n / (len(counts) * count) for count in counts])
+        return per_class[examples.labels]
+    if treatment == "weighted":
+        return torch.where(examples.synthetic, synthetic_weight, 1.0)
+    return torch.ones(n)
+
+
+def log_prior(counts: Sequence[int]) -> Tensor:
+    """Return the (classes,) logarithm of each class's share of the training images."""
+    sizes = torch.tensor(counts, dtype=torch.float32)
+    return (sizes / sizes.sum()).log()
+
+
+def weighted_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Return the mean cross-entropy, each image by its weight.
+
+    Args:
+        logits: (N, classes) float32.
+        targets: (N, classes) soft labels.
+        weights: (N,).
+    """
+    each = functional.cross_entropy(logits, targets, reduction="none")
+    return (weights * each).sum() / weights.sum()

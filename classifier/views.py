@@ -1,0 +1,96 @@
+"""Features of images and their symmetric views, computed once and kept class by class."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from terrabalance.bands import Bands
+from terrabalance.checkpoint import write_tensors
+from terrabalance.files import fingerprint
+from terrabalance.images import Size, read_patches
+from terrabalance.manifest import Manifest
+from terrabalance.progress import Progress
+from terrabalance.symmetry import apply_symmetry
+
+Embed = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class FeatureCache:
+    """Features by one network, on the disk.
+
+    Attributes:
+        folder: gets a file for each class, split and source, so that a killed run goes on from
+            there.
+        network_key: what decides the features of pixels.
+        open_network: gives what turns (N, C, H, W) levels into (N, D) features; called once, and
+            only where something is missing.
+        size: at which images are read.
+        bands: how they are read.
+    """
+
+    folder: Path
+    network_key: str
+    open_network: Callable[[], Embed]
+    size: Size
+    bands: Bands
+
+    def of(
+        self, manifest: Manifest, rows: pd.DataFrame, views: Sequence[int], on_progress: Progress
+    ) -> Tensor:
+        """Return (len(rows), len(views), D) float16.
+
+        Args:
+            manifest: of the images.
+            rows: of it, with an index of their own each.
+            views: numbers of `terrabalance.symmetry.apply_symmetry`; 0 is the image as it is.
+            on_progress: told of images.
+
+        Raises:
+            BadInput: a network that cannot be loaded, or a path that leaves the root.
+            UnreadableImage: a file is damaged.
+        """
+        embed: Embed | None = None
+        order: list[int] = []
+        parts: list[Tensor] = []
+        for _, part in rows.groupby(["split", "source", "class"], sort=False):
+            path = self.folder / f"{self._key(part, views)}.safetensors"
+            features = _read(path)
+            if features is None:
+                embed = embed or self.open_network()
+                features = self._embed(embed, manifest, part, views)
+                write_tensors(path, {"features": features})
+            order.extend(part.index)
+            parts.append(features)
+            on_progress(len(order), len(rows), "features")
+        if not parts:
+            return torch.empty(0, len(views), 1, dtype=torch.float16)
+        place = pd.Series(range(len(order)), index=order)
+        return torch.cat(parts)[place[rows.index].tolist()]
+
+    def _key(self, rows: pd.DataFrame, views: Sequence[int]) -> str:
+        images = list(rows["sha256"].where(rows["sha256"] != "", rows["path"]))
+        return fingerprint(self.network_key, self.size, asdict(self.bands), images, list(views))
+
+    def _embed(
+        self, embed: Embed, manifest: Manifest, rows: pd.DataFrame, views: Sequence[int]
+    ) -> Tensor:
+        pixels = torch.from_numpy(read_patches(manifest.paths(rows), self.size, self.bands))
+        found = [
+            embed(np.ascontiguousarray(apply_symmetry(pixels, which).numpy())) for which in views
+        ]
+        return torch.from_numpy(np.stack(found, axis=1)).half()
+
+
+def _read(path: Path) -> Tensor | None:
+    try:
+        return load_file(path)["features"]
+    except (OSError, SafetensorError):
+        return None

@@ -1,0 +1,101 @@
+"""Compare classifiers on any manifest, without a run around it."""
+
+from pathlib import Path
+
+from classifier.arms import ARMS, DEFAULT_ARMS
+from classifier.bench import Bench
+from classifier.changes import changes_section
+from classifier.choice import trainings_of
+from classifier.part import read_predictions
+from classifier.report import comparison_section
+from classifier.study import compare_bench
+from classifier.training import train
+from flows import stages, store
+from flows.config import RunConfig
+from flows.imagery import bands_of
+from flows.watch import Watcher
+from terrabalance import __version__
+from terrabalance.device import describe_device, pick_device
+from terrabalance.errors import BadInput
+from terrabalance.files import slug, write_json
+from terrabalance.images import Size
+from terrabalance.manifest import Manifest, read_manifest
+from terrabalance.page import write_page
+from terrabalance.progress import Progress
+
+
+def compare_manifest(config: RunConfig, resolution: Size | None, watcher: Watcher) -> Path:
+    """Compare the arms on a manifest, a balanced dataset or a catalogue of data.
+
+    What is trained lies below `data/classifiers/` and is found again, also by a run.
+
+    Args:
+        config: `data`, `classifier`, `workdir`, `name`, `device`; of a catalogue that has to be
+            made also `images`, `scan`, `split` and `seed`.
+        resolution: size that every image is reduced to first; None: of the smallest training
+            image.
+        watcher: shows progress.
+
+    Returns:
+        The path of the page, `reports/<name>/index.html`, with comparison.json beside it.
+
+    Raises:
+        BadInput: images that cannot be compared on, or arms that lack theirs.
+    """
+    manifest = _manifest_of(config, watcher("scan"))
+    size = resolution or _smallest(manifest)
+    config = _with_possible_arms(config, manifest)
+    folder = store.report_folder(config)
+    bench = Bench(
+        manifest, config.classifier, size, pick_device(config.device),
+        store.classifiers_folder(config), bands_of(config, manifest),
+    )  # fmt: skip
+    for training in trainings_of(bench.config):
+        train(bench, training, watcher(str(training)))
+    kind = "drawn" if config.drawn else "real"
+    record = compare_bench(bench, folder, kind, watcher("test"))
+    write_json(folder / "comparison.json", record)
+    changed = changes_section(bench, read_predictions(folder / "predictions.csv"), record)
+    return write_page(
+        folder / "index.html",
+        title=f"Classifier comparison: {config.run_name}",
+        subtitle=config.data.name,
+        sections=[comparison_section(record), *([changed] if changed else [])],
+        facts={
+            "Data": config.data.name,
+            "Device": describe_device(bench.device),
+            "Version": f"terrabalance {__version__}",
+        },
+    )
+
+
+def _manifest_of(config: RunConfig, on_progress: Progress) -> Manifest:
+    if config.data.suffix == ".parquet" or (config.data / "manifest.parquet").is_file():
+        return read_manifest(config.data)
+    return read_manifest(stages.make_catalogue(config, on_progress, synthetic=True))
+
+
+def _smallest(manifest: Manifest) -> Size:
+    """The smallest training image's height and width: no image has to be enlarged."""
+    rows = manifest.usable("train")
+    sizes = sorted(zip(rows["height_px"], rows["width_px"], strict=True), key=min)
+    if not sizes or min(sizes[0]) < 1:
+        raise BadInput(f"{manifest.root}: the manifest names no sizes. Give --resolution.")
+    height, width = map(int, sizes[0])
+    return height if height == width else (height, width)
+
+
+def _with_possible_arms(config: RunConfig, manifest: Manifest) -> RunConfig:
+    """Leave out of the usual arms what the manifest has no images for; what is named must be."""
+    made = (manifest.usable("train")["source"] == "synthetic").any()
+    lacking = [arm for arm in config.classifier.arms if ARMS[arm].generative and not made]
+    if lacking and config.classifier.arms != DEFAULT_ARMS:
+        raise BadInput(
+            f"{config.data}: has no synthetic images, which {lacking} need. Leave these arms out "
+            "with --arms, or give a balanced dataset, or a CSV with a column `source`."
+        )
+    arms = tuple(arm for arm in config.classifier.arms if arm not in lacking)
+    classifier = config.classifier.model_copy(update={"arms": arms})
+    stem = f"{slug(config.data.name.split('.')[0])}-compare-{config.result_key[:6]}"
+    name = config.name or slug(stem)
+    return config.model_copy(update={"classifier": classifier, "name": name})

@@ -1,0 +1,153 @@
+"""Draw a class's images until enough are accepted, or the budget ends."""
+
+import logging
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from augment.plan import ClassJob
+from augment.sampling import sample_class
+from augment.screened import apply, judge, screening_record
+from augment.screener import Real, Screener, fit, read_screener, write_screener
+from augment.screening import Limits, Scores
+from classifier.data import train_classes
+from classifier.views import FeatureCache
+from flows import store
+from flows.config import RunConfig
+from flows.fidelity import embedder, judge_network
+from flows.imagery import bands_of
+from flows.turns import turn
+from terrabalance.device import pick_device
+from terrabalance.files import done, fingerprint
+from terrabalance.images import height_width, read_patches
+from terrabalance.manifest import Manifest, read_manifest
+from terrabalance.progress import Progress
+from terrabalance.symmetry import keep_shape
+
+_log = logging.getLogger(__name__)
+_FEWEST_TRAINED = 2  # real training images of a class that can be judged by them
+_WORST_RATE = 0.1  # of acceptance, by which the number to draw next is guessed
+
+
+def draw_accepted(
+    config: RunConfig, catalogue: Manifest, job: ClassJob, on_progress: Progress
+) -> Path:
+    """Draw and screen one class's images; return their folder.
+
+    Draws as many as the class needs, judges them, and draws on until enough are accepted or
+    `screening.most_draws` times as many are drawn. What is missing then is told and recorded.
+    Killed, it goes on: images that are there are not drawn again.
+    """
+    folder = store.synthetic_folder(config, catalogue, job)
+    most = math.ceil(config.screening.most_draws * job.n_needed)
+    n_images = min(most, max(job.n_needed, (done(folder) or {}).get("n_images", 0)))
+    while True:
+        _draw(config, catalogue, job, folder, n_images, on_progress)
+        record = screening_record(folder)
+        if record is None or not record["ended"]:
+            found, limit = _judge(config, catalogue, job.class_name, folder, on_progress)
+            record = apply(folder, job.n_needed, most, found, limit)
+        if record["ended"]:
+            break
+        rate = max(_WORST_RATE, record["n_accepted"] / n_images)
+        n_images = min(most, n_images + math.ceil(record["n_missing"] / rate))
+    if record["n_missing"]:
+        _log.warning(
+            "%s: %d of %d images are missing after drawing %d; refused: %s",
+            job.class_name, record["n_missing"], job.n_needed, n_images, record["refused"],
+        )  # fmt: skip
+    return folder
+
+
+def _draw(
+    config: RunConfig,
+    catalogue: Manifest,
+    job: ClassJob,
+    folder: Path,
+    n_images: int,
+    on_progress: Progress,
+) -> None:
+    starts = None
+    if config.sampling.strength < 1:
+        own = catalogue.usable("train", job.class_name)
+        size, bands = config.generator.image_size, bands_of(config, catalogue)
+        starts = read_patches(catalogue.paths(own), size, bands)
+    sample_class(
+        store.generator_folder(config, catalogue, job.class_name),
+        job.class_name,
+        n_images,
+        config.sampling,
+        config.seed,
+        folder,
+        pick_device(config.device),
+        config.run_name,
+        on_progress,
+        starts,
+    )
+
+
+def _judge(
+    config: RunConfig, catalogue: Manifest, class_name: str, folder: Path, on_progress: Progress
+) -> tuple[Scores | None, Limits | None]:
+    """Score a class's synthetic images; (None, None) where nothing can be judged."""
+    own = catalogue.usable("train", class_name)
+    if not config.screening.enabled or len(own) < _FEWEST_TRAINED:
+        return None, None
+    bench = _Bench(config, catalogue, on_progress)
+    screener = bench.screener()
+    if screener is None:
+        _log.warning("%s: not screened, too few validation images to set limits", class_name)
+        return None, None
+    label = train_classes(catalogue).index(class_name)
+    made = read_manifest(folder)
+    rows = made.frame.sort_values("path")
+    images = read_patches(made.paths(rows), config.generator.image_size, bench.bands)
+    seen = screener.see(images, bench.embed(images))
+    limit = screener.limits[label]
+    return judge(seen, screener.class_of(label, bench.real(own)), limit), limit
+
+
+class _Bench:
+    """The network, and the real images by its features."""
+
+    def __init__(self, config: RunConfig, catalogue: Manifest, on_progress: Progress) -> None:
+        self.bands = bands_of(config, catalogue)
+        self._config, self._catalogue, self._on_progress = config, catalogue, on_progress
+        network = judge_network(config, catalogue, on_progress)
+        self.embed, self._network_key = embedder(network, self.bands), network.key
+
+    def real(self, rows: pd.DataFrame, all_views: bool = True) -> Real:
+        """Read real images with the features of their symmetric views."""
+        size, manifest = self._config.generator.image_size, self._catalogue
+        views = keep_shape(*height_width(size)) if all_views else (0,)
+        cache = FeatureCache(
+            store.screeners_folder(self._config) / "features", self._network_key,
+            lambda: self.embed, size, self.bands,
+        )  # fmt: skip
+        labels = {name: label for label, name in enumerate(train_classes(manifest))}
+        return Real(
+            read_patches(manifest.paths(rows), size, self.bands),
+            cache.of(manifest, rows, views, self._on_progress).float().numpy(),
+            rows["class"].map(labels).to_numpy(int),
+        )
+
+    def screener(self) -> Screener | None:
+        """Fit once for all classes, or read what was fitted."""
+        rows = [self._catalogue.usable(split) for split in ("train", "val")]
+        config = self._config
+        key = fingerprint(
+            store.FORMAT, self._network_key, config.generator.image_size, asdict(self.bands),
+            config.screening.refuse_real, *(list(part["sha256"] + part["class"]) for part in rows),
+        )  # fmt: skip
+        path = store.screeners_folder(config) / f"{key}.safetensors"
+        with turn(path, "another process fits the screening, waiting for it", self._on_progress):
+            if path.is_file():
+                return read_screener(path)
+            train, val = self.real(rows[0]), self.real(rows[1], all_views=False)
+            self._on_progress(0, 1, "fitting the screening")
+            screener = fit(train, val, config.screening.refuse_real)
+            if screener is not None:
+                write_screener(path, screener)
+            return screener
