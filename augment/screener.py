@@ -58,8 +58,13 @@ class Screener:
         return Class(label, train.images, train.features.swapaxes(0, 1), own)
 
     def see(self, images: np.ndarray, features: np.ndarray) -> Seen:
-        """Return (N, C, H, W) images with (N, D) features as the rules see them."""
-        return Seen(images, features, self.recognizer.log_p(features))
+        """Return (N, C, H, W) images as the rules see them.
+
+        Args:
+            images: levels.
+            features: (N, views, D), the images as they are first.
+        """
+        return Seen(images, features[:, 0], self.recognizer.log_p(features))
 
 
 def fit(train: Real, val: Real, refuse_real: float) -> Screener | None:
@@ -67,7 +72,7 @@ def fit(train: Real, val: Real, refuse_real: float) -> Screener | None:
 
     Args:
         train: all classes, each with two images or more to be judged by.
-        val: all classes.
+        val: all classes, of the same views.
         refuse_real: share of real images that the rules together may refuse, in (0, 1).
 
     Returns:
@@ -88,8 +93,9 @@ def fit(train: Real, val: Real, refuse_real: float) -> Screener | None:
         if len(own.images) < 2 or not len(seen.images):
             judged.append({rule: np.empty(0) for rule in LIMITED})
             continue
-        as_they_are = screener.see(seen.images, seen.features[:, 0])
-        judged.append(scores(as_they_are, screener.class_of(label, own)))
+        judged.append(
+            scores(screener.see(seen.images, seen.features), screener.class_of(label, own))
+        )
     return Screener(own_recognizer, found, limits(judged, refuse_real))
 
 

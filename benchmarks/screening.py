@@ -23,7 +23,7 @@ from PIL import Image, ImageFilter
 from augment.screener import Real, fit
 from augment.screening import LIMITED, Scores, accepted, scores
 from classifier.features import FeatureConfig, FeatureNetwork, pretrained_network
-from classifier.views import FeatureCache
+from classifier.views import FeatureCache, features_of_views
 from flows.config import RunConfig
 from flows.stages import load_catalogue
 from terrabalance.bands import RGB
@@ -95,13 +95,12 @@ class Bench:
         cache = FeatureCache(
             config.workdir / "features", network.key, lambda: network.embed, self.size, RGB
         )
-        self.parts = {}
+        self.parts, self.views = {}, keep_shape(*height_width(self.size))
         for split in ("train", "val", "test"):
             rows = manifest.usable(split)
-            views = keep_shape(*height_width(self.size)) if split == "train" else (0,)
             self.parts[split] = Real(
                 read_patches(manifest.paths(rows), self.size),
-                cache.of(manifest, rows, views, silent).float().numpy(),
+                cache.of(manifest, rows, self.views, silent).float().numpy(),
                 rows["class"].map(self.names.index).to_numpy(int),
             )
         screener = fit(self.parts["train"], self.parts["val"], SHARE)
@@ -111,7 +110,8 @@ class Bench:
     def judged(self, images: np.ndarray, label: int) -> Scores:
         """Score images as if drawn for the class."""
         of = self.screener.class_of(label, self.parts["train"].of(label))
-        return scores(self.screener.see(images, self.network.embed(images)), of)
+        features = features_of_views(self.network.embed, images, self.views)
+        return scores(self.screener.see(images, features), of)
 
     def planted(self, label: int) -> dict[str, np.ndarray]:
         """Return what is planted in a class, and its held-out real images."""
@@ -152,7 +152,7 @@ def page(found: pd.DataFrame, bench: Bench, input_px: int) -> str:
         for kind, row in by_kind.iterrows()
     ]
     test = bench.parts["test"]
-    log_p = bench.screener.recognizer.log_p(test.features[:, 0])
+    log_p = bench.screener.recognizer.log_p(test.features)
     accuracy = (log_p.argmax(1) == test.labels).mean()
     return f"""# What screening refuses
 
@@ -180,7 +180,7 @@ def main() -> None:
     for name in ("data", "weights", "workdir", "out"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--side", type=int, default=64)
-    parser.add_argument("--input", type=int, default=128)
+    parser.add_argument("--input", type=int, default=160)
     given = parser.parse_args()
     judge = FeatureConfig(
         model="tf_efficientnet_lite0", weights=given.weights, image_size=given.input

@@ -64,7 +64,7 @@ def compare(
     differences = _differences(judged, chosen_on, arms, headline)
     by_arm = {arm: _scores(test, arm, classes) for arm in arms}
     per_class = _per_class(judged, n_train, by_arm, headline["arm"])
-    said = verdict(_claim(differences, headline, test, test_kind, per_class))
+    said = verdict(_claim(differences, headline, test, test_kind, per_class, val_scores))
     return {
         "classes": classes, "arms": arms, "seeds": test.seeds, "n_test": len(test.truth),
         "test_kind": test_kind, "resolution": resolution, "headline": headline, "groups": groups,
@@ -298,7 +298,7 @@ def _class_verdict(change: Mapping[str, float], significant: bool, n_test: int) 
 
 def _claim(
     differences: Sequence[Mapping[str, Any]], headline: Mapping[str, str], test: Part, kind: str,
-    per_class: Sequence[Mapping[str, Any]],
+    per_class: Sequence[Mapping[str, Any]], val_scores: Mapping[str, float] | None,
 ) -> Claim:  # fmt: skip
     found = {d["baseline"]: d for d in differences if d["arm"] == headline["arm"]}
     to_real, rival = found[BASELINE], found.get(headline["rival"])
@@ -314,4 +314,5 @@ def _claim(
         kind=kind,
         excess=excess["mean"] if excess and excess["suspicious"] else None,
         generative=ARMS[headline["arm"]].generative,
+        val_gap=val_scores[headline["arm"]] - val_scores[headline["rival"]] if val_scores else None,
     )

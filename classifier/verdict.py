@@ -29,6 +29,8 @@ class Claim:
         excess: by how much more the arm gains on test than on val, where chance cannot explain
             it; else None.
         generative: whether the arm uses synthetic images.
+        val_gap: balanced accuracy of the arm less that of the rival on val, which chose both; None
+            without val.
     """
 
     arm: str
@@ -41,6 +43,7 @@ class Claim:
     kind: str = "real"
     excess: float | None = None
     generative: bool = True
+    val_gap: float | None = None
 
 
 def verdict(claim: Claim) -> dict[str, str]:
@@ -56,6 +59,11 @@ def verdict(claim: Claim) -> dict[str, str]:
     sentences = [_against_real(claim, outcome)]
     if claim.rival != BASELINE:
         sentences.append(_against_rival(claim))
+    if claim.generative and claim.val_gap is not None and claim.val_gap <= 0:
+        sentences.append(
+            f"Validation chooses no synthetic images at all: there {claim.rival} is "
+            f"{-100 * claim.val_gap:.1f} points ahead of the best arm with them."
+        )
     if claim.excess is not None:
         sentences.append(
             f"But this arm gains {100 * claim.excess:.1f} points more on test than on validation "

@@ -82,11 +82,15 @@ class FeatureCache:
     def _embed(
         self, embed: Embed, manifest: Manifest, rows: pd.DataFrame, views: Sequence[int]
     ) -> Tensor:
-        pixels = torch.from_numpy(read_patches(manifest.paths(rows), self.size, self.bands))
-        found = [
-            embed(np.ascontiguousarray(apply_symmetry(pixels, which).numpy())) for which in views
-        ]
-        return torch.from_numpy(np.stack(found, axis=1)).half()
+        images = read_patches(manifest.paths(rows), self.size, self.bands)
+        return torch.from_numpy(features_of_views(embed, images, views)).half()
+
+
+def features_of_views(embed: Embed, images: np.ndarray, views: Sequence[int]) -> np.ndarray:
+    """Return the (N, views, D) features of (N, C, H, W) levels; views as of `FeatureCache.of`."""
+    pixels = torch.from_numpy(images)
+    found = [embed(np.ascontiguousarray(apply_symmetry(pixels, which).numpy())) for which in views]
+    return np.stack(found, axis=1)
 
 
 def _read(path: Path) -> Tensor | None:

@@ -5,6 +5,7 @@ import math
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from augment.plan import ClassJob
@@ -13,7 +14,7 @@ from augment.screened import apply, judge, screening_record
 from augment.screener import Real, Screener, fit, read_screener, write_screener
 from augment.screening import Limits, Scores
 from classifier.data import train_classes
-from classifier.views import FeatureCache
+from classifier.views import FeatureCache, features_of_views
 from flows import store
 from flows.config import RunConfig
 from flows.fidelity import embedder, judge_network
@@ -104,7 +105,7 @@ def _judge(
     made = read_manifest(folder)
     rows = made.frame.sort_values("path")
     images = read_patches(made.paths(rows), config.generator.image_size, bench.bands)
-    seen = screener.see(images, bench.embed(images))
+    seen = screener.see(images, bench.embed_views(images))
     limit = screener.limits[label]
     return judge(seen, screener.class_of(label, bench.real(own)), limit), limit
 
@@ -116,20 +117,24 @@ class _Bench:
         self.bands = bands_of(config, catalogue)
         self._config, self._catalogue, self._on_progress = config, catalogue, on_progress
         network = judge_network(config, catalogue, on_progress)
-        self.embed, self._network_key = embedder(network, self.bands), network.key
+        self._embed, self._network_key = embedder(network, self.bands), network.key
+        self._views = keep_shape(*height_width(config.generator.image_size))
 
-    def real(self, rows: pd.DataFrame, all_views: bool = True) -> Real:
+    def embed_views(self, images: np.ndarray) -> np.ndarray:
+        """Return the (N, views, D) features of (N, C, H, W) levels in all their symmetries."""
+        return features_of_views(self._embed, images, self._views)
+
+    def real(self, rows: pd.DataFrame) -> Real:
         """Read real images with the features of their symmetric views."""
         size, manifest = self._config.generator.image_size, self._catalogue
-        views = keep_shape(*height_width(size)) if all_views else (0,)
         cache = FeatureCache(
             store.screeners_folder(self._config) / "features", self._network_key,
-            lambda: self.embed, size, self.bands,
+            lambda: self._embed, size, self.bands,
         )  # fmt: skip
         labels = {name: label for label, name in enumerate(train_classes(manifest))}
         return Real(
             read_patches(manifest.paths(rows), size, self.bands),
-            cache.of(manifest, rows, views, self._on_progress).float().numpy(),
+            cache.of(manifest, rows, self._views, self._on_progress).float().numpy(),
             rows["class"].map(labels).to_numpy(int),
         )
 
@@ -145,7 +150,7 @@ class _Bench:
         with turn(path, "another process fits the screening, waiting for it", self._on_progress):
             if path.is_file():
                 return read_screener(path)
-            train, val = self.real(rows[0]), self.real(rows[1], all_views=False)
+            train, val = self.real(rows[0]), self.real(rows[1])
             self._on_progress(0, 1, "fitting the screening")
             screener = fit(train, val, config.screening.refuse_real)
             if screener is not None:

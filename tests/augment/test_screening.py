@@ -26,15 +26,19 @@ def scenes(class_name: str, first: int, n: int) -> np.ndarray:
     return np.stack([draw_scene(class_name, first + i, SIDE) for i in range(n)])
 
 
-def real(first: int, n: int) -> Real:
+def views(images: np.ndarray) -> np.ndarray:
+    """Return the (N, 8, 27) features of every symmetry."""
     import torch
 
+    turned = (
+        apply_symmetry(torch.from_numpy(images), which).numpy() for which in keep_shape(SIDE, SIDE)
+    )
+    return np.stack([features(each) for each in turned], axis=1)
+
+
+def real(first: int, n: int) -> Real:
     images = np.concatenate([scenes(name, first, n) for name in CLASSES])
-    views = [
-        features(apply_symmetry(torch.from_numpy(images), which).numpy())
-        for which in keep_shape(SIDE, SIDE)
-    ]
-    return Real(images, np.stack(views, axis=1), np.repeat(np.arange(len(CLASSES)), n))
+    return Real(images, views(images), np.repeat(np.arange(len(CLASSES)), n))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +55,7 @@ def screener(train) -> Screener:
 
 def refused(screener: Screener, train: Real, images: np.ndarray, label: int = 0) -> np.ndarray:
     of = screener.class_of(label, train.of(label))
-    return ~accepted(scores(screener.see(images, features(images)), of), screener.limits[label])
+    return ~accepted(scores(screener.see(images, views(images)), of), screener.limits[label])
 
 
 def test_few_unseen_real_images_are_refused(screener, train):
@@ -86,16 +90,16 @@ def test_a_second_drawing_of_the_same_picture_is_a_repeat(screener, train):
     images = scenes("Forest", 3000, 6)
     images[4] = images[1, :, :, ::-1]
     of, limit = screener.class_of(0, train.of(0)), screener.limits[0]
-    found = repeats(screener.see(images, features(images)), of, limit, np.ones(6, bool))
+    found = repeats(screener.see(images, views(images)), of, limit, np.ones(6, bool))
     assert found[4] > 0 and found[1] <= 0
-    unkept = repeats(screener.see(images, features(images)), of, limit, np.arange(6) != 1)
+    unkept = repeats(screener.see(images, views(images)), of, limit, np.arange(6) != 1)
     assert unkept[4] <= 0  # what it repeats is not used
 
 
 def test_every_rule_scores_every_image(screener, train):
     images = scenes("Forest", 3000, 5)
     of = screener.class_of(0, train.of(0))
-    found = judge(screener.see(images, features(images)), of, screener.limits[0])
+    found = judge(screener.see(images, views(images)), of, screener.limits[0])
     assert set(found) == {*LIMITED, "repeat"}
     assert all(values.shape == (5,) and np.isfinite(values).all() for values in found.values())
 
@@ -117,9 +121,19 @@ def test_two_classes_are_recognized_as_well_as_three():
     labels = np.repeat([0, 1], 50)
     found = recognizer(rng.normal(size=(100, 4)) + 3 * labels[:, None], labels)
     assert found.weight.shape == (2, 4)
-    new = rng.normal(size=(100, 4)) + 3 * labels[:, None]
+    new = rng.normal(size=(100, 1, 4)) + 3 * labels[:, None, None]
     assert (found.log_p(new).argmax(1) == labels).mean() > 0.95
     assert np.exp(found.log_p(new)).sum(1) == pytest.approx(np.ones(100))
+
+
+def test_all_views_of_an_image_say_what_class_it_is():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 60)
+    means = 1.2 * np.eye(3)[labels]
+    found = recognizer(rng.normal(size=(180, 3)) + means, labels)
+    new = rng.normal(size=(180, 8, 3)) + means[:, None]
+    together, one = (found.log_p(each).argmax(1) == labels for each in (new, new[:, :1]))
+    assert together.mean() > one.mean() + 0.1
 
 
 def test_limits_refuse_the_share_that_was_asked_for():

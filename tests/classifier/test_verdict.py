@@ -40,6 +40,17 @@ def test_drawn_images_are_never_called_real():
     assert "131 drawn test images" in said and "real" not in said
 
 
+def test_none_is_an_answer_that_validation_may_give():
+    change = {"mean": 0.01, "low": -0.01, "high": 0.03}
+    said = verdict(change, 3, 1536, 33, val_gap=-0.004)["sentence"]
+    assert said.endswith(
+        "Validation chooses no synthetic images at all: there real is 0.4 points ahead of the best "
+        "arm with them."
+    )
+    for gap in (0.004, None):
+        assert "Validation" not in verdict(change, 3, 1536, 33, val_gap=gap)["sentence"]
+
+
 def test_filled_classes_are_told_apart_from_the_others():
     rows = [
         row("Church", 10, 98, "helped"), row("Center", 11, 98, "unchanged"),
