@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from augment.drawing import draw_batch
 from augment.ema import LENGTHS
 from augment.evidence import CALLS
 from augment.generator import GeneratorConfig, build_diffusion
 from augment.loop import Training
 from augment.recipe import Recipe, TrainingConfig
-from augment.sampling import draw_batch
 from augment.solvers import SamplingConfig
 from terrabalance.bands import RGB, Bands
 from terrabalance.device import autocast, describe_device, precision_on

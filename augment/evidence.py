@@ -14,10 +14,10 @@ from denoising_diffusion_pytorch import GaussianDiffusion
 from torch import Tensor
 
 from augment.condition import ask_for
+from augment.drawing import draw_batch
 from augment.fidelity import kernel_distance, manifold
 from augment.neighbours import COPY_RATIO, nearest_real
 from augment.objective import diffusion_loss
-from augment.sampling import draw_batch
 from augment.solvers import SamplingConfig
 from terrabalance.bands import centred
 from terrabalance.seeds import generator_for, seed_for

@@ -15,13 +15,13 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from augment.condition import ask_for
+from augment.drawing import draw_batch
 from augment.evidence import FEWEST, HeldOut, Witness
 from augment.generator import CARD, WEIGHTS
 from augment.health import is_healthy
 from augment.histories import write_looks, write_losses
 from augment.recipe import Recipe
 from augment.review import Review
-from augment.sampling import draw_batch
 from augment.snapshots import Snapshots
 from augment.solvers import SamplingConfig
 from augment.stepper import Stepper

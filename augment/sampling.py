@@ -1,90 +1,26 @@
 """Draw synthetic images from a finished generator: seeded per image, resumable, marked for good."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from denoising_diffusion_pytorch import GaussianDiffusion
 from imagehash import phash
-from torch import Tensor
 
+from augment.drawing import Drawer
 from augment.generator import load_generator, read_bands
-from augment.solvers import SamplingConfig, trajectory
+from augment.solvers import SamplingConfig
 from terrabalance import __version__
-from terrabalance.bands import Bands, centred, to_levels
+from terrabalance.bands import Bands
 from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.files import done, mark_done, sha256_of
-from terrabalance.images import decode, grid, suffix_for, to_pil, to_rgb, write_image, write_png
+from terrabalance.images import decode, suffix_for, to_pil, to_rgb, write_image
 from terrabalance.manifest import Manifest, frame_of, read_manifest, write_manifest
 from terrabalance.marks import SYNTHETIC_KEY, lost_marks, read_marks
 from terrabalance.progress import Progress, silent
 from terrabalance.seeds import seed_for
-from terrabalance.symmetry import apply_symmetry, keep_shape
 
 SCREENING = "screening.json"  # what `augment.screened` made of the images
-_STRIP_FRAMES = 9
 MARK = "synthetic image made by a diffusion model, not a photograph"
-
-
-def draw_batch(
-    diffusion: GaussianDiffusion,
-    seeds: Sequence[int],
-    config: SamplingConfig,
-    device: torch.device,
-    level_type: np.dtype | type = np.uint8,
-    frames: int = 0,
-    starts: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw one image per seed.
-
-    Every image has its own random generator, so an image does not depend on its neighbours in
-    the batch (beyond float rounding where another batch size chooses another kernel).
-
-    Args:
-        diffusion: the model.
-        seeds: one for each image.
-        config: solver, calls, and with `starts` the strength.
-        device: to draw on.
-        level_type: of the images.
-        frames: stages of the first image that are returned.
-        starts: (N, C, H, W) levels of real images, one of which each image begins as, turned at
-            random; None: all begin as pure noise.
-
-    Returns:
-        (B, C, H, W) images as levels (`terrabalance.bands`), and (frames, C, H, W) stages of the
-        first image from noise to image (empty for `frames=0`).
-    """
-    side = diffusion.image_size
-    draws = [torch.Generator().manual_seed(seed) for seed in seeds]
-
-    def noise() -> Tensor:
-        each = [torch.randn((diffusion.channels, *side), generator=draw) for draw in draws]
-        return torch.stack(each).to(device)
-
-    start = None if starts is None else _begin(torch.from_numpy(starts), draws).to(device)
-    n_calls = diffusion.num_timesteps if config.sampler == "ancestral" else config.steps
-    n_calls = n_calls if start is None else max(1, round(config.strength * n_calls))
-    shown = np.linspace(0, n_calls, frames).round().astype(int).tolist()
-    stages: list[Tensor] = []
-    with torch.inference_mode():
-        for call, images in enumerate(trajectory(diffusion, noise, config, start)):
-            # A copy: a view would keep the whole batch of every call in memory.
-            stages += [images[:1].clone()] * shown.count(call)
-    strip = torch.cat(stages) if frames else images[:0]
-    return to_levels(images, level_type), to_levels(strip, level_type)
-
-
-def _begin(starts: Tensor, draws: Sequence[torch.Generator]) -> Tensor:
-    """Choose a real image and a symmetry for each; (B, C, H, W) in [-1, 1]."""
-    among = keep_shape(*starts.shape[-2:])
-    chosen = []
-    for draw in draws:
-        image, which = (
-            int(torch.randint(n, (1,), generator=draw)) for n in (len(starts), len(among))
-        )
-        chosen.append(apply_symmetry(starts[image], among[which]))
-    return centred(torch.stack(chosen))
 
 
 def sample_class(
@@ -97,7 +33,7 @@ def sample_class(
     device: torch.device,
     run: str,
     on_progress: Progress = silent,
-    starts: np.ndarray | None = None,
+    reals: np.ndarray | None = None,
 ) -> Path:
     """Draw `n_images` of one class into `folder`, skipping those that are there and whole.
 
@@ -111,11 +47,13 @@ def sample_class(
         config: sampler and batch size.
         seed: of the run.
         folder: gets `000000.png` and on (`.tif` for what PNG cannot hold), `strip.png`, the
-            manifest, and `done.json` last.
+            manifest, `spectrum.json` where the spectrum is matched, and `done.json` last.
         device: to draw on.
         run: name of the run, written into every file's metadata.
         on_progress: told (images done, images in all).
-        starts: see `draw_batch`; needed where `config.strength` is below 1.
+        reals: (N, C, H, W) levels of real training images of the class: what images begin as where
+            `config.strength` is below 1, and whose spectrum is matched (`config.match_spectrum`);
+            None: neither.
 
     Returns:
         `folder`.
@@ -136,6 +74,10 @@ def sample_class(
             "timesteps. Use at most that many."
         )
     marks = [_marks(class_name, seed, i, generator.name, run, config) for i in range(n_images)]
+    drawer = Drawer(
+        diffusion, lambda i: seed_for(seed, "sample", class_name, i), config, device, bands,
+        folder, reals, generator.name,
+    )  # fmt: skip
     for first in range(0, n_images, config.batch_size):
         block = range(first, min(first + config.batch_size, n_images))
         files = {i: _file(folder, i, bands) for i in block}
@@ -143,13 +85,7 @@ def sample_class(
             i for i in block if files[i].name in altered or not _is_whole(files[i], marks[i])
         ]
         if missing:
-            seeds = [int(marks[i]["terrabalance:seed"]) for i in block]
-            images, strip = draw_batch(
-                diffusion, seeds, config, device, bands.level_type,
-                frames=_STRIP_FRAMES if first == 0 else 0, starts=starts,
-            )  # fmt: skip
-            if len(strip):
-                write_png(folder / "strip.png", grid(bands.preview(strip), columns=_STRIP_FRAMES))
+            images = drawer.images(block)
             for i in missing:
                 write_image(files[i], images[i - first], bands, marks[i])
         on_progress(block.stop, n_images, f"{class_name}: drawing")

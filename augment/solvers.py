@@ -38,6 +38,11 @@ class SamplingConfig(Settings):
         description="1: images begin as pure noise; below: as real training images of the class, "
         "turned at random and noised to this share of the way (SDEdit, arXiv:2108.01073)",
     )
+    match_spectrum: bool = Field(
+        True,
+        description="filter the drawn images of a class so that their power spectrum is that of "
+        "its real training images; else softness or grain may tell them from real ones",
+    )
     batch_size: int = Field(32, ge=1, description="images drawn at once")
 
 

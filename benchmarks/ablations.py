@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from charts import OURS, chart, save
 
+from augment.drawing import draw_batch
 from augment.fidelity import copying, kernel_distance, manifold
 from augment.generator import load_generator
-from augment.sampling import draw_batch
 from augment.solvers import SamplingConfig
 from classifier.features import FeatureConfig, FeatureNetwork, pretrained_network
 from flows.config import RunConfig

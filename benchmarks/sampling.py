@@ -21,9 +21,9 @@ import torch
 from charts import chart, save
 from denoising_diffusion_pytorch import GaussianDiffusion
 
+from augment.drawing import draw_batch
 from augment.fidelity import Estimate, kernel_distance
 from augment.generator import load_generator
-from augment.sampling import draw_batch
 from augment.solvers import SamplingConfig
 from classifier.features import FeatureConfig, pretrained_network
 from terrabalance.device import describe_device, pick_device

@@ -19,9 +19,9 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from augment.cost import estimate_cost
+from augment.drawing import draw_batch
 from augment.generator import load_generator
 from augment.judgement import judge_class
-from augment.sampling import draw_batch
 from augment.solvers import SamplingConfig
 from classifier.features import FeatureConfig, FeatureNetwork, pretrained_network
 from flows.config import RunConfig

@@ -23,10 +23,10 @@ from charts import chart, save
 from training_speed import BATCH, pictures, rates, training_of, upstreams
 from upstream import upstream_trainer
 
+from augment.drawing import draw_batch
 from augment.fidelity import Estimate, kernel_distance
 from augment.generator import GeneratorConfig, load_generator
 from augment.recipe import Recipe, TrainingConfig
-from augment.sampling import draw_batch
 from augment.solvers import SamplingConfig
 from augment.training import train_generator
 from classifier.features import FeatureConfig, FeatureNetwork, pretrained_network

@@ -70,11 +70,9 @@ def _draw(
     n_images: int,
     on_progress: Progress,
 ) -> None:
-    starts = None
-    if config.sampling.strength < 1:
-        own = catalogue.usable("train", job.class_name)
-        size, bands = config.generator.image_size, bands_of(config, catalogue)
-        starts = read_patches(catalogue.paths(own), size, bands)
+    own = catalogue.usable("train", job.class_name)
+    size, bands = config.generator.image_size, bands_of(config, catalogue)
+    reals = read_patches(catalogue.paths(own), size, bands)
     sample_class(
         store.generator_folder(config, catalogue, job.class_name),
         job.class_name,
@@ -85,7 +83,7 @@ def _draw(
         pick_device(config.device),
         config.run_name,
         on_progress,
-        starts,
+        reals,
     )
 
 

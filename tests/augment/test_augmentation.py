@@ -4,9 +4,9 @@ import torch
 
 from augment.augmentation import N_CHANGES, random_augmentation
 from augment.condition import ask_for, tell_changes
+from augment.drawing import draw_batch
 from augment.generator import GeneratorConfig, build_diffusion, load_generator
 from augment.recipe import Recipe, TrainingConfig
-from augment.sampling import draw_batch
 from augment.solvers import SamplingConfig
 from augment.training import train_generator
 

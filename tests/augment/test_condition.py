@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from augment.condition import Guided, forget_some
+from augment.drawing import draw_batch
 from augment.generator import GeneratorConfig, build_diffusion, load_generator, read_card
 from augment.recipe import Recipe, TrainingConfig
-from augment.sampling import draw_batch
 from augment.solvers import SamplingConfig
 from augment.training import train_generator
 from terrabalance.errors import BadInput

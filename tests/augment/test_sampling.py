@@ -1,13 +1,17 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from scipy.ndimage import gaussian_filter
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from augment.drawing import draw_batch
 from augment.generator import GeneratorConfig, build_diffusion
 from augment.recipe import Recipe, TrainingConfig
-from augment.sampling import draw_batch, sample_class
+from augment.sampling import sample_class
 from augment.solvers import SamplingConfig, trajectory
 from augment.training import train_generator
 from terrabalance.errors import BadInput, NotReady
@@ -80,7 +84,7 @@ def test_the_strip_costs_no_more_memory_than_its_frames(diffusion, cpu, monkeypa
             yield images
             assert sum(not batch.expired() for batch in batches) <= 4
 
-    monkeypatch.setattr("augment.sampling.trajectory", watched)
+    monkeypatch.setattr("augment.drawing.trajectory", watched)
     config = SamplingConfig(sampler=sampler, steps=12)
     _, strip = draw_batch(diffusion, [1, 2], config, cpu, frames=3)
     assert len(batches) == (21 if sampler == "ancestral" else 13) and len(strip) == 3
@@ -196,6 +200,61 @@ def test_variations_of_a_class_are_the_same_again(generator, tmp_path, cpu):
 
     def drawn(n: int) -> list[bytes]:
         folder = tmp_path / str(n)
-        return pixels(sample_class(generator, "Pond", n, config, 0, folder, cpu, "r", starts=reals))
+        return pixels(sample_class(generator, "Pond", n, config, 0, folder, cpu, "r", reals=reals))
 
     assert drawn(7)[:3] == drawn(3)
+
+
+@pytest.fixture
+def reals():
+    """Soft pictures, unlike what an untrained network draws."""
+    noise = np.random.default_rng(2).normal(128, 200, (9, 3, 16, 16))
+    return gaussian_filter(noise, (0, 0, 1, 1)).clip(0, 255).astype(np.uint8)
+
+
+def test_the_spectrum_of_real_images_is_matched(generator, reals, tmp_path, cpu):
+    drawn = {
+        match: sample_class(
+            generator, "Pond", 20, DDIM.model_copy(update={"match_spectrum": match}), 0,
+            tmp_path / str(match), cpu, "r", reals=reals,
+        )
+        for match in (True, False)
+    }  # fmt: skip
+    assert (drawn[True] / "spectrum.json").exists() and (drawn[True] / "strip.png").exists()
+    assert not (drawn[False] / "spectrum.json").exists()
+
+    def roughness(folder) -> float:
+        images = [np.asarray(Image.open(path)) for path in sorted(folder.glob("0*.png"))]
+        return float(np.abs(np.diff(np.stack(images).astype(int), axis=2)).mean())
+
+    assert roughness(drawn[True]) < 0.8 * roughness(drawn[False])
+
+
+@pytest.mark.parametrize("batch_size", [4, 50])
+def test_a_filtered_image_does_not_depend_on_how_many_are_drawn(
+    generator, reals, tmp_path, cpu, batch_size
+):
+    config = DDIM.model_copy(update={"batch_size": batch_size, "steps": 2})
+
+    def drawn(n: int, into: str) -> list[bytes]:
+        folder = tmp_path / into
+        return pixels(sample_class(generator, "Pond", n, config, 0, folder, cpu, "r", reals=reals))
+
+    at_once = drawn(40, "at once")
+    assert drawn(3, "few") == at_once[:3]
+    assert drawn(40, "few") == at_once
+
+
+def test_a_filtered_drawing_goes_on_where_it_was_killed(generator, reals, tmp_path, cpu):
+    def draw(into: str, listener=lambda *_: None) -> Path:
+        folder = tmp_path / into
+        return sample_class(generator, "Pond", 7, DDIM, 0, folder, cpu, "r", listener, reals)
+
+    def stop(n_done, n_total, _):
+        if n_done >= 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        draw("killed", stop)
+    assert len(pixels(tmp_path / "killed")) == 4
+    assert pixels(draw("killed")) == pixels(draw("whole"))

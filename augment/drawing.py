@@ -1,0 +1,163 @@
+"""Draw images as arrays: seeded each, with the spectrum of real ones."""
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from denoising_diffusion_pytorch import GaussianDiffusion
+from torch import Tensor
+
+from augment.solvers import SamplingConfig, trajectory
+from augment.spectrum import apply_gains, filter_gains
+from terrabalance.bands import Bands, centred, to_levels
+from terrabalance.files import fingerprint, read_json, write_json
+from terrabalance.images import grid, write_png
+from terrabalance.symmetry import apply_symmetry, keep_shape
+
+SPECTRUM = "spectrum.json"  # the filter that the images went through, see `augment.spectrum`
+MEASURED_ON = 32  # drawn images by which the filter is set
+_STRIP_FRAMES = 9
+
+
+def draw_batch(
+    diffusion: GaussianDiffusion,
+    seeds: Sequence[int],
+    config: SamplingConfig,
+    device: torch.device,
+    level_type: np.dtype | type = np.uint8,
+    frames: int = 0,
+    starts: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw one image per seed.
+
+    Every image has its own random generator, so an image does not depend on its neighbours in
+    the batch (beyond float rounding where another batch size chooses another kernel).
+
+    Args:
+        diffusion: the model.
+        seeds: one for each image.
+        config: solver, calls, and with `starts` the strength.
+        device: to draw on.
+        level_type: of the images.
+        frames: stages of the first image that are returned.
+        starts: (N, C, H, W) levels of real images, one of which each image begins as, turned at
+            random; None: all begin as pure noise.
+
+    Returns:
+        (B, C, H, W) images as levels (`terrabalance.bands`), and (frames, C, H, W) stages of the
+        first image from noise to image (empty for `frames=0`).
+    """
+    side = diffusion.image_size
+    draws = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def noise() -> Tensor:
+        each = [torch.randn((diffusion.channels, *side), generator=draw) for draw in draws]
+        return torch.stack(each).to(device)
+
+    start = None if starts is None else _begin(torch.from_numpy(starts), draws).to(device)
+    n_calls = diffusion.num_timesteps if config.sampler == "ancestral" else config.steps
+    n_calls = n_calls if start is None else max(1, round(config.strength * n_calls))
+    shown = np.linspace(0, n_calls, frames).round().astype(int).tolist()
+    stages: list[Tensor] = []
+    with torch.inference_mode():
+        for call, images in enumerate(trajectory(diffusion, noise, config, start)):
+            # A copy: a view would keep the whole batch of every call in memory.
+            stages += [images[:1].clone()] * shown.count(call)
+    strip = torch.cat(stages) if frames else images[:0]
+    return to_levels(images, level_type), to_levels(strip, level_type)
+
+
+def _begin(starts: Tensor, draws: Sequence[torch.Generator]) -> Tensor:
+    """Choose a real image and a symmetry for each; (B, C, H, W) in [-1, 1]."""
+    among = keep_shape(*starts.shape[-2:])
+    chosen = []
+    for draw in draws:
+        image, which = (
+            int(torch.randint(n, (1,), generator=draw)) for n in (len(starts), len(among))
+        )
+        chosen.append(apply_symmetry(starts[image], among[which]))
+    return centred(torch.stack(chosen))
+
+
+class Drawer:
+    """Draws images by their index, and gives them the spectrum of real ones.
+
+    The filter is measured on the class's first images, whether they are needed or not, so that an
+    image does not depend on how many are drawn. The strip of the first image's stages is written
+    when that is drawn.
+
+    Args:
+        diffusion: the model.
+        seed_of: gives the seed of an image.
+        config: how to draw.
+        device: to draw on.
+        bands: of the images.
+        folder: gets `strip.png` and `spectrum.json`.
+        reals: (N, C, H, W) levels of real training images of the class, see
+            `augment.sampling.sample_class`.
+        generator: name of the model.
+    """
+
+    def __init__(
+        self,
+        diffusion: GaussianDiffusion,
+        seed_of: Callable[[int], int],
+        config: SamplingConfig,
+        device: torch.device,
+        bands: Bands,
+        folder: Path,
+        reals: np.ndarray | None,
+        generator: str,
+    ) -> None:
+        self._diffusion, self._seed_of, self._config = diffusion, seed_of, config
+        self._device, self._bands, self._folder, self._reals = device, bands, folder, reals
+        self._generator = generator
+        self._matches = config.match_spectrum and reals is not None
+        self._measured_on: np.ndarray | None = None
+
+    def images(self, block: range) -> np.ndarray:
+        """Return (len(block), C, H, W) levels."""
+        if not self._matches:
+            return self._draw(block)
+        gains = self._gains()
+        parts = []
+        if block.start < MEASURED_ON:
+            parts.append(self._first()[block.start : block.stop])
+        if block.stop > MEASURED_ON:
+            parts.append(self._draw(range(max(block.start, MEASURED_ON), block.stop)))
+        return apply_gains(np.concatenate(parts), gains)
+
+    def _draw(self, block: range) -> np.ndarray:
+        images, strip = draw_batch(
+            self._diffusion, [self._seed_of(i) for i in block], self._config, self._device,
+            self._bands.level_type, frames=_STRIP_FRAMES if block.start == 0 else 0,
+            starts=self._reals if self._config.strength < 1 else None,
+        )  # fmt: skip
+        if len(strip):
+            frames = grid(self._bands.preview(strip), columns=_STRIP_FRAMES)
+            write_png(self._folder / "strip.png", frames)
+        return images
+
+    def _first(self) -> np.ndarray:
+        if self._measured_on is None:
+            at_once = min(self._config.batch_size, MEASURED_ON)
+            firsts = range(0, MEASURED_ON, at_once)
+            blocks = [range(first, min(first + at_once, MEASURED_ON)) for first in firsts]
+            self._measured_on = np.concatenate([self._draw(block) for block in blocks])
+        return self._measured_on
+
+    def _gains(self) -> np.ndarray:
+        assert self._reals is not None
+        path = self._folder / SPECTRUM
+        settings = self._config.model_dump(mode="json", exclude={"batch_size"})
+        inputs = fingerprint(
+            self._generator, settings, self._seed_of(0), sha256(self._reals.tobytes()).hexdigest()
+        )
+        kept = read_json(path) if path.is_file() else {}
+        if kept.get("inputs") != inputs:
+            gains = filter_gains(self._reals, self._first()).tolist()
+            kept = {"inputs": inputs, "gains": gains}
+            write_json(path, kept)
+        return np.array(kept["gains"])
