@@ -6,16 +6,17 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from classifier.arms import ARMS
+from classifier.arms import ARMS, trained_arms
 from classifier.config import CHOICES, ClassifierConfig
 from classifier.data import train_counts, train_rows
 from terrabalance.bands import RGB, Bands
+from terrabalance.device import precision_on
 from terrabalance.files import fingerprint, sha256_of
 from terrabalance.images import Size
 from terrabalance.manifest import Manifest
 
 # Raise when a training's files would come out different for the same images and settings.
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,17 @@ class Training:
     def __str__(self) -> str:
         part = "" if self.share == 1 else f", {self.share:.0%} of the synthetic images"
         return f"{self.arm}{part}, seed {self.seed}"
+
+
+def trainings_of(config: ClassifierConfig) -> list[Training]:
+    """Return all trainings of a comparison, seed after seed."""
+    arms = trained_arms(config.arms)
+    return [
+        Training(arm.name, seed, share)
+        for seed in config.seeds
+        for arm in arms
+        for share in (sorted(config.shares) if arm.generative else [1.0])
+    ]
 
 
 @dataclass(frozen=True)
@@ -71,6 +83,13 @@ class Bench:
         weight = self.config.synthetic_weight if weighted else None
         return fingerprint(training.arm, weight, training.seed, self._settings(), *_listing(rows))
 
+    @property
+    def comparison_key(self) -> str:
+        """Hash all that decides a comparison: its settings, trainings and judges."""
+        inputs = [self.inputs(training) for training in trainings_of(self.config)]
+        settings = self.config.model_dump(mode="json", exclude={"weights"})
+        return fingerprint(settings, inputs, *map(self.judge_inputs, ("val", "test")))
+
     def judge_inputs(self, split: str) -> str:
         """Hash the images of val or test, which a training's outputs on them follow."""
         return fingerprint(*_listing(self.manifest.usable(split)))
@@ -78,11 +97,18 @@ class Bench:
     def network_key(self) -> str:
         """Hash what decides the features of pixels."""
         config = self.config
-        return fingerprint(config.model, config.pretrained, config.image_size, _content(config))
+        precision = precision_on(self.device, "auto")
+        return fingerprint(
+            config.model, config.pretrained, config.image_size, _content(config), precision
+        )
 
     def _settings(self) -> list[object]:
         settings = self.config.model_dump(mode="json", exclude=CHOICES)
-        return [_FORMAT, settings, _content(self.config), self.resolution, asdict(self.bands)]
+        precision = precision_on(self.device, "auto")  # arms of one comparison must share it
+        return [
+            _FORMAT, settings, _content(self.config), self.resolution, asdict(self.bands),
+            precision,
+        ]  # fmt: skip
 
 
 def _content(config: ClassifierConfig) -> str:
@@ -91,5 +117,5 @@ def _content(config: ClassifierConfig) -> str:
 
 
 def _listing(rows: pd.DataFrame) -> list[list[str]]:
-    columns = ["path", "class", "sha256", "generator", "seed"]
+    columns = ["path", "class", "source", "sha256", "generator", "seed"]
     return [[str(value) for value in rows[column]] for column in columns]

@@ -31,7 +31,7 @@ class Change:
     Attributes:
         path: of the image.
         class_name: the true one.
-        before: what most seeds said without synthetic images.
+        before: what most seeds said in the best arm without synthetic images.
         after: what most say with them.
         nearest: path and class of the synthetic training images that are nearest by features.
     """
@@ -53,10 +53,11 @@ def changes(predictions: pd.DataFrame, record: Mapping[str, Any]) -> dict[str, l
     Returns:
         Changes without `nearest`, by path.
     """
-    arm, classes = record["headline"]["arm"], record["classes"]
+    headline, classes = record["headline"], record["classes"]
     part = part_of(predictions, "test", record["arms"], classes)
     assert part is not None
-    before, after = (_majority(part.predicted[name], len(classes)) for name in (BASELINE, arm))
+    names = (headline["rival"], headline["arm"])
+    before, after = (_majority(part.predicted[name], len(classes)) for name in names)
     found: dict[str, list[Change]] = {"gained": [], "lost": []}
     for path, truth, old, new in zip(part.paths, part.truth, before, after, strict=True):
         if old != new and truth in (old, new):
@@ -82,7 +83,7 @@ def changes_section(
         record: of the comparison.
     """
     arm = record["headline"]["arm"]
-    if not ARMS[arm].generative:
+    if not ARMS[arm].generative or not record["shares"].get(arm, 1.0):
         return None
     found = changes(predictions, record)
     shown = {kind: _with_nearest(bench, record, _evenly(each)) for kind, each in found.items()}
@@ -92,6 +93,7 @@ def changes_section(
         counts={kind: len(each) for kind, each in found.items()},
         pictures=pictures,
         label=ARMS[arm].label,
+        rival=ARMS[record["headline"]["rival"]].label,
         n_seeds=len(record["seeds"]),
     )
     return Section("Which images changed?", html, "changes")
@@ -103,8 +105,8 @@ def _evenly(found: list[Change]) -> list[Change]:
 
 
 def _with_nearest(bench: Bench, record: Mapping[str, Any], found: list[Change]) -> list[Change]:
-    arm = ARMS[record["headline"]["arm"]].trained_as
-    rows = train_rows(bench.manifest, arm)
+    arm = record["headline"]["arm"]
+    rows = train_rows(bench.manifest, ARMS[arm].trained_as, record["shares"].get(arm, 1.0))
     made = rows[rows["source"] == "synthetic"].reset_index(drop=True)
     tests = bench.manifest.usable("test").set_index("path", drop=False)
     if not found or made.empty:

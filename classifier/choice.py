@@ -1,15 +1,14 @@
 """What the validation part decides: how much synthetic, how strong a correction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from classifier.arms import ARMS, BASELINE, trained_arms
+from classifier.arms import ARMS, BASELINE
 from classifier.bench import Bench, Training
-from classifier.config import ClassifierConfig
 from classifier.outputs import Outputs
 from classifier.training import test_outputs, val_outputs
 from terrabalance.progress import Progress, silent
@@ -23,78 +22,79 @@ class Choices:
     """What val chose.
 
     Attributes:
-        shares: trained arm -> share of the synthetic images.
+        shares: arm -> share of the synthetic images; 0: none of them, the training of `real`.
         taus: correcting arm -> strength.
-        tried: one row a try: arm, what (`share` or `tau`), value, balanced accuracy on val (mean
-            over seeds), chosen. A share of 0 is the baseline, without synthetic images.
+        tried: one row a try: arm, share, tau (None where it has no meaning), balanced accuracy on
+            val (mean over seeds), chosen.
     """
 
     shares: dict[str, float] = field(default_factory=dict)
     taus: dict[str, float] = field(default_factory=dict)
     tried: list[dict[str, Any]] = field(default_factory=list)
 
-    def note(self, arm: str, what: str, scores: Mapping[float, float], chosen: float) -> None:
-        """Keep what was tried."""
-        self.tried += [
-            {"arm": arm, "what": what, "value": value, "val": score, "chosen": value == chosen}
-            for value, score in sorted(scores.items())
-        ]
+    def training(self, name: str, seed: int) -> Training:
+        """Return the training that an arm is judged by."""
+        return _training(name, seed, self.shares[name])
 
 
-def trainings_of(config: ClassifierConfig) -> list[Training]:
-    """Return all trainings of a comparison, seed after seed."""
-    arms = trained_arms(config.arms)
-    return [
-        Training(arm.name, seed, share)
-        for seed in config.seeds
-        for arm in arms
-        for share in (sorted(config.shares) if arm.generative else [1.0])
-    ]
+def _training(name: str, seed: int, share: float) -> Training:
+    return Training(ARMS[name].trained_as, seed, share) if share else Training(BASELINE, seed)
 
 
 def choose(bench: Bench) -> Choices:
     """Choose by balanced accuracy on val, the mean over seeds; test is not opened.
 
-    Without val images nothing can be chosen: the largest share and strength 1 are taken then.
+    Where several shares are tried, none of the synthetic images is an answer too. Without val
+    images nothing can be chosen: the largest share and strength 1 are taken then.
 
     Raises:
         NotReady: a training has not ended.
     """
-    choices, names = Choices(), bench.config.arms
-    for arm in trained_arms(names):
-        choices.shares[arm.name] = 1.0
-        if arm.generative:
-            _choose_share(bench, arm.name, choices)
-    for name in names:
-        if ARMS[name].corrects is not None:
-            _choose_tau(bench, name, choices)
+    choices = Choices()
+    for name in bench.config.arms:
+        _choose(bench, name, choices)
     return choices
 
 
-def _choose_share(bench: Bench, arm: str, choices: Choices) -> None:
+def _choose(bench: Bench, name: str, choices: Choices) -> None:
+    tries = [(share, tau) for share in _shares(bench, name) for tau in _taus(name)]
+    scores = {
+        (share, tau): score
+        for share in _shares(bench, name)
+        for tau, score in _val_scores(bench, name, share).items()
+        if score is not None
+    }
+    best = max(scores, key=scores.__getitem__) if scores else tries[0]
+    choices.shares[name] = best[0]
+    if best[1] is not None:
+        choices.taus[name] = best[1]
+    if len(scores) > 1:
+        choices.tried += [
+            {"arm": name, "share": share if ARMS[name].generative else None, "tau": tau,
+             "val": scores[share, tau], "chosen": (share, tau) == best}
+            for share, tau in sorted(scores, key=lambda each: (each[0], each[1] or 0))
+        ]  # fmt: skip
+
+
+def _shares(bench: Bench, name: str) -> list[float]:
+    if not ARMS[name].generative:
+        return [1.0]
     shares = sorted(bench.config.shares, reverse=True)
-    choices.shares[arm] = shares[0]
-    scores = {share: _val_score(_val(bench, arm, share)) for share in shares}
-    if len(shares) > 1 and (known := _known(scores)):
-        choices.shares[arm] = best = max(known, key=known.__getitem__)
-        none = _known({0.0: _val_score(_val(bench, BASELINE, 1.0))})
-        choices.note(arm, "share", {**none, **known}, best)
+    return [*shares, 0.0] if len(shares) > 1 else shares
 
 
-def _choose_tau(bench: Bench, name: str, choices: Choices) -> None:
-    arm = ARMS[name].trained_as
-    share = choices.shares[arm]
-    counts = list(bench.counts(Training(arm, 0, share)).values())
-    outputs = _val(bench, arm, share)
-    scores = {tau: _val_score([each.adjusted(counts, tau) for each in outputs]) for tau in TAUS}
-    choices.taus[name] = TAUS[0]
-    if known := _known(scores):
-        choices.taus[name] = best = max(known, key=known.__getitem__)
-        choices.note(name, "tau", known, best)
+def _taus(name: str) -> Sequence[float | None]:
+    return TAUS if ARMS[name].corrects is not None else (None,)
 
 
-def _val(bench: Bench, arm: str, share: float) -> list[Outputs]:
-    return [val_outputs(bench, Training(arm, seed, share)) for seed in bench.config.seeds]
+def _val_scores(bench: Bench, name: str, share: float) -> dict[float | None, float | None]:
+    trainings = [_training(name, seed, share) for seed in bench.config.seeds]
+    outputs = [val_outputs(bench, training) for training in trainings]
+    counts = list(bench.counts(trainings[0]).values())
+    return {
+        tau: _val_score([each if tau is None else each.adjusted(counts, tau) for each in outputs])
+        for tau in _taus(name)
+    }
 
 
 def _val_score(outputs: Sequence[Outputs]) -> float | None:
@@ -105,10 +105,6 @@ def _val_score(outputs: Sequence[Outputs]) -> float | None:
     recalls = [pd.Series(hit).groupby(each.truth).mean().mean()
                for hit, each in zip(hits, outputs, strict=True)]  # fmt: skip
     return float(np.mean(recalls))
-
-
-def _known(scores: Mapping[float, float | None]) -> dict[float, float]:
-    return {value: score for value, score in scores.items() if score is not None}
 
 
 def predictions_of(
@@ -122,12 +118,10 @@ def predictions_of(
     read = val_outputs if split == "val" else test_outputs
     frames = []
     for name in bench.config.arms:
-        arm = ARMS[name]
-        share = choices.shares[arm.trained_as]
         for seed in bench.config.seeds:
-            training = Training(arm.trained_as, seed, share)
+            training = choices.training(name, seed)
             outputs = read(bench, training)
-            if arm.corrects is not None:
+            if name in choices.taus:
                 counts = list(bench.counts(training).values())
                 outputs = outputs.adjusted(counts, choices.taus[name])
             frames.append(outputs.predictions().assign(arm=name, seed=seed, split=split))
@@ -138,9 +132,4 @@ def predictions_of(
 
 def counts_of(bench: Bench, choices: Choices) -> dict[str, dict[str, int]]:
     """Return the training images of every arm by class."""
-    return {
-        name: bench.counts(
-            Training(ARMS[name].trained_as, 0, choices.shares[ARMS[name].trained_as])
-        )
-        for name in bench.config.arms
-    }
+    return {name: bench.counts(choices.training(name, 0)) for name in bench.config.arms}

@@ -19,7 +19,10 @@ from classifier.verdict import Claim, class_sentence, verdict
 from terrabalance.errors import BadInput
 
 GROUPS = ("many", "medium", "few")
-_FEWEST_TO_JUDGE = 10  # test images of a class; with fewer a few lucky hits look like a proof
+# Test images of a class: of ten, a few lucky hits that all trainings share look like a proof, and
+# thirty such classes would give a false one every fourth time.
+_FEWEST_TO_JUDGE = 20
+_FEWEST_FOR_EXCESS = 5  # validation images of every class, to know how far chance goes
 _SUSPICIOUS = 3.0  # standard errors by which an arm may gain more on test than on val
 
 
@@ -30,6 +33,8 @@ def compare(
     training: Mapping[str, Any],
     test_kind: str = "real",
     tried: Sequence[Mapping[str, Any]] = (),
+    shares: Mapping[str, float] | None = None,
+    n_openings: int = 1,
 ) -> dict[str, Any]:
     """Judge every arm against `real`, and those with synthetic images against the best without.
 
@@ -41,12 +46,15 @@ def compare(
         training: model, steps, batch size...; kept in the record.
         test_kind: what the test images are, in words: `real`, or `drawn`.
         tried: what val decided before, see `classifier.choice`; kept in the record.
+        shares: of the synthetic images, by arm, as val chose them; None: all. 0 is none.
+        n_openings: comparisons that have read these test images, this one included.
 
     Returns:
         The comparison record; fractions in [0, 1]. Intervals are of 95 %, each class's too; the
-        verdicts of the classes are corrected for their number (Holm). A class with fewer than
-        two test images has the interval -1 to 1, one with fewer than ten is always `unchanged`,
-        which means: no change was shown.
+        verdicts of the classes are corrected for their number (Holm), and `helped` also against
+        the best arm without synthetic images. A class with fewer than two test images has the
+        interval -1 to 1, one with fewer than twenty is always `unchanged`, which means: no change
+        was shown.
 
     Raises:
         BadInput: no test predictions, or arms that differ in seeds or in images.
@@ -63,13 +71,15 @@ def compare(
     headline = _headline(arms, val_scores or {arm: judged.score(arm) for arm in arms}, val is None)
     differences = _differences(judged, chosen_on, arms, headline)
     by_arm = {arm: _scores(test, arm, classes) for arm in arms}
-    per_class = _per_class(judged, n_train, by_arm, headline["arm"])
-    said = verdict(_claim(differences, headline, test, test_kind, per_class, val_scores))
+    per_class = _per_class(judged, n_train, by_arm, headline)
+    shares = dict(shares or {})
+    said = verdict(_claim(differences, headline, test, test_kind, per_class, val_scores, shares))
     return {
         "classes": classes, "arms": arms, "seeds": test.seeds, "n_test": len(test.truth),
         "test_kind": test_kind, "resolution": resolution, "headline": headline, "groups": groups,
         "metrics": {arm: _metrics(runs, test, judged, arm) for arm, runs in by_arm.items()},
-        "val": val_scores, "tried": list(tried), "differences": differences,
+        "val": val_scores, "tried": list(tried), "shares": shares, "n_openings": n_openings,
+        "differences": differences,
         "per_class": per_class,
         "confusion": {
             name: np.sum([run["confusion"] for run in runs], axis=0).tolist()
@@ -198,11 +208,15 @@ def _recovered(
     return {"mean": float(mean), "low": float(low), "high": float(high)}
 
 
-def _excess(judged: _Judged, chosen_on: _Judged, baseline: str, arm: str) -> dict[str, Any]:
+def _excess(judged: _Judged, chosen_on: _Judged, baseline: str, arm: str) -> dict[str, Any] | None:
     """How much more an arm gains on test than on val; far more means that it has seen test.
 
-    Both parts are unseen and of the same kind, so that the two gains differ by chance alone.
+    Both parts are unseen and of the same kind, so that the two gains differ by chance alone. None
+    where val has too few images to tell how far that goes.
     """
+    support = np.bincount(chosen_on.part.truth)
+    if support[support > 0].min() < _FEWEST_FOR_EXCESS:
+        return None
     column = METRICS.index("balanced_accuracy")
     parts = (judged, chosen_on)
     gains = [part.per_seed(baseline, arm)[:, column].mean() for part in parts]
@@ -245,17 +259,19 @@ def _per_class(
     judged: _Judged,
     n_train: Mapping[str, Mapping[str, int]],
     by_arm: Mapping[str, Sequence[Mapping[str, Any]]],
-    headline: str,
+    headline: Mapping[str, str],
 ) -> list[dict[str, Any]]:
+    supports = [row["support"] for row in by_arm[BASELINE][0]["per_class"]]
     changes = {
-        arm: _class_changes(judged, arm, [row["support"] for row in runs[0]["per_class"]])
-        for arm, runs in by_arm.items()
-        if arm != BASELINE
+        arm: _class_changes(judged, BASELINE, arm, supports) for arm in by_arm if arm != BASELINE
     }
+    to_rival = changes[headline["arm"]]
+    if headline["rival"] != BASELINE:
+        to_rival = _class_changes(judged, headline["rival"], headline["arm"], supports)
     rows = []
     for index, name in enumerate(n_train[BASELINE]):
         runs = {arm: [run["per_class"][index] for run in by_arm[arm]] for arm in by_arm}
-        own = changes[headline][index]
+        own, rival = changes[headline["arm"]][index], to_rival[index]
         rows.append({
             "class": name,
             "n_train": {arm: int(n_train[arm].get(name, 0)) for arm in by_arm},
@@ -263,14 +279,22 @@ def _per_class(
             "scores": {arm: _mean_scores(runs[arm]) for arm in by_arm},
             "changes": {arm: found[index] for arm, found in changes.items()},
             "recall_change": {key: own[key] for key in ("mean", "low", "high")},
-            "verdict": own["verdict"],
+            "rival_change": {key: rival[key] for key in ("mean", "low", "high")},
+            "verdict": _both(own["verdict"], rival["verdict"]),
         })  # fmt: skip
     return rows
 
 
-def _class_changes(judged: _Judged, arm: str, supports: Sequence[int]) -> list[dict[str, Any]]:
+def _both(to_real: str, to_rival: str) -> str:
+    """Join two verdicts: what a correction of the logits does is no help of synthetic images."""
+    return "unchanged" if to_real == "helped" and to_rival != "helped" else to_real
+
+
+def _class_changes(
+    judged: _Judged, baseline: str, arm: str, supports: Sequence[int]
+) -> list[dict[str, Any]]:
     """Each class's change of recall to the baseline, with its verdict after Holm's correction."""
-    found, first = judged.difference(BASELINE, arm), len(METRICS) + len(GROUPS)
+    found, first = judged.difference(baseline, arm), len(METRICS) + len(GROUPS)
     significant = holm(found.p_value[first:])
     changes = []
     for index, n_test in enumerate(supports):
@@ -299,6 +323,7 @@ def _class_verdict(change: Mapping[str, float], significant: bool, n_test: int) 
 def _claim(
     differences: Sequence[Mapping[str, Any]], headline: Mapping[str, str], test: Part, kind: str,
     per_class: Sequence[Mapping[str, Any]], val_scores: Mapping[str, float] | None,
+    shares: Mapping[str, float],
 ) -> Claim:  # fmt: skip
     found = {d["baseline"]: d for d in differences if d["arm"] == headline["arm"]}
     to_real, rival = found[BASELINE], found.get(headline["rival"])
@@ -314,5 +339,11 @@ def _claim(
         kind=kind,
         excess=excess["mean"] if excess and excess["suspicious"] else None,
         generative=ARMS[headline["arm"]].generative,
+        share=shares.get(headline["arm"], 1.0),
+        suspects=tuple(
+            d["arm"]
+            for d in differences
+            if d["baseline"] == BASELINE and d["excess"] and d["excess"]["suspicious"]
+        ),
         val_gap=val_scores[headline["arm"]] - val_scores[headline["rival"]] if val_scores else None,
     )

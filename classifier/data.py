@@ -84,24 +84,40 @@ def check_judges(manifest: Manifest) -> None:
     """Make sure that val and test hold real images only, none of which is trained on.
 
     Raises:
-        BadInput: a synthetic image in val or test, a test part without images, or an image whose
-            very file is in the train or oracle part too.
+        BadInput: a synthetic image in val or test, a test part without images, a class that is
+            not in the real train part, or an image whose very file is in another part too.
     """
-    judges = pd.concat([manifest.usable("val"), manifest.usable("test")])
+    val, test = manifest.usable("val"), manifest.usable("test")
+    judges = pd.concat([val, test])
     fake = judges[judges["source"] != "real"]
     if len(fake):
         raise BadInput(
             f"{manifest.root}: {len(fake)} images in val or test are not real, the first is "
             f"{fake['path'].iloc[0]!r}. The judge is real images only: move them to train."
         )
-    if manifest.usable("test").empty:
+    if test.empty:
         raise BadInput(f"{manifest.root}: no real image in split 'test'. Split the dataset first.")
+    _check_known(manifest, judges, train_classes(manifest))
+    both = val[val["sha256"].isin(set(test["sha256"]) - {""})]
+    if len(both):
+        raise BadInput(
+            f"{manifest.root}: {len(both)} images of val are in test as well, the first is "
+            f"{both['path'].iloc[0]!r}. What val chooses would be chosen on test: take them out."
+        )
     learned = pd.concat([manifest.usable("train"), manifest.usable(ORACLE)])
     leaked = judges[judges["sha256"].isin(set(learned["sha256"]) - {""})]
     if len(leaked):
         raise BadInput(
             f"{manifest.root}: {len(leaked)} images of val or test are trained on as well, the "
             f"first is {leaked['path'].iloc[0]!r}. Take them out of one of the two."
+        )
+
+
+def _check_known(manifest: Manifest, rows: pd.DataFrame, classes: Sequence[str]) -> None:
+    if unknown := sorted(set(rows["class"]) - set(classes)):
+        raise BadInput(
+            f"{manifest.root}: classes without a real training image: {unknown}. "
+            "Add real images of them to split 'train', or leave these classes out."
         )
 
 
@@ -133,12 +149,8 @@ def load_images(
         BadInput: a path leaves the root, or a class is not in `classes`.
         UnreadableImage: a file is damaged.
     """
+    _check_known(manifest, rows, classes)
     index = {name: label for label, name in enumerate(classes)}
-    if unknown := sorted(set(rows["class"]) - set(index)):
-        raise BadInput(
-            f"{manifest.root}: classes without a real training image: {unknown}. "
-            "Add real images of them to split 'train', or leave these classes out."
-        )
     pixels = read_patches(manifest.paths(rows), resolution, bands, on_progress)
     return LabelledImages(
         pixels=torch.from_numpy(pixels),

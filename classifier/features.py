@@ -16,6 +16,7 @@ from classifier.data import to_input
 from classifier.model import WEIGHTS, build_model, normalisation
 from terrabalance.bands import bands_from
 from terrabalance.checkpoint import load_into
+from terrabalance.device import autocast, precision_on
 from terrabalance.errors import BadInput
 from terrabalance.files import read_json
 from terrabalance.settings import Settings
@@ -66,16 +67,20 @@ class FeatureNetwork:
 
     @functools.cached_property
     def key(self) -> str:
-        """A hash of the weights and the input's size: of all that decides features of pixels."""
-        digest = hashlib.blake2b(f"{self.name} {self._size}".encode(), digest_size=16)
+        """A hash of weights, input size and precision: of all that decides features of pixels."""
+        name = f"{self.name} {self._size} {precision_on(self._device, 'auto')}"
+        digest = hashlib.blake2b(name.encode(), digest_size=16)
         for tensor in self._model.state_dict().values():
             digest.update(tensor.cpu().flatten().contiguous().view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
     def embed(self, pixels: np.ndarray) -> np.ndarray:
-        """Return the (N, D) float32 pooled features of (N, n_bands, H, W) levels."""
-        features = []
-        with torch.inference_mode():
+        """Return the (N, D) float32 pooled features of (N, n_bands, H, W) levels.
+
+        Computed in bf16 where the device does that natively, in a third of the time on a CPU.
+        """
+        features, precision = [], precision_on(self._device, "auto")
+        with torch.inference_mode(), autocast(self._device, precision):
             for part in torch.split(torch.from_numpy(pixels), _BATCH):
                 images = to_input(part.to(self._device), self._size, self._mean, self._std)
                 images = images.contiguous(memory_format=torch.channels_last)

@@ -5,9 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from classifier.bench import Bench
-from classifier.choice import choose, counts_of, predictions_of, trainings_of
+from classifier.bench import Bench, trainings_of
+from classifier.choice import choose, counts_of, predictions_of
 from classifier.comparison import compare
+from classifier.ledger import note_opening
 from classifier.training import train
 from terrabalance.files import atomic_write
 from terrabalance.images import describe_size
@@ -17,7 +18,7 @@ from terrabalance.progress import Progress, silent
 def compare_bench(
     bench: Bench, folder: Path, test_kind: str, on_progress: Progress = silent
 ) -> dict[str, Any]:
-    """Train what is missing, let val choose, then open test; return the comparison record.
+    """Train what is missing, let val choose, note it, then open test; return the record.
 
     Args:
         bench: images, settings and device.
@@ -28,6 +29,8 @@ def compare_bench(
     for training in trainings_of(bench.config):
         train(bench, training, on_progress)
     choices = choose(bench)
+    ledger = bench.root / "test_openings.json"
+    n_openings = note_opening(ledger, bench.judge_inputs("test"), bench.comparison_key)
     parts = [predictions_of(bench, choices, split, on_progress) for split in ("val", "test")]
     predictions = pd.concat(parts, ignore_index=True)
     with atomic_write(folder / "predictions.csv") as file:
@@ -39,4 +42,6 @@ def compare_bench(
         training=bench.config.model_dump(mode="json"),
         test_kind=test_kind,
         tried=choices.tried,
+        shares=choices.shares,
+        n_openings=n_openings,
     )

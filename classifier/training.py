@@ -1,4 +1,4 @@
-"""Train one arm with one seed, and ask it about val; test is opened by `test_training` alone."""
+"""Train one arm with one seed, and ask it about val; test is opened by `test_outputs` alone."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,13 +6,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import timm
 import torch
 from safetensors.torch import load_file
 
 from classifier.arms import ARMS, BASELINE
-from classifier.bench import Bench, Training
+from classifier.bench import Bench, Training, trainings_of
 from classifier.data import check_judges, train_classes, train_rows
 from classifier.examples import Examples
 from classifier.loop import CHECKPOINT_EVERY_S, Trainer, remove_checkpoints
@@ -97,14 +98,16 @@ def val_outputs(bench: Bench, training: Training) -> Outputs:
 
 
 def test_outputs(bench: Bench, training: Training, on_progress: Progress = silent) -> Outputs:
-    """Return what a finished training says of test: the only place where test is opened.
+    """Return what a finished training says of test: the only place where test is predicted.
 
     Kept as test.parquet, and not computed again for the same images.
 
     Raises:
-        NotReady: the training has not ended.
+        NotReady: a training of the comparison has not ended. Whoever has seen test results could
+            still change those that are to come.
     """
-    _require(bench, training)
+    for each in trainings_of(bench.config):
+        _require(bench, each)
     check_judges(bench.manifest)
     return _outputs(bench, training, "test", list(bench.counts(training)), on_progress)
 
@@ -121,8 +124,10 @@ def _outputs(
     path = folder / f"{split}.parquet"
     inputs = fingerprint(bench.inputs(training), bench.judge_inputs(split))
     found = read_outputs(path, classes, inputs)
+    rows = bench.manifest.usable(split)
+    if rows.empty:
+        return Outputs(classes, [], np.empty(0, int), np.empty((0, len(classes)), np.float32))
     if found is None:
-        rows = bench.manifest.usable(split)
         trainer, examples = _prepare(bench, training, rows, classes, False, on_progress)
         load_into(trainer.model, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
         logits = trainer.predict(examples).numpy()
@@ -140,10 +145,12 @@ def _prepare(
     on_progress: Progress,
 ) -> tuple[Trainer, Examples]:
     """Return the network at its start, by the training's seed, and the examples of `rows`."""
+    seed = seed_for("classifier", "weights", training.seed)
     with _own_randomness(bench.device):
-        torch.manual_seed(seed_for("classifier", "weights", training.seed))
+        torch.manual_seed(seed)
         setup = setup_for(bench, len(classes))
         examples = setup.examples(rows, classes, on_progress, train)
+        torch.manual_seed(seed)  # whether features were there already must not matter
         model = setup.model(examples)
     counts, treatment = list(bench.counts(training).values()), ARMS[training.arm].treatment
     return Trainer(model, bench.config, training.seed, bench.device, counts, treatment), examples

@@ -9,7 +9,8 @@ from classifier.arms import ARMS, BASELINE
 _NAMED = 8  # classes named in a sentence
 
 
-FEWEST_FOR_A_VERDICT = 5  # test images of every class
+FEWEST_FOR_A_VERDICT = 10  # test images of every class
+FEWEST_SEEDS = 3
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Claim:
         excess: by how much more the arm gains on test than on val, where chance cannot explain
             it; else None.
         generative: whether the arm uses synthetic images.
+        share: of the synthetic images that the arm uses, as val chose it.
+        suspects: arms that gain more on test than on val than chance explains.
         val_gap: balanced accuracy of the arm less that of the rival on val, which chose both; None
             without val.
     """
@@ -44,6 +47,8 @@ class Claim:
     excess: float | None = None
     generative: bool = True
     val_gap: float | None = None
+    share: float = 1.0
+    suspects: tuple[str, ...] = ()
 
 
 def verdict(claim: Claim) -> dict[str, str]:
@@ -51,39 +56,60 @@ def verdict(claim: Claim) -> dict[str, str]:
 
     Returns:
         `outcome` and `sentence`. The outcome is "helped" only if the arm is clearly better than
-        `real` and than the best arm without synthetic images; "beaten" if that one is clearly
-        better and `real` is not; "hurt" if `real` is; "suspect" if the gain looks like a leak;
-        else "no clear difference".
+        `real` and than the best arm without synthetic images, over three seeds or more, and val
+        does not prefer the latter; "beaten" if that one is clearly better and `real` is not;
+        "hurt" if `real` is; "suspect" if the gain looks like a leak; else "no clear difference".
     """
     outcome = _outcome(claim)
     sentences = [_against_real(claim, outcome)]
     if claim.rival != BASELINE:
         sentences.append(_against_rival(claim))
-    if claim.generative and claim.val_gap is not None and claim.val_gap <= 0:
-        sentences.append(
-            f"Validation chooses no synthetic images at all: there {claim.rival} is "
-            f"{-100 * claim.val_gap:.1f} points ahead of the best arm with them."
-        )
+    sentences += _of_validation(claim)
     if claim.excess is not None:
         sentences.append(
             f"But this arm gains {100 * claim.excess:.1f} points more on test than on validation "
             "images, too many for chance: look for test images among its training images."
         )
+    if others := [arm for arm in claim.suspects if arm != claim.arm]:
+        sentences.append(
+            f"Arms that gain more on test than on validation images than chance explains: "
+            f"{', '.join(others)}. Look for test images among their training images."
+        )
     if claim.n_seeds < 2:
         sentences.append(
             "With one seed the interval does not cover the variation between trainings."
         )
+    elif claim.n_seeds < FEWEST_SEEDS:
+        sentences.append(f"A verdict takes {FEWEST_SEEDS} seeds or more.")
     return {"outcome": outcome, "sentence": " ".join(sentences)}
+
+
+def _of_validation(claim: Claim) -> list[str]:
+    if not claim.generative:
+        return []
+    if claim.share == 0:
+        return [
+            "Of the shares of the synthetic images that were tried, validation chose none of them: "
+            "this arm is trained on real images alone."
+        ]
+    if claim.val_gap is not None and claim.val_gap <= 0:
+        return [
+            f"Validation chooses no synthetic images at all: there {claim.rival} is "
+            f"{-100 * claim.val_gap:.1f} points ahead of the best arm with them."
+        ]
+    return []
 
 
 def _outcome(claim: Claim) -> str:
     better = claim.to_real["low"] > 0 and claim.to_rival["low"] > 0
+    chosen = not claim.generative or claim.val_gap is None or claim.val_gap > 0
     if claim.excess is not None:
         return "suspect"
     if claim.fewest < FEWEST_FOR_A_VERDICT:
         return "no clear difference"
     if better:
-        return "helped"
+        sure = chosen and claim.n_seeds >= FEWEST_SEEDS
+        return "helped" if sure else "no clear difference"
     if claim.to_real["high"] < 0:
         return "hurt"
     return "beaten" if claim.to_rival["high"] < 0 else "no clear difference"

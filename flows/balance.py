@@ -4,7 +4,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from classifier.choice import trainings_of
+from classifier.bench import trainings_of
 from flows import tasks
 from flows.config import RunConfig
 from flows.stages import load_jobs

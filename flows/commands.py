@@ -114,7 +114,7 @@ def classify(config: "RunConfig") -> None:
 
     Example: `terrabalance classify aid.zip --weights FILE --set classifier.model=resnet50`
     """
-    from classifier.choice import trainings_of
+    from classifier.bench import trainings_of
     from flows import stages
 
     for training in trainings_of(config.classifier):

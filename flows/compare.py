@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from classifier.arms import ARMS, DEFAULT_ARMS
-from classifier.bench import Bench
+from classifier.bench import Bench, trainings_of
 from classifier.changes import changes_section
-from classifier.choice import trainings_of
 from classifier.part import read_predictions
 from classifier.report import comparison_section
 from classifier.study import compare_bench

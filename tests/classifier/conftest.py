@@ -1,12 +1,13 @@
 """A dataset of coloured squares: two easy classes, some synthetic training images."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from classifier.bench import Bench
+from classifier.bench import Bench, Training
 from classifier.config import ClassifierConfig
 from terrabalance.images import write_png
 from terrabalance.manifest import Manifest, frame_of
@@ -42,6 +43,12 @@ def tiny_config(**changes: object) -> ClassifierConfig:
 def bench_for(manifest: Manifest, root: Path, **changes: object) -> Bench:
     """Put a tiny judge before a manifest; its trainings go below `root`."""
     return Bench(manifest, tiny_config(**changes), SIDE_PX, torch.device("cpu"), root)
+
+
+def alone(bench: Bench, training: Training) -> Bench:
+    """Return the bench of a comparison that is nothing but one training."""
+    only = {"arms": (training.arm,), "seeds": (training.seed,), "shares": (training.share,)}
+    return replace(bench, config=bench.config.model_copy(update=only))
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,9 @@
 import pandas as pd
 import pytest
 
-from classifier.bench import Training
+from classifier.bench import Training, trainings_of
 from classifier.changes import changes, changes_section
-from classifier.choice import choose, counts_of, predictions_of, trainings_of
+from classifier.choice import choose, counts_of, predictions_of
 from classifier.comparison import compare
 from classifier.training import train
 

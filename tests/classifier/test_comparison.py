@@ -239,3 +239,36 @@ def test_a_class_called_na_survives_the_file(tmp_path):
     path.write_text("split,path,class,predicted,confidence\ntest,a.png,NA,1,0.5\n")
     rows = read_predictions(path)
     assert rows["class"].tolist() == ["NA"] and rows["predicted"].tolist() == ["1"]
+
+
+def test_what_a_correction_does_is_not_credited_to_synthetic_images():
+    better = [0.8, 0.8, 0.8]
+    chances = {"real": [0.3, 0.8, 0.8], "logit-adjustment": better,
+               "synthetic+logit-adjustment": better}  # fmt: skip
+    record = judged(guesses(chances))
+    first = record["per_class"][0]
+    assert first["recall_change"]["low"] > 0 and first["verdict"] == "unchanged"
+    assert first["changes"]["logit-adjustment"]["verdict"] == "helped"
+    assert "1 helped" not in record["verdict"]["by_class"]
+
+
+def test_a_leak_in_any_arm_is_told():
+    honest = {"real": [0.6] * 3, "synthetic": [0.75] * 3, "pretrain-synthetic": [0.65] * 3}
+    leaking = {**honest, "pretrain-synthetic": [0.97] * 3}
+    val = guesses(honest, 100, split="val", rng_seed=1)
+    record = judged(pd.concat([val, guesses(leaking, 100)]))
+    assert record["headline"]["arm"] == "synthetic"
+    assert "chance explains: pretrain-synthetic." in record["verdict"]["sentence"]
+
+
+def test_a_handful_of_validation_images_raises_no_alarm():
+    chances = {"real": [0.7] * 5, "synthetic": [0.7] * 5}
+    for run in range(20):
+        val = guesses(chances, 1, split="val", rng_seed=run)
+        record = judged(pd.concat([val, guesses(chances, 20, rng_seed=run + 50)]), n_classes=5)
+        assert gain_excess(record) is None
+        assert record["verdict"]["outcome"] != "suspect"
+
+
+def gain_excess(record: dict) -> dict | None:
+    return difference_of(record, "synthetic", "real")["excess"]

@@ -13,7 +13,7 @@ CLASSES = ["Forest", "River", "<b>x</b>", HOSTILE]
 ARMS = {"real": (0.9, 0.9, 0.3, 0.6), "synthetic": (0.9, 0.9, 0.95, 0.6)}
 
 
-def predictions(n_each: int = 30, seeds: int = 2) -> pd.DataFrame:
+def predictions(n_each: int = 30, seeds: int = 3) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     rows = [
         {"arm": arm, "seed": seed, "split": "test", "path": f"{at}/{i}", "class": name,
@@ -31,7 +31,7 @@ def predictions(n_each: int = 30, seeds: int = 2) -> pd.DataFrame:
 def record() -> dict[str, Any]:
     real = dict(zip(CLASSES, [200, 100, 20, 50], strict=True))
     n_train = {"real": real, "synthetic": dict.fromkeys(CLASSES, 200)}
-    training = {"model": "m<b>", "steps": 10, "betas": [1, 2], "weights": None, "seeds": [0, 1]}
+    training = {"model": "m<b>", "steps": 10, "betas": [1, 2], "weights": None, "seeds": [0, 1, 2]}
     return compare(predictions(), n_train, "64 px", training)
 
 

@@ -12,15 +12,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from classifier.bench import Bench, Training
+from classifier.bench import Bench, Training, trainings_of
 from classifier.model import build_model
-from classifier.training import test_outputs as ask_test
+from classifier.outputs import Outputs
+from classifier.study import compare_bench
+from classifier.training import test_outputs as ask_all
 from classifier.training import train, train_baseline, val_outputs
 from terrabalance.errors import BadInput, NotReady, TrainingDiverged
 from terrabalance.images import write_png
 from terrabalance.manifest import Manifest, read_manifest, write_manifest
 
-from .conftest import bench_for, draw_dataset, tiny_config
+from .conftest import alone, bench_for, draw_dataset, tiny_config
 
 REAL, SYNTHETIC = Training("real", 0), Training("synthetic", 0)
 
@@ -31,6 +33,10 @@ def backbone(tmp_path) -> Path:
     torch.manual_seed(0)
     save_file(build_model(tiny_config(), 5).state_dict(), tmp_path / "net.safetensors")
     return tmp_path / "net.safetensors"
+
+
+def ask_test(bench: Bench, training: Training) -> Outputs:
+    return ask_all(alone(bench, training), training)
 
 
 def outputs(bench: Bench, training: Training) -> list[bytes]:
@@ -93,7 +99,7 @@ def test_stopped_and_resumed_equals_uninterrupted(squares, tmp_path):
 _CHILD = """
 import sys, time, torch
 from pathlib import Path
-from classifier.bench import Bench, Training
+from classifier.bench import Bench, Training, trainings_of
 from classifier.config import ClassifierConfig
 from classifier.training import train
 from terrabalance.manifest import read_manifest
@@ -301,3 +307,59 @@ def test_the_baseline_for_features_opens_neither_val_nor_test(tmp_path):
     folder = train_baseline(bench, tmp_path / "baseline")
     losses = pd.read_csv(folder / "losses.csv")
     assert np.isfinite(losses["loss"]).all() and len(losses) == 2
+
+
+def test_whether_features_were_there_already_changes_nothing(squares, tmp_path, backbone):
+    settings = {"frozen": True, "weights": backbone, "steps": 4}
+    cold = bench_for(squares, tmp_path / "cold", **settings)
+    warm = bench_for(squares, tmp_path / "warm", **settings)
+    train(warm, Training("class-weight", 3))
+    for bench in (cold, warm):
+        train(bench, REAL)
+    assert outputs(cold, REAL) == outputs(warm, REAL)
+
+
+def test_test_is_not_opened_before_every_training_has_ended(squares, tmp_path):
+    bench = bench_for(squares, tmp_path, steps=2, seeds=(0, 1))
+    for training in trainings_of(bench.config)[:-1]:
+        train(bench, training)
+    with pytest.raises(NotReady, match="has not been trained"):
+        ask_all(bench, REAL)
+    assert not list(tmp_path.glob("*/test.parquet"))
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_without_validation_images_all_else_works(tmp_path, backbone, frozen):
+    manifest = draw_dataset(tmp_path / "data")
+    frame = manifest.frame[manifest.frame["split"] != "val"]
+    given = {"frozen": frozen, "weights": backbone} if frozen else {}
+    bench = bench_for(
+        Manifest(manifest.root, frame), tmp_path / "out", steps=2, arms=("real", "synthetic"),
+        seeds=(0,), **given,
+    )  # fmt: skip
+    record = compare_bench(bench, tmp_path / "report", "real")
+    assert record["val"] is None and record["tried"] == []
+
+
+def test_images_that_both_choose_and_judge_are_refused(squares, tmp_path):
+    frame = squares.frame.copy()
+    test = frame.index[frame["split"] == "test"][0]
+    frame.loc[frame.index[frame["split"] == "val"][0], "sha256"] = frame.loc[test, "sha256"]
+    with pytest.raises(BadInput, match="1 images of val are in test as well"):
+        train(bench_for(Manifest(squares.root, frame), tmp_path), REAL)
+
+
+def test_a_class_that_is_only_judged_is_refused_before_any_training(squares, tmp_path):
+    frame = squares.frame.copy()
+    frame.loc[frame.index[frame["split"] == "test"][0], "class"] = "Strange"
+    with pytest.raises(BadInput, match=r"without a real training image: \['Strange'\]"):
+        train(bench_for(Manifest(squares.root, frame), tmp_path), REAL)
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_comparison_that_reads_test_is_counted_once(squares, tmp_path):
+    def openings(**changes: object) -> int:
+        bench = bench_for(squares, tmp_path, steps=2, arms=("real", "synthetic"), **changes)
+        return compare_bench(bench, tmp_path / "report", "real")["n_openings"]
+
+    assert [openings(), openings(), openings(learning_rate=1e-4), openings()] == [1, 1, 2, 2]

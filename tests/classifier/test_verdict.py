@@ -32,7 +32,7 @@ def test_a_class_of_a_few_test_images_allows_no_verdict():
     sure = {"mean": 0.33, "low": 0.33, "high": 0.33}
     few = verdict(sure, 3, 3, 1)
     assert few["outcome"] == "no clear difference" and "has only 1 of these" in few["sentence"]
-    assert verdict(sure, 3, 15, 5)["outcome"] == "helped"
+    assert verdict(sure, 3, 30, 10)["outcome"] == "helped"
 
 
 def test_drawn_images_are_never_called_real():
@@ -49,6 +49,22 @@ def test_none_is_an_answer_that_validation_may_give():
     )
     for gap in (0.004, None):
         assert "Validation" not in verdict(change, 3, 1536, 33, val_gap=gap)["sentence"]
+
+
+def test_one_or_two_seeds_do_not_make_a_verdict():
+    sure = {"mean": 0.1, "low": 0.05, "high": 0.2}
+    for n_seeds in (1, 2):
+        said = verdict(sure, n_seeds, 1536, 33)
+        assert said["outcome"] == "no clear difference" and "helped" not in said["sentence"]
+    assert "takes 3 seeds or more" in said["sentence"]
+
+
+def test_what_validation_did_not_choose_is_not_called_a_help():
+    sure = {"mean": 0.1, "low": 0.05, "high": 0.2}
+    assert verdict(sure, 3, 1536, 33, val_gap=-0.01)["outcome"] == "no clear difference"
+    assert verdict(sure, 3, 1536, 33, val_gap=0.01)["outcome"] == "helped"
+    none = verdict({"mean": 0.0, "low": 0.0, "high": 0.0}, 3, 1536, 33, share=0.0, val_gap=0.0)
+    assert "validation chose none of them" in none["sentence"]
 
 
 def test_filled_classes_are_told_apart_from_the_others():
