@@ -63,8 +63,7 @@ def sample_class(
         BadInput: the generator does not know the class, or more steps than the model has timesteps.
     """
     altered = _altered(folder)
-    finished = done(folder)
-    if finished is not None and finished["n_images"] >= n_images and not altered:
+    if _n_drawn(folder) >= n_images and not altered:
         return folder
     bands = read_bands(generator)
     diffusion = load_generator(generator, class_name, device, config.guidance)
@@ -95,6 +94,12 @@ def sample_class(
     )
     mark_done(folder, {"class": class_name, "n_images": n_images, "generator": generator.name})
     return folder
+
+
+def _n_drawn(folder: Path) -> int:
+    """Return how many images are there; 0 where their list is of another drawing than its end."""
+    n_images = int((done(folder) or {}).get("n_images", 0))
+    return n_images if n_images and len(read_manifest(folder).frame) == n_images else 0
 
 
 def _file(folder: Path, index: int, bands: Bands) -> Path:

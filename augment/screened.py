@@ -17,11 +17,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 from pydantic import Field
 
 from augment.sampling import SCREENING
 from augment.screening import (
-    LIMITED,
     REPEAT,
     Class,
     Limits,
@@ -32,7 +32,7 @@ from augment.screening import (
     scores,
 )
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import done, read_json, write_json
+from terrabalance.files import done, fingerprint, read_json, write_json
 from terrabalance.manifest import RULES, Manifest, read_manifest, write_manifest
 from terrabalance.settings import Settings
 
@@ -87,17 +87,32 @@ def apply(
     Returns:
         The record, also written as `screening.json`: n_drawn, n_needed, most, n_accepted, n_used,
         n_missing, ended (nothing more is to be drawn), judged (bool), refused (rule -> images, an
-        image may count for several), refused_by_eye, accepted_by_eye, limits.
+        image may count for several), refused_by_eye, accepted_by_eye, limits, reviews (a hash of
+        the decisions by eye that it follows).
     """
+    with _lock(folder):
+        return _apply(folder, n_needed, most, found, limit)
+
+
+def _lock(folder: Path) -> FileLock:
+    """Let a person and a run that draws on not write one manifest at the same time."""
+    return FileLock(folder / ".screening.lock")
+
+
+def _apply(
+    folder: Path, n_needed: int, most: int, found: Scores | None, limit: Limits | None
+) -> dict[str, Any]:
     manifest = read_manifest(folder)
     frame = manifest.frame.sort_values("path").reset_index(drop=True)
     reasons: list[list[str]] = [[] for _ in range(len(frame))]
     for rule in RULES if found and limit else ():
         assert found and limit
         frame[f"score_{rule}"] = found[rule]
-        for index in np.flatnonzero(found[rule] > limit.get(rule, 0.0)):
+        highest = limit.get(rule, 0.0 if rule == REPEAT else np.inf)
+        for index in np.flatnonzero(found[rule] > highest):
             reasons[index].append(rule)
-    _apply_reviews(frame, read_reviews(folder))
+    reviews = read_reviews(folder)
+    _apply_reviews(frame, reviews)
     frame["status"], frame["detail"] = _statuses(frame, reasons, n_needed)
     write_manifest(Manifest(manifest.root, frame), folder)
     n_used = int((frame["status"] == "ok").sum())
@@ -109,7 +124,7 @@ def apply(
         "refused": dict(Counter(rule for each in reasons for rule in each)),
         "refused_by_eye": int((frame["review"] == "refuse").sum()),
         "accepted_by_eye": int((frame["review"] == "accept").sum()),
-        "limits": limit and {rule: limit[rule] for rule in LIMITED},
+        "limits": limit, "reviews": fingerprint(reviews),
     }  # fmt: skip
     write_json(folder / SCREENING, record)
     return record
@@ -132,10 +147,16 @@ def _statuses(
 
 
 def screening_record(folder: Path) -> dict[str, Any] | None:
-    """Return the record of a class's screening; None where images are not drawn or judged."""
+    """Return the record of a class's screening; None where it is not of all images and decisions.
+
+    That is so while more are drawn, and after a kill between a decision and the manifest.
+    """
     drawn, path = done(folder), folder / SCREENING
-    record: dict[str, Any] | None = read_json(path) if drawn and path.is_file() else None
-    return record if record and drawn and record["n_drawn"] == drawn["n_images"] else None
+    if drawn is None or not path.is_file():
+        return None
+    record: dict[str, Any] = read_json(path)
+    follows = (drawn["n_images"], fingerprint(read_reviews(folder)))
+    return record if (record["n_drawn"], record["reviews"]) == follows else None
 
 
 def is_screened(folder: Path) -> bool:
@@ -160,6 +181,11 @@ def review(folder: Path, path: str, decision: Decision | None, reviewer: str) ->
         BadInput: no such image in the folder's manifest.
         NotReady: the class has not been screened.
     """
+    with _lock(folder):
+        _review(folder, path, decision, reviewer)
+
+
+def _review(folder: Path, path: str, decision: Decision | None, reviewer: str) -> None:
     record = screening_record(folder)
     if record is None:
         raise NotReady(f"{folder}: not drawn and screened to the end. Run `terrabalance sample`.")
@@ -175,7 +201,7 @@ def review(folder: Path, path: str, decision: Decision | None, reviewer: str) ->
     found = {rule: frame[f"score_{rule}"].to_numpy() for rule in RULES}
     judged = record["judged"]
     limit = record["limits"]
-    apply(folder, record["n_needed"], record["most"], found if judged else None, limit)
+    _apply(folder, record["n_needed"], record["most"], found if judged else None, limit)
 
 
 def _apply_reviews(frame: pd.DataFrame, reviews: dict[str, dict[str, str]]) -> None:

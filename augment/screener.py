@@ -13,7 +13,9 @@ from augment.screening import (
     Class,
     Limits,
     Recognizer,
+    Scores,
     Seen,
+    copy_limits,
     limits,
     recognizer,
     scores,
@@ -21,7 +23,8 @@ from augment.screening import (
 from augment.traits import GROUPS, Range, ranges, traits
 from terrabalance.checkpoint import write_tensors
 
-FEWEST_JUDGES = 20  # validation images of all classes; fewer set no limits
+FEWEST_JUDGES = 20  # validation images of all classes; fewer set no limits but those of copies
+_FEWEST_TRAINED = 2
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,14 @@ def fit(train: Real, val: Real, refuse_real: float) -> Screener | None:
         refuse_real: share of real images that the rules together may refuse, in (0, 1).
 
     Returns:
-        None with fewer than two classes, or fewer than `FEWEST_JUDGES` images of val.
+        None with fewer than two classes. With fewer than `FEWEST_JUDGES` images of val only the
+        rules of `COPIES` have limits, those of `copy_limits`.
     """
     n_classes = int(train.labels.max()) + 1
-    if n_classes < 2 or len(val.labels) < FEWEST_JUDGES:
+    known = [
+        label for label in range(n_classes) if (train.labels == label).sum() >= _FEWEST_TRAINED
+    ]
+    if n_classes < 2 or not known:
         return None
     n_views = train.features.shape[1]
     features = train.features.reshape(-1, train.features.shape[-1])
@@ -87,16 +94,22 @@ def fit(train: Real, val: Real, refuse_real: float) -> Screener | None:
     measured = traits(train.images)
     found = {group: ranges(measured[group], train.labels) for group in GROUPS}
     screener = Screener(own_recognizer, found, [])
-    judged = []
-    for label in range(n_classes):
-        own, seen = train.of(label), val.of(label)
-        if len(own.images) < 2 or not len(seen.images):
-            judged.append({rule: np.empty(0) for rule in LIMITED})
-            continue
-        judged.append(
-            scores(screener.see(seen.images, seen.features), screener.class_of(label, own))
-        )
+    if len(val.labels) < FEWEST_JUDGES:
+        few = [_copy_limits(screener, label, train.of(label)) for label in range(n_classes)]
+        return Screener(own_recognizer, found, few)
+    judged = [_judged(screener, c, train.of(c), val.of(c)) for c in range(n_classes)]
     return Screener(own_recognizer, found, limits(judged, refuse_real))
+
+
+def _copy_limits(screener: Screener, label: int, train: Real) -> Limits:
+    few = len(train.images) < _FEWEST_TRAINED
+    return {} if few else copy_limits(screener.class_of(label, train))
+
+
+def _judged(screener: Screener, label: int, train: Real, val: Real) -> Scores:
+    if len(train.images) < _FEWEST_TRAINED or not len(val.images):
+        return {rule: np.empty(0) for rule in LIMITED}
+    return scores(screener.see(val.images, val.features), screener.class_of(label, train))
 
 
 def write_screener(path: Path, screener: Screener) -> None:
@@ -104,7 +117,9 @@ def write_screener(path: Path, screener: Screener) -> None:
     tensors = {
         "recognizer.weight": screener.recognizer.weight,
         "recognizer.bias": screener.recognizer.bias,
-        "limits": np.array([[limit[rule] for rule in LIMITED] for limit in screener.limits]),
+        "limits": np.array(
+            [[limit.get(rule, np.inf) for rule in LIMITED] for limit in screener.limits]
+        ),
     }
     for group, found in screener.ranges.items():
         tensors[f"{group}.mean"] = np.stack([each.mean for each in found])
@@ -119,7 +134,10 @@ def read_screener(path: Path) -> Screener:
         group: _ranges(tensors[f"{group}.mean"], tensors[f"{group}.precision"]) for group in GROUPS
     }
     own = Recognizer(tensors["recognizer.weight"], tensors["recognizer.bias"])
-    limit = [dict(zip(LIMITED, map(float, row), strict=True)) for row in tensors["limits"]]
+    limit = [
+        {rule: float(at) for rule, at in zip(LIMITED, row, strict=True) if np.isfinite(at)}
+        for row in tensors["limits"]
+    ]
     return Screener(own, found, limit)
 
 

@@ -28,8 +28,9 @@ _SHARES = {"off_class": 8.0}
 _FOLDS = 5
 REPEAT = "repeat"  # judged among synthetic images, not against real ones
 LIMITED = tuple(rule for rule in RULES if rule != REPEAT)
+COPIES = ("copy", "near_copy")
 Scores = dict[str, np.ndarray]  # rule -> (N,) float64
-Limits = dict[str, float]  # rule -> the highest score that is accepted
+Limits = dict[str, float]  # rule -> the highest score that is accepted; a rule without one accepts
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,21 @@ def scores(seen: Seen, of: Class) -> Scores:
         **{group: of.ranges[group].distance(measured[group]) for group in GROUPS},
         "outlier": third / usual_third,
     }
+
+
+def copy_limits(of: Class) -> Limits:
+    """Return limits of `COPIES` alone, from a class's training images, for want of others.
+
+    Half way between a copy, which scores 1, and the most alike two training images: it is not known
+    how far chance goes beyond these.
+    """
+    alike = likeness(of.images, of.images)
+    np.fill_diagonal(alike, -1.0)
+    distance = np.min([_pairwise(of.features[0], turned) for turned in of.features], axis=0)
+    np.fill_diagonal(distance, np.inf)
+    usual, _ = _usual(of.features[0])
+    most = {"copy": float(alike.max()), "near_copy": float(1 - distance.min() / usual)}
+    return {rule: (1 + score) / 2 for rule, score in most.items()}
 
 
 def repeats(seen: Seen, of: Class, limit: Limits, kept: np.ndarray) -> np.ndarray:
@@ -230,5 +246,5 @@ def _limits_at(real: Sequence[Scores], alpha: float) -> list[Limits]:
 
 def accepted(found: Scores, limit: Limits) -> np.ndarray:
     """Say which images no rule refuses; (N,) bool."""
-    within: np.ndarray = np.all([found[rule] <= limit[rule] for rule in LIMITED], axis=0)
+    within: np.ndarray = np.all([found[rule] <= limit[rule] for rule in limit], axis=0)
     return within

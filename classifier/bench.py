@@ -11,7 +11,7 @@ from classifier.config import CHOICES, ClassifierConfig
 from classifier.data import train_counts, train_rows
 from terrabalance.bands import RGB, Bands
 from terrabalance.device import precision_on
-from terrabalance.files import fingerprint, sha256_of
+from terrabalance.files import content_of, fingerprint
 from terrabalance.images import Size
 from terrabalance.manifest import Manifest
 
@@ -112,8 +112,7 @@ class Bench:
 
 
 def _content(config: ClassifierConfig) -> str:
-    weights = config.weights
-    return sha256_of(weights) if weights is not None and weights.is_file() else str(weights)
+    return "" if config.weights is None else content_of(config.weights)
 
 
 def _listing(rows: pd.DataFrame) -> list[list[str]]:

@@ -12,7 +12,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 
 # What does not change a training by itself.
-CHOICES = {"arms", "seeds", "shares", "synthetic_weight", "weights"}
+CHOICES = {"arms", "seeds", "shares", "synthetic_weight", "weights", "resolution"}
 
 
 class ClassifierConfig(Settings):
@@ -25,6 +25,12 @@ class ClassifierConfig(Settings):
     )
     image_size: int = Field(
         128, ge=16, le=1024, description="side of the network's square input, in pixels"
+    )
+    resolution: int | None = Field(
+        None,
+        ge=8,
+        description="side that every image, real or synthetic, is reduced to first, in pixels; "
+        "none: the size of the synthetic ones, or of the smallest image",
     )
     steps: int = Field(2_000, gt=0, description="optimizer steps, equal in every arm")
     batch_size: int = Field(64, ge=2, le=4096, description="images a step")

@@ -199,6 +199,7 @@ def compare(
         "arms": _names(arms),
         "seeds": _names(seeds),
         "weights": weights,
+        "resolution": resolution,
     }
     given = {
         "preset": preset,
@@ -210,7 +211,7 @@ def compare(
     }
     config = _configure(data, given, config_file, settings)
     with bars() as watcher:
-        page = compare_manifest(config, resolution, watcher)
+        page = compare_manifest(config, watcher)
     print_verdict(page.with_name("comparison.json"))
     print_path("Comparison", page)
 

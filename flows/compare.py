@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from classifier.arms import ARMS, DEFAULT_ARMS
 from classifier.bench import Bench, trainings_of
 from classifier.changes import changes_section
@@ -11,19 +13,20 @@ from classifier.study import compare_bench
 from classifier.training import train
 from flows import stages, store
 from flows.config import RunConfig
-from flows.imagery import bands_of
+from flows.fidelity import give_aways
+from flows.imagery import bands_of, resolution_of
 from flows.watch import Watcher
 from terrabalance import __version__
 from terrabalance.device import describe_device, pick_device
 from terrabalance.errors import BadInput
-from terrabalance.files import slug, write_json
+from terrabalance.files import sha256_of, slug, write_json
 from terrabalance.images import Size
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.page import write_page
 from terrabalance.progress import Progress
 
 
-def compare_manifest(config: RunConfig, resolution: Size | None, watcher: Watcher) -> Path:
+def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
     """Compare the arms on a manifest, a balanced dataset or a catalogue of data.
 
     What is trained lies below `data/classifiers/` and is found again, also by a run.
@@ -31,8 +34,6 @@ def compare_manifest(config: RunConfig, resolution: Size | None, watcher: Watche
     Args:
         config: `data`, `classifier`, `workdir`, `name`, `device`; of a catalogue that has to be
             made also `images`, `scan`, `split` and `seed`.
-        resolution: size that every image is reduced to first; None: of the smallest training
-            image.
         watcher: shows progress.
 
     Returns:
@@ -42,7 +43,9 @@ def compare_manifest(config: RunConfig, resolution: Size | None, watcher: Watche
         BadInput: images that cannot be compared on, or arms that lack theirs.
     """
     manifest = _manifest_of(config, watcher("scan"))
-    size = resolution or _smallest(manifest)
+    rows = manifest.usable("train")
+    made = rows[rows["source"] == "synthetic"]
+    size = resolution_of(config, _smallest(rows), _smallest(made) if len(made) else None)
     config = _with_possible_arms(config, manifest)
     folder = store.report_folder(config)
     bench = Bench(
@@ -53,6 +56,7 @@ def compare_manifest(config: RunConfig, resolution: Size | None, watcher: Watche
         train(bench, training, watcher(str(training)))
     kind = "drawn" if config.drawn else "real"
     record = compare_bench(bench, folder, kind, watcher("test"))
+    record["give_away"] = give_aways(manifest, size, bench.bands)
     write_json(folder / "comparison.json", record)
     changed = changes_section(bench, read_predictions(folder / "predictions.csv"), record)
     return write_page(
@@ -70,16 +74,24 @@ def compare_manifest(config: RunConfig, resolution: Size | None, watcher: Watche
 
 def _manifest_of(config: RunConfig, on_progress: Progress) -> Manifest:
     if config.data.suffix == ".parquet" or (config.data / "manifest.parquet").is_file():
-        return read_manifest(config.data)
+        return _with_hashes(read_manifest(config.data))
     return read_manifest(stages.make_catalogue(config, on_progress, synthetic=True))
 
 
-def _smallest(manifest: Manifest) -> Size:
-    """The smallest training image's height and width: no image has to be enlarged."""
-    rows = manifest.usable("train")
+def _with_hashes(manifest: Manifest) -> Manifest:
+    """Fill what tells images apart, which a manifest from elsewhere may lack."""
+    frame = manifest.frame.copy()
+    lacking = frame.index[(frame["sha256"] == "") & (frame["status"] == "ok")]
+    paths = manifest.paths(frame.loc[lacking])
+    frame.loc[lacking, "sha256"] = [sha256_of(path) for path in paths]
+    return Manifest(manifest.root, frame)
+
+
+def _smallest(rows: pd.DataFrame) -> Size:
+    """The smallest image's height and width: no image has to be enlarged."""
     sizes = sorted(zip(rows["height_px"], rows["width_px"], strict=True), key=min)
     if not sizes or min(sizes[0]) < 1:
-        raise BadInput(f"{manifest.root}: the manifest names no sizes. Give --resolution.")
+        raise BadInput("the manifest names no training images with their sizes. Scan the data.")
     height, width = map(int, sizes[0])
     return height if height == width else (height, width)
 

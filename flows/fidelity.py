@@ -19,7 +19,7 @@ from flows.imagery import bands_of
 from flows.turns import turn
 from terrabalance.bands import Bands
 from terrabalance.device import pick_device
-from terrabalance.images import describe_size, read_patches
+from terrabalance.images import Size, describe_size, read_patches
 from terrabalance.manifest import Manifest, even_share, read_manifest
 from terrabalance.progress import Progress, silent
 
@@ -75,6 +75,12 @@ def judge_fidelity(
     def read(manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
         return read_patches(manifest.paths(rows), size, bands)
 
+    def give_away_of(name: str, folder: Path) -> dict[str, Any] | None:
+        # Held-out images: those of train set the filter of the spectrum.
+        made = read_manifest(folder)
+        found = give_away(read(catalogue, catalogue.usable("val", name)), read(made, made.usable()))
+        return asdict(found) if found else None
+
     def features(manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
         return embed(read(manifest, rows))
 
@@ -85,23 +91,34 @@ def judge_fidelity(
             {
                 "class": name,
                 "measures": _judge(features, catalogue, name, folder),
-                "give_away": _give_away(read, catalogue, name, folder),
+                "give_away": give_away_of(name, folder),
             }
             for name, folder in synthetic.items()
         ],
     }
 
 
-def _give_away(
-    read: Callable[[Manifest, pd.DataFrame], np.ndarray],
-    catalogue: Manifest,
-    name: str,
-    folder: Path,
-) -> dict[str, float] | None:
-    made = read_manifest(folder)
-    own = [read(catalogue, catalogue.usable(split, name)) for split in ("train", "val")]
-    found = give_away(np.concatenate(own), read(made, made.usable()))
-    return asdict(found) if found else None
+def give_aways(manifest: Manifest, size: Size, bands: Bands) -> list[dict[str, Any]]:
+    """Say of each class with synthetic images whether codec and spectrum alone tell them apart.
+
+    Args:
+        manifest: real and synthetic images.
+        size: that all are reduced to first.
+        bands: how they are read.
+
+    Returns:
+        `class`, `value` and `standard_error` of `augment.giveaway.give_away`, for the classes with
+        enough images.
+    """
+    rows = manifest.usable("train")
+    found = []
+    for name, made in rows[rows["source"] == "synthetic"].groupby("class"):
+        # The train part set the filter of the spectrum and looks more like what went through it.
+        held_out = manifest.usable("val", str(name))
+        images = [read_patches(manifest.paths(part), size, bands) for part in (held_out, made)]
+        if (estimate := give_away(*images)) is not None:
+            found.append({"class": str(name), **asdict(estimate)})
+    return found
 
 
 def _judge(

@@ -1,4 +1,4 @@
-"""Which bands the images of a run are read with."""
+"""Which bands and at which size the images of a run are read."""
 
 import logging
 from collections import Counter
@@ -9,8 +9,9 @@ import numpy as np
 
 from flows.config import RunConfig
 from terrabalance.bands import RGB, Bands, bands_from, measure_bands
+from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, read_json, write_json
-from terrabalance.images import EIGHT_BIT_MODES, decode
+from terrabalance.images import EIGHT_BIT_MODES, Size, decode, describe_size, height_width
 from terrabalance.manifest import Manifest, even_share
 
 _log = logging.getLogger(__name__)
@@ -55,3 +56,25 @@ def _describe(kinds: Counter[tuple[int, bool]]) -> str:
         f"{n} of {count} bands of {'8 bit' if is_eight_bit else 'more than 8 bit'}"
         for (count, is_eight_bit), n in kinds.most_common()
     )
+
+
+def resolution_of(config: RunConfig, usual: Size, synthetic: Size | None) -> Size:
+    """Return the size that the classifier's images are reduced to first.
+
+    Args:
+        config: of the run.
+        usual: where `classifier.resolution` does not say.
+        synthetic: of the smallest synthetic image; None: there is none.
+
+    Raises:
+        BadInput: the synthetic images are smaller than the resolution asked for. Enlarged, they
+            would be soft, and soft would come to mean synthetic.
+    """
+    wanted = config.classifier.resolution
+    if wanted is not None and synthetic is not None and wanted > min(height_width(synthetic)):
+        raise BadInput(
+            f"a resolution of {wanted} px, but there are synthetic images of "
+            f"{describe_size(synthetic)}: enlarged, they would be told by their softness. "
+            "Ask for that size or less."
+        )
+    return wanted or usual

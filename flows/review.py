@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from fastapi import FastAPI, Header, HTTPException
+from fastapi import FastAPI, Header, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel
+from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from augment.generator import read_bands
@@ -23,6 +24,7 @@ from terrabalance.images import read_patch, to_pil
 from terrabalance.manifest import RULES, Manifest, read_manifest
 from terrabalance.page import render
 
+_COOKIE = "terrabalance-review"
 _REALS = 8  # real images shown beside each synthetic one
 _ORDER = {"refused": 0, "ok": 1, "spare": 2}
 
@@ -37,6 +39,7 @@ class Board:
         config: of the run.
         reviewer: who decides.
         token: that a request for a change has to bring, so that no other page can send one.
+        key: in the address that is printed, so that nobody else of this machine can look or decide.
     """
 
     folders: dict[str, Path]
@@ -44,6 +47,7 @@ class Board:
     config: RunConfig
     reviewer: str
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -115,8 +119,21 @@ class _Decision(BaseModel):
 
 
 def review_app(board: Board) -> FastAPI:
-    """Return the page and its three addresses; only for this machine's own browser."""
+    """Return the page and its three addresses; only for this machine's own browser.
+
+    The page is opened by `/?key=...`, which leaves a cookie that the other addresses ask for.
+    """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.middleware("http")
+    async def only_with_key(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        given = request.query_params.get("key") or request.cookies.get(_COOKIE, "")
+        if not secrets.compare_digest(given.encode(), board.key.encode()):
+            return Response("Open the address that `terrabalance review` printed.", 403)
+        answer = await call_next(request)
+        answer.set_cookie(_COOKIE, board.key, httponly=True, samesite="strict")
+        return answer
+
     # Another site's name that resolves to this machine must not read the images.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
 

@@ -97,7 +97,7 @@ def _judge(
     bench = _Bench(config, catalogue, on_progress)
     screener = bench.screener()
     if screener is None:
-        _log.warning("%s: not screened, too few validation images to set limits", class_name)
+        _log.warning("%s: not screened, one class alone sets no limits", class_name)
         return None, None
     label = train_classes(catalogue).index(class_name)
     made = read_manifest(folder)

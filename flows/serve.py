@@ -28,8 +28,8 @@ def serve(board: Board, port: int, browser: bool) -> None:
         listener.bind((_LOOPBACK, port))
     except OSError as error:
         raise BadInput(f"--port {port}: {error.strerror}. Choose another, or 0.") from error
-    address = f"http://{_LOOPBACK}:{listener.getsockname()[1]}/"
-    console.print(f"Reviewing {len(board.items)} images at {address} (Ctrl-C ends)")
+    address = f"http://{_LOOPBACK}:{listener.getsockname()[1]}/?key={board.key}"
+    console.print(f"Reviewing {len(board.items)} images at {address} (Ctrl-C ends)", soft_wrap=True)
     if browser:
         webbrowser.open(address)
     uvicorn.Server(uvicorn.Config(review_app(board), log_level="warning")).run([listener])

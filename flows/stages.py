@@ -34,7 +34,7 @@ from classifier.training import train
 from flows import store
 from flows.config import RunConfig
 from flows.fidelity import judge_fidelity
-from flows.imagery import bands_of
+from flows.imagery import bands_of, resolution_of
 from flows.screening import draw_accepted
 from terrabalance import __version__
 from terrabalance.bands import Bands
@@ -203,10 +203,11 @@ def load_bench(config: RunConfig) -> Bench:
     Raises:
         NotReady: the balanced dataset is not there, or is of other images.
     """
+    drawn_at = config.generator.image_size
     return Bench(
         _load_dataset(config),
         config.classifier,
-        config.generator.image_size,
+        resolution_of(config, drawn_at, drawn_at),
         pick_device(config.device),
         store.classifiers_folder(config),
         bands_of(config, load_catalogue(config)),

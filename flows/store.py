@@ -25,10 +25,11 @@ from augment.plan import ClassJob
 from augment.recipe import NOT_RESULT, TrainingConfig
 from augment.sources import Source
 from classifier.config import CHOICES
+from classifier.features import BASELINE
 from flows.config import RunConfig
 from flows.imagery import bands_of
 from terrabalance.errors import BadInput
-from terrabalance.files import fingerprint, read_json, slug, write_json
+from terrabalance.files import content_of, fingerprint, read_json, slug, write_json
 from terrabalance.manifest import Manifest
 
 # Raise when a stage's files would come out different for the same settings.
@@ -81,10 +82,22 @@ def _recipe(
     config: RunConfig, manifest: Manifest, training: TrainingConfig, held_out: pd.DataFrame
 ) -> list[Any]:
     loop = training.model_dump(exclude=NOT_RESULT)
-    judged = [list(held_out["sha256"]), config.fidelity.model_dump(mode="json")]
     bands = asdict(bands_of(config, manifest))
-    judged = judged if training.looks else []
+    judged = [_listing(held_out), _judge(config, manifest)] if training.looks else []
     return [config.generator.model_dump(), bands, loop, config.seed, judged]
+
+
+def _listing(rows: pd.DataFrame) -> list[str]:
+    return sorted(rows["class"] + " " + rows["sha256"])
+
+
+def _judge(config: RunConfig, manifest: Manifest) -> list[Any]:
+    """Return what decides the features by which images are judged."""
+    judge = config.fidelity
+    if judge.model == BASELINE:
+        return [judge.image_size, baseline_folder(config, manifest).name]
+    weights = "hub" if judge.weights is None else content_of(judge.weights)
+    return [judge.model, judge.image_size, weights]
 
 
 def baseline_folder(config: RunConfig, manifest: Manifest) -> Path:
@@ -112,9 +125,10 @@ def generator_folder(config: RunConfig, manifest: Manifest, class_name: str) -> 
 def synthetic_folder(config: RunConfig, manifest: Manifest, job: ClassJob) -> Path:
     """Return where a class's synthetic images live, or will."""
     generator = generator_folder(config, manifest, job.class_name)
-    judged: list[Any] = [config.screening.model_dump(), config.fidelity.model_dump(mode="json")]
+    judged: list[Any] = [config.screening.model_dump()]
     if config.screening.enabled:
-        judged.append(list(manifest.usable("val")["sha256"]))
+        parts = [_listing(manifest.usable(split)) for split in ("train", "val")]
+        judged += [_judge(config, manifest), *parts]
     key = fingerprint(FORMAT, generator.name, config.sampling.model_dump(), job.n_needed, judged)
     return config.workdir / "data" / "synthetic" / f"{slug(job.class_name)}-{key}"
 

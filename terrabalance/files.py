@@ -1,5 +1,6 @@
 """Files that are either whole or absent, names that stay in their folder, done markers."""
 
+import functools
 import hashlib
 import json
 import os
@@ -67,6 +68,20 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes as 64 hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_of(path: Path) -> str:
+    """Return what a result that follows from a file depends on: its hash, or its path if none."""
+    if not path.is_file():
+        return str(path)
+    stat = path.stat()
+    return _hash_of(path, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=32)
+def _hash_of(path: Path, size: int, changed_ns: int) -> str:
+    """Hash a file once, not at every question, as long as it does not change."""
+    return sha256_of(path)
 
 
 def slug(name: str) -> str:

@@ -45,5 +45,13 @@ def test_colour_and_contrast_are_not_looked_at():
     assert found.value < 0.75  # halved levels are rounded, and little else
 
 
+def test_images_of_one_sharpness_among_many_are_told_apart():
+    widths = np.tile([0.2, 1.0], 20)
+    varied = np.stack([gaussian_filter(image, (0, w, w)) for image, w in
+                       zip(scenes(0), widths, strict=True)])  # fmt: skip
+    alike = gaussian_filter(scenes(1000), (0, 0, 0.5, 0.5))
+    assert give_away(varied, alike).value > 0.9
+
+
 def test_few_images_say_nothing():
     assert give_away(scenes(0), scenes(1000, 9)) is None

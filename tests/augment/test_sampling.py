@@ -15,7 +15,7 @@ from augment.sampling import sample_class
 from augment.solvers import SamplingConfig, trajectory
 from augment.training import train_generator
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import sha256_of
+from terrabalance.files import done, sha256_of
 from terrabalance.manifest import read_manifest
 from terrabalance.symmetry import apply_symmetry
 
@@ -258,3 +258,24 @@ def test_a_filtered_drawing_goes_on_where_it_was_killed(generator, reals, tmp_pa
         draw("killed", stop)
     assert len(pixels(tmp_path / "killed")) == 4
     assert pixels(draw("killed")) == pixels(draw("whole"))
+
+
+def test_drawing_more_that_was_killed_at_its_very_end_is_mended(
+    generator, tmp_path, cpu, monkeypatch
+):
+    def draw(n: int) -> Path:
+        return sample_class(generator, "Pond", n, DDIM, 0, tmp_path, cpu, run="r")
+
+    draw(4)
+    with monkeypatch.context() as patch:
+        patch.setattr("augment.sampling.mark_done", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            draw(8)
+    draw(4)
+    assert len(read_manifest(tmp_path).frame) == done(tmp_path)["n_images"] == 4
+    draw(8)
+    assert len(read_manifest(tmp_path).frame) == done(tmp_path)["n_images"] == 8
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt

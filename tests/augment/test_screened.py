@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augment.screened import apply, is_screened, review, screening_record
+from augment.screened import REVIEWS, apply, is_screened, review, screening_record
 from augment.screening import LIMITED, REPEAT
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import mark_done
+from terrabalance.files import mark_done, write_json
 from terrabalance.manifest import Manifest, frame_of, read_manifest, write_manifest
 
 LIMIT = dict.fromkeys(LIMITED, 1.0)
@@ -93,3 +93,12 @@ def test_an_unknown_image_cannot_be_reviewed(folder):
     apply(folder, 3, 9, found(), LIMIT)
     with pytest.raises(BadInput, match=r"no synthetic image '\.\./x\.png'"):
         review(folder, "../x.png", "refuse", "Ada")
+
+
+def test_a_decision_that_was_kept_but_not_applied_makes_a_screening_void(folder):
+    apply(folder, 3, 9, found(), LIMIT)
+    decided = {"000000.png": {"review": "refuse", "reviewer": "Ada", "reviewed": "now"}}
+    write_json(folder / REVIEWS, decided)  # killed before the manifest followed
+    assert screening_record(folder) is None and not is_screened(folder)
+    apply(folder, 3, 9, found(), LIMIT)
+    assert is_screened(folder) and statuses(folder)[0] == "refused"

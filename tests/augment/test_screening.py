@@ -112,8 +112,19 @@ def test_a_screener_survives_the_file(screener, train, tmp_path):
     assert (refused(again, train, images, 1) == refused(screener, train, images, 1)).all()
 
 
-def test_too_few_validation_images_set_no_limits(train):
-    assert fit(train, real(1000, 4), 0.03) is None
+def test_too_few_validation_images_still_let_copies_be_refused(train):
+    screener = fit(train, real(1000, 4), 0.03)
+    assert all(set(limit) == {"copy", "near_copy"} for limit in screener.limits)
+    copies = train.of(0).images[:10, :, ::-1].copy()
+    assert refused(screener, train, copies).all()
+    assert refused(screener, train, scenes("Forest", 2000, 30)).mean() <= 0.1
+    noise = np.random.default_rng(0).integers(0, 256, copies.shape, np.uint8)
+    assert not refused(screener, train, noise).any()  # what is not known is not refused
+
+
+def test_one_class_alone_is_not_screened(train):
+    one = train.of(0)
+    assert fit(one, one, 0.03) is None
 
 
 def test_two_classes_are_recognized_as_well_as_three():

@@ -58,10 +58,11 @@ def test_the_same_command_again_trains_nothing(table, tmp_path):
     words = (table, "--workdir", tmp_path / "w", "--name", "mine")
     assert compare(*words).exit_code == 0
     made = sorted((tmp_path / "w" / "data").rglob("*"))
-    before = {path: path.stat().st_mtime_ns for path in made}
+    trained = [path for path in made if path.is_file() and path.name != "test_openings.json"]
+    before = {path: path.stat().st_mtime_ns for path in trained}
     seconds = compare(*words, "--arms", "real,synthetic", "--name", "other")
     assert seconds.exit_code == 0
-    assert {path: path.stat().st_mtime_ns for path in made} == before
+    assert {path: path.stat().st_mtime_ns for path in trained} == before
     assert sorted((tmp_path / "w" / "data").rglob("*")) == made
 
 
@@ -106,3 +107,14 @@ def test_a_run_does_not_balance_synthetic_images(table, tmp_path):
 def test_arms_that_cannot_be_compared_are_refused(table, tmp_path, arms, reason):
     said = compare(table, "--arms", arms, "--workdir", tmp_path / "w")
     assert isinstance(said.exception, BadInput) and reason in str(said.exception)
+
+
+def test_synthetic_images_are_never_enlarged(table, tmp_path):
+    words = ("--arms", "real,synthetic", "--workdir", tmp_path / "w")
+    said = compare(table, *words, "--resolution", 32)
+    assert isinstance(said.exception, BadInput)
+    assert "synthetic images of 24 px" in str(said.exception)
+    assert compare(table, *words, "--resolution", 16, "--name", "small").exit_code == 0
+    assert compare(table, *words, "--resolution", 20).exit_code == 0
+    said = compare(table, *words, "--resolution", 20, "--name", "small")
+    assert "with other settings" in str(said.exception)

@@ -47,7 +47,9 @@ def board(config) -> Iterator[Board]:
 
 
 def client(board: Board, host: str = "127.0.0.1") -> TestClient:
-    return TestClient(review_app(board), base_url=f"http://{host}")
+    return TestClient(
+        review_app(board), base_url=f"http://{host}", cookies={"terrabalance-review": board.key}
+    )
 
 
 def first_row(board: Board) -> dict:
@@ -98,6 +100,15 @@ def test_no_other_page_can_decide_or_look(board):
     assert first_row(board)["review"] == ""
 
 
+def test_without_the_printed_address_nothing_is_shown(board):
+    web = TestClient(review_app(board), base_url="http://127.0.0.1")
+    for address in ("/", "/image/0", "/real/0/0", "/?key=guess"):
+        answer = web.get(address)
+        assert answer.status_code == 403 and board.token not in answer.text
+    assert board.token in web.get(f"/?key={board.key}").text
+    assert web.get("/image/0").status_code == 200  # by the cookie
+
+
 def test_names_do_not_become_markup(board):
     answer = client(board).get("/")
     assert "Ada &lt;b&gt;" in answer.text and "Ada <b>" not in answer.text
@@ -140,7 +151,8 @@ def browser(board, tmp_path) -> Iterator[Page]:
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
+    port = server.servers[0].sockets[0].getsockname()[1]
+    address = f"http://127.0.0.1:{port}/?key={board.key}"
     chromium = subprocess.Popen(
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
          "--no-first-run", "--disable-background-networking", f"--user-data-dir={tmp_path}/c",
