@@ -10,7 +10,11 @@ from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.marks import is_marked_synthetic, lost_marks
 from terrabalance.progress import Progress, silent
 
-_OWN = frozenset({"manifest.csv", "manifest.parquet", "README.md", "done.json"})
+_OWN = frozenset({
+    "manifest.csv", "manifest.parquet", "README.md", "done.json",
+    # Of one class's synthetic images.
+    "strip.png", "spectrum.json", "screening.json", "reviews.json", ".screening.lock",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ _ALL = (
     # Ren et al. 2020.
     Arm("balanced-softmax", "Balanced softmax", treatment="balanced-softmax"),
     Arm("logit-adjustment", "Logit adjustment", corrects="real"),
-    # timm's RandAugment, random erasing, mixup and CutMix.
+    # timm's RandAugment, mixup and CutMix.
     Arm("strong-augment", "Strong augmentation", treatment="strong-augment"),
     Arm("synthetic", "Real + synthetic", "synthetic"),
     Arm(

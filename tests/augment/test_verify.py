@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 
 from augment.assemble import assemble
+from augment.screened import apply, review
 from augment.verify import verify
 from terrabalance.bands import RGB
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import sha256_of
+from terrabalance.files import mark_done, sha256_of
 from terrabalance.images import write_image, write_png
 from terrabalance.manifest import Manifest, frame_of, read_manifest, write_manifest
 from terrabalance.marks import SYNTHETIC_KEY
@@ -121,3 +122,18 @@ def test_a_catalogue_is_not_a_dataset(dataset, tmp_path):
 def test_a_folder_without_a_manifest_is_refused(tmp_path):
     with pytest.raises(NotReady, match="no manifest"):
         verify(tmp_path)
+
+
+def test_a_class_of_drawn_images_is_without_problems(tmp_path):
+    images = [image(seed) for seed in range(4)]
+    for index, pixels in enumerate(images):
+        write_image(tmp_path / f"{index:06d}.png", pixels, RGB, {SYNTHETIC_KEY: "true"})
+    rows = [row_of(tmp_path, f"{i:06d}.png", "train", "synthetic") for i in range(4)]
+    write_manifest(Manifest(tmp_path, frame_of(rows)), tmp_path)
+    write_png(tmp_path / "strip.png", image(9))
+    mark_done(tmp_path, {"n_images": 4})
+    apply(tmp_path, 3, 9, None, None)
+    review(tmp_path, "000001.png", "refuse", "Ada")
+    assert verify(tmp_path) == []
+    write_png(tmp_path / "mine.png", image(10))
+    assert found(tmp_path) == [("mine.png", "unknown")]
