@@ -56,7 +56,7 @@ class ScreeningConfig(Settings):
 
     enabled: bool = Field(True, description="judge synthetic images and refuse some")
     refuse_real: float = Field(
-        0.03, gt=0, lt=0.5, description="share of real images that the rules may refuse together: "
+        0.04, gt=0, lt=0.5, description="share of real images that the rules may refuse together: "
         "how strict they are"
     )  # fmt: skip
     most_draws: float = Field(

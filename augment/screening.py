@@ -2,9 +2,9 @@
 
 Every rule gives each image a score, higher is worse. What a rule may refuse is decided by real
 images of the validation part, which no generator and no classifier was trained on: together the
-rules may refuse a small share of them. A rule's limit is that of the class itself or of all
-classes, whichever is more lenient, so that neither a class of which the rules know little nor a
-class that is hard to recognize is emptied.
+rules may refuse a small share of them. A rule's limit is that of all classes, unless it would
+refuse too many real images of a class: then that class has its own, more lenient one, so that a
+class that is hard to recognize is not emptied.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +25,7 @@ _K = 3  # neighbours that an image of the class has
 # How many times as many real images as any other rule a rule may refuse. Images of another class
 # are the hardest to tell, and harm the classifier most.
 _SHARES = {"off_class": 8.0}
+_MOST_OF_CLASS = 0.06  # of a class's real images a rule may refuse before its own limit counts
 _FOLDS = 5
 REPEAT = "repeat"  # judged among synthetic images, not against real ones
 LIMITED = tuple(rule for rule in RULES if rule != REPEAT)
@@ -235,7 +236,7 @@ def _limits_at(real: Sequence[Scores], alpha: float) -> list[Limits]:
     shared = {rule: np.quantile(values, level[rule]) for rule, values in everyone.items()}
     return [
         {
-            rule: float(max(shared[rule], np.quantile(own[rule], level[rule], method="higher")))
+            rule: float(max(shared[rule], np.quantile(own[rule], 1 - _MOST_OF_CLASS)))
             if len(own[rule])
             else float(shared[rule])
             for rule in LIMITED

@@ -11,14 +11,15 @@ import numpy as np
 GROUPS = ("colour", "sharpness", "edges", "noise")
 _PRIOR = 20.0  # real images that the spread of all classes counts as, beside a class's own
 _FLOOR = 1e-4  # of a grey level in [0, 1]; keeps the logarithm of a blank image finite
-_OCTAVES = ((1 / 16, 1 / 8), (1 / 8, 1 / 4), (1 / 4, 1 / 2))  # cycles a pixel
+# Cycles a pixel. The last octave in two: a blur of a pixel shows in how steeply it falls there.
+_BANDS = ((1 / 16, 1 / 8), (1 / 8, 1 / 4), (1 / 4, 3 / 8), (3 / 8, 1 / 2))
 
 
 def traits(images: np.ndarray) -> dict[str, np.ndarray]:
     """Measure (N, C, H, W) levels; returns (N, K) float64 for each of `GROUPS`.
 
     `colour`: mean of each band, log spread of each, log spread of the differences of neighbouring
-    bands. `sharpness`: log ratios of the power in neighbouring octaves up to half a cycle a pixel,
+    bands. `sharpness`: log ratios of the power in neighbouring bands up to half a cycle a pixel,
     so that blur shows in smooth and in busy images alike. `edges`: log of the mean and of the
     sharpest hundredth of the gradients. `noise`: log of the standard deviation of white noise in
     the brightness and in the differences of neighbouring bands, where an image has hardly any
@@ -51,9 +52,9 @@ def _sharpness(grey: np.ndarray) -> np.ndarray:
     centred = (grey - grey.mean((1, 2), keepdims=True)) * window
     power = np.abs(np.fft.rfft2(centred)) ** 2
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
-    inside = [(low <= frequency) & (frequency < high) for low, high in _OCTAVES]
-    octaves = np.stack([power[:, part].mean(1) for part in inside], axis=1)
-    return np.diff(_log(np.sqrt(octaves)), axis=1)
+    inside = [(low <= frequency) & (frequency < high) for low, high in _BANDS]
+    strengths = np.stack([power[:, part].mean(1) for part in inside], axis=1)
+    return np.diff(_log(np.sqrt(strengths)), axis=1)
 
 
 def _edges(grey: np.ndarray) -> np.ndarray:

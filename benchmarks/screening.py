@@ -33,7 +33,7 @@ from terrabalance.images import height_width, read_patches
 from terrabalance.progress import silent
 from terrabalance.symmetry import keep_shape
 
-CPU, N_PLANTED, SHARE = torch.device("cpu"), 12, 0.03
+CPU, N_PLANTED, SHARE = torch.device("cpu"), 12, 0.04
 Change = Callable[[Image.Image], Image.Image]
 
 
