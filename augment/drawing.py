@@ -19,6 +19,7 @@ from terrabalance.symmetry import apply_symmetry, keep_shape
 SPECTRUM = "spectrum.json"  # the filter that the images went through, see `augment.spectrum`
 MEASURED_ON = 32  # drawn images by which the filter is set
 _STRIP_FRAMES = 9
+_BORDER_PX = 4.0  # from kept to drawn
 
 
 def draw_batch(
@@ -43,7 +44,7 @@ def draw_batch(
         level_type: of the images.
         frames: stages of the first image that are returned.
         starts: (N, C, H, W) levels of real images, one of which each image begins as, turned at
-            random; None: all begin as pure noise.
+            random, and a part of which it keeps with `config.keep`; None: all begin as pure noise.
 
     Returns:
         (B, C, H, W) images as levels (`terrabalance.bands`), and (frames, C, H, W) stages of the
@@ -57,12 +58,15 @@ def draw_batch(
         return torch.stack(each).to(device)
 
     start = None if starts is None else _begin(torch.from_numpy(starts), draws).to(device)
+    kept = (
+        _kept(config.keep, side, draws).to(device) if starts is not None and config.keep else None
+    )
     n_calls = diffusion.num_timesteps if config.sampler == "ancestral" else config.steps
     n_calls = n_calls if start is None else max(1, round(config.strength * n_calls))
     shown = np.linspace(0, n_calls, frames).round().astype(int).tolist()
     stages: list[Tensor] = []
     with torch.inference_mode():
-        for call, images in enumerate(trajectory(diffusion, noise, config, start)):
+        for call, images in enumerate(trajectory(diffusion, noise, config, start, kept)):
             # A copy: a view would keep the whole batch of every call in memory.
             stages += [images[:1].clone()] * shown.count(call)
     strip = torch.cat(stages) if frames else images[:0]
@@ -79,6 +83,20 @@ def _begin(starts: Tensor, draws: Sequence[torch.Generator]) -> Tensor:
         )
         chosen.append(apply_symmetry(starts[image], among[which]))
     return centred(torch.stack(chosen))
+
+
+def _kept(share: float, sides: tuple[int, int], draws: Sequence[torch.Generator]) -> Tensor:
+    """Choose where each image keeps its start: a square with soft borders; (B, 1, H, W)."""
+    masks = []
+    for draw in draws:
+        axes = []
+        for side in sides:
+            length = share * side
+            first = float(torch.rand((), generator=draw)) * (side - length)
+            inside = torch.arange(side) + 0.5 - first
+            axes.append((torch.minimum(inside, length - inside) / _BORDER_PX + 0.5).clamp(0, 1))
+        masks.append(axes[0][:, None] * axes[1])
+    return torch.stack(masks)[:, None]
 
 
 class Drawer:
@@ -133,7 +151,7 @@ class Drawer:
         images, strip = draw_batch(
             self._diffusion, [self._seed_of(i) for i in block], self._config, self._device,
             self._bands.level_type, frames=_STRIP_FRAMES if block.start == 0 else 0,
-            starts=self._reals if self._config.strength < 1 else None,
+            starts=self._reals if self._config.begins_as_real else None,
         )  # fmt: skip
         if len(strip):
             frames = grid(self._bands.preview(strip), columns=_STRIP_FRAMES)

@@ -52,7 +52,7 @@ def sample_class(
         run: name of the run, written into every file's metadata.
         on_progress: told (images done, images in all).
         reals: (N, C, H, W) levels of real training images of the class: what images begin as where
-            `config.strength` is below 1, and whose spectrum is matched (`config.match_spectrum`);
+            `config.begins_as_real`, and whose spectrum is matched (`config.match_spectrum`);
             None: neither.
 
     Returns:

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from terrabalance.settings import Settings
@@ -38,6 +38,14 @@ class SamplingConfig(Settings):
         description="1: images begin as pure noise; below: as real training images of the class, "
         "turned at random and noised to this share of the way (SDEdit, arXiv:2108.01073)",
     )
+    keep: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="side of a square, as a share of the image's, in which a real training image "
+        "stays as it is, somewhere in each image; the rest is drawn around it (DDNM, "
+        "arXiv:2212.00490). Needs sampler=dpm++",
+    )
     match_spectrum: bool = Field(
         True,
         description="filter the drawn images of a class so that their power spectrum is that of "
@@ -45,9 +53,24 @@ class SamplingConfig(Settings):
     )
     batch_size: int = Field(32, ge=1, description="images drawn at once")
 
+    @model_validator(mode="after")
+    def _keeps_with_its_solver(self) -> "SamplingConfig":
+        if self.keep and self.sampler != "dpm++":
+            raise ValueError("keep needs sampler = dpm++")
+        return self
+
+    @property
+    def begins_as_real(self) -> bool:
+        """Whether drawing needs real images."""
+        return self.strength < 1 or self.keep > 0
+
 
 def trajectory(
-    diffusion: GaussianDiffusion, noise: Noise, config: SamplingConfig, start: Tensor | None = None
+    diffusion: GaussianDiffusion,
+    noise: Noise,
+    config: SamplingConfig,
+    start: Tensor | None = None,
+    kept: Tensor | None = None,
 ) -> Iterator[Tensor]:
     """Yield (B, C, S, S) float32 in [-1, 1] after each network call, the noise first.
 
@@ -57,6 +80,8 @@ def trajectory(
         config: which solver, and how many calls.
         start: (B, C, S, S) clean images in [-1, 1] that are noised to `config.strength` of the way
             and taken from there; None: all begins as pure noise.
+        kept: (B, 1, H, W), how much of `start` stays at each place, in [0, 1], with sampler dpm++;
+            None: nothing.
     """
     times = _all_times(diffusion, config)
     images = noise()
@@ -70,7 +95,7 @@ def trajectory(
     elif config.sampler == "ddim":
         yield from _ddim(diffusion, images, noise, config.eta, times)
     else:
-        yield from _multistep(diffusion, images, times)
+        yield from _multistep(diffusion, images, times, start, kept)
 
 
 def _all_times(diffusion: GaussianDiffusion, config: SamplingConfig) -> list[int]:
@@ -129,7 +154,13 @@ def ddim_step(
     return images + sigma * noise() if eta else images
 
 
-def _multistep(diffusion: GaussianDiffusion, images: Tensor, walked: list[int]) -> Iterator[Tensor]:
+def _multistep(
+    diffusion: GaussianDiffusion,
+    images: Tensor,
+    walked: list[int],
+    start: Tensor | None,
+    kept: Tensor | None,
+) -> Iterator[Tensor]:
     """Let diffusers' scheduler step; it is given clean images, so that clipping stays ours."""
     scheduler = DPMSolverMultistepScheduler(
         num_train_timesteps=diffusion.num_timesteps,
@@ -140,6 +171,8 @@ def _multistep(diffusion: GaussianDiffusion, images: Tensor, walked: list[int]) 
     for time in scheduler.timesteps:
         times = torch.full((len(images),), int(time), device=images.device)
         clean = diffusion.model_predictions(images, times, clip_x_start=True).pred_x_start
+        if start is not None and kept is not None:
+            clean = torch.lerp(clean, start, kept)
         images = scheduler.step(clean, time, images, return_dict=False)[0]
         yield images
 

@@ -279,3 +279,18 @@ def test_drawing_more_that_was_killed_at_its_very_end_is_mended(
 
 def _killed(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_a_square_of_a_real_image_is_kept_and_the_rest_is_drawn(diffusion, cpu):
+    reals = np.random.default_rng(1).integers(0, 256, (1, 3, 16, 16), np.uint8)
+    ways = [apply_symmetry(torch.from_numpy(reals[0]), k).numpy().astype(int) for k in range(8)]
+    config = SamplingConfig(steps=20, keep=0.75)
+    drawn, _ = draw_batch(diffusion, range(6), config, cpu, starts=reals)
+    again, _ = draw_batch(diffusion, range(6), config, cpu, starts=reals)
+    assert (drawn == again).all()
+    for image in drawn.astype(int):
+        same = min(ways, key=lambda way: np.abs(image - way).mean())
+        equal = (np.abs(image - same).max(0) <= 2).mean()
+        assert 0.2 < equal < 0.65  # of 0.56 with its borders
+    with pytest.raises(ValueError, match=r"keep needs sampler = dpm\+\+"):
+        SamplingConfig(keep=0.5, sampler="ddim")
