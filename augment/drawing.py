@@ -10,7 +10,7 @@ from denoising_diffusion_pytorch import GaussianDiffusion
 from torch import Tensor
 
 from augment.solvers import SamplingConfig, trajectory
-from augment.spectrum import apply_gains, filter_gains
+from augment.spectrum import SpectrumMap, apply_map, spectrum_map
 from terrabalance.bands import Bands, centred, to_levels
 from terrabalance.files import fingerprint, read_json, write_json
 from terrabalance.images import grid, write_png
@@ -139,13 +139,13 @@ class Drawer:
         """Return (len(block), C, H, W) levels."""
         if not self._matches:
             return self._draw(block)
-        gains = self._gains()
+        mapping = self._map()
         parts = []
         if block.start < MEASURED_ON:
             parts.append(self._first()[block.start : block.stop])
         if block.stop > MEASURED_ON:
             parts.append(self._draw(range(max(block.start, MEASURED_ON), block.stop)))
-        return apply_gains(np.concatenate(parts), gains)
+        return apply_map(np.concatenate(parts), mapping)
 
     def _draw(self, block: range) -> np.ndarray:
         images, strip = draw_batch(
@@ -166,7 +166,7 @@ class Drawer:
             self._measured_on = np.concatenate([self._draw(block) for block in blocks])
         return self._measured_on
 
-    def _gains(self) -> np.ndarray:
+    def _map(self) -> SpectrumMap:
         assert self._reals is not None
         path = self._folder / SPECTRUM
         settings = self._config.model_dump(mode="json", exclude={"batch_size"})
@@ -175,7 +175,7 @@ class Drawer:
         )
         kept = read_json(path) if path.is_file() else {}
         if kept.get("inputs") != inputs:
-            gains = filter_gains(self._reals, self._first()).tolist()
-            kept = {"inputs": inputs, "gains": gains}
+            found = spectrum_map(self._reals, self._first())
+            kept = {"inputs": inputs, **found.record()}
             write_json(path, kept)
-        return np.array(kept["gains"])
+        return SpectrumMap.of(kept)
