@@ -24,7 +24,7 @@ from terrabalance.manifest import RULES
 _K = 3  # neighbours that an image of the class has
 # How many times as many real images as any other rule a rule may refuse. Images of another class
 # are the hardest to tell, and harm the classifier most.
-_SHARES = {"off_class": 8.0}
+_SHARES = {"off_class": 10.0}
 _MOST_OF_CLASS = 0.06  # of a class's real images a rule may refuse before its own limit counts
 _FOLDS = 5
 REPEAT = "repeat"  # judged among synthetic images, not against real ones

@@ -11,6 +11,9 @@ import numpy as np
 GROUPS = ("colour", "sharpness", "edges", "noise")
 _PRIOR = 20.0  # real images that the spread of all classes counts as, beside a class's own
 _FLOOR = 1e-4  # of a grey level in [0, 1]; keeps the logarithm of a blank image finite
+# Of a grey level in [0, 1]: noise of less than one level of 8 bit is none. The logarithm would make
+# much of it, and little of noise that can be seen.
+_NOISE_FLOOR = 1 / 255
 # Cycles a pixel. The last octave in two: a blur of a pixel shows in how steeply it falls there.
 _BANDS = ((1 / 16, 1 / 8), (1 / 8, 1 / 4), (1 / 4, 3 / 8), (3 / 8, 1 / 2))
 
@@ -72,7 +75,8 @@ def _noise(planes: np.ndarray) -> np.ndarray:
     even = planes[:, :height, :width]
     diagonal = even[:, ::2, ::2] - even[:, 1::2, ::2] - even[:, ::2, 1::2] + even[:, 1::2, 1::2]
     middle = np.median(np.abs(diagonal.reshape(len(planes), -1)), axis=1)
-    return _log(middle / 2 / 0.6745)
+    logarithm: np.ndarray = np.log(middle / 2 / 0.6745 + _NOISE_FLOOR)
+    return logarithm
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,8 @@ def test_images_that_are_too_much_alike_become_as_various_as_real_ones():
     ])  # fmt: skip
     alike, unseen = gaussian_filter(scenes(1000, 80), (0, 0, 0.5, 0.5)), varied[40:]
     mapping = spectrum_map(varied[:40], alike[:40])
-    assert give_away(unseen, alike[40:]).value > 0.9
-    assert give_away(unseen, apply_map(alike[40:], mapping)).value < 0.75
+    before, after = give_away(unseen, alike[40:]), give_away(unseen, apply_map(alike[40:], mapping))
+    assert after.value < before.value - 0.08
 
 
 def test_a_map_survives_its_record():
