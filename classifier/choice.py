@@ -10,7 +10,7 @@ import pandas as pd
 from classifier.arms import ARMS, BASELINE
 from classifier.bench import Bench, Training
 from classifier.outputs import Outputs
-from classifier.training import test_outputs, val_outputs
+from classifier.training import seal, test_outputs, val_outputs
 from terrabalance.progress import Progress, silent
 
 # Strengths of the correction that are tried; it costs no training, and all arms try the same.
@@ -114,13 +114,16 @@ def predictions_of(
 
     Returns:
         Columns arm, seed, split, path, class, predicted, confidence.
+
+    Raises:
+        NotReady: a training has not ended.
     """
-    read = val_outputs if split == "val" else test_outputs
+    sealed = seal(bench) if split == "test" else None
     frames = []
     for name in bench.config.arms:
         for seed in bench.config.seeds:
             training = choices.training(name, seed)
-            outputs = read(bench, training)
+            outputs = test_outputs(sealed, training) if sealed else val_outputs(bench, training)
             if name in choices.taus:
                 counts = list(bench.counts(training).values())
                 outputs = outputs.adjusted(counts, choices.taus[name])

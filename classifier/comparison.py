@@ -68,11 +68,16 @@ def compare(
     judged = _Judged(test, classes, groups)
     chosen_on = _Judged(val, classes, groups) if val else None
     val_scores = {arm: chosen_on.score(arm) for arm in arms} if chosen_on else None
-    headline = _headline(arms, val_scores or {arm: judged.score(arm) for arm in arms}, val is None)
+    shares = dict(shares or {})
+    used = [arm for arm in arms if shares.get(arm, 1.0)]
+    headline = _headline(
+        used if generative(used) else arms,
+        val_scores or {arm: judged.score(arm) for arm in arms},
+        val is None,
+    )
     differences = _differences(judged, chosen_on, arms, headline)
     by_arm = {arm: _scores(test, arm, classes) for arm in arms}
     per_class = _per_class(judged, n_train, by_arm, headline)
-    shares = dict(shares or {})
     said = verdict(_claim(differences, headline, test, test_kind, per_class, val_scores, shares))
     return {
         "classes": classes, "arms": arms, "seeds": test.seeds, "n_test": len(test.truth),
@@ -142,6 +147,8 @@ class _Judged:
 
 def _headline(arms: Sequence[str], score: Mapping[str, float], without_val: bool) -> dict[str, str]:
     """Say which arm the verdict is about, and which is the best without synthetic images.
+
+    An arm for which val chose none of the synthetic images speaks for them only if all are so.
 
     Without val, the score is of test: then the first arm with synthetic images is judged, and the
     rival is the best on test, so that luck can only speak against the synthetic images.

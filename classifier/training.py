@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,18 +97,38 @@ def val_outputs(bench: Bench, training: Training) -> Outputs:
     return _outputs(bench, training, "val", list(bench.counts(training)), silent)
 
 
-def test_outputs(bench: Bench, training: Training, on_progress: Progress = silent) -> Outputs:
+@dataclass(frozen=True)
+class Sealed:
+    """A comparison whose trainings have all ended, which only `seal` says. It opens test."""
+
+    bench: Bench
+
+
+def seal(bench: Bench) -> Sealed:
+    """Make sure that nothing is left to train, and let test be opened.
+
+    Whoever has seen test results could still change trainings that are to come.
+
+    Raises:
+        NotReady: a training of the comparison has not ended.
+        BadInput: images that must not be compared on, see `check_judges`.
+    """
+    for training in trainings_of(bench.config):
+        _require(bench, training)
+    check_judges(bench.manifest)
+    return Sealed(bench)
+
+
+def test_outputs(sealed: Sealed, training: Training, on_progress: Progress = silent) -> Outputs:
     """Return what a finished training says of test: the only place where test is predicted.
 
     Kept as test.parquet, and not computed again for the same images.
 
     Raises:
-        NotReady: a training of the comparison has not ended. Whoever has seen test results could
-            still change those that are to come.
+        NotReady: it is none of the comparison's trainings, and has not ended.
     """
-    for each in trainings_of(bench.config):
-        _require(bench, each)
-    check_judges(bench.manifest)
+    bench = sealed.bench
+    _require(bench, training)
     return _outputs(bench, training, "test", list(bench.counts(training)), on_progress)
 
 

@@ -148,7 +148,7 @@ def _against_rival(claim: Claim) -> str:
 
 
 def _subject(claim: Claim) -> str:
-    if not claim.generative:
+    if not claim.generative or claim.share == 0:
         return f"{ARMS[claim.arm].label} (no synthetic images)"
     return "Synthetic images" + ("" if claim.arm == "synthetic" else f" (arm {claim.arm})")
 

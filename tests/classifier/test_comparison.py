@@ -272,3 +272,17 @@ def test_a_handful_of_validation_images_raises_no_alarm():
 
 def gain_excess(record: dict) -> dict | None:
     return difference_of(record, "synthetic", "real")["excess"]
+
+
+def test_an_arm_without_its_synthetic_images_does_not_speak_for_them():
+    chances = {"real": [0.6] * 3, "synthetic": [0.5] * 3, "synthetic-weighted": [0.6] * 3}
+    predictions = pd.concat([guesses(chances), guesses(chances, split="val", rng_seed=1)])
+    counts = {f"c{label}": 10 for label in range(3)}
+    n_train = dict.fromkeys(chances, counts)
+    shares = {"real": 1.0, "synthetic": 0.5, "synthetic-weighted": 0.0}
+    record = compare(predictions, n_train, "64 px", {}, shares=shares)
+    assert record["headline"]["arm"] == "synthetic"
+    assert "Validation chooses no synthetic images" in record["verdict"]["sentence"]
+    none = compare(predictions, n_train, "64 px", {}, shares={**shares, "synthetic": 0.0})
+    assert none["verdict"]["outcome"] != "helped"
+    assert "(no synthetic images)" in none["verdict"]["sentence"]

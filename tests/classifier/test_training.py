@@ -16,8 +16,8 @@ from classifier.bench import Bench, Training, trainings_of
 from classifier.model import build_model
 from classifier.outputs import Outputs
 from classifier.study import compare_bench
-from classifier.training import test_outputs as ask_all
-from classifier.training import train, train_baseline, val_outputs
+from classifier.training import seal, train, train_baseline, val_outputs
+from classifier.training import test_outputs as outputs_of
 from terrabalance.errors import BadInput, NotReady, TrainingDiverged
 from terrabalance.images import write_png
 from terrabalance.manifest import Manifest, read_manifest, write_manifest
@@ -36,7 +36,7 @@ def backbone(tmp_path) -> Path:
 
 
 def ask_test(bench: Bench, training: Training) -> Outputs:
-    return ask_all(alone(bench, training), training)
+    return outputs_of(seal(alone(bench, training)), training)
 
 
 def outputs(bench: Bench, training: Training) -> list[bytes]:
@@ -324,7 +324,7 @@ def test_test_is_not_opened_before_every_training_has_ended(squares, tmp_path):
     for training in trainings_of(bench.config)[:-1]:
         train(bench, training)
     with pytest.raises(NotReady, match="has not been trained"):
-        ask_all(bench, REAL)
+        seal(bench)
     assert not list(tmp_path.glob("*/test.parquet"))
 
 
