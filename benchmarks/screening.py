@@ -6,7 +6,7 @@ AID is a folder with one subfolder a class. Each class is cut in three: train (6
 (20 %, sets the limits) and held out (20 %), near-duplicates together as in every run. Planted
 among synthetic images, of every class: training images as they are, mirrored, turned, recoloured,
 encoded anew; held-out images of other classes; held-out images of the class with noise and blurred;
-noise alone. Writes screening.md: the share of each kind that is refused, and of held-out images.
+noise alone. Writes screening-<side>px.md: the share of each kind that is refused, and of held-out images.
 """
 
 import argparse
@@ -140,11 +140,12 @@ def refused(bench: Bench) -> pd.DataFrame:
 
 
 def page(found: pd.DataFrame, bench: Bench, input_px: int) -> str:
-    """Return screening.md."""
+    """Return the page."""
     by_kind = found.drop(columns="class").groupby("kind", sort=False).mean()
     real = found[found["kind"] == "real, held out"].groupby("class")["refused"].mean()
     foreign = found[found["kind"] == "another class"].groupby("class")["refused"].mean()
     copies = found[found["kind"].str.startswith("copy")]["refused"].mean()
+    planted = found[found["kind"] != "real, held out"]["refused"].mean()
     rows = [
         f"| {kind} | {int((found['kind'] == kind).sum()):,} | {100 * row['refused']:.1f} | "
         + " | ".join(f"{100 * row[rule]:.0f}" for rule in LIMITED)
@@ -167,7 +168,8 @@ for several).
 {chr(10).join(rows)}
 
 Held-out real images refused: {100 * real.mean():.1f} % over the classes, worst {real.idxmax()}
-with {100 * real.max():.1f} %. Copies of training images, all kinds together: {100 * copies:.1f} %.
+with {100 * real.max():.1f} %. All that was planted, together: {100 * planted:.1f} % refused; copies
+of training images: {100 * copies:.1f} %.
 Images of other classes: least in {foreign.idxmin()} ({100 * foreign.min():.0f} %), most in
 {foreign.idxmax()} ({100 * foreign.max():.0f} %). {describe_device(CPU)}, Python
 {platform.python_version()}.
@@ -192,7 +194,7 @@ def main() -> None:
     bench = Bench(config, pretrained_network(judge, CPU))
     found = refused(bench)
     found.to_csv(given.workdir / f"refused-{given.side}.csv", index=False)
-    write_text(given.out / "screening.md", page(found, bench, given.input))
+    write_text(given.out / f"screening-{given.side}px.md", page(found, bench, given.input))
 
 
 if __name__ == "__main__":
