@@ -6,7 +6,8 @@ AID is a folder with one subfolder a class. Each class is cut in three: train (6
 (20 %, sets the limits) and held out (20 %), near-duplicates together as in every run. Planted
 among synthetic images, of every class: training images as they are, mirrored, turned, recoloured,
 encoded anew; held-out images of other classes; held-out images of the class with noise and blurred;
-noise alone. Writes screening-<side>px.md: the share of each kind that is refused, and of held-out images.
+noise alone. Writes screening-<side>px.md: the share of each kind that is refused, and of held-out
+images.
 """
 
 import argparse
