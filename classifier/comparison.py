@@ -50,7 +50,7 @@ def compare(
         n_openings: comparisons that have read these test images, this one included.
 
     Returns:
-        The comparison record; fractions in [0, 1]. Intervals are of 95 %, each class's too; the
+        The comparison record; fractions in [0, 1]. `give_away` is left to who has the images. Intervals are of 95 %, each class's too; the
         verdicts of the classes are corrected for their number (Holm), and `helped` also against
         the best arm without synthetic images. A class with fewer than two test images has the
         interval -1 to 1, one with fewer than twenty is always `unchanged`, which means: no change
@@ -93,7 +93,7 @@ def compare(
         "verdict": {
             **said, "by_class": class_sentence(per_class, BASELINE, headline["arm"]),
         },
-        "training": dict(training),
+        "training": dict(training), "give_away": None,
     }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ _OUTCOMES = {
     "hurt": ("hurt", "The synthetic images hurt."),
     "beaten": ("hurt", "Better without synthetic images."),
     "suspect": ("hurt", "Too good: this looks like a leak."),
+    "none chosen": ("unchanged", "Validation chose none of the synthetic images."),
     "no clear difference": ("unchanged", "No clear difference."),
 }
 _WITHOUT = {

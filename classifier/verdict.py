@@ -11,6 +11,10 @@ _NAMED = 8  # classes named in a sentence
 
 FEWEST_FOR_A_VERDICT = 10  # test images of every class
 FEWEST_SEEDS = 3
+_NONE_CHOSEN = (
+    "Of the shares of the synthetic images that were tried, validation chose none of them in any "
+    "arm: they lower its balanced accuracy. The best arm there, without them, is {}."
+)
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,11 @@ def verdict(claim: Claim) -> dict[str, str]:
         `outcome` and `sentence`. The outcome is "helped" only if the arm is clearly better than
         `real` and than the best arm without synthetic images, over three seeds or more, and val
         does not prefer the latter; "beaten" if that one is clearly better and `real` is not;
-        "hurt" if `real` is; "suspect" if the gain looks like a leak; else "no clear difference".
+        "hurt" if `real` is; "suspect" if the gain looks like a leak; "none chosen" if val chose
+        none of the synthetic images in any arm; else "no clear difference".
     """
+    if claim.generative and claim.share == 0:
+        return {"outcome": "none chosen", "sentence": _NONE_CHOSEN.format(claim.rival)}
     outcome = _outcome(claim)
     sentences = [_against_real(claim, outcome)]
     if claim.rival != BASELINE:
@@ -87,11 +94,6 @@ def verdict(claim: Claim) -> dict[str, str]:
 def _of_validation(claim: Claim) -> list[str]:
     if not claim.generative:
         return []
-    if claim.share == 0:
-        return [
-            "Of the shares of the synthetic images that were tried, validation chose none of them: "
-            "this arm is trained on real images alone."
-        ]
     if claim.val_gap is not None and claim.val_gap <= 0:
         return [
             f"Validation chooses no synthetic images at all: there {claim.rival} is "
@@ -148,7 +150,7 @@ def _against_rival(claim: Claim) -> str:
 
 
 def _subject(claim: Claim) -> str:
-    if not claim.generative or claim.share == 0:
+    if not claim.generative:
         return f"{ARMS[claim.arm].label} (no synthetic images)"
     return "Synthetic images" + ("" if claim.arm == "synthetic" else f" (arm {claim.arm})")
 

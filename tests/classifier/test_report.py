@@ -49,6 +49,7 @@ def test_the_verdict_comes_first_in_the_colour_of_its_outcome(record: dict[str, 
 @pytest.mark.parametrize(
     ("outcome", "kind", "headline"),
     [("hurt", "hurt", "The synthetic images hurt."),
+     ("none chosen", "unchanged", "Validation chose none of the synthetic images."),
      ("no clear difference", "unchanged", "No clear difference.")],
 )  # fmt: skip
 def test_other_outcomes_are_said_as_plainly(
