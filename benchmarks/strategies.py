@@ -129,16 +129,11 @@ def table(results: dict[str, list[dict[str, Any]]], network: str) -> str:
     return "\n".join([*lines, "", "![First images of each](strategies.png)", ""])
 
 
-def first_real(data: Path, workdir: Path, names: list[str]) -> np.ndarray:
-    """Return the first training images of each class, as many as are shown of the drawn ones."""
-    config = config_of(data, workdir, "scratch")
-    manifest = load_catalogue(config)
-    rows = [manifest.usable("train", name).head(N_SHOWN) for name in names]
-    return read_patches(manifest.paths(pd.concat(rows)), config.generator.image_size)
-
-
 def sheet(names: list[str], pictures: dict[str, np.ndarray]) -> np.ndarray:
-    """Return a (3, H, W) picture: a row of classes for the real images and each strategy."""
+    """Return a (3, H, W) picture: a row of classes for each strategy.
+
+    Real images are not beside them: AID's must not be copied into a repository.
+    """
     label, line, scale = 96, 22, 2
     rows = [grid(p.repeat(scale, 2).repeat(scale, 3), len(p), gap_px=2) for p in pictures.values()]
     height, width = rows[0].shape[1:]
@@ -170,7 +165,6 @@ def main() -> None:
         pictures[strategy] = np.load(out.with_suffix(".npy"))
     write_text(given.out / "strategies.md", table(results, network.name))
     names = [row["class"] for row in results["scratch"]]
-    pictures = {"real": first_real(given.data, given.workdir, names), **pictures}
     write_png(given.out / "strategies.png", sheet(names, pictures))
 
 

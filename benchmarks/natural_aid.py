@@ -1,0 +1,72 @@
+"""The natural AID, filled around parts of its own images by the generator of AID-LT.
+
+    python benchmarks/natural_aid.py AID-LT.csv AID GENERATOR OUT
+    terrabalance compare OUT/images.csv --resolution 64 ...
+
+The pool to train on are the parts train, oracle and unused of the protocol; validation and test stay.
+Every class is filled to the size of the largest. GENERATOR is the folder of one that knows all classes;
+that it has seen a quarter of the pool only is a weakness of the synthetic images, not a leak. They are
+not screened. OUT gets copies of the images and images.csv with a column `source`.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from augment.sampling import sample_class
+from augment.solvers import SamplingConfig
+from terrabalance.files import write_text
+from terrabalance.images import read_patches
+
+POOL = ("train", "oracle", "unused")
+SIDE_PX, SAMPLING = 64, SamplingConfig(steps=14, keep=0.6)
+
+
+def real_rows(table: Path, images: Path, out: Path) -> pd.DataFrame:
+    """Copy the images of the pool, of validation and of test; return path, class and split."""
+    rows = pd.read_csv(table)
+    rows["split"] = rows["split"].where(~rows["split"].isin(POOL), "train")
+    for path in rows["path"]:
+        target = out / "real" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            shutil.copyfile(images / path, target)
+    return rows.assign(path="real/" + rows["path"], source="real")
+
+
+def fill(name: str, own: pd.DataFrame, wanted: int, generator: Path, out: Path) -> pd.DataFrame:
+    """Draw what a class lacks; return path, class and split."""
+    lacking = wanted - len(own)
+    folder = out / "synthetic" / name
+    if lacking:
+        reals = read_patches([out / path for path in own["path"]], SIDE_PX)
+        cpu = torch.device("cpu")
+        sample_class(
+            generator, name, lacking, SAMPLING, 0, folder, cpu, "natural", reals=reals
+        )  # fmt: skip
+    print(name, len(own), lacking, flush=True)
+    paths = [f"synthetic/{name}/{index:06d}.png" for index in range(lacking)]
+    return pd.DataFrame({"path": paths, "class": name, "split": "train", "source": "synthetic"})
+
+
+def main() -> None:
+    """Draw what is missing, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("table", "images", "generator", "out"):
+        parser.add_argument(name, type=Path)
+    given = parser.parse_args()
+    rows = real_rows(given.table, given.images, given.out)
+    train = rows[rows["split"] == "train"]
+    wanted = int(train.groupby("class").size().max())
+    made = [
+        fill(str(name), own, wanted, given.generator, given.out)
+        for name, own in train.groupby("class")
+    ]
+    write_text(given.out / "images.csv", pd.concat([rows, *made]).to_csv(index=False))
+
+
+if __name__ == "__main__":
+    main()
