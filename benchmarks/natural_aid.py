@@ -3,10 +3,10 @@
     python benchmarks/natural_aid.py AID-LT.csv AID GENERATOR OUT
     terrabalance compare OUT/images.csv --resolution 64 ...
 
-The pool to train on are the parts train, oracle and unused of the protocol; validation and test stay.
-Every class is filled to the size of the largest. GENERATOR is the folder of one that knows all classes;
-that it has seen a quarter of the pool only is a weakness of the synthetic images, not a leak. They are
-not screened. OUT gets copies of the images and images.csv with a column `source`.
+The pool to train on are the parts train, oracle and unused of the protocol; validation and test
+stay. Every class is filled to the size of the largest. GENERATOR is the folder of one that knows
+all classes; that it has seen a quarter of the pool only is a weakness of the synthetic images, not
+a leak. They are not screened. OUT gets copies of the images and images.csv with a column `source`.
 """
 
 import argparse
