@@ -94,6 +94,13 @@ class Bench:
         """Hash the images of val or test, which a training's outputs on them follow."""
         return fingerprint(*_listing(self.manifest.usable(split)))
 
+    def test_key(self) -> str:
+        """Hash the test images by what they show, wherever and under which name they lie."""
+        rows = self.manifest.usable("test")
+        return fingerprint(
+            sorted(rows["class"] + " " + rows["sha256"].where(rows["sha256"] != "", rows["path"]))
+        )
+
     def network_key(self) -> str:
         """Hash what decides the features of pixels."""
         config = self.config

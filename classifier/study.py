@@ -30,7 +30,7 @@ def compare_bench(
         train(bench, training, on_progress)
     choices = choose(bench)
     ledger = bench.root / "test_openings.json"
-    n_openings = note_opening(ledger, bench.judge_inputs("test"), bench.comparison_key)
+    n_openings = note_opening(ledger, bench.test_key(), bench.comparison_key)
     parts = [predictions_of(bench, choices, split, on_progress) for split in ("val", "test")]
     predictions = pd.concat(parts, ignore_index=True)
     with atomic_write(folder / "predictions.csv") as file:

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -363,3 +364,17 @@ def test_every_comparison_that_reads_test_is_counted_once(squares, tmp_path):
         return compare_bench(bench, tmp_path / "report", "real")["n_openings"]
 
     assert [openings(), openings(), openings(learning_rate=1e-4), openings()] == [1, 1, 2, 2]
+
+
+def test_the_same_test_images_elsewhere_are_counted_together(squares, tmp_path):
+    frame = squares.frame.copy()
+    names = {path: path.replace("real_", "renamed_") for path in frame["path"]}
+    for old, new in names.items():
+        (tmp_path / new).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(squares.root / old, tmp_path / new)
+    frame["path"] = frame["path"].map(names)
+    counts = []
+    for manifest in (squares, Manifest(tmp_path, frame)):
+        bench = bench_for(manifest, tmp_path / "out", steps=2, arms=("real", "synthetic"))
+        counts.append(compare_bench(bench, tmp_path / "report", "real")["n_openings"])
+    assert counts == [1, 2]
