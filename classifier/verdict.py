@@ -59,9 +59,9 @@ def verdict(claim: Claim) -> dict[str, str]:
     """Put a claim into one or two sentences.
 
     Returns:
-        `outcome` and `sentence`. The outcome is "helped" only if the arm is clearly better than
-        `real` and than the best arm without synthetic images, over three seeds or more, and val
-        does not prefer the latter; "beaten" if that one is clearly better and `real` is not;
+        `outcome` and `sentence`. Of fewer than three seeds, or ten test images of a class, nothing
+        is claimed. The outcome is "helped" only if the arm is clearly better than `real` and than
+        the best arm without synthetic images, and val does not prefer the latter; "beaten" if that one is clearly better and `real` is not;
         "hurt" if `real` is; "suspect" if the gain looks like a leak; "none chosen" if val chose
         none of the synthetic images in any arm; else "no clear difference".
     """
@@ -107,11 +107,10 @@ def _outcome(claim: Claim) -> str:
     chosen = not claim.generative or claim.val_gap is None or claim.val_gap > 0
     if claim.excess is not None:
         return "suspect"
-    if claim.fewest < FEWEST_FOR_A_VERDICT:
+    if claim.fewest < FEWEST_FOR_A_VERDICT or claim.n_seeds < FEWEST_SEEDS:
         return "no clear difference"
     if better:
-        sure = chosen and claim.n_seeds >= FEWEST_SEEDS
-        return "helped" if sure else "no clear difference"
+        return "helped" if chosen else "no clear difference"
     if claim.to_real["high"] < 0:
         return "hurt"
     return "beaten" if claim.to_rival["high"] < 0 else "no clear difference"

@@ -1,3 +1,4 @@
+import itertools
 from typing import Any
 
 from classifier.verdict import Claim, class_sentence
@@ -52,10 +53,11 @@ def test_none_is_an_answer_that_validation_may_give():
 
 
 def test_one_or_two_seeds_do_not_make_a_verdict():
-    sure = {"mean": 0.1, "low": 0.05, "high": 0.2}
-    for n_seeds in (1, 2):
-        said = verdict(sure, n_seeds, 1536, 33)
-        assert said["outcome"] == "no clear difference" and "helped" not in said["sentence"]
+    better, worse = ({"mean": m, "low": m - 0.05, "high": m + 0.05} for m in (0.1, -0.1))
+    for n_seeds, change in itertools.product((1, 2), (better, worse)):
+        said = verdict(change, n_seeds, 1536, 33)
+        assert said["outcome"] == "no clear difference"
+        assert "helped" not in said["sentence"] and "hurt" not in said["sentence"]
     assert "takes 3 seeds or more" in said["sentence"]
 
 
