@@ -61,9 +61,10 @@ def verdict(claim: Claim) -> dict[str, str]:
     Returns:
         `outcome` and `sentence`. Of fewer than three seeds, or ten test images of a class, nothing
         is claimed. The outcome is "helped" only if the arm is clearly better than `real` and than
-        the best arm without synthetic images, and val does not prefer the latter; "beaten" if that one is clearly better and `real` is not;
-        "hurt" if `real` is; "suspect" if the gain looks like a leak; "none chosen" if val chose
-        none of the synthetic images in any arm; else "no clear difference".
+        the best arm without synthetic images, and val does not prefer the latter; "beaten" if that
+        one is clearly better and `real` is not; "hurt" if `real` is; "suspect" if the gain looks
+        like a leak; "none chosen" if val chose none of the synthetic images in any arm; else "no
+        clear difference".
     """
     if claim.generative and claim.share == 0:
         return {"outcome": "none chosen", "sentence": _NONE_CHOSEN.format(claim.rival)}
