@@ -1,6 +1,7 @@
 """Draw images as arrays: seeded each, with the spectrum of real ones."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -139,13 +140,12 @@ class Drawer:
         """Return (len(block), C, H, W) levels."""
         if not self._matches:
             return self._draw(block)
-        mapping = self._map()
         parts = []
         if block.start < MEASURED_ON:
             parts.append(self._first()[block.start : block.stop])
         if block.stop > MEASURED_ON:
             parts.append(self._draw(range(max(block.start, MEASURED_ON), block.stop)))
-        return apply_map(np.concatenate(parts), mapping)
+        return apply_map(np.concatenate(parts), self._map)
 
     def _draw(self, block: range) -> np.ndarray:
         images, strip = draw_batch(
@@ -166,6 +166,7 @@ class Drawer:
             self._measured_on = np.concatenate([self._draw(block) for block in blocks])
         return self._measured_on
 
+    @cached_property
     def _map(self) -> SpectrumMap:
         assert self._reals is not None
         path = self._folder / SPECTRUM

@@ -106,7 +106,7 @@ def manifold(real: np.ndarray, generated: np.ndarray, k: int = N_NEIGHBOURS) -> 
     """
     real, generated = _checked(real, generated, k + 1)
     radius_real, radius_generated = _radius(real, k), _radius(generated, k)
-    between = _distances(real, generated)
+    between = distances(real, generated)
     near_real = between < radius_real[:, None]  # (M, N): generated j in the ball of real i
     near_generated = between < radius_generated[None, :]
     return Manifold(
@@ -133,13 +133,25 @@ def copying(train: np.ndarray, held_out: np.ndarray, generated: np.ndarray) -> E
     """
     held_out, generated = _checked(held_out, generated, _FEWEST)
     train, _ = _checked(train, held_out, 1)
-    seen, unseen = _distances(generated, train).min(1), _distances(held_out, train).min(1)
+    seen, unseen = distances(generated, train).min(1), distances(held_out, train).min(1)
     smaller = (seen[:, None] < unseen[None, :]).mean()
     area = float(smaller + (seen[:, None] == unseen[None, :]).mean() / 2)
-    n, m = len(seen), len(unseen)
+    return area_under_curve(area, len(seen), len(unseen))
+
+
+def area_under_curve(area: float, n_positive: int, n_negative: int) -> Estimate:
+    """Return an area under a ROC curve with the standard error of Hanley and McNeil (1982).
+
+    Args:
+        area: in [0, 1].
+        n_positive: images that should come out higher.
+        n_negative: the others.
+    """
     q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
-    spread = area * (1 - area) + (n - 1) * (q1 - area**2) + (m - 1) * (q2 - area**2)
-    return Estimate(area, float(np.sqrt(max(spread, 0.0) / (n * m))))
+    spread = (
+        area * (1 - area) + (n_positive - 1) * (q1 - area**2) + (n_negative - 1) * (q2 - area**2)
+    )
+    return Estimate(area, float(np.sqrt(max(spread, 0.0) / (n_positive * n_negative))))
 
 
 def _checked(first: np.ndarray, second: np.ndarray, fewest: int) -> tuple[np.ndarray, np.ndarray]:
@@ -160,16 +172,16 @@ def _kernel(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return kernel
 
 
-def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Euclidean distances (M, N) by the binomial formula: no (M, N, D)."""
     squared = (first**2).sum(1)[:, None] + (second**2).sum(1) - 2 * first @ second.T
-    distances: np.ndarray = np.sqrt(squared.clip(0))
-    return distances
+    between: np.ndarray = np.sqrt(squared.clip(0))
+    return between
 
 
 def _radius(features: np.ndarray, k: int) -> np.ndarray:
     """Distance (N,) of each to its k-th nearest other."""
-    distances = _distances(features, features)
-    np.fill_diagonal(distances, 0)  # exactly, so that oneself always sorts first
-    radius: np.ndarray = np.partition(distances, k, axis=1)[:, k]
+    between = distances(features, features)
+    np.fill_diagonal(between, 0)  # exactly, so that oneself always sorts first
+    radius: np.ndarray = np.partition(between, k, axis=1)[:, k]
     return radius

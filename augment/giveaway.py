@@ -13,7 +13,8 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from augment.fidelity import Estimate
+from augment.fidelity import Estimate, area_under_curve
+from augment.traits import windowed_power
 
 FEWEST = 10  # images on either side
 _FOLDS = 5
@@ -53,13 +54,7 @@ def give_away(real: np.ndarray, synthetic: np.ndarray) -> Estimate | None:
             (trees, "predict_proba"),
         )
     ]
-    return _with_error(float(max(aucs)), n, m)
-
-
-def _with_error(auc: float, n: int, m: int) -> Estimate:
-    first, second = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    spread = (m - 1) * (first - auc**2) + (n - 1) * (second - auc**2)
-    return Estimate(auc, float(np.sqrt((auc * (1 - auc) + spread) / (n * m))))
+    return area_under_curve(float(max(aucs)), m, n)
 
 
 def traces(images: np.ndarray) -> np.ndarray:
@@ -77,10 +72,7 @@ def traces(images: np.ndarray) -> np.ndarray:
 
 
 def _spectrum(planes: np.ndarray) -> np.ndarray:
-    height, width = planes.shape[1:]
-    window = np.hanning(height)[:, None] * np.hanning(width)  # no false edges at the border
-    power = np.abs(np.fft.rfft2((planes - planes.mean((1, 2), keepdims=True)) * window)) ** 2
-    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
+    power, frequency = windowed_power(planes)
     ring = (frequency * 2 * _RINGS).astype(int)
     rings = [power[:, ring == r].mean(1) for r in range(_RINGS) if (ring == r).any()]
     logs = np.log(np.stack(rings, axis=1) + _FLOOR)

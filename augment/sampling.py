@@ -1,5 +1,6 @@
 """Draw synthetic images from a finished generator: seeded per image, resumable, marked for good."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def sample_class(
     device: torch.device,
     run: str,
     on_progress: Progress = silent,
-    reals: np.ndarray | None = None,
+    reals: Callable[[], np.ndarray] | None = None,
 ) -> Path:
     """Draw `n_images` of one class into `folder`, skipping those that are there and whole.
 
@@ -51,7 +52,8 @@ def sample_class(
         device: to draw on.
         run: name of the run, written into every file's metadata.
         on_progress: told (images done, images in all).
-        reals: (N, C, H, W) levels of real training images of the class: what images begin as where
+        reals: gives (N, C, H, W) levels of real training images of the class, and is not asked
+            where nothing is to be drawn: what images begin as where
             `config.begins_as_real`, and whose spectrum is matched (`config.match_spectrum`);
             None: neither.
 
@@ -75,7 +77,7 @@ def sample_class(
     marks = [_marks(class_name, seed, i, generator.name, run, config) for i in range(n_images)]
     drawer = Drawer(
         diffusion, lambda i: seed_for(seed, "sample", class_name, i), config, device, bands,
-        folder, reals, generator.name,
+        folder, reals and reals(), generator.name,
     )  # fmt: skip
     for first in range(0, n_images, config.batch_size):
         block = range(first, min(first + config.batch_size, n_images))

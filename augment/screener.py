@@ -24,7 +24,7 @@ from augment.traits import GROUPS, Range, ranges, traits
 from terrabalance.checkpoint import write_tensors
 
 FEWEST_JUDGES = 20  # validation images of all classes; fewer set no limits but those of copies
-_FEWEST_TRAINED = 2
+FEWEST_TRAINED = 2  # images of a class, for its synthetic ones to be judged by
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,11 @@ def fit(train: Real, val: Real, refuse_real: float) -> Screener | None:
         refuse_real: share of real images that the rules together may refuse, in (0, 1).
 
     Returns:
-        None with fewer than two classes. With fewer than `FEWEST_JUDGES` images of val only the
-        rules of `COPIES` have limits, those of `copy_limits`.
+        None with fewer than two classes, or without one of `FEWEST_TRAINED` images. With fewer
+        than `FEWEST_JUDGES` images of val only copies are refused, by `copy_limits`.
     """
     n_classes = int(train.labels.max()) + 1
-    known = [
-        label for label in range(n_classes) if (train.labels == label).sum() >= _FEWEST_TRAINED
-    ]
-    if n_classes < 2 or not known:
+    if n_classes < 2 or np.bincount(train.labels).max() < FEWEST_TRAINED:
         return None
     n_views = train.features.shape[1]
     features = train.features.reshape(-1, train.features.shape[-1])
@@ -102,12 +99,12 @@ def fit(train: Real, val: Real, refuse_real: float) -> Screener | None:
 
 
 def _copy_limits(screener: Screener, label: int, train: Real) -> Limits:
-    few = len(train.images) < _FEWEST_TRAINED
+    few = len(train.images) < FEWEST_TRAINED
     return {} if few else copy_limits(screener.class_of(label, train))
 
 
 def _judged(screener: Screener, label: int, train: Real, val: Real) -> Scores:
-    if len(train.images) < _FEWEST_TRAINED or not len(val.images):
+    if len(train.images) < FEWEST_TRAINED or not len(val.images):
         return {rule: np.empty(0) for rule in LIMITED}
     return scores(screener.see(val.images, val.features), screener.class_of(label, train))
 

@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from augment.fidelity import distances
 from augment.likeness import likeness
 from augment.traits import GROUPS, Range, traits
 from terrabalance.errors import BadInput
@@ -29,7 +30,6 @@ _MOST_OF_CLASS = 0.06  # of a class's real images a rule may refuse before its o
 _FOLDS = 5
 REPEAT = "repeat"  # judged among synthetic images, not against real ones
 LIMITED = tuple(rule for rule in RULES if rule != REPEAT)
-COPIES = ("copy", "near_copy")
 Scores = dict[str, np.ndarray]  # rule -> (N,) float64
 Limits = dict[str, float]  # rule -> the highest score that is accepted; a rule without one accepts
 
@@ -133,14 +133,14 @@ def scores(seen: Seen, of: Class) -> Scores:
 
 
 def copy_limits(of: Class) -> Limits:
-    """Return limits of `COPIES` alone, from a class's training images, for want of others.
+    """Return limits of `copy` and `near_copy` alone, from training images, for want of others.
 
     Half way between a copy, which scores 1, and the most alike two training images: it is not known
     how far chance goes beyond these.
     """
     alike = likeness(of.images, of.images)
     np.fill_diagonal(alike, -1.0)
-    distance = np.min([_pairwise(of.features[0], turned) for turned in of.features], axis=0)
+    distance = _over_symmetries(of.features[0], of.features)
     np.fill_diagonal(distance, np.inf)
     usual, _ = _usual(of.features[0])
     most = {"copy": float(alike.max()), "near_copy": float(1 - distance.min() / usual)}
@@ -164,7 +164,7 @@ def repeats(seen: Seen, of: Class, limit: Limits, kept: np.ndarray) -> np.ndarra
     """
     usual, _ = _usual(of.features[0])
     alike = likeness(seen.images, seen.images) - limit["copy"]
-    near = 1 - _pairwise(seen.features, seen.features) / usual - limit["near_copy"]
+    near = 1 - distances(seen.features, seen.features) / usual - limit["near_copy"]
     both, found = np.minimum(alike, near), np.full(len(kept), -1.0)
     still = kept.copy()
     for index in np.flatnonzero(kept):
@@ -176,20 +176,20 @@ def repeats(seen: Seen, of: Class, limit: Limits, kept: np.ndarray) -> np.ndarra
 
 def _feature_distances(features: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Distances (N,) to the nearest and to the third nearest training image, best symmetries."""
-    distance = np.min([_pairwise(features, turned) for turned in train], axis=0)
+    distance = _over_symmetries(features, train)
     distance.sort(axis=1)
     return distance[:, 0], distance[:, min(_K, distance.shape[1]) - 1]
 
 
-def _pairwise(features: np.ndarray, others: np.ndarray) -> np.ndarray:
-    squared = (features**2).sum(1)[:, None] + (others**2).sum(1) - 2 * features @ others.T
-    distance: np.ndarray = np.sqrt(squared.clip(0))
-    return distance
+def _over_symmetries(features: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Distances (N, M) to each training image, in its best symmetry."""
+    nearest: np.ndarray = np.min([distances(features, turned) for turned in train], axis=0)
+    return nearest
 
 
 def _usual(train: np.ndarray) -> tuple[float, float]:
     """Medians of the training images' distances to their nearest and third nearest others."""
-    distance = _pairwise(train, train)
+    distance = distances(train, train)
     np.fill_diagonal(distance, np.inf)
     distance = np.sort(distance, axis=1)[:, :-1]
     nearest, third = distance[:, 0], distance[:, min(_K, distance.shape[1]) - 1]

@@ -50,14 +50,18 @@ def _colour(levels: np.ndarray) -> np.ndarray:
 
 
 def _sharpness(grey: np.ndarray) -> np.ndarray:
-    height, width = grey.shape[1:]
-    window = np.hanning(height)[:, None] * np.hanning(width)  # no false edges at the border
-    centred = (grey - grey.mean((1, 2), keepdims=True)) * window
-    power = np.abs(np.fft.rfft2(centred)) ** 2
-    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
+    power, frequency = windowed_power(grey)
     inside = [(low <= frequency) & (frequency < high) for low, high in _BANDS]
     strengths = np.stack([power[:, part].mean(1) for part in inside], axis=1)
     return np.diff(_log(np.sqrt(strengths)), axis=1)
+
+
+def windowed_power(planes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the power spectra (N, H, W // 2 + 1) of (N, H, W) planes, and the cycles a pixel."""
+    height, width = planes.shape[1:]
+    window = np.hanning(height)[:, None] * np.hanning(width)  # no false edges at the border
+    power = np.abs(np.fft.rfft2((planes - planes.mean((1, 2), keepdims=True)) * window)) ** 2
+    return power, np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
 
 
 def _edges(grey: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """What the trainings of a comparison share, and what each of them is."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -62,6 +62,9 @@ class Bench:
     device: torch.device
     root: Path
     bands: Bands = RGB
+    _known: dict[Training, str] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # hashes, each of which goes through all training rows
 
     def counts(self, training: Training) -> dict[str, int]:
         """Count the images that a training sees, by class; the classes in label order."""
@@ -78,6 +81,11 @@ class Bench:
 
         Further arms, seeds or shares do not make the finished ones stale.
         """
+        if training not in self._known:
+            self._known[training] = self._hash(training)
+        return self._known[training]
+
+    def _hash(self, training: Training) -> str:
         rows = train_rows(self.manifest, training.arm, training.share)
         weighted = ARMS[training.arm].treatment == "weighted"
         weight = self.config.synthetic_weight if weighted else None

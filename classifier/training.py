@@ -119,7 +119,7 @@ def seal(bench: Bench) -> Sealed:
     return Sealed(bench)
 
 
-def test_outputs(sealed: Sealed, training: Training, on_progress: Progress = silent) -> Outputs:
+def test_outputs(sealed: Sealed, training: Training) -> Outputs:
     """Return what a finished training says of test: the only place where test is predicted.
 
     Kept as test.parquet, and not computed again for the same images.
@@ -129,7 +129,7 @@ def test_outputs(sealed: Sealed, training: Training, on_progress: Progress = sil
     """
     bench = sealed.bench
     _require(bench, training)
-    return _outputs(bench, training, "test", list(bench.counts(training)), on_progress)
+    return _outputs(bench, training, "test", list(bench.counts(training)), silent)
 
 
 def _require(bench: Bench, training: Training) -> None:

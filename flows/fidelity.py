@@ -75,11 +75,8 @@ def judge_fidelity(
     def read(manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
         return read_patches(manifest.paths(rows), size, bands)
 
-    def give_away_of(name: str, folder: Path) -> dict[str, Any] | None:
-        # Held-out images: those of train set the filter of the spectrum.
-        made = read_manifest(folder)
-        found = give_away(read(catalogue, catalogue.usable("val", name)), read(made, made.usable()))
-        return asdict(found) if found else None
+    def read_all(made: Manifest) -> np.ndarray:
+        return read(made, made.usable())
 
     def features(manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
         return embed(read(manifest, rows))
@@ -91,7 +88,9 @@ def judge_fidelity(
             {
                 "class": name,
                 "measures": _judge(features, catalogue, name, folder),
-                "give_away": give_away_of(name, folder),
+                "give_away": _give_away(
+                    read(catalogue, catalogue.usable("val", name)), read_all(read_manifest(folder))
+                ),
             }
             for name, folder in synthetic.items()
         ],
@@ -113,12 +112,17 @@ def give_aways(manifest: Manifest, size: Size, bands: Bands) -> list[dict[str, A
     rows = manifest.usable("train")
     found = []
     for name, made in rows[rows["source"] == "synthetic"].groupby("class"):
-        # The train part set the filter of the spectrum and looks more like what went through it.
         held_out = manifest.usable("val", str(name))
         images = [read_patches(manifest.paths(part), size, bands) for part in (held_out, made)]
-        if (estimate := give_away(*images)) is not None:
-            found.append({"class": str(name), **asdict(estimate)})
+        if (estimate := _give_away(*images)) is not None:
+            found.append({"class": str(name), **estimate})
     return found
+
+
+def _give_away(held_out: np.ndarray, made: np.ndarray) -> dict[str, float] | None:
+    """Probe against the val part: that of train set the filter of the spectrum."""
+    found = give_away(held_out, made)
+    return asdict(found) if found else None
 
 
 def _judge(

@@ -11,7 +11,7 @@ import pandas as pd
 from augment.plan import ClassJob
 from augment.sampling import sample_class
 from augment.screened import apply, judge, screening_record
-from augment.screener import Real, Screener, fit, read_screener, write_screener
+from augment.screener import FEWEST_TRAINED, Real, Screener, fit, read_screener, write_screener
 from augment.screening import Limits, Scores
 from classifier.data import train_classes
 from classifier.views import FeatureCache, features_of_views
@@ -28,7 +28,6 @@ from terrabalance.progress import Progress
 from terrabalance.symmetry import keep_shape
 
 _log = logging.getLogger(__name__)
-_FEWEST_TRAINED = 2  # real training images of a class that can be judged by them
 _WORST_RATE = 0.1  # of acceptance, by which the number to draw next is guessed
 
 
@@ -70,9 +69,11 @@ def _draw(
     n_images: int,
     on_progress: Progress,
 ) -> None:
-    own = catalogue.usable("train", job.class_name)
-    size, bands = config.generator.image_size, bands_of(config, catalogue)
-    reals = read_patches(catalogue.paths(own), size, bands)
+    def reals() -> np.ndarray:
+        own = catalogue.usable("train", job.class_name)
+        size, bands = config.generator.image_size, bands_of(config, catalogue)
+        return read_patches(catalogue.paths(own), size, bands)
+
     sample_class(
         store.generator_folder(config, catalogue, job.class_name),
         job.class_name,
@@ -92,7 +93,7 @@ def _judge(
 ) -> tuple[Scores | None, Limits | None]:
     """Score a class's synthetic images; (None, None) where nothing can be judged."""
     own = catalogue.usable("train", class_name)
-    if not config.screening.enabled or len(own) < _FEWEST_TRAINED:
+    if not config.screening.enabled or len(own) < FEWEST_TRAINED:
         return None, None
     bench = _Bench(config, catalogue, on_progress)
     screener = bench.screener()

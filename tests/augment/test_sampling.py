@@ -200,7 +200,9 @@ def test_variations_of_a_class_are_the_same_again(generator, tmp_path, cpu):
 
     def drawn(n: int) -> list[bytes]:
         folder = tmp_path / str(n)
-        return pixels(sample_class(generator, "Pond", n, config, 0, folder, cpu, "r", reals=reals))
+        return pixels(
+            sample_class(generator, "Pond", n, config, 0, folder, cpu, "r", reals=lambda: reals)
+        )
 
     assert drawn(7)[:3] == drawn(3)
 
@@ -216,7 +218,7 @@ def test_the_spectrum_of_real_images_is_matched(generator, reals, tmp_path, cpu)
     drawn = {
         match: sample_class(
             generator, "Pond", 20, DDIM.model_copy(update={"match_spectrum": match}), 0,
-            tmp_path / str(match), cpu, "r", reals=reals,
+            tmp_path / str(match), cpu, "r", reals=lambda: reals,
         )
         for match in (True, False)
     }  # fmt: skip
@@ -238,7 +240,9 @@ def test_a_filtered_image_does_not_depend_on_how_many_are_drawn(
 
     def drawn(n: int, into: str) -> list[bytes]:
         folder = tmp_path / into
-        return pixels(sample_class(generator, "Pond", n, config, 0, folder, cpu, "r", reals=reals))
+        return pixels(
+            sample_class(generator, "Pond", n, config, 0, folder, cpu, "r", reals=lambda: reals)
+        )
 
     at_once = drawn(40, "at once")
     assert drawn(3, "few") == at_once[:3]
@@ -248,7 +252,9 @@ def test_a_filtered_image_does_not_depend_on_how_many_are_drawn(
 def test_a_filtered_drawing_goes_on_where_it_was_killed(generator, reals, tmp_path, cpu):
     def draw(into: str, listener=lambda *_: None) -> Path:
         folder = tmp_path / into
-        return sample_class(generator, "Pond", 7, DDIM, 0, folder, cpu, "r", listener, reals)
+        return sample_class(
+            generator, "Pond", 7, DDIM, 0, folder, cpu, "r", listener, lambda: reals
+        )
 
     def stop(n_done, n_total, _):
         if n_done >= 4:
@@ -294,3 +300,15 @@ def test_a_square_of_a_real_image_is_kept_and_the_rest_is_drawn(diffusion, cpu):
         assert 0.2 < equal < 0.65  # of 0.56 with its borders
     with pytest.raises(ValueError, match=r"keep needs sampler = dpm\+\+"):
         SamplingConfig(keep=0.5, sampler="ddim")
+
+
+def test_real_images_are_not_read_where_nothing_is_to_be_drawn(generator, reals, tmp_path, cpu):
+    asked = []
+
+    def read() -> np.ndarray:
+        asked.append(1)
+        return reals
+
+    for n in (3, 3, 2, 4):
+        sample_class(generator, "Pond", n, DDIM, 0, tmp_path, cpu, "r", reals=read)
+    assert len(asked) == 2
