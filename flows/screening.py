@@ -41,6 +41,14 @@ def draw_accepted(
     Killed, it goes on: images that are there are not drawn again.
     """
     folder = store.synthetic_folder(config, catalogue, job)
+    with turn(folder, f"another process draws {job.class_name}, waiting for it", on_progress):
+        _draw_accepted(config, catalogue, job, folder, on_progress)
+    return folder
+
+
+def _draw_accepted(
+    config: RunConfig, catalogue: Manifest, job: ClassJob, folder: Path, on_progress: Progress
+) -> None:
     most = math.ceil(config.screening.most_draws * job.n_needed)
     n_images = min(most, max(job.n_needed, (done(folder) or {}).get("n_images", 0)))
     while True:
@@ -58,7 +66,6 @@ def draw_accepted(
             "%s: %d of %d images are missing after drawing %d; refused: %s",
             job.class_name, record["n_missing"], job.n_needed, n_images, record["refused"],
         )  # fmt: skip
-    return folder
 
 
 def _draw(

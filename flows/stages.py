@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from filelock import FileLock
 
 from augment.assemble import assemble, dataset_key, is_assembled
 from augment.cost import estimate_cost
@@ -24,13 +25,13 @@ from augment.scan import scan
 from augment.screened import is_screened
 from augment.sources import open_source
 from augment.split import assign_splits
-from classifier.bench import Bench, Training
+from classifier.bench import Bench, Training, trainings_of
 from classifier.changes import changes_section
 from classifier.model import build_model
 from classifier.part import read_predictions
 from classifier.report import comparison_section
 from classifier.study import compare_bench
-from classifier.training import train
+from classifier.training import is_trained, train
 from flows import store
 from flows.config import RunConfig
 from flows.fidelity import judge_fidelity
@@ -219,6 +220,12 @@ def classify(config: RunConfig, training: Training, on_progress: Progress = sile
     return train(load_bench(config), training, on_progress)
 
 
+def is_classified(bench: Bench, seed: int) -> bool:
+    """Say whether the classifiers of every arm with one seed are trained."""
+    mine = [each for each in trainings_of(bench.config) if each.seed == seed]
+    return all(is_trained(bench, each) for each in mine)
+
+
 def _load_dataset(config: RunConfig) -> Manifest:
     """Return the balanced dataset's manifest.
 
@@ -319,7 +326,8 @@ def timed(config: RunConfig, stage: str, work: Callable[[], R]) -> R:
     try:
         return work()
     finally:
-        path = store.report_folder(config) / "timings.json"
-        timings = read_json(path) if path.exists() else {}
-        timings[stage] = round(timings.get(stage, 0.0) + time.monotonic() - began, 1)
-        write_json(path, timings)
+        seconds, path = time.monotonic() - began, store.report_folder(config) / "timings.json"
+        with FileLock(path.with_name(".timings.lock")):  # classes may end at the same moment
+            timings = read_json(path) if path.exists() else {}
+            timings[stage] = round(timings.get(stage, 0.0) + seconds, 1)
+            write_json(path, timings)
