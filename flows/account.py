@@ -6,31 +6,30 @@ from typing import Any
 import numpy as np
 
 from augment.generator import read_card
+from augment.plan import ClassJob
 from augment.screened import screening_record
 from flows import stages, store
 from flows.config import RunConfig
 from flows.imagery import bands_of
 from terrabalance.files import done, write_json
 from terrabalance.images import at_most, grid, read_patches
-from terrabalance.manifest import read_manifest
+from terrabalance.manifest import Manifest, read_manifest
 
 _GRID_SIDE = 4  # pictures
 _MOST_PX = 96  # of a picture's side: the server keeps all that is published
 
 
-def class_facts(config: RunConfig, class_name: str) -> dict[str, Any]:
-    """Return what is known of a class's generator and images; empty fields where they are not."""
-    catalogue = stages.load_catalogue(config)
-    jobs = {job.class_name: job for job in stages.load_jobs(config)}
-    generator = store.generator_folder(config, catalogue, class_name)
-    synthetic = store.synthetic_folder(config, catalogue, jobs[class_name])
+def class_facts(config: RunConfig, catalogue: Manifest, job: ClassJob) -> dict[str, Any]:
+    """Return what is known of a class's generator and images; None for what is not there yet."""
+    generator = store.generator_folder(config, catalogue, job.class_name)
+    synthetic = store.synthetic_folder(config, catalogue, job)
     card = read_card(generator) if done(generator) else {}
     made = screening_record(synthetic) or {}
     seconds, chosen = card.get("seconds"), card.get("chosen") or {}
     return {
-        "class": class_name,
-        "real": jobs[class_name].n_train,
-        "needed": jobs[class_name].n_needed,
+        "class": job.class_name,
+        "real": job.n_train,
+        "needed": job.n_needed,
         "accepted": made.get("n_accepted"),
         "drawn": made.get("n_drawn"),
         "missing": made.get("n_missing"),
@@ -43,11 +42,9 @@ def class_facts(config: RunConfig, class_name: str) -> dict[str, Any]:
     }
 
 
-def sample_of(config: RunConfig, class_name: str) -> np.ndarray | None:
+def sample_of(config: RunConfig, catalogue: Manifest, job: ClassJob) -> np.ndarray | None:
     """Return the first accepted images of a class as one (3, H, W) uint8 picture."""
-    catalogue = stages.load_catalogue(config)
-    jobs = {job.class_name: job for job in stages.load_jobs(config)}
-    made = read_manifest(store.synthetic_folder(config, catalogue, jobs[class_name]))
+    made = read_manifest(store.synthetic_folder(config, catalogue, job))
     rows = made.usable().head(_GRID_SIDE**2)
     if rows.empty:
         return None
@@ -59,8 +56,9 @@ def sample_of(config: RunConfig, class_name: str) -> np.ndarray | None:
 
 def write_account(config: RunConfig, failed: dict[str, str]) -> Path:
     """Write `account.json`: a row for each class of the plan, with why it failed if it did."""
+    catalogue = stages.load_catalogue(config)
     rows = [
-        class_facts(config, job.class_name) | {"failed": failed.get(job.class_name, "")}
+        class_facts(config, catalogue, job) | {"failed": failed.get(job.class_name, "")}
         for job in stages.load_jobs(config)
     ]
     path = store.report_folder(config) / "account.json"

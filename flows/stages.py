@@ -138,7 +138,12 @@ def load_jobs(config: RunConfig) -> list[ClassJob]:
     return jobs_of(read_json(make_plan(config)))
 
 
-def _job(config: RunConfig, class_name: str) -> ClassJob:
+def job_of(config: RunConfig, class_name: str) -> ClassJob:
+    """Return what the plan says of a class.
+
+    Raises:
+        BadInput: the plan does not fill it.
+    """
     jobs = {job.class_name: job for job in load_jobs(config)}
     if class_name not in jobs:
         raise BadInput(f"{class_name!r} is not filled by this plan, which fills {list(jobs)}.")
@@ -151,7 +156,7 @@ def synthesize_class(config: RunConfig, class_name: str, on_progress: Progress =
     Raises:
         NotReady: the class's generator has not been trained.
     """
-    return draw_accepted(config, load_catalogue(config), _job(config, class_name), on_progress)
+    return draw_accepted(config, load_catalogue(config), job_of(config, class_name), on_progress)
 
 
 def synthetic_folders(config: RunConfig, manifest: Manifest) -> dict[str, Path]:

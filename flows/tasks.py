@@ -110,7 +110,8 @@ def fill(config: RunConfig, class_name: str) -> Path:
         folder = stages.timed(
             config, label, lambda: stages.synthesize_class(here, class_name, listener)
         )
-    publish_class(class_facts(config, class_name), sample_of(config, class_name))
+    catalogue, job = stages.load_catalogue(config), stages.job_of(config, class_name)
+    publish_class(class_facts(config, catalogue, job), sample_of(config, catalogue, job))
     return folder
 
 

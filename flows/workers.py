@@ -56,6 +56,7 @@ def by_workers(works: Sequence[Work], what: str) -> dict[str, str]:
         )
     report, failed = listen(what), dict[str, str]()
     left = [_begin(work, 0) for work in works]
+    report(0, len(works), "waiting for workers")
     while left:
         states = _patiently(partial(_states, [order.run_id for order in left]))
         still = []
@@ -69,8 +70,9 @@ def by_workers(works: Sequence[Work], what: str) -> dict[str, str]:
                 still.append(_Order(again.work, again.run_id, again.number, order.attempts + 1))
             elif not state.is_completed():
                 failed[order.work.label] = str(state.message or state.name)
+        if len(still) < len(left):
+            report(len(works) - len(still), len(works))
         left = still
-        report(len(works) - len(left), len(works))
         time.sleep(_LOOK_EVERY_S if left else 0)
     return failed
 

@@ -141,6 +141,10 @@ def test_one_failing_class_does_not_stop_the_others(scenes, tiny, tmp_path):
         train_and_synthesize(fresh)
     river = store.synthetic_folder(fresh, manifest, jobs[1])
     assert (river / "done.json").exists()
+    account = {row["class"]: row for row in read_json(store.report_folder(fresh) / "account.json")}
+    assert "step_0000003.pt" in account["Beach"]["failed"]
+    assert account["Beach"]["accepted"] is None
+    assert account["River"]["failed"] == "" and account["River"]["accepted"] > 0
     (blocked / "checkpoints" / "step_0000003.pt").unlink()
     assert train_and_synthesize(fresh).is_dir()  # the rerun repairs only what failed
 
