@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from prefect import flow
+from prefect import flow, tags
+from prefect.runtime import flow_run
 
 from classifier.bench import trainings_of
 from flows import tasks
@@ -45,6 +46,19 @@ def train_and_synthesize(config: RunConfig) -> Path:
     return tasks.assemble(config)
 
 
+@flow(name="train-base", flow_run_name="train the base of {config.run_name}")
+def train_base(config: RunConfig) -> Path | None:
+    """Train the base that every class's generator starts from; return its folder."""
+    return tasks.train_base(config)
+
+
+@flow(name="fill-class", flow_run_name="fill {class_name} of {config.run_name}")
+def fill_class(config: RunConfig, class_name: str) -> Path:
+    """Train one class's generator and draw its synthetic images; return their folder."""
+    tasks.train(config, class_name)
+    return tasks.synthesize(config, class_name)
+
+
 @flow(name="compare-classifiers", flow_run_name="compare classifiers {config.run_name}")
 def compare_classifiers(config: RunConfig) -> Path:
     """Train the classifier of every arm and seed; return the comparison's path."""
@@ -56,7 +70,8 @@ def compare_classifiers(config: RunConfig) -> Path:
 @flow(name="balance-dataset", flow_run_name="balance {config.run_name}")
 def balance_dataset(config: RunConfig) -> Path:
     """Run everything: count, plan, train, synthesize, assemble, compare; return the report."""
-    scan_and_plan(config)
-    train_and_synthesize(config)
-    compare_classifiers(config)
-    return tasks.report(config)
+    with tags(*flow_run.tags):  # by which the server knows whose silence means a crash
+        scan_and_plan(config)
+        train_and_synthesize(config)
+        compare_classifiers(config)
+        return tasks.report(config)

@@ -113,6 +113,18 @@ def print_plan(plan: dict[str, Any]) -> None:
     )
 
 
+def print_deployments(pools: dict[str, str]) -> None:
+    """Print the deployments with their work pools, and how to start the workers."""
+    table = Table(title="Deployments")
+    table.add_column("deployment")
+    table.add_column("work pool")
+    for name, pool in pools.items():
+        table.add_row(escape(name), escape(pool))
+    console.print(table)
+    for pool in dict.fromkeys(pools.values()):
+        console.print(f"prefect worker start --pool {pool}", markup=False, soft_wrap=True)
+
+
 def print_problems(problems: list["Problem"]) -> None:
     """Print what is wrong with a dataset, a line a file."""
     table = Table(title=f"{len(problems)} problems")
