@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from flows import commands, options
+from flows import cache_cli, commands, options
 from flows.console import bars, print_path
 from terrabalance import __version__
 from terrabalance.errors import TerrabalanceError
@@ -313,6 +313,9 @@ def deploy(
     from flows.console import print_deployments
 
     print_deployments(work.deploy(pool, gpu_pool, (workdir or Path()).expanduser().absolute()))
+
+
+app.add_typer(cache_cli.app)
 
 
 @app.command("settings")
