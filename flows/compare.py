@@ -53,6 +53,7 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
         store.classifiers_folder(config), bands_of(config, manifest),
     )  # fmt: skip
     for training in trainings_of(bench.config):
+        store.note_use(config, f"classifier {training}", bench.folder(training))
         train(bench, training, watcher(str(training)))
     kind = "drawn" if config.drawn else "real"
     record = compare_bench(bench, folder, kind, watcher("test"))

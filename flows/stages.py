@@ -222,7 +222,9 @@ def load_bench(config: RunConfig) -> Bench:
 
 def classify(config: RunConfig, training: Training, on_progress: Progress = silent) -> Path:
     """Train one classifier and ask it about val; return its folder."""
-    return train(load_bench(config), training, on_progress)
+    bench = load_bench(config)
+    store.note_use(config, f"classifier {training}", bench.folder(training))
+    return train(bench, training, on_progress)
 
 
 def is_classified(bench: Bench, seed: int) -> bool:
