@@ -71,9 +71,10 @@ def running(
 
 
 @contextmanager
-def served(environment: dict[str, str], log: Path) -> Iterator[None]:
+def served(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run the server, and wait until it answers."""
-    with running(environment, log, "server", "start", "--port", environment["PORT"]):
+    words = ["server", "start", "--port", environment["PORT"]]
+    with running(environment, log, *words) as process:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             try:
@@ -83,4 +84,4 @@ def served(environment: dict[str, str], log: Path) -> Iterator[None]:
                 time.sleep(0.5)
         else:
             pytest.fail("the Prefect server did not start within two minutes")
-        yield
+        yield process

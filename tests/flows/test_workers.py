@@ -1,0 +1,149 @@
+"""A real server, two real workers, and the worst that can happen to each."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.testing.utilities import prefect_test_harness
+from prefect_server import ROOT, environment_of, prefect, running, served
+from spread import in_mid_training, made_by, two_classes, wait_for_mid_training
+
+from flows import deploy
+
+_SLOTS = "gpus"
+_LEASES = "prefect.server.concurrency.lease_storage"
+_RUN = """
+import sys
+from prefect import tags
+from flows.balance import train_and_synthesize
+from flows.config import RunConfig
+with tags("terrabalance"):
+    train_and_synthesize(RunConfig.model_validate_json(sys.argv[1]))
+"""
+
+
+@pytest.fixture(scope="module")
+def job(scenes, tiny):
+    """Settings of the job, given a workdir and how to execute it."""
+    return partial(two_classes, scenes, tiny)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(job, tmp_path_factory) -> dict[str, str]:
+    with prefect_test_harness(server_startup_timeout=120):
+        return made_by(job(tmp_path_factory.mktemp("alone")))
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory) -> dict[str, str]:
+    found = environment_of(tmp_path_factory.mktemp("prefect"))
+    return {
+        **found,
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        # In memory, as is the default, a server that is started anew forgets who holds a slot.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": f"{_LEASES}.filesystem",
+    }
+
+
+class Place:
+    """A server with deployments, and workers that come and go."""
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self.environment, self.folder = environment, folder
+        self._server = ExitStack()
+
+    def start_server(self) -> None:
+        log = self.folder / "server.log"
+        self._pid = self._server.enter_context(served(self.environment, log)).pid
+
+    def kill_server(self) -> None:
+        os.killpg(self._pid, signal.SIGKILL)
+        self._server.close()
+
+    def worker(self, name: str) -> Any:
+        words = ["worker", "start", "--pool", "terrabalance-gpu", "--limit", "1", "--name", name]
+        return running(self.environment, self.folder / f"{name}.log", *words, cwd=self.folder)
+
+    def runs(self, state: str, flow: str | None = None) -> list[dict[str, Any]]:
+        body: dict[str, Any] = {"flow_runs": {"state": {"type": {"any_": [state]}}}}
+        if flow:
+            body["flows"] = {"name": {"any_": [flow]}}
+        url = f"{self.environment['PREFECT_API_URL']}/flow_runs/filter"
+        return httpx.post(url, json=body, timeout=30).raise_for_status().json()
+
+    def slots_taken(self) -> int:
+        url = f"{self.environment['PREFECT_API_URL']}/v2/concurrency_limits/{_SLOTS}"
+        return int(httpx.get(url, timeout=30).raise_for_status().json()["active_slots"])
+
+
+@pytest.fixture(scope="module")
+def place(environment, tmp_path_factory) -> Iterator[Place]:
+    """The server and the deployments; a run that is silent is found out sooner than usual."""
+    place = Place(environment, tmp_path_factory.mktemp("place"))
+    place.start_server()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}),
+    ):
+        patch.setattr(deploy, "_SILENCE", timedelta(seconds=45))
+        deploy.deploy("terrabalance", "terrabalance-gpu", place.folder)
+        prefect(environment, "gcl", "create", _SLOTS, "--limit", "2")
+        yield place
+    place.kill_server()
+
+
+def eventually(holds: Callable[[], bool], timeout_s: float, what: str) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
+        time.sleep(1)
+
+
+def kill_family(pid: int) -> None:
+    """Kill a worker and the runs it began, as a power cut would, parents first."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    os.kill(pid, signal.SIGKILL)
+    for child in children:
+        kill_family(int(child))
+
+
+def test_a_killed_worker_has_its_class_done_by_another(undisturbed, place, job, tmp_path):
+    config = job(tmp_path, runner="workers", slots=_SLOTS)
+    with place.worker("first") as first, place.worker("second"):
+        killer = in_mid_training(config, lambda: kill_family(first.pid))
+        assert made_by(config) == undisturbed
+        assert not killer.is_alive()
+    crashed = place.runs("CRASHED", "fill-class")
+    assert len(crashed) == 1 and len(place.runs("COMPLETED", "fill-class")) == 2
+    assert not place.runs("RUNNING")
+    # The slot that the killed run held.
+    eventually(lambda: place.slots_taken() == 0, 90, "all slots are free")
+
+
+def test_a_killed_flow_and_server_go_on_where_they_were(undisturbed, place, job, tmp_path):
+    config = job(tmp_path, runner="workers")
+    before = len(place.runs("COMPLETED", "fill-class"))
+    with place.worker("first"), place.worker("second"):
+        flow = subprocess.Popen(
+            [sys.executable, "-c", _RUN, config.model_dump_json(exclude_unset=True)],
+            cwd=ROOT, env=place.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_for_mid_training(config)
+        flow.kill()
+        flow.wait()
+        place.kill_server()
+        place.start_server()
+        assert made_by(config) == undisturbed
+    assert len(place.runs("COMPLETED", "fill-class")) == before + 2  # none was begun twice
+    eventually(lambda: not place.runs("RUNNING"), 120, "no run says that it runs")

@@ -1,0 +1,54 @@
+"""A job of two classes that is to be spread over processes and machines, and struck on the way."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flows.balance import train_and_synthesize
+from flows.config import RunConfig
+from terrabalance.files import sha256_of
+
+_MADE = ("*.safetensors", "*.png", "manifest.csv", "losses.csv", "screening.json")
+_TRAINING = {"steps": 150, "checkpoint_every": 10, "preview_every": 200}
+
+
+def two_classes(scenes: Path, tiny: dict[str, Any], workdir: Path, **execution: Any) -> RunConfig:
+    """Settings that fill two classes, long enough to be struck in mid-training."""
+    given = {
+        **tiny,
+        "plan": {"target": "max", "rarest": 2},
+        "training": {**tiny["training"], **_TRAINING},
+        "execution": execution,
+    }
+    return RunConfig(data=scenes, workdir=workdir, name="two", **given)
+
+
+def made_by(config: RunConfig) -> dict[str, str]:
+    """Run the generators; file -> hash of what they made."""
+    train_and_synthesize(config)
+    data = config.workdir / "data"
+    paths = [path for pattern in _MADE for path in data.rglob(pattern)]
+    return {str(path.relative_to(data)): sha256_of(path) for path in paths}
+
+
+def wait_for_mid_training(config: RunConfig, timeout_s: float = 120) -> None:
+    """Return once both classes have a checkpoint and neither is finished."""
+    generators, deadline = config.workdir / "data" / "generators", time.monotonic() + timeout_s
+    while len({path.parent for path in generators.glob("[!b]*-*/checkpoints/*.pt")}) < 2:
+        assert time.monotonic() < deadline, "the training did not begin"
+        time.sleep(0.05)
+    assert not list(generators.glob("[!b]*-*/done.json"))
+
+
+def in_mid_training(config: RunConfig, strike: Callable[[], None]) -> threading.Thread:
+    """Call `strike` then, beside the caller."""
+
+    def wait() -> None:
+        wait_for_mid_training(config)
+        strike()
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread
