@@ -149,8 +149,8 @@ def run(config: "RunConfig") -> None:
     with bars() as watcher:
         from prefect import tags
 
+        from flows.automations import TAG
         from flows.balance import balance_dataset
-        from flows.deploy import TAG
         from flows.watch import watched_by
 
         with watched_by(watcher), tags(TAG):

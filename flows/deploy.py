@@ -3,41 +3,28 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 from prefect import Flow
-from prefect.automations import (
-    AutomationCore,
-    ChangeFlowRunState,
-    EventTrigger,
-    Posture,
-    ResourceSpecification,
-)
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
-from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
 
 from flows import balance
+from flows.automations import HEARTBEAT_S, TAG, ensure_automations
 from terrabalance import __version__
 from terrabalance.errors import BadInput
 
-TAG = "terrabalance"
 _GPU_TAG = "gpu"
-# Prefect sends none more often than every 30 s. Three that are missing are no accident.
-HEARTBEAT_S = 30
-_SILENCE = timedelta(seconds=3 * HEARTBEAT_S)
 ENVIRONMENT = {
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
     "DO_NOT_TRACK": "1",
 }
-CRASH_AUTOMATION = "terrabalance: no heartbeat, so crashed"
 
 
 @dataclass(frozen=True)
@@ -89,7 +76,7 @@ def deploy(pool: str, gpu_pool: str, workdir: Path) -> dict[str, str]:
             _ensure_pool(client, name)
         for entry in ENTRIES:
             _register(client, entry, pools[entry.name], workdir)
-        _ensure_automation(client)
+        ensure_automations(client)
     return pools
 
 
@@ -145,35 +132,3 @@ def _register(client: SyncPrefectClient, entry: Entry, pool: str, workdir: Path)
         client.create_deployment(client.create_flow_from_name(flow.name), flow.name, **fields)
     else:  # creating it anew would drop the schedules that it has
         client.update_deployment(known.id, DeploymentUpdate(**fields))
-
-
-def _ensure_automation(client: SyncPrefectClient) -> None:
-    """Have the server mark as crashed what is said to run and gives no sign of life.
-
-    Only flow runs with our tag: they send heartbeats often enough, those of others need not.
-    """
-    ended = {f"prefect.flow-run.{name}" for name in ("Completed", "Failed", "Cancelled", "Crashed")}
-    trigger = EventTrigger(
-        after={"prefect.flow-run.heartbeat"},
-        expect={"prefect.flow-run.heartbeat", *ended},
-        match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
-        match_related=ResourceSpecification(
-            {"prefect.resource.id": [f"prefect.tag.{TAG}"], "prefect.resource.role": "tag"}
-        ),
-        for_each={"prefect.resource.id"},
-        posture=Posture.Proactive,
-        threshold=1,
-        within=_SILENCE,
-    )
-    message = f"No heartbeat for {_SILENCE.seconds} s: its process or machine is gone."
-    automation = AutomationCore(
-        name=CRASH_AUTOMATION,
-        description="No run stays Running for ever. Run again to go on where it was.",
-        trigger=trigger,
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=message)],
-    )
-    known = client.read_automations_by_name(CRASH_AUTOMATION)
-    if known:
-        client.update_automation(known[0].id, automation)
-    else:
-        client.create_automation(automation)

@@ -12,7 +12,8 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect_server import ROOT, call, environment_of, prefect, running, served
 
-from flows.deploy import CRASH_AUTOMATION, ENTRIES
+from flows.automations import watches
+from flows.deploy import ENTRIES
 from flows.deploy import deploy as register
 from terrabalance.errors import BadInput
 
@@ -72,7 +73,8 @@ def test_a_worker_without_a_checkout_runs_a_deployment_to_its_report(
 
 def test_deploying_twice_makes_one_of_each(server):
     assert sorted(deployments(server)) == sorted(entry.flow.name for entry in ENTRIES)
-    assert [a["name"] for a in asked(server, "automations")] == [CRASH_AUTOMATION]
+    names = sorted(automation["name"] for automation in asked(server, "automations"))
+    assert names == sorted(watch.name for watch in watches())
     pools = asked(server, "work_pools")
     assert sorted(p["name"] for p in pools) == ["terrabalance", "terrabalance-gpu"]
     assert {p["type"] for p in pools} == {"process"}

@@ -7,19 +7,22 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Pending, Scheduled
 from prefect.testing.utilities import prefect_test_harness
 from prefect_server import ROOT, environment_of, prefect, running, served
 from spread import in_mid_training, made_by, two_classes, wait_for_mid_training
 
-from flows import deploy
+from flows import automations
+from flows.deploy import deploy
 
 _SLOTS = "gpus"
 _LEASES = "prefect.server.concurrency.lease_storage"
@@ -96,8 +99,8 @@ def place(environment, tmp_path_factory) -> Iterator[Place]:
         pytest.MonkeyPatch.context() as patch,
         temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}),
     ):
-        patch.setattr(deploy, "_SILENCE", timedelta(seconds=45))
-        deploy.deploy("terrabalance", "terrabalance-gpu", place.folder)
+        patch.setattr(automations, "SILENCE", timedelta(seconds=45))
+        deploy("terrabalance", "terrabalance-gpu", place.folder)
         prefect(environment, "gcl", "create", _SLOTS, "--limit", "2")
         yield place
     place.kill_server()
@@ -147,3 +150,15 @@ def test_a_killed_flow_and_server_go_on_where_they_were(undisturbed, place, job,
         assert made_by(config) == undisturbed
     assert len(place.runs("COMPLETED", "fill-class")) == before + 2  # none was begun twice
     eventually(lambda: not place.runs("RUNNING"), 120, "no run says that it runs")
+
+
+def test_a_run_that_a_worker_took_and_never_started_is_given_up(place, monkeypatch):
+    monkeypatch.setattr(automations, "START", timedelta(seconds=10))
+    deploy("terrabalance", "terrabalance-gpu", place.folder)
+    with get_client(sync_client=True) as client:
+        known = client.read_deployment_by_name("fill-class/fill-class")
+        later = Scheduled(scheduled_time=datetime.now(UTC) + timedelta(days=1))
+        parameters = {"config": {"data": "/nowhere"}, "class_name": "Beach"}
+        run = client.create_flow_run_from_deployment(known.id, parameters=parameters, state=later)
+        client.set_flow_run_state(run.id, Pending(), force=True)
+        eventually(lambda: client.read_flow_run(run.id).state.is_crashed(), 60, "given up")
