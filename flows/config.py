@@ -1,5 +1,6 @@
 """The whole of a run's settings: the rooms' own models, composed once."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -16,13 +17,15 @@ from augment.split import SplitConfig
 from classifier.config import ClassifierConfig
 from classifier.features import FeatureConfig
 from flows.presets import PRESETS, PresetName, merge
+from flows.remote import checked_address, is_address, mirror_of
 from terrabalance.device import DeviceName
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, slug
 from terrabalance.settings import Settings
 
 S = TypeVar("S", bound=Settings)
-_NOT_RESULT = {"device", "workdir", "name"}  # where and under which name, not what
+# Where and under which name, not what.
+_NOT_RESULT = {"device", "workdir", "storage", "catalogue", "name"}
 
 
 class RunConfig(Settings):
@@ -36,7 +39,22 @@ class RunConfig(Settings):
         None, description="folder that a CSV's paths are relative to; none: found by itself"
     )
     workdir: Path = Field(
-        Path(), validate_default=True, description="folder that gets data/ and reports/"
+        Path(),
+        validate_default=True,
+        description="folder that gets data/ and reports/, or an address as s3://bucket/folder, "
+        "gs:// or az://, which several machines may share",
+    )
+    storage: str | None = Field(
+        None,
+        description="the address that was given as workdir, which then is this machine's working "
+        "copy below TERRABALANCE_CACHE; not to be given",
+    )
+    catalogue: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+        max_length=128,
+        description="name of a finished folder below data/catalogues/, used instead of scanning "
+        "data, which need not be on this machine then",
     )
     name: str | None = Field(None, description="of the run; none: made from data and settings")
     preset: PresetName = Field("cpu", description="starting point for what is not given here")
@@ -78,6 +96,25 @@ class RunConfig(Settings):
             # A preset may limit how many classes are filled; classes that are named are all meant.
             plain["plan"] = {**named, "rarest": None}
         return merge(preset, plain)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _mirror_the_store(cls, given: Any) -> Any:
+        """Put the working copy where this machine has it, whichever wrote the settings."""
+        if not isinstance(given, dict):
+            return given
+        workdir, address = given.get("workdir"), given.get("storage")
+        if isinstance(workdir, Path) and re.match(r"\w+:/\w", str(workdir)):
+            raise ValueError(f"workdir: give the address as text; {workdir} is a path")
+        if is_address(workdir):
+            scheme, _, rest = str(workdir).partition("://")
+            if scheme == "file":
+                return {**given, "workdir": Path(rest), "storage": None}
+            address = workdir
+        if address is None:
+            return given
+        address = checked_address(str(address))
+        return {**given, "workdir": mirror_of(address), "storage": address}
 
     @field_validator("data", "images", "workdir")
     @classmethod

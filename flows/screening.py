@@ -19,6 +19,7 @@ from flows import store
 from flows.config import RunConfig
 from flows.fidelity import embedder, judge_network
 from flows.imagery import bands_of
+from flows.storage import exchange, fetch_file, publish_files
 from flows.turns import turn
 from terrabalance.device import pick_device
 from terrabalance.files import done, fingerprint
@@ -41,6 +42,8 @@ def draw_accepted(
     Killed, it goes on: images that are there are not drawn again.
     """
     folder = store.synthetic_folder(config, catalogue, job)
+    exchange(config, folder, changes=True)
+    exchange(config, store.generator_folder(config, catalogue, job.class_name))
     most = math.ceil(config.screening.most_draws * job.n_needed)
     n_images = min(most, max(job.n_needed, (done(folder) or {}).get("n_images", 0)))
     while True:
@@ -58,6 +61,7 @@ def draw_accepted(
             "%s: %d of %d images are missing after drawing %d; refused: %s",
             job.class_name, record["n_missing"], job.n_needed, n_images, record["refused"],
         )  # fmt: skip
+    exchange(config, folder)
     return folder
 
 
@@ -147,6 +151,8 @@ class _Bench:
         )  # fmt: skip
         path = store.screeners_folder(config) / f"{key}.safetensors"
         with turn(path, "another process fits the screening, waiting for it", self._on_progress):
+            if not path.is_file():
+                fetch_file(config, path)
             if path.is_file():
                 return read_screener(path)
             train, val = self.real(rows[0]), self.real(rows[1])
@@ -154,4 +160,5 @@ class _Bench:
             screener = fit(train, val, config.screening.refuse_real)
             if screener is not None:
                 write_screener(path, screener)
+                publish_files(config, [path])
             return screener

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from terrabalance.errors import BadInput
 
-_DONE = "done.json"
+DONE = "done.json"
 
 
 @contextmanager
@@ -111,10 +111,10 @@ def inside(root: Path, relative: str) -> Path:
 
 def mark_done(folder: Path, record: dict[str, Any]) -> None:
     """Write `done.json`, the last file of a finished stage; `record` says what was made."""
-    write_json(folder / _DONE, record)
+    write_json(folder / DONE, record)
 
 
 def done(folder: Path) -> dict[str, Any] | None:
     """Return the record of a finished stage, or None when the stage has not finished."""
-    path = folder / _DONE
+    path = folder / DONE
     return read_json(path) if path.is_file() else None
