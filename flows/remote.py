@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -67,26 +68,26 @@ class Remote:
         self._address = address
         # A listing may be older than what another machine has just written.
         self._fs, self._root = self._try(
-            lambda: fsspec.url_to_fs(address, use_listings_cache=False)
+            partial(fsspec.url_to_fs, address, use_listings_cache=False)
         )
 
     def read(self, name: str) -> bytes | None:
         """Return a file's bytes, or None where there is none."""
         try:
-            found: bytes = self._try(lambda: self._fs.cat_file(self._path(name)))
+            found: bytes = self._try(partial(self._fs.cat_file, self._path(name)))
         except FileNotFoundError:
             return None
         return found
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file as a whole."""
-        self._writing(lambda: self._fs.pipe_file(self._path(name), data))
+        self._writing(partial(self._fs.pipe_file, self._path(name), data))
 
     def put(self, files: Mapping[str, Path]) -> None:
         """Upload files by the names that they get."""
         for names in _portions(list(files)):
             local, there = [str(files[name]) for name in names], [self._path(n) for n in names]
-            self._writing(lambda local=local, there=there: self._fs.put(local, there))  # type: ignore[misc]
+            self._writing(partial(self._fs.put, local, there))
 
     def get(self, files: Mapping[Path, str]) -> None:
         """Download to each path the file of that name; the caller checks what has come.
@@ -96,20 +97,20 @@ class Remote:
         """
         for paths in _portions(list(files)):
             there, local = [self._path(files[p]) for p in paths], [str(path) for path in paths]
-            self._try(lambda there=there, local=local: self._fs.get(there, local))  # type: ignore[misc]
+            self._try(partial(self._fs.get, there, local))
 
     def delete(self, names: Sequence[str]) -> None:
         """Delete files; one that is not there is no error."""
         for name in names:
             try:
-                self._try(lambda name=name: self._fs.rm_file(self._path(name)))  # type: ignore[misc]
+                self._try(partial(self._fs.rm_file, self._path(name)))
             except FileNotFoundError:
                 continue
 
     def names(self, folder: str) -> set[str]:
         """Return the names of the files right in a folder, less the folder's."""
         try:
-            found = self._try(lambda: self._fs.find(self._path(folder), maxdepth=1))
+            found = self._try(partial(self._fs.find, self._path(folder), maxdepth=1))
         except FileNotFoundError:
             return set()
         return {str(path).rsplit("/", 1)[-1] for path in found}
@@ -143,7 +144,8 @@ class Remote:
 
     def _told(self, error: Exception) -> TerrabalanceError:
         """Return a driver's error as what a user can act on."""
-        protocol, reason = self._address.split("://")[0], str(error) or type(error).__name__
+        protocol = self._address.split("://")[0]
+        reason = str(error).rstrip(".") or type(error).__name__
         if isinstance(error, ImportError):
             extra = _EXTRAS.get(protocol)
             how = f"Install it: pip install 'terrabalance[{extra}]'." if extra else "Install it."

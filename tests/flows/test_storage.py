@@ -19,6 +19,7 @@ from flows.config import RunConfig
 from flows.remote import Remote
 from flows.storage import exchange
 from flows.training import train_base, train_class
+from flows.unfinished import fetch_unfinished, publishing
 from terrabalance.errors import BadInput, NotReady, StoreUnreachable
 from terrabalance.files import mark_done, write_text
 from terrabalance.progress import Progress, silent
@@ -176,6 +177,29 @@ def test_a_training_that_was_killed_goes_on_on_another_machine(
     assert seen == [6, 9]  # from the checkpoint of step 3, the newest in the store
     assert without_clock(found) == without_clock(expected)
     assert not [path for path in s3.find(in_bucket(address)) if ".unfinished/" in path]
+
+
+def test_a_checkpoint_that_was_uploaded_in_part_is_not_gone_on_from(result, monkeypatch):
+    config, _ = result
+    monkeypatch.setattr("flows.unfinished._SHARE", 0)
+    name, bucket = "data/generators/River-1", Remote(str(config.storage))
+    folder = config.workdir / name
+    report = publishing(bucket, name, folder, silent)
+    write_text(folder / "checkpoints" / "step_0000003.pt", "first")
+    report(1, 9)
+    whole = files_below(folder)
+    write_text(folder / "checkpoints" / "step_0000006.pt", "second")
+    write_text(folder / "losses.csv", "new")
+    monkeypatch.setattr(Remote, "write", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        report(2, 9)
+    elsewhere = config.workdir / "elsewhere"
+    fetch_unfinished(bucket, name, elsewhere)
+    assert files_below(elsewhere) == whole
+
+
+def interrupt(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def base_of(config: RunConfig, on_progress: Progress = silent) -> Path:
