@@ -121,6 +121,12 @@ class RunConfig(Settings):
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
 
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        """Find the working copy of this machine; Ray sends settings between machines as pickles."""
+        super().__setstate__(state)
+        if self.storage is not None:
+            self.__dict__["workdir"] = mirror_of(self.storage)
+
     @property
     def result_key(self) -> str:
         """A short hash of all that decides the result."""

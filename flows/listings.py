@@ -30,11 +30,12 @@ def look_at(folder: Path, known: Known) -> Known:
     """Hash the files of a folder, less hidden ones; those that are as `known` are not read."""
     found: Known = {}
     for file in sorted(folder.rglob("*")):
-        path, stat = file.relative_to(folder), file.stat()
-        if file.is_file() and not any(part.startswith(".") for part in path.parts):
-            sha256, *then = known.get(path.as_posix(), [""])
-            now = [stat.st_size, stat.st_mtime_ns]
-            found[path.as_posix()] = [sha256 if then == now else sha256_of(file), *now]
+        path = file.relative_to(folder)
+        if any(part.startswith(".") for part in path.parts) or not file.is_file():
+            continue
+        sha256, *then = known.get(path.as_posix(), [""])
+        now = [file.stat().st_size, file.stat().st_mtime_ns]
+        found[path.as_posix()] = [sha256 if then == now else sha256_of(file), *now]
     return found
 
 

@@ -28,7 +28,7 @@ _OF_THIS_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 def is_address(text: object) -> bool:
     """Say whether a text names a place by protocol, and is no path."""
-    return isinstance(text, str) and re.match(r"[a-z][a-z0-9+.-]*://", text) is not None
+    return isinstance(text, str) and re.match(r"(?i)[a-z][a-z0-9+.-]*://", text) is not None
 
 
 def checked_address(address: str) -> str:

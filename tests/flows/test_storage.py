@@ -2,6 +2,7 @@
 
 import json
 import logging
+import pickle
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from moto.server import ThreadedMotoServer
 from classifier.bench import trainings_of
 from flows import remote, stages, store
 from flows.cli import main
+from flows.compare import compare_manifest
 from flows.config import RunConfig
 from flows.remote import Remote
 from flows.storage import exchange
@@ -140,8 +142,8 @@ def test_the_store_looks_like_a_working_folder(finished, s3):
     assert not [path for path in there if path.endswith((".lock", ".part"))]
 
 
-def test_the_same_command_again_uploads_nothing(finished, scenes, monkeypatch):
-    monkeypatch.setattr(Remote, "write", refuse)
+def test_what_is_here_and_there_costs_no_request(finished, monkeypatch):
+    monkeypatch.setattr(Remote, "__init__", refuse)
     for folder in (finished["config"].workdir / "data" / "generators").iterdir():
         if folder.is_dir():
             exchange(finished["config"], folder)
@@ -154,6 +156,16 @@ def test_a_machine_without_the_data_trains_a_class(finished, on_machine):
     assert (folder / "done.json").is_file()
     images = config.workdir / "data" / "images"
     assert sum(path.suffix == ".png" for path in images.rglob("*.*")) > 0
+
+
+def test_classifiers_are_compared_on_a_catalogue_of_the_store(finished, on_machine, s3):
+    on_machine("four")
+    classifier = {**finished["given"]["classifier"], "arms": ["real", "class-weight"]}
+    config = RunConfig(**finished["given"] | {"name": "compared", "classifier": classifier})
+    page = compare_manifest(config, lambda _: silent)
+    assert s3.cat_file("bucket/whole/reports/compared/index.html") == page.read_bytes()
+    openings = json.loads(s3.cat_file("bucket/whole/data/classifiers/test_openings.json"))
+    assert [len(opened) for opened in openings.values()] == [2]  # this one's and the run's
 
 
 def test_a_training_that_was_killed_goes_on_on_another_machine(
@@ -388,6 +400,18 @@ def test_a_driver_that_is_missing_is_named(workdir, said, tmp_path, on_machine, 
         store.report_folder(config)
 
 
+def test_keys_that_are_missing_are_named(result, monkeypatch, tmp_path):
+    config, folder = result
+    type(fsspec.filesystem("s3")).clear_instance_cache()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    with pytest.raises(BadInput, match=r"access is refused \(Unable to locate credentials\)"):
+        exchange(config, folder)
+    type(fsspec.filesystem("s3")).clear_instance_cache()
+
+
 def test_keys_in_an_address_are_refused(tmp_path):
     with pytest.raises(ValueError, match="keys do not belong into an address") as error:
         RunConfig(data=tmp_path, workdir="s3://me:secret@bucket/x")
@@ -398,8 +422,8 @@ def test_an_address_becomes_this_machines_working_copy(tmp_path, on_machine):
     config = RunConfig(data=tmp_path, workdir="s3://bucket/x/")
     assert config.storage == "s3://bucket/x" and config.workdir.is_relative_to(tmp_path / "one")
     on_machine("two")
-    again = RunConfig(**config.model_dump(mode="json"))
-    assert again.storage == config.storage and again.workdir.is_relative_to(tmp_path / "two")
+    for again in (RunConfig(**config.model_dump(mode="json")), pickle.loads(pickle.dumps(config))):
+        assert again.storage == config.storage and again.workdir.is_relative_to(tmp_path / "two")
     assert again.result_key == config.result_key == RunConfig(data=tmp_path).result_key
 
 
