@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
+from uuid import uuid4
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -77,8 +78,7 @@ def fetch_folder(remote: Remote, names: dict[str, str], listing: Listing, folder
         BadInput: a path that leaves the folder, or a store that cannot be used.
         StoreUnreachable: it does not answer.
     """
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(aside, ignore_errors=True)
+    aside = _beside(folder, "part")
     try:
         targets = {path: inside(aside, path) for path in listing}  # refuses what would leave
         fetch_verified(remote, {targets[p]: (names[p], listing[p]) for p in listing})
@@ -93,7 +93,7 @@ def fetch_folder(remote: Remote, names: dict[str, str], listing: Listing, folder
 
 def _swap(aside: Path, folder: Path) -> None:
     """Put a folder in the place of another; two renames, so that a mixture never shows."""
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    old = _beside(folder, "old")
     if folder.exists():
         folder.rename(old)
     aside.rename(folder)
@@ -112,7 +112,7 @@ def fetch_verified(remote: Remote, wanted: Mapping[Path, tuple[str, str]]) -> No
         BadInput, StoreUnreachable: as of `Remote`.
         TerrabalanceError: one has another hash.
     """
-    aside = {path: path.with_name(f".{path.name[:200]}.{os.getpid()}.part") for path in wanted}
+    aside = {path: _beside(path, "part") for path in wanted}
     try:
         remote.get({aside[path]: name for path, (name, _) in wanted.items()})
         for path, (name, sha256) in wanted.items():
@@ -122,6 +122,11 @@ def fetch_verified(remote: Remote, wanted: Mapping[Path, tuple[str, str]]) -> No
     finally:
         for path in aside.values():
             path.unlink(missing_ok=True)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    """Name a hidden neighbour that is nobody else's, also where machines share the folder."""
+    return path.with_name(f".{path.name[:200]}.{uuid4().hex[:12]}.{suffix}")
 
 
 def _settled(path: Path) -> str:

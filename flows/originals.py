@@ -17,7 +17,7 @@ from terrabalance.progress import Progress
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StoredManifest(Manifest):
     """A manifest whose images come from the store at the moment that somebody asks for them.
 
@@ -81,7 +81,7 @@ def with_originals(config: RunConfig, catalogue: Path, manifest: Manifest) -> Ma
     if config.storage is None or manifest.root.is_dir():
         return manifest
     root = config.workdir / "data" / "images" / catalogue.name
-    return StoredManifest(root, manifest.frame, config.storage)
+    return StoredManifest(root, manifest.frame, address=config.storage)
 
 
 def _name(sha256: str) -> str:

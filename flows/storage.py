@@ -163,7 +163,7 @@ def fetch_file(config: RunConfig, path: Path) -> None:
 
 
 def publish_files(config: RunConfig, paths: Iterable[Path]) -> None:
-    """Publish single files that are not in the store as they are here.
+    """Publish single files, less hidden ones, that are not in the store as they are here.
 
     Raises:
         BadInput, StoreUnreachable: as of `exchange`.
@@ -171,6 +171,8 @@ def publish_files(config: RunConfig, paths: Iterable[Path]) -> None:
     if config.storage is None:
         return
     for path in paths:
+        if path.name.startswith("."):
+            continue
         name, listing = _name(config, path), {path.name: sha256_of(path)}
         if hashes_of(_read_note(config, name)) != listing:
             Remote(config.storage).put({name: path})
