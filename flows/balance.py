@@ -4,16 +4,16 @@ from pathlib import Path
 
 from prefect import flow
 
-from classifier.bench import trainings_of
 from flows import tasks
 from flows.config import RunConfig
-from flows.stages import load_jobs
 from flows.store import report_folder
+from flows.work import perform
+from flows.works import base_work, class_works, classifier_works
 from terrabalance.errors import TerrabalanceError
 
 
-class ClassesFailed(TerrabalanceError):
-    """Some classes could not be made; the others were."""
+class WorkFailed(TerrabalanceError):
+    """Some of the work failed; what was made is kept."""
 
 
 @flow(name="scan-and-plan", flow_run_name="scan and plan {config.run_name}")
@@ -28,28 +28,38 @@ def scan_and_plan(config: RunConfig) -> Path:
 def train_and_synthesize(config: RunConfig) -> Path:
     """Fill every minority class; return the balanced dataset's folder.
 
-    One class after the other, as they share one device. A class that fails does not stop the
-    others: the flow fails at its end, names them, and a rerun repairs only those.
+    Where and how many at once, `execution` says. A class that fails does not stop the others: the
+    flow fails at its end, names them, and a rerun repairs only those.
     """
-    tasks.train_base(config)
-    failed = {}
-    for job in load_jobs(config):
-        state = tasks.train(config, job.class_name, return_state=True)
-        if state.is_completed():
-            state = tasks.synthesize(config, job.class_name, return_state=True)
-        if not state.is_completed():
-            failed[job.class_name] = str(state.message)
-    if failed:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
-        raise ClassesFailed(f"{len(failed)} classes failed, the others are kept. {reasons}")
+    _require(perform(config, base_work(config), "the base"))
+    failed = perform(config, class_works(config), "classes")
+    tasks.account(config, failed)
+    _require(failed)
     return tasks.assemble(config)
+
+
+@flow(name="train-base", flow_run_name="train the base of {config.run_name}")
+def train_base(config: RunConfig) -> Path | None:
+    """Train the base that the generators of all classes start from, on this machine."""
+    return tasks.train_base(config)
+
+
+@flow(name="fill-class", flow_run_name="fill {class_name} of {config.run_name}")
+def fill_class(config: RunConfig, class_name: str) -> Path:
+    """Train one class's generator and draw its images, on this machine; return their folder."""
+    return tasks.fill(config, class_name)
+
+
+@flow(name="train-classifiers", flow_run_name="classifiers of seed {seed} of {config.run_name}")
+def train_classifiers(config: RunConfig, seed: int) -> Path:
+    """Train the classifiers of every arm with one seed, on this machine; return their folder."""
+    return tasks.classify(config, seed)
 
 
 @flow(name="compare-classifiers", flow_run_name="compare classifiers {config.run_name}")
 def compare_classifiers(config: RunConfig) -> Path:
     """Train the classifier of every arm and seed; return the comparison's path."""
-    for training in trainings_of(config.classifier):
-        tasks.classify(config, training.arm, training.seed, training.share)
+    _require(perform(config, classifier_works(config), "classifiers"))
     return tasks.compare(config)
 
 
@@ -60,3 +70,9 @@ def balance_dataset(config: RunConfig) -> Path:
     train_and_synthesize(config)
     compare_classifiers(config)
     return tasks.report(config)
+
+
+def _require(failed: dict[str, str]) -> None:
+    if failed:
+        reasons = "; ".join(f"{label}: {reason}" for label, reason in failed.items())
+        raise WorkFailed(f"{len(failed)} failed, what was made is kept. {reasons}")

@@ -16,6 +16,7 @@ from augment.solvers import SamplingConfig
 from augment.split import SplitConfig
 from classifier.config import ClassifierConfig
 from classifier.features import FeatureConfig
+from flows.execution import ExecutionConfig
 from flows.presets import PRESETS, PresetName, merge
 from flows.remote import checked_address, is_address, mirror_of
 from terrabalance.device import DeviceName
@@ -24,8 +25,8 @@ from terrabalance.files import fingerprint, slug
 from terrabalance.settings import Settings
 
 S = TypeVar("S", bound=Settings)
-# Where and under which name, not what.
-_NOT_RESULT = {"device", "workdir", "storage", "catalogue", "name"}
+# Where, by whom and under which name, not what.
+_NOT_RESULT = {"device", "workdir", "storage", "catalogue", "name", "execution"}
 
 
 class RunConfig(Settings):
@@ -59,7 +60,10 @@ class RunConfig(Settings):
     name: str | None = Field(None, description="of the run; none: made from data and settings")
     preset: PresetName = Field("cpu", description="starting point for what is not given here")
     seed: int = Field(0, ge=0, description="the same seed gives the same result")
-    device: DeviceName = Field("auto", description="auto: cuda, else mps, else cpu")
+    device: DeviceName = Field(
+        "auto", description="auto: cuda, else mps, else cpu; cuda: every GPU; cuda:1: that one"
+    )
+    execution: ExecutionConfig = ExecutionConfig()
     drawn: bool = Field(
         False, description="the images are drawn, not real; every page then says so"
     )

@@ -26,6 +26,11 @@ def bands_of(config: RunConfig, manifest: Manifest) -> Bands:
     Where they do not, or `generator.bands` says so, RGB of 8 bit. The ranges of deep bands are
     measured on the train part of all classes, and kept beside the catalogues.
     """
+    asked = (config.workdir, config.generator.bands, config.generator.shown_bands)
+    return manifest.once(("bands", *asked), lambda: _bands_of(config, manifest))
+
+
+def _bands_of(config: RunConfig, manifest: Manifest) -> Bands:
     rows = manifest.usable("train")
     kinds = Counter(
         (int(count), mode in EIGHT_BIT_MODES or mode.startswith("uint8x"))

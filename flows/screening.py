@@ -42,8 +42,17 @@ def draw_accepted(
     Killed, it goes on: images that are there are not drawn again.
     """
     folder = store.synthetic_folder(config, catalogue, job)
-    exchange(config, folder, changes=True)
-    exchange(config, store.generator_folder(config, catalogue, job.class_name))
+    with turn(folder, f"another process draws {job.class_name}, waiting for it", on_progress):
+        exchange(config, folder, changes=True)
+        exchange(config, store.generator_folder(config, catalogue, job.class_name))
+        _draw_accepted(config, catalogue, job, folder, on_progress)
+        exchange(config, folder)
+    return folder
+
+
+def _draw_accepted(
+    config: RunConfig, catalogue: Manifest, job: ClassJob, folder: Path, on_progress: Progress
+) -> None:
     most = math.ceil(config.screening.most_draws * job.n_needed)
     n_images = min(most, max(job.n_needed, (done(folder) or {}).get("n_images", 0)))
     while True:
@@ -61,8 +70,6 @@ def draw_accepted(
             "%s: %d of %d images are missing after drawing %d; refused: %s",
             job.class_name, record["n_missing"], job.n_needed, n_images, record["refused"],
         )  # fmt: skip
-    exchange(config, folder)
-    return folder
 
 
 def _draw(

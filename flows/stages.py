@@ -4,6 +4,7 @@ Every stage can be called alone; one that needs another's result says so. What i
 `flows.store` says.
 """
 
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from filelock import FileLock
 
 from augment.assemble import assemble, dataset_key, is_assembled
 from augment.cost import estimate_cost
 from augment.counts import summarize
-from augment.generator import read_card
+from augment.generator import CARD, read_card
 from augment.judgement import fidelity_section
 from augment.plan import ClassJob, jobs_of, plan_classes, plan_record
 from augment.recipe import TrainingConfig
@@ -31,14 +33,14 @@ from classifier.model import build_model
 from classifier.part import read_predictions
 from classifier.report import comparison_section
 from classifier.study import compare_bench
-from classifier.training import train
+from classifier.training import is_trained, train
 from flows import store
 from flows.config import RunConfig
 from flows.fidelity import judge_fidelity
 from flows.imagery import bands_of, resolution_of
 from flows.originals import publish_originals, with_originals
 from flows.screening import draw_accepted
-from flows.storage import adding, exchange, fetch_file, is_shared, publish_files, sharing
+from flows.storage import adding, exchange, fetch_file, is_shared, peek, publish_files, sharing
 from terrabalance import __version__
 from terrabalance.bands import Bands
 from terrabalance.device import describe_device, pick_device
@@ -168,7 +170,12 @@ def load_jobs(config: RunConfig) -> list[ClassJob]:
     return jobs_of(read_json(make_plan(config)))
 
 
-def _job(config: RunConfig, class_name: str) -> ClassJob:
+def job_of(config: RunConfig, class_name: str) -> ClassJob:
+    """Return what the plan says of a class.
+
+    Raises:
+        BadInput: the plan does not fill it.
+    """
     jobs = {job.class_name: job for job in load_jobs(config)}
     if class_name not in jobs:
         raise BadInput(f"{class_name!r} is not filled by this plan, which fills {list(jobs)}.")
@@ -181,7 +188,7 @@ def synthesize_class(config: RunConfig, class_name: str, on_progress: Progress =
     Raises:
         NotReady: the class's generator has not been trained.
     """
-    return draw_accepted(config, load_catalogue(config), _job(config, class_name), on_progress)
+    return draw_accepted(config, load_catalogue(config), job_of(config, class_name), on_progress)
 
 
 def synthetic_folders(config: RunConfig, manifest: Manifest) -> dict[str, Path]:
@@ -192,9 +199,7 @@ def synthetic_folders(config: RunConfig, manifest: Manifest) -> dict[str, Path]:
     """
     jobs = load_jobs(config)
     folders = {job.class_name: store.synthetic_folder(config, manifest, job) for job in jobs}
-    for folder in folders.values():
-        exchange(config, folder, changes=True)
-    if missing := [name for name, folder in folders.items() if not is_screened(folder)]:
+    if missing := [name for name, folder in folders.items() if not is_filled(config, folder)]:
         raise NotReady(
             f"no finished synthetic images for {missing}. Run `terrabalance train` and "
             "`terrabalance sample` with the same options first."
@@ -216,12 +221,12 @@ def _dataset_parts(config: RunConfig) -> tuple[Manifest, list[Manifest], dict[st
     """Return the real images, the synthetic ones, and what the dataset card says."""
     manifest = load_catalogue(config)
     folders = synthetic_folders(config, manifest)
-    generators = [_generator(config, manifest, name) for name in folders]
+    generators = [store.generator_folder(config, manifest, name) for name in folders]
     about = {
         "name": config.run_name,
         **({"notice": DRAWN_NOTICE} if config.drawn else {}),
         "seed": config.seed,
-        "generators": {folder.name: _card_of_result(folder) for folder in generators},
+        "generators": {folder.name: _card_of_result(config, folder) for folder in generators},
         "sampling": config.sampling.model_dump(),
     }
     return manifest, [read_manifest(path) for path in folders.values()], about
@@ -234,10 +239,20 @@ def _generator(config: RunConfig, manifest: Manifest, class_name: str) -> Path:
     return folder
 
 
-def _card_of_result(generator: Path) -> dict[str, Any]:
+def card_of(config: RunConfig, generator: Path) -> dict[str, Any]:
+    """Return a generator's card; of one that another machine trained, without its weights.
+
+    Raises:
+        NotReady: it is not trained.
+    """
+    data = None if done(generator) is not None else peek(config, generator, CARD)
+    return read_card(generator) if data is None else dict(json.loads(data))
+
+
+def _card_of_result(config: RunConfig, generator: Path) -> dict[str, Any]:
     """Return a generator's card less what differs between two trainings of the same result."""
     differs = {"seconds", "peak_memory_bytes"}
-    return {key: value for key, value in read_card(generator).items() if key not in differs}
+    return {key: value for key, value in card_of(config, generator).items() if key not in differs}
 
 
 def load_bench(config: RunConfig) -> Bench:
@@ -262,6 +277,20 @@ def classify(config: RunConfig, training: Training, on_progress: Progress = sile
     bench = load_bench(config)
     with sharing(config, bench.folder(training), on_progress) as listener:
         return train(bench, training, listener)
+
+
+def is_filled(config: RunConfig, synthetic: Path) -> bool:
+    """Say whether a class's synthetic images are drawn and screened, on whichever machine."""
+    exchange(config, synthetic, changes=True)
+    return is_screened(synthetic)
+
+
+def is_classified(config: RunConfig, bench: Bench, seed: int) -> bool:
+    """Say whether the classifiers of every arm with one seed are trained, wherever."""
+    mine = [each for each in trainings_of(bench.config) if each.seed == seed]
+    for each in mine:
+        exchange(config, bench.folder(each))
+    return all(is_trained(bench, each) for each in mine)
 
 
 def _load_dataset(config: RunConfig) -> Manifest:
@@ -372,9 +401,10 @@ def timed(config: RunConfig, stage: str, work: Callable[[], R]) -> R:
     try:
         return work()
     finally:
-        path = store.report_folder(config) / "timings.json"
-        fetch_file(config, path)
-        timings = read_json(path) if path.exists() else {}
-        timings[stage] = round(timings.get(stage, 0.0) + time.monotonic() - began, 1)
-        write_json(path, timings)
-        publish_files(config, [path])
+        seconds, path = time.monotonic() - began, store.report_folder(config) / "timings.json"
+        with FileLock(path.with_name(".timings.lock")):  # classes may end at the same moment
+            fetch_file(config, path)
+            timings = read_json(path) if path.exists() else {}
+            timings[stage] = round(timings.get(stage, 0.0) + seconds, 1)
+            write_json(path, timings)
+            publish_files(config, [path])

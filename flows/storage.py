@@ -14,6 +14,7 @@ nothing is written outside the folder asked for. Without a store all functions h
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 from filelock import FileLock
@@ -90,6 +91,31 @@ def _exchange(remote: Remote, name: str, folder: Path, here: Known, before: Know
     if ours and ours != theirs:
         _publish(remote, name, folder, ours, theirs)
     return here
+
+
+def is_finished(config: RunConfig, folder: Path) -> bool:
+    """Say whether this machine or another one has finished a result, which then is here.
+
+    Raises:
+        BadInput, StoreUnreachable: as of `exchange`.
+    """
+    exchange(config, folder)
+    return done(folder) is not None
+
+
+def peek(config: RunConfig, folder: Path, file: str) -> bytes | None:
+    """Read one file of a result that is finished elsewhere, without fetching all of it.
+
+    Raises:
+        BadInput, StoreUnreachable: as of `exchange`.
+    """
+    if config.storage is None:
+        return None
+    name, remote = _name(config, folder), Remote(config.storage)
+    listed, data = read_listing(remote, f"{name}.files.json").get(file), None
+    if listed is not None:
+        data = remote.read(f"{name}/{file}")
+    return data if data is not None and sha256(data).hexdigest() == listed else None
 
 
 def is_shared(config: RunConfig, folder: Path) -> bool:

@@ -18,6 +18,7 @@ Of an address (s3://...) `<workdir>` is this machine's working copy; see `flows.
 """
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from terrabalance.files import content_of, fingerprint, read_json, slug, write_j
 from terrabalance.manifest import Manifest
 
 # Raise when a stage's files would come out different for the same settings.
-FORMAT = 5
+FORMAT = 6
 
 
 def report_folder(config: RunConfig) -> Path:
@@ -77,6 +78,10 @@ def catalogue_folder(config: RunConfig, source: Source) -> Path:
 
 def base_folder(config: RunConfig, manifest: Manifest) -> Path | None:
     """Return where the generator of all classes lives, or will; None where there is none."""
+    return manifest.once(("base", config), lambda: _base_folder(config, manifest))
+
+
+def _base_folder(config: RunConfig, manifest: Manifest) -> Path | None:
     rows = manifest.usable("train")
     if config.strategy == "scratch" or rows["class"].nunique() < 2:
         return None
@@ -110,6 +115,10 @@ def _judge(config: RunConfig, manifest: Manifest) -> list[Any]:
 
 def baseline_folder(config: RunConfig, manifest: Manifest) -> Path:
     """Return where the classifier lives, or will, whose features judge generated images."""
+    return manifest.once(("baseline", config), lambda: _baseline_folder(config, manifest))
+
+
+def _baseline_folder(config: RunConfig, manifest: Manifest) -> Path:
     images = list(manifest.usable("train")["sha256"])
     settings = config.classifier.model_dump(
         mode="json", exclude=(CHOICES | {"frozen"}) - {"weights"}
@@ -135,10 +144,15 @@ def synthetic_folder(config: RunConfig, manifest: Manifest, job: ClassJob) -> Pa
     generator = generator_folder(config, manifest, job.class_name)
     judged: list[Any] = [config.screening.model_dump()]
     if config.screening.enabled:
-        parts = [_listing(manifest.usable(split)) for split in ("train", "val")]
+        parts = [manifest.once(("listing", split), partial(_part, manifest, split))
+                 for split in ("train", "val")]  # fmt: skip
         judged += [_judge(config, manifest), *parts]
     key = fingerprint(FORMAT, generator.name, config.sampling.model_dump(), job.n_needed, judged)
     return config.workdir / "data" / "synthetic" / f"{slug(job.class_name)}-{key}"
+
+
+def _part(manifest: Manifest, split: str) -> str:
+    return fingerprint(_listing(manifest.usable(split)), length=32)
 
 
 def screeners_folder(config: RunConfig) -> Path:

@@ -6,32 +6,30 @@ would remember a path and not whether its file still lives.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, cast
-from uuid import UUID
+from typing import Any, ParamSpec, TypeVar
 
-from prefect import Task, get_run_logger, task
+from prefect import Task, task
 from prefect.artifacts import (
     create_link_artifact,
     create_markdown_artifact,
-    create_progress_artifact,
     create_table_artifact,
-    update_progress_artifact,
 )
 from prefect.cache_policies import NO_CACHE
 
 from augment.counts import class_table
 from augment.report import balance_markdown
-from classifier.bench import Training
+from classifier.bench import trainings_of
 from classifier.report import comparison_markdown
-from flows import stages, training
+from flows import stages, store, training
+from flows.account import class_facts, sample_of, write_account
+from flows.artifacts import listen, publish_class
 from flows.config import RunConfig
-from flows.watch import current_watcher, throttled
-from terrabalance.errors import TerrabalanceError
+from flows.devices import on_device
+from terrabalance.errors import StoreUnreachable, TerrabalanceError
 from terrabalance.files import read_json
 from terrabalance.manifest import read_manifest
-from terrabalance.markdown import escape_markdown
-from terrabalance.progress import Progress
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,22 +40,9 @@ _RETRY_DELAY_S = 10
 def _may_help(_task: Any, _run: Any, state: Any) -> bool:
     """Retry what may pass (a full disk, a busy GPU), not what will fail the same way again."""
     error = state.result(raise_on_failure=False)
-    return not isinstance(error, TerrabalanceError | AssertionError | TypeError)
-
-
-def _listener(label: str) -> Progress:
-    watcher = current_watcher()
-    if watcher is not None:
-        return watcher(label)
-    logger = get_run_logger()
-    # Called without an event loop, Prefect gives the id itself and not a coroutine.
-    artifact = cast(UUID, create_progress_artifact(0.0, description=escape_markdown(label)))
-
-    def report(done: int, total: int, message: str = "") -> None:
-        update_progress_artifact(artifact, progress=100 * done / max(total, 1))
-        logger.info("%s: %d of %d %s", label, done, total, message)
-
-    return throttled(report)
+    return isinstance(error, StoreUnreachable) or not isinstance(
+        error, TerrabalanceError | AssertionError | TypeError
+    )
 
 
 def _noticed(config: RunConfig, markdown: str) -> str:
@@ -80,7 +65,7 @@ def _stage(name: str, task_run_name: str) -> Callable[[Callable[P, R]], Task[P, 
 @_stage(name="catalogue", task_run_name="catalogue {config.data.name}")
 def catalogue(config: RunConfig) -> Path:
     """Scan and split the data; publish the class counts as a table."""
-    listener = _listener("scan")
+    listener = listen("scan")
     folder = stages.timed(config, "scan", lambda: stages.make_catalogue(config, listener))
     table = class_table(read_manifest(folder))
     create_table_artifact(
@@ -110,51 +95,61 @@ def plan(config: RunConfig) -> Path:
 @_stage(name="train-base", task_run_name="train the base")
 def train_base(config: RunConfig) -> Path | None:
     """Train the base that every class's generator starts from; without one, nothing."""
-    listener = _listener("train the base")
-    return stages.timed(config, "train the base", lambda: training.train_base(config, listener))
+    listener = listen("train the base")
+    with on_device(config) as here:
+        return stages.timed(config, "train the base", lambda: training.train_base(here, listener))
 
 
-@_stage(name="train", task_run_name="train {class_name}")
-def train(config: RunConfig, class_name: str) -> Path:
-    """Train one class's generator."""
-    listener = _listener(f"train {class_name}")
-    return stages.timed(
-        config, f"train {class_name}", lambda: training.train_class(config, class_name, listener)
+@_stage(name="fill", task_run_name="fill {class_name}")
+def fill(config: RunConfig, class_name: str) -> Path:
+    """Train one class's generator and draw the class's synthetic images; publish how it went."""
+    with on_device(config) as here:
+        label = f"train {class_name}"
+        listener = listen(label)
+        stages.timed(config, label, lambda: training.train_class(here, class_name, listener))
+        label = f"synthesize {class_name}"
+        listener = listen(label)
+        folder = stages.timed(
+            config, label, lambda: stages.synthesize_class(here, class_name, listener)
+        )
+    catalogue, job = stages.load_catalogue(config), stages.job_of(config, class_name)
+    publish_class(class_facts(config, catalogue, job), sample_of(config, catalogue, job))
+    return folder
+
+
+@_stage(name="account", task_run_name="account of the classes")
+def account(config: RunConfig, failed: dict[str, str]) -> Path:
+    """Write what was made and what was not as `reports/<run>/account.json`; publish it."""
+    path = write_account(config, failed)
+    create_table_artifact(
+        key="account", table=read_json(path), description="What was made of each class"
     )
-
-
-@_stage(name="synthesize", task_run_name="synthesize {class_name}")
-def synthesize(config: RunConfig, class_name: str) -> Path:
-    """Draw one class's synthetic images."""
-    listener = _listener(f"synthesize {class_name}")
-    return stages.timed(
-        config,
-        f"synthesize {class_name}",
-        lambda: stages.synthesize_class(config, class_name, listener),
-    )
+    return path
 
 
 @_stage(name="assemble", task_run_name="assemble {config.run_name}")
 def assemble(config: RunConfig) -> Path:
     """Put the balanced dataset together."""
-    listener = _listener("assemble")
+    listener = listen("assemble")
     return stages.timed(config, "assemble", lambda: stages.assemble_dataset(config, listener))
 
 
-@_stage(name="classify", task_run_name="classify {arm} seed {seed}")
-def classify(config: RunConfig, arm: str, seed: int, share: float = 1.0) -> Path:
-    """Train one classifier."""
-    training = Training(arm, seed, share)
-    listener = _listener(f"classify {training}")
-    return stages.timed(
-        config, f"classify {arm}", lambda: stages.classify(config, training, listener)
-    )
+@_stage(name="classify", task_run_name="classifiers of seed {seed}")
+def classify(config: RunConfig, seed: int) -> Path:
+    """Train the classifiers of every arm with one seed."""
+    with on_device(config) as here:
+        for each in trainings_of(here.classifier):
+            if each.seed == seed:
+                train = partial(stages.classify, here, each, listen(f"classify {each}"))
+                stages.timed(config, f"classify {each.arm}", train)
+    return store.classifiers_folder(config)
 
 
 @_stage(name="compare", task_run_name="compare {config.run_name}")
 def compare(config: RunConfig) -> Path:
     """Compare the arms; publish the verdict."""
-    path = stages.timed(config, "compare", lambda: stages.compare_arms(config))
+    with on_device(config) as here:
+        path = stages.timed(config, "compare", lambda: stages.compare_arms(here))
     create_markdown_artifact(
         key="classifier-comparison",
         markdown=_noticed(config, comparison_markdown(read_json(path))),

@@ -69,6 +69,20 @@ def train_class(config: RunConfig, class_name: str, on_progress: Progress = sile
     start = train_base(config, on_progress)
     if start == folder:
         return folder
+    with turn(folder, f"another process trains {class_name}, waiting for it", on_progress):
+        if done(folder) is None:
+            _train_from(start, config, manifest, class_name, on_progress)
+    return folder
+
+
+def _train_from(
+    start: Path | None,
+    config: RunConfig,
+    manifest: Manifest,
+    class_name: str,
+    on_progress: Progress,
+) -> None:
+    folder = store.generator_folder(config, manifest, class_name)
     classes = _classes(manifest) if start else ()
     bands = bands_of(config, manifest)
     recipe = Recipe(
@@ -80,7 +94,7 @@ def train_class(config: RunConfig, class_name: str, on_progress: Progress = sile
         held_out = _held_out(config, manifest, manifest.usable("val", class_name), classes)
     device = pick_device(config.device)
     with sharing(config, folder, on_progress) as listener:
-        return train_generator(images, recipe, folder, device, listener, None, held_out)
+        train_generator(images, recipe, folder, device, listener, None, held_out)
 
 
 def _classes(manifest: Manifest) -> tuple[str, ...]:

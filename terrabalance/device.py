@@ -4,14 +4,15 @@ import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Annotated
 
 import torch
+from pydantic import StringConstraints
 from torch import Tensor
 
 from terrabalance.errors import BadInput
 
-DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+DeviceName = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 
 # The rest is for weights and activations, which are what a batch is limited by.
 _SHARE_FOR_DATA = 1 / 8
@@ -27,6 +28,7 @@ def pick_device(name: str = "auto") -> torch.device:
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
+        **{f"cuda:{number}": True for number in range(torch.cuda.device_count())},
     }
     if name == "auto":
         return torch.device(next(kind for kind, found in there.items() if found))

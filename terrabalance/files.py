@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+from uuid import uuid4
 
 from terrabalance.errors import BadInput
 
@@ -23,8 +24,9 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     old content or the new, never a part. Missing parent folders are made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not mkstemp: it leaves mode 0600, and colleagues could not open the report.
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Not mkstemp: it leaves mode 0600, and colleagues could not open the report. Not the process's
+    # number: two machines may write to one shared folder.
+    aside = path.with_name(f".{path.name}.{uuid4().hex[:12]}.part")
     try:
         with aside.open("wb") as file:
             yield file

@@ -19,8 +19,10 @@ Columns (in this order; a later stage adds rows or columns, none edits another's
                 and when (ISO 8601, UTC); "" where nobody did
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -29,6 +31,7 @@ import pyarrow.parquet as pq
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import atomic_write, inside
 
+T = TypeVar("T")
 SPLITS = ("train", "val", "test")
 ORACLE = "oracle"
 REPAIRED = "a part of it was filled by a generator, so it only trains"  # a detail
@@ -51,9 +54,9 @@ _DEFAULTS = {"group": -1, "seed": -1}
 _ROOT_KEY = b"terrabalance.root"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Manifest:
-    """Rows about images below one root folder.
+    """Rows about images below one root folder. They do not change; other rows are another manifest.
 
     Attributes:
         root: the folder that `frame.path` is relative to.
@@ -62,14 +65,30 @@ class Manifest:
 
     root: Path
     frame: pd.DataFrame
+    _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def once(self, key: Hashable, find: Callable[[], T]) -> T:
+        """Return what `find` finds about these rows, found when it is first asked for.
+
+        With ten million rows and a thousand classes, what each class asks of all rows would
+        otherwise take longer than a class's training.
+        """
+        if key not in self._known:
+            self._known[key] = find()
+        return cast(T, self._known[key])
 
     def usable(self, split: str | None = None, class_name: str | None = None) -> pd.DataFrame:
         """Return the rows with status ok, of one split and class where given, by path."""
+        rows = self.once(("usable", split), lambda: self._usable(split))
+        if class_name is not None:
+            places = self.once(("places", split), lambda: rows.groupby("class").indices)
+            rows = rows.iloc[places.get(class_name, [])].reset_index(drop=True)
+        return rows.copy(deep=False)  # whoever changes it changes a copy
+
+    def _usable(self, split: str | None) -> pd.DataFrame:
         rows = self.frame[self.frame["status"] == "ok"]
         if split is not None:
             rows = rows[rows["split"] == split]
-        if class_name is not None:
-            rows = rows[rows["class"] == class_name]
         return rows.sort_values("path").reset_index(drop=True)
 
     def paths(self, rows: pd.DataFrame) -> list[Path]:

@@ -8,7 +8,7 @@ from prefect.testing.utilities import prefect_test_harness
 from classifier.arms import DEFAULT_ARMS
 from classifier.bench import Training
 from flows import stages, store
-from flows.balance import ClassesFailed, balance_dataset, train_and_synthesize
+from flows.balance import WorkFailed, balance_dataset, train_and_synthesize
 from flows.config import RunConfig
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import read_json, sha256_of
@@ -71,9 +71,8 @@ def test_task_runs_have_names_that_people_can_read(page):
     names = {run.name for run in task_runs()}
     assert {
         "train the base",
-        "train Beach",
-        "synthesize Beach",
-        "classify real seed 0",
+        "fill Beach",
+        "classifiers of seed 0",
         "plan max",
     } <= names
 
@@ -138,10 +137,14 @@ def test_one_failing_class_does_not_stop_the_others(scenes, tiny, tmp_path):
     blocked.parent.mkdir(parents=True)
     (blocked / "checkpoints").mkdir(parents=True)
     (blocked / "checkpoints" / "step_0000003.pt").write_bytes(b"damaged")
-    with pytest.raises(ClassesFailed, match=r"1 classes failed.*Beach"):
+    with pytest.raises(WorkFailed, match=r"1 failed.*Beach"):
         train_and_synthesize(fresh)
     river = store.synthetic_folder(fresh, manifest, jobs[1])
     assert (river / "done.json").exists()
+    account = {row["class"]: row for row in read_json(store.report_folder(fresh) / "account.json")}
+    assert "step_0000003.pt" in account["Beach"]["failed"]
+    assert account["Beach"]["accepted"] is None
+    assert account["River"]["failed"] == "" and account["River"]["accepted"] > 0
     (blocked / "checkpoints" / "step_0000003.pt").unlink()
     assert train_and_synthesize(fresh).is_dir()  # the rerun repairs only what failed
 

@@ -1,0 +1,32 @@
+"""Where the classes of a run are worked on, and how many at once."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from terrabalance.settings import Settings
+
+
+class ExecutionConfig(Settings):
+    """How the classes of a run are spread over devices and machines; no part of the result."""
+
+    runner: Literal["local", "ray", "workers"] = Field(
+        "local",
+        description="local: this machine, one process a device, the classes queued; ray: tasks of "
+        "a Ray cluster (needs terrabalance[ray]); workers: a deployment run a class, for any "
+        "number of Prefect workers (needs `terrabalance deploy`)",
+    )
+    per_device: int = Field(
+        1, ge=1, le=64, description="classes at once on one GPU, or, run locally, on the CPU"
+    )
+    ray_address: str | None = Field(
+        None,
+        description="of a running Ray cluster, e.g. ray://head:10001; none: that of this machine, "
+        "or where there is none, one that is started for the run",
+    )
+    slots: str | None = Field(
+        None,
+        pattern=r"^[^/%&><]+$",
+        description="name of a Prefect global concurrency limit; whoever works on a device holds "
+        "one of its slots, across all runs and machines",
+    )

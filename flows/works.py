@@ -1,0 +1,66 @@
+"""What of a run can be done on any machine: the base, each class, the classifiers of each seed."""
+
+from functools import partial
+
+from flows import stages, store, tasks
+from flows.config import RunConfig
+from flows.storage import is_finished
+from flows.work import Work
+from terrabalance.files import fingerprint
+
+
+def base_work(config: RunConfig) -> list[Work]:
+    """Return the training of the base; nothing where the generators start from scratch."""
+    folder = store.base_folder(config, stages.load_catalogue(config))
+    if folder is None:
+        return []
+    return [
+        Work(
+            label="the base",
+            task=tasks.train_base,
+            deployment="train-base/train-base",
+            parameters={"config": config},
+            key=_key(config, folder.name),
+            is_done=partial(is_finished, config, folder),
+        )
+    ]
+
+
+def class_works(config: RunConfig) -> list[Work]:
+    """Return the filling of each class of the plan, rarest first."""
+    catalogue = stages.load_catalogue(config)
+    works = []
+    for job in stages.load_jobs(config):
+        folder = store.synthetic_folder(config, catalogue, job)
+        works.append(
+            Work(
+                label=job.class_name,
+                task=tasks.fill,
+                deployment="fill-class/fill-class",
+                parameters={"config": config, "class_name": job.class_name},
+                key=_key(config, folder.name),
+                is_done=partial(stages.is_filled, config, folder),
+            )
+        )
+    return works
+
+
+def classifier_works(config: RunConfig) -> list[Work]:
+    """Return the training of all arms, a piece of work for each seed."""
+    bench = stages.load_bench(config)
+    return [
+        Work(
+            label=f"classifiers of seed {seed}",
+            task=tasks.classify,
+            deployment="train-classifiers/train-classifiers",
+            parameters={"config": config, "seed": seed},
+            key=_key(config, bench.comparison_key, seed),
+            is_done=partial(stages.is_classified, config, bench, seed),
+        )
+        for seed in config.classifier.seeds
+    ]
+
+
+def _key(config: RunConfig, *parts: object) -> str:
+    """Name a result and the place where it is wanted."""
+    return fingerprint(config.storage or str(config.workdir), *parts)
