@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from prefect import flow
+from prefect import flow, tags
+from prefect.runtime import flow_run
 
 from flows import tasks
 from flows.config import RunConfig
@@ -66,10 +67,11 @@ def compare_classifiers(config: RunConfig) -> Path:
 @flow(name="balance-dataset", flow_run_name="balance {config.run_name}")
 def balance_dataset(config: RunConfig) -> Path:
     """Run everything: count, plan, train, synthesize, assemble, compare; return the report."""
-    scan_and_plan(config)
-    train_and_synthesize(config)
-    compare_classifiers(config)
-    return tasks.report(config)
+    with tags(*flow_run.tags):  # by which the server knows whose silence means a crash
+        scan_and_plan(config)
+        train_and_synthesize(config)
+        compare_classifiers(config)
+        return tasks.report(config)
 
 
 def _require(failed: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from flows import commands, options
+from flows import cache_cli, commands, options
 from flows.console import bars, print_path
 from terrabalance import __version__
 from terrabalance.errors import TerrabalanceError
@@ -285,6 +285,40 @@ def review(
     serve(board_of(config, by or getpass.getuser()), port, browser)
 
 
+@app.command()
+def deploy(
+    pool: Annotated[
+        str, typer.Option(help="Work pool for what plans, waits and assembles.")
+    ] = "terrabalance",
+    gpu_pool: Annotated[
+        str, typer.Option(help="Work pool for what trains and draws; may be the same.")
+    ] = "terrabalance-gpu",
+    workdir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder on the workers' machines that gets data/ and reports/ where a run names "
+            "no other. Default: the current folder."
+        ),
+    ] = None,
+) -> None:
+    """Register the flows on the Prefect server of PREFECT_API_URL, to be run by its workers.
+
+    Each with its description and a form of its parameters. Missing work pools are made (type
+    process), and an automation that marks as crashed any run whose machine is gone. May be given
+    again at any time, after an update for instance; schedules are kept. A worker needs this
+    package and no checkout: `prefect worker start --pool terrabalance`.
+
+    Example: `terrabalance deploy --workdir /mnt/balance`
+    """
+    from flows import deploy as work
+    from flows.console import print_deployments
+
+    print_deployments(work.deploy(pool, gpu_pool, (workdir or Path()).expanduser().absolute()))
+
+
+app.add_typer(cache_cli.app)
+
+
 @app.command("settings")
 def list_settings() -> None:
     """List every setting with its default and meaning."""
@@ -311,6 +345,7 @@ def _options(
     # Before Prefect is imported: it reads these once. Nothing is sent to anybody by default.
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")  # as flows.deploy promises
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if verbose else "ERROR")
 
 

@@ -147,10 +147,13 @@ def run(config: "RunConfig") -> None:
     from flows.console import print_verdict
 
     with bars() as watcher:
+        from prefect import tags
+
         from flows.balance import balance_dataset
+        from flows.deploy import TAG
         from flows.watch import watched_by
 
-        with watched_by(watcher):
+        with watched_by(watcher), tags(TAG):
             page = balance_dataset(config)
     print_verdict(page.with_name("comparison.json"))
     print_path("Report", page)

@@ -57,6 +57,7 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
     )  # fmt: skip
     trained = {training: bench.folder(training) for training in trainings_of(bench.config)}
     for training, home in trained.items():
+        store.note_use(config, f"classifier {training}", home)
         with sharing(config, home, watcher(str(training))) as listener:
             train(bench, training, listener)
     kind = "drawn" if config.drawn else "real"

@@ -5,7 +5,15 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 from augment.generator import GeneratorConfig
 from augment.plan import PlanConfig
@@ -17,6 +25,7 @@ from augment.split import SplitConfig
 from classifier.config import ClassifierConfig
 from classifier.features import FeatureConfig
 from flows.execution import ExecutionConfig
+from flows.form import form_of
 from flows.presets import PRESETS, PresetName, merge
 from flows.remote import checked_address, is_address, mirror_of
 from terrabalance.device import DeviceName
@@ -96,7 +105,8 @@ class RunConfig(Settings):
             key: value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
             for key, value in given.items()
         }
-        if "classes" in (named := plain.get("plan", {})) and "rarest" not in named:
+        named = plain.get("plan", {})
+        if named.get("classes") is not None and "rarest" not in named:
             # A preset may limit how many classes are filled; classes that are named are all meant.
             plain["plan"] = {**named, "rarest": None}
         return merge(preset, plain)
@@ -119,6 +129,13 @@ class RunConfig(Settings):
             return given
         address = checked_address(str(address))
         return {**given, "workdir": mirror_of(address), "storage": address}
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the schema from which Prefect makes the parameter form."""
+        return form_of(core, handler)
 
     @field_validator("data", "images", "workdir")
     @classmethod

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,10 @@ from flows.watch import Watcher, throttled
 from terrabalance.progress import Progress as Listener
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from augment.verify import Problem
+    from flows.cache import Result
     from terrabalance.manifest import Manifest
 
 console = Console()
@@ -111,6 +115,35 @@ def print_plan(plan: dict[str, Any]) -> None:
         f"About {cost['train_s'] / 60:.1f} min to train and {cost['sample_s'] / 60:.1f} min to "
         f"sample ({cost['image_s']:.2f} s an image), by a few steps measured on {cost['device']}."
     )
+
+
+def print_deployments(pools: dict[str, str]) -> None:
+    """Print the deployments with their work pools, and how to start the workers."""
+    table = Table(title="Deployments")
+    table.add_column("deployment")
+    table.add_column("work pool")
+    for name, pool in pools.items():
+        table.add_row(escape(name), escape(pool))
+    console.print(table)
+    for pool in dict.fromkeys(pools.values()):
+        console.print(f"prefect worker start --pool {pool}", markup=False, soft_wrap=True)
+
+
+def print_results(results: "Iterable[Result]") -> None:
+    """Print what lies below data/, and how much it is in all."""
+    table = Table(title="Results that runs find again")
+    for column in ("kind", "name", "MB", "changed", "finished", "used by"):
+        table.add_column(column, justify="right" if column == "MB" else "left", overflow="fold")
+    n_bytes = 0
+    for one in results:
+        n_bytes += one.n_bytes
+        day = datetime.fromtimestamp(one.changed).strftime("%Y-%m-%d %H:%M")
+        table.add_row(
+            one.kind, escape(one.path.name), f"{one.n_bytes / 1e6:.1f}", day,
+            "yes" if one.finished else "[yellow]no[/]", escape(", ".join(one.used_by)) or "-",
+        )  # fmt: skip
+    console.print(table)
+    console.print(f"{n_bytes / 1e6:.1f} MB in all")
 
 
 def print_problems(problems: list["Problem"]) -> None:

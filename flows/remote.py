@@ -56,6 +56,17 @@ def mirror_of(address: str) -> Path:
     return root / slug(address)
 
 
+def local_folder(workdir: str | None) -> Path:
+    """Return the folder of this machine that a --workdir stands for.
+
+    Raises:
+        BadInput: an address that cannot be one.
+    """
+    if workdir is None or not is_address(workdir):
+        return Path(workdir or "")
+    return mirror_of(checked_address(workdir))
+
+
 class Remote:
     """The files below an address, each named by its path there with `/` in between.
 

@@ -275,6 +275,7 @@ def load_bench(config: RunConfig) -> Bench:
 def classify(config: RunConfig, training: Training, on_progress: Progress = silent) -> Path:
     """Train one classifier and ask it about val; return its folder."""
     bench = load_bench(config)
+    store.note_use(config, f"classifier {training}", bench.folder(training))
     with sharing(config, bench.folder(training), on_progress) as listener:
         return train(bench, training, listener)
 

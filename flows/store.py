@@ -12,6 +12,7 @@ run made:
     <workdir>/data/classifiers/<arm>-<seed>-<key>/   weights, logits on val and test
     <workdir>/data/classifiers/features/             of the frozen mode
     <workdir>/data/datasets/<run>/               the balanced dataset
+    <workdir>/data/uses/<run>/                   which of these a run uses, for `cache prune`
     <workdir>/reports/<run>/                     config, plan, comparison, the report
 
 Of an address (s3://...) `<workdir>` is this machine's working copy; see `flows.storage`.
@@ -73,7 +74,25 @@ def catalogue_folder(config: RunConfig, source: Source) -> Path:
     settings = [config.scan.model_dump(), config.split.model_dump(), config.seed]
     key = fingerprint(FORMAT, str(source.root), listing, settings)
     stem = slug(config.data.name.split(".")[0])
-    return config.workdir / "data" / "catalogues" / f"{stem}-{key}"
+    folder = config.workdir / "data" / "catalogues" / f"{stem}-{key}"
+    extracted = config.workdir / "data" / "extracted"
+    if source.root.is_relative_to(extracted):
+        note_use(config, "extracted", extracted / source.root.relative_to(extracted).parts[0])
+    return note_use(config, "catalogue", folder)
+
+
+def note_use(config: RunConfig, part: str, result: Path) -> Path:
+    """Remember that a run uses a result, for `terrabalance cache`; return the result.
+
+    A file a part, as the parts of a run may be made by several processes at once. What a run used
+    in the same part before, of data that changed since, is forgotten.
+    """
+    data = config.workdir / "data"
+    path = data / "uses" / config.run_name / f"{slug(part)}.json"
+    use = {"part": part, "result": result.relative_to(data).as_posix()}
+    if not path.is_file() or read_json(path) != use:
+        write_json(path, use)
+    return result
 
 
 def base_folder(config: RunConfig, manifest: Manifest) -> Path | None:
@@ -88,7 +107,7 @@ def _base_folder(config: RunConfig, manifest: Manifest) -> Path | None:
     images = sorted(zip(rows["class"], rows["sha256"], strict=True))
     recipe = _recipe(config, manifest, config.base, manifest.usable("val"))
     key = fingerprint(FORMAT, "base", recipe, images)
-    return config.workdir / "data" / "generators" / f"base-{key}"
+    return note_use(config, "base", config.workdir / "data" / "generators" / f"base-{key}")
 
 
 def _recipe(
@@ -125,7 +144,7 @@ def _baseline_folder(config: RunConfig, manifest: Manifest) -> Path:
     )
     size, bands = config.generator.image_size, asdict(bands_of(config, manifest))
     key = fingerprint(FORMAT, "baseline", size, bands, settings, images)
-    return classifiers_folder(config) / f"baseline-{key}"
+    return note_use(config, "baseline", classifiers_folder(config) / f"baseline-{key}")
 
 
 def generator_folder(config: RunConfig, manifest: Manifest, class_name: str) -> Path:
@@ -136,7 +155,8 @@ def generator_folder(config: RunConfig, manifest: Manifest, class_name: str) -> 
         return base
     recipe = _recipe(config, manifest, config.training, manifest.usable("val", class_name))
     key = fingerprint(FORMAT, class_name, recipe, base and base.name, list(rows["sha256"]))
-    return config.workdir / "data" / "generators" / f"{slug(class_name)}-{key}"
+    folder = config.workdir / "data" / "generators" / f"{slug(class_name)}-{key}"
+    return note_use(config, f"generator {class_name}", folder)
 
 
 def synthetic_folder(config: RunConfig, manifest: Manifest, job: ClassJob) -> Path:
@@ -148,7 +168,8 @@ def synthetic_folder(config: RunConfig, manifest: Manifest, job: ClassJob) -> Pa
                  for split in ("train", "val")]  # fmt: skip
         judged += [_judge(config, manifest), *parts]
     key = fingerprint(FORMAT, generator.name, config.sampling.model_dump(), job.n_needed, judged)
-    return config.workdir / "data" / "synthetic" / f"{slug(job.class_name)}-{key}"
+    folder = config.workdir / "data" / "synthetic" / f"{slug(job.class_name)}-{key}"
+    return note_use(config, f"synthetic {job.class_name}", folder)
 
 
 def _part(manifest: Manifest, split: str) -> str:

@@ -1,115 +1,145 @@
-"""What the README tells people to do with Prefect, done for real on loopback."""
+"""What the documentation tells people to do with Prefect, done for real on loopback."""
 
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect_server import ROOT, call, environment_of, prefect, running, served
 
-ROOT = Path(__file__).parents[2]
-PREFECT = [sys.executable, "-m", "prefect"]
+from flows.deploy import CRASH_AUTOMATION, ENTRIES
+from flows.deploy import deploy as register
+from terrabalance.errors import BadInput
+
+WHOLE = "balance-dataset/balance-dataset"
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory) -> Path:
+    """A folder that is no checkout, as on a worker's machine."""
+    return tmp_path_factory.mktemp("elsewhere")
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory) -> dict[str, str]:
-    """The environment of a user whose Prefect has a home of its own and a server on loopback."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    return {
-        **os.environ,
-        "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect")),
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "PORT": str(port),
-        "NO_COLOR": "1",
-        "COLUMNS": "200",
-    }
-
-
-def prefect(environment: dict[str, str], *words: str, timeout_s: int = 240) -> str:
-    result = subprocess.run(
-        [*PREFECT, "--no-prompt", *words],
-        capture_output=True, text=True, cwd=ROOT, env=environment, timeout=timeout_s, check=False,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
-
-
-@contextmanager
-def running(environment: dict[str, str], log: Path, *words: str) -> Iterator[None]:
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [*PREFECT, *words],
-            cwd=ROOT, env=environment, stdout=file, stderr=file, start_new_session=True,
-        )  # fmt: skip
-    try:
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:  # now and then a Prefect worker misses the signal
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def wait_for_server(environment: dict[str, str]) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(environment["PREFECT_API_URL"] + "/health", timeout=2):
-                return
-        except OSError:
-            time.sleep(0.5)
-    pytest.fail("the Prefect server did not start within two minutes")
+    return environment_of(tmp_path_factory.mktemp("prefect"))
 
 
 @pytest.fixture(scope="module")
-def pool(environment, tmp_path_factory) -> Iterator[dict[str, str]]:
-    """A server, the deployments, and a worker: the README's four commands."""
-    logs = tmp_path_factory.mktemp("logs")
-    with running(environment, logs / "server", "server", "start", "--port", environment["PORT"]):
-        wait_for_server(environment)
-        prefect(environment, "work-pool", "create", "terrabalance", "--type", "process")
-        prefect(environment, "deploy", "--all")
-        worker = ["worker", "start", "--pool", "terrabalance"]
-        with running(environment, logs / "worker", *worker):
-            yield environment
+def server(environment, elsewhere) -> Iterator[dict[str, str]]:
+    """A server on which the flows have been registered twice."""
+    with served(environment, elsewhere / "server.log"):
+        result = call(environment, "flows", "deploy", cwd=elsewhere)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert "prefect worker start --pool terrabalance-gpu" in result.stdout
+        deploy(environment, elsewhere)
+        yield environment
 
 
-def test_a_deployment_run_ends_with_a_report(pool, scenes, tiny, tmp_path):
-    config = {**tiny, "data": str(scenes), "workdir": str(tmp_path), "name": "deployed"}
-    deployment = "balance-dataset/balance-dataset"
-    text = prefect(
-        pool, "deployment", "run", deployment, "--param", f"config={json.dumps(config)}", "--watch"
-    )
+def deploy(environment: dict[str, str], folder: Path) -> None:
+    with temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}):
+        register("terrabalance", "terrabalance-gpu", folder)
+
+
+def asked(environment: dict[str, str], kind: str) -> list[dict[str, Any]]:
+    """All that the server has of a kind."""
+    answer = httpx.post(f"{environment['PREFECT_API_URL']}/{kind}/filter", json={}, timeout=30)
+    return answer.raise_for_status().json()
+
+
+def deployments(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
+    return {record["name"]: record for record in asked(environment, "deployments")}
+
+
+def test_a_worker_without_a_checkout_runs_a_deployment_to_its_report(
+    server, elsewhere, scenes, tiny
+):
+    config = {**tiny, "data": str(scenes), "name": "deployed"}
+    with running(
+        server, elsewhere / "worker.log", "worker", "start", "--pool", "terrabalance", cwd=elsewhere
+    ):
+        text = prefect(
+            server, "deployment", "run", WHOLE, "--param", f"config={json.dumps(config)}", "--watch"
+        )
     assert "Completed" in text
-    assert (tmp_path / "reports" / "deployed" / "index.html").is_file()
+    assert (elsewhere / "reports" / "deployed" / "index.html").is_file()
 
 
-def test_all_four_deployments_are_registered(pool):
-    text = prefect(pool, "deployment", "ls")
-    for name in ("balance-dataset", "scan-and-plan", "train-and-synth", "compare-class"):
-        assert name in text
+def test_deploying_twice_makes_one_of_each(server):
+    assert sorted(deployments(server)) == sorted(entry.flow.name for entry in ENTRIES)
+    assert [a["name"] for a in asked(server, "automations")] == [CRASH_AUTOMATION]
+    pools = asked(server, "work_pools")
+    assert sorted(p["name"] for p in pools) == ["terrabalance", "terrabalance-gpu"]
+    assert {p["type"] for p in pools} == {"process"}
 
 
-def test_the_server_refuses_a_wrong_parameter(pool, tmp_path):
-    config = json.dumps({"data": str(tmp_path), "generator": {"setps": 1}})
-    result = subprocess.run(
-        [*PREFECT, "--no-prompt", "deployment", "run", "balance-dataset/balance-dataset",
-         "--param", f"config={config}"],
-        capture_output=True, text=True, cwd=ROOT, env=pool, timeout=120, check=False,
-    )  # fmt: skip
+def test_deploying_again_keeps_the_schedules(server, elsewhere):
+    schedule = ["deployment", "schedule", "create", WHOLE, "--cron", "0 3 * * 0"]
+    prefect(server, *schedule, "--timezone", "UTC")
+    deploy(server, elsewhere)
+    kept = deployments(server)["balance-dataset"]["schedules"]
+    assert [one["schedule"]["cron"] for one in kept] == ["0 3 * * 0"]
+    prefect(server, "deployment", "schedule", "clear", WHOLE, "--accept-yes")
+
+
+def test_every_run_sends_a_sign_of_life_in_time_for_the_automation(server):
+    within_s = asked(server, "automations")[0]["trigger"]["within"]
+    for record in deployments(server).values():
+        every_s = int(record["job_variables"]["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"])
+        assert 2 * every_s < within_s
+        assert "terrabalance" in record["tags"]  # by which the automation knows our runs
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"generator": {"setps": 1}}, "setps"),
+        ({"training": {"steps": 0}}, "steps"),
+        ({"preset": "huge"}, "preset"),
+    ],
+)
+def test_the_server_refuses_a_wrong_parameter(server, tmp_path, settings, named):
+    config = json.dumps({"data": str(tmp_path), **settings})
+    result = call(
+        server, "prefect", "--no-prompt", "deployment", "run", WHOLE, "--param", f"config={config}"
+    )
     assert result.returncode != 0
-    assert "setps" in result.stdout + result.stderr
+    assert named in result.stdout + result.stderr
+
+
+def test_prefect_deploy_registers_the_same_from_a_checkout(server, elsewhere):
+    ours = deployments(server)
+    prefect(server, "deploy", "--all")
+    theirs = deployments(server)
+    assert sorted(ours) == sorted(theirs)
+    for name, record in ours.items():
+        for field in ("description", "tags", "work_pool_name", "parameter_openapi_schema"):
+            assert record[field] == theirs[name][field], (name, field)
+        assert record["job_variables"]["env"] == theirs[name]["job_variables"]["env"]
+    deploy(server, elsewhere)
+    again = deployments(server)
+    assert {n: r["entrypoint"] for n, r in again.items()} == {
+        n: r["entrypoint"] for n, r in ours.items()
+    }
+    assert not any(record["pull_steps"] for record in again.values())
+
+
+def test_no_server_is_one_line_and_exit_code_2(environment, tmp_path):
+    lost = {**environment, "PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    result = call(lost, "flows", "deploy", cwd=tmp_path)
+    assert result.returncode == 2
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "PREFECT_API_URL" in result.stderr and "prefect server start" in result.stderr
+
+
+def test_without_the_address_of_a_server_none_is_started_in_secret(tmp_path):
+    with temporary_settings({PREFECT_API_URL: None}), pytest.raises(BadInput, match="no server"):
+        register("terrabalance", "terrabalance-gpu", tmp_path)
 
 
 def test_telemetry_is_off_by_default(environment):

@@ -1,0 +1,129 @@
+"""After how long a run whose machine is gone is marked as crashed by the server.
+
+    python benchmarks/crash_recovery.py
+
+Starts a Prefect server, `terrabalance deploy` and a worker on loopback, begins a run on drawn
+scenes, kills the worker and the run with SIGKILL, and waits until no flow run says Running.
+Takes about three minutes.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from augment.scenes import draw_dataset
+
+_PATIENCE_S = 400
+_LONG = {
+    "preset": "demo", "drawn": True, "device": "cpu", "training": {"steps": 1_000_000, "looks": 0},
+    "base": {"steps": 2, "looks": 0}, "classifier": {"model": "test_resnet"},
+}  # fmt: skip
+
+
+def main() -> None:
+    """Print the seconds from the kill until each flow run was marked."""
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        draw_dataset(root / "scenes", {"Forest": 10, "River": 8, "Beach": 5}, side_px=32)
+        environment = _environment(root)
+        api = httpx.Client(base_url=environment["PREFECT_API_URL"], timeout=30)
+        port = environment["PREFECT_API_URL"].split(":")[-1].split("/")[0]
+        with _running(environment, root, "prefect", "server", "start", "--port", port):
+            _wait(lambda: _answers(api), "the server to answer")
+            _call(environment, root, "flows", "deploy", "--workdir", str(root))
+            with _running(environment, root, "prefect", "worker", "start", "--pool", "terrabalance"
+                          ) as worker:  # fmt: skip
+                config = {**_LONG, "data": str(root / "scenes"), "name": "killed"}
+                parameter = f"config={json.dumps(config)}"
+                deployment = ("deployment", "run", "balance-dataset/balance-dataset")
+                _call(environment, root, "prefect", *deployment, "--param", parameter)
+                _wait(lambda: "train-and-synthesize" in _states(api, "RUNNING"), "the training")
+                time.sleep(15)  # into the training, with heartbeats sent
+                _kill_family(worker.pid)
+            killed = time.monotonic()
+            print(f"killed with SIGKILL while running: {sorted(_states(api, 'RUNNING'))}")
+            _wait(lambda: not _states(api, "RUNNING"), "the server to notice")
+            seconds = time.monotonic() - killed
+            print(f"after {seconds:.0f} s none was Running, crashed: {_states(api, 'CRASHED')}")
+
+
+def _environment(root: Path) -> dict[str, str]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    return {
+        **os.environ,
+        "PREFECT_HOME": str(root / "prefect"),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+
+
+@contextmanager
+def _running(environment: dict[str, str], root: Path, *words: str) -> Iterator[subprocess.Popen]:
+    with (root / f"{words[1]}.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *words], cwd=root, env=environment, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _call(environment: dict[str, str], root: Path, *words: str) -> None:
+    subprocess.run([sys.executable, "-m", *words], cwd=root, env=environment, check=True,
+                   stdout=subprocess.DEVNULL)  # fmt: skip
+
+
+def _kill_family(pid: int) -> None:
+    """Kill a worker and the runs it started, as a power cut would, parents first."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    os.kill(pid, signal.SIGKILL)
+    for child in children:
+        _kill_family(int(child))
+
+
+def _answers(api: httpx.Client) -> bool:
+    try:
+        return api.get("/health").is_success
+    except httpx.TransportError:
+        return False
+
+
+def _states(api: httpx.Client, kind: str) -> dict[str, str]:
+    """Return the messages of the flow runs in a state, by their flow's name."""
+    body = {"flow_runs": {"state": {"type": {"any_": [kind]}}}}
+    runs: list[dict[str, Any]] = api.post("/flow_runs/filter", json=body).json()
+    return {_flow_name(api, run): run["state"]["message"] or "" for run in runs}
+
+
+def _flow_name(api: httpx.Client, run: dict[str, Any]) -> str:
+    return str(api.get(f"/flows/{run['flow_id']}").json()["name"])
+
+
+def _wait(ready: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not ready():
+        if time.monotonic() > deadline:
+            sys.exit(f"waited {_PATIENCE_S} s for {what}")
+        time.sleep(0.5)
+
+
+if __name__ == "__main__":
+    main()

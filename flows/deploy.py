@@ -1,0 +1,179 @@
+"""Register the flows on a Prefect server, with work pools and what no run may lack."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prefect import Flow
+from prefect.automations import (
+    AutomationCore,
+    ChangeFlowRunState,
+    EventTrigger,
+    Posture,
+    ResourceSpecification,
+)
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
+from prefect.client.schemas.objects import StateType
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import get_current_settings
+from prefect.utilities.callables import parameter_schema
+from prefect.workers.process import ProcessWorker
+
+from flows import balance
+from terrabalance import __version__
+from terrabalance.errors import BadInput
+
+TAG = "terrabalance"
+_GPU_TAG = "gpu"
+# Prefect sends none more often than every 30 s. Three that are missing are no accident.
+HEARTBEAT_S = 30
+_SILENCE = timedelta(seconds=3 * HEARTBEAT_S)
+ENVIRONMENT = {
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
+    "DO_NOT_TRACK": "1",
+}
+CRASH_AUTOMATION = "terrabalance: no heartbeat, so crashed"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One flow to register; its docstring is the description."""
+
+    flow: Flow[..., Any]
+    needs_gpu: bool = False
+
+    @property
+    def name(self) -> str:
+        """What `prefect deployment run` takes."""
+        return f"{self.flow.name}/{self.flow.name}"
+
+    @property
+    def tags(self) -> list[str]:
+        """What the deployment's runs can be found by."""
+        return [TAG, _GPU_TAG] if self.needs_gpu else [TAG]
+
+
+ENTRIES = (
+    Entry(balance.balance_dataset),
+    Entry(balance.scan_and_plan),
+    Entry(balance.train_and_synthesize),
+    Entry(balance.train_base, needs_gpu=True),
+    Entry(balance.fill_class, needs_gpu=True),
+    Entry(balance.train_classifiers, needs_gpu=True),
+    Entry(balance.compare_classifiers),
+)
+
+
+def deploy(pool: str, gpu_pool: str, workdir: Path) -> dict[str, str]:
+    """Register every flow; return the work pool of each deployment, by the deployment's name.
+
+    What is there is brought up to date and keeps its schedules, so it may be done again at any
+    time. Work pools that are missing are made, of type process; others are left as they are.
+
+    Args:
+        pool: of what plans, waits and assembles.
+        gpu_pool: of what trains and draws.
+        workdir: where process workers run the flows: what a run's relative `workdir` starts from.
+
+    Raises:
+        BadInput: no server is named, or it does not answer.
+    """
+    pools = {entry.name: gpu_pool if entry.needs_gpu else pool for entry in ENTRIES}
+    with _server() as client:
+        for name in dict.fromkeys(pools.values()):
+            _ensure_pool(client, name)
+        for entry in ENTRIES:
+            _register(client, entry, pools[entry.name], workdir)
+        _ensure_automation(client)
+    return pools
+
+
+@contextmanager
+def _server() -> Iterator[SyncPrefectClient]:
+    url = get_current_settings().api.url
+    if url is None:
+        raise BadInput(
+            "PREFECT_API_URL: names no server. Start one with `prefect server start`, then "
+            "`export PREFECT_API_URL=http://127.0.0.1:4200/api`."
+        )
+    with get_client(sync_client=True) as client:
+        try:
+            client.hello().raise_for_status()
+        except httpx.HTTPError as error:
+            raise BadInput(
+                f"PREFECT_API_URL={url}: no Prefect server answers there ({error}). Start one with "
+                "`prefect server start`, or correct the address."
+            ) from error
+        yield client
+
+
+def _ensure_pool(client: SyncPrefectClient, name: str) -> None:
+    template = ProcessWorker.get_default_base_job_template()
+    pool = WorkPoolCreate(name=name, type=ProcessWorker.type, base_job_template=template)
+    try:
+        client.read_work_pool(name)
+    except ObjectNotFound:
+        client.create_work_pool(pool)
+
+
+def _register(client: SyncPrefectClient, entry: Entry, pool: str, workdir: Path) -> None:
+    flow = entry.flow
+    job: dict[str, Any] = {"env": ENVIRONMENT}
+    if client.read_work_pool(pool).type == ProcessWorker.type:
+        job["working_dir"] = str(workdir)  # else a temporary folder, with all that a run made
+    fields: dict[str, Any] = {
+        "version": __version__,
+        "description": flow.description,
+        "tags": entry.tags,
+        "work_pool_name": pool,
+        "path": None,
+        # By module, not by file: a worker needs the package and no checkout.
+        "entrypoint": f"{flow.__module__}.{flow.fn.__name__}",
+        "pull_steps": [],
+        "parameter_openapi_schema": parameter_schema(flow).model_dump(exclude_unset=True),
+        "enforce_parameter_schema": True,
+        "job_variables": job,
+    }
+    try:
+        known = client.read_deployment_by_name(entry.name)
+    except ObjectNotFound:
+        client.create_deployment(client.create_flow_from_name(flow.name), flow.name, **fields)
+    else:  # creating it anew would drop the schedules that it has
+        client.update_deployment(known.id, DeploymentUpdate(**fields))
+
+
+def _ensure_automation(client: SyncPrefectClient) -> None:
+    """Have the server mark as crashed what is said to run and gives no sign of life.
+
+    Only flow runs with our tag: they send heartbeats often enough, those of others need not.
+    """
+    ended = {f"prefect.flow-run.{name}" for name in ("Completed", "Failed", "Cancelled", "Crashed")}
+    trigger = EventTrigger(
+        after={"prefect.flow-run.heartbeat"},
+        expect={"prefect.flow-run.heartbeat", *ended},
+        match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+        match_related=ResourceSpecification(
+            {"prefect.resource.id": [f"prefect.tag.{TAG}"], "prefect.resource.role": "tag"}
+        ),
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=_SILENCE,
+    )
+    message = f"No heartbeat for {_SILENCE.seconds} s: its process or machine is gone."
+    automation = AutomationCore(
+        name=CRASH_AUTOMATION,
+        description="No run stays Running for ever. Run again to go on where it was.",
+        trigger=trigger,
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=message)],
+    )
+    known = client.read_automations_by_name(CRASH_AUTOMATION)
+    if known:
+        client.update_automation(known[0].id, automation)
+    else:
+        client.create_automation(automation)

@@ -1,0 +1,86 @@
+"""A Prefect server on loopback, for the tests that need a real one."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def environment_of(home: Path) -> dict[str, str]:
+    """The environment of a user whose Prefect has a home of its own and a server on loopback."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    return {
+        **os.environ,
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PORT": str(port),
+        "NO_COLOR": "1",
+        "COLUMNS": "200",
+    }
+
+
+def call(
+    environment: dict[str, str], *words: str, cwd: Path = ROOT, timeout_s: int = 240
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m words` to its end, whatever it is."""
+    return subprocess.run(
+        [sys.executable, "-m", *words],
+        capture_output=True, text=True, cwd=cwd, env=environment, timeout=timeout_s, check=False,
+    )  # fmt: skip
+
+
+def prefect(environment: dict[str, str], *words: str, cwd: Path = ROOT) -> str:
+    """Run a prefect command that must succeed; what it printed."""
+    result = call(environment, "prefect", "--no-prompt", *words, cwd=cwd)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@contextmanager
+def running(
+    environment: dict[str, str], log: Path, *words: str, cwd: Path = ROOT
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `prefect words` beside the test, in a process group of its own."""
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "prefect", *words],
+            cwd=cwd, env=environment, stdout=file, stderr=file, start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):  # a test may have killed it
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:  # now and then a Prefect worker misses the signal
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@contextmanager
+def served(environment: dict[str, str], log: Path) -> Iterator[None]:
+    """Run the server, and wait until it answers."""
+    with running(environment, log, "server", "start", "--port", environment["PORT"]):
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(environment["PREFECT_API_URL"] + "/health", timeout=2):
+                    break
+            except OSError:
+                time.sleep(0.5)
+        else:
+            pytest.fail("the Prefect server did not start within two minutes")
+        yield
