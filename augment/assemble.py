@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from augment.card import dataset_card
 from terrabalance.errors import BadInput
-from terrabalance.files import done, fingerprint, inside, mark_done, slug, write_text
+from terrabalance.files import done, fingerprint, mark_done, slug, write_text
 from terrabalance.manifest import ORACLE, SPLITS, Manifest, read_manifest, write_manifest
 from terrabalance.progress import Progress, silent
 
@@ -154,14 +154,10 @@ def _plan(catalogue: Manifest, synthetic: Sequence[Manifest]) -> pd.DataFrame:
     for manifest in (catalogue, *synthetic):
         rows = manifest.usable()
         rows = rows[rows["split"].isin((*SPLITS, ORACLE))].reset_index(drop=True)
-        parts.append(rows.assign(origin=[_origin(manifest.root, path) for path in rows["path"]]))
+        # Resolved, because a hard link to a symbolic link is one that breaks when moved.
+        parts.append(rows.assign(origin=[path.resolve() for path in manifest.paths(rows)]))
     rows = pd.concat(parts, ignore_index=True)
     return rows.assign(path=_names(rows))
-
-
-def _origin(root: Path, path: str) -> Path:
-    # Resolved, because a hard link to a symbolic link is one that breaks when moved.
-    return inside(root, path).resolve()
 
 
 def _names(rows: pd.DataFrame) -> list[str]:

@@ -10,6 +10,8 @@ from filelock import FileLock
 
 from terrabalance.files import read_json, write_json
 
+LEDGER = "test_openings.json"  # beside the trainings of all comparisons
+
 
 def note_opening(path: Path, test_key: str, comparison_key: str) -> int:
     """Note that a comparison reads the test part; return how many different ones have so far.

@@ -8,7 +8,7 @@ import pandas as pd
 from classifier.bench import Bench, trainings_of
 from classifier.choice import choose, counts_of, predictions_of
 from classifier.comparison import compare
-from classifier.ledger import note_opening
+from classifier.ledger import LEDGER, note_opening
 from classifier.training import train
 from terrabalance.files import atomic_write
 from terrabalance.images import describe_size
@@ -29,8 +29,7 @@ def compare_bench(
     for training in trainings_of(bench.config):
         train(bench, training, on_progress)
     choices = choose(bench)
-    ledger = bench.root / "test_openings.json"
-    n_openings = note_opening(ledger, bench.test_key(), bench.comparison_key)
+    n_openings = note_opening(bench.root / LEDGER, bench.test_key(), bench.comparison_key)
     parts = [predictions_of(bench, choices, split, on_progress) for split in ("val", "test")]
     predictions = pd.concat(parts, ignore_index=True)
     with atomic_write(folder / "predictions.csv") as file:

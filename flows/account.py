@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from augment.generator import read_card
 from augment.plan import ClassJob
 from augment.screened import screening_record
 from flows import stages, store
 from flows.config import RunConfig
 from flows.imagery import bands_of
-from terrabalance.files import done, write_json
+from flows.storage import exchange, peek, publish_files
+from terrabalance.files import DONE, done, write_json
 from terrabalance.images import at_most, grid, read_patches
 from terrabalance.manifest import Manifest, read_manifest
 
@@ -23,7 +23,9 @@ def class_facts(config: RunConfig, catalogue: Manifest, job: ClassJob) -> dict[s
     """Return what is known of a class's generator and images; None for what is not there yet."""
     generator = store.generator_folder(config, catalogue, job.class_name)
     synthetic = store.synthetic_folder(config, catalogue, job)
-    card = read_card(generator) if done(generator) else {}
+    trained = done(generator) or peek(config, generator, DONE)
+    card = stages.card_of(config, generator) if trained else {}
+    exchange(config, synthetic, changes=True)
     made = screening_record(synthetic) or {}
     seconds, chosen = card.get("seconds"), card.get("chosen") or {}
     return {
@@ -63,4 +65,5 @@ def write_account(config: RunConfig, failed: dict[str, str]) -> Path:
     ]
     path = store.report_folder(config) / "account.json"
     write_json(path, rows)
+    publish_files(config, [path])
     return path

@@ -1,7 +1,6 @@
 """The commands `terrabalance cache list` and `terrabalance cache prune`."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,8 +25,9 @@ def list_results(workdir: options.Workdir = None, as_json: AsJson = False) -> No
     A run uses what its report and its dataset came from, and what it has made so far.
     """
     from flows import cache
+    from flows.remote import local_folder
 
-    found = cache.results(workdir or Path())
+    found = cache.results(local_folder(workdir))
     if as_json:
         typer.echo(json.dumps([result.record() for result in found], indent=2))
     else:
@@ -50,14 +50,16 @@ def prune(
 
     Kept are also those on which somebody works (a lock, or changed within the last ten minutes; an
     unfinished one: within a day) and synthetic images that somebody reviewed. To give up a run,
-    remove reports/<run> and data/datasets/<run> first.
+    remove reports/<run> and data/datasets/<run> first. Of an address, this machine's copy alone is
+    cleared.
 
     Example: `terrabalance cache prune --kind generators --older-than 30 --yes`
     """
     from flows import cache
+    from flows.remote import local_folder
     from terrabalance.errors import BadInput
 
-    root = workdir or Path()
+    root = local_folder(workdir)
     if wrong := set(kind or ()) - set(cache.KINDS):
         raise BadInput(f"--kind {', '.join(sorted(wrong))}: is none of {', '.join(cache.KINDS)}.")
     if unknown := cache.unexplained(root):

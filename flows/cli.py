@@ -110,11 +110,12 @@ def demo(
     """Run everything on a small imbalanced set of drawn scenes, in a few minutes on a CPU."""
     from augment.scenes import DEMO_COUNTS, draw_dataset
 
-    folder = (workdir or Path()) / "data" / "scenes"
+    given = {"preset": "demo", "workdir": workdir, "device": device, "drawn": True}
+    config = _configure(Path("scenes"), given, settings=settings)
+    folder = config.workdir / "data" / "scenes"
     with bars() as watcher:
         draw_dataset(folder, DEMO_COUNTS, on_progress=watcher("draw scenes"))
-    given = {"preset": "demo", "workdir": workdir, "device": device, "drawn": True}
-    commands.run(_configure(folder, given, settings=settings))
+    commands.run(config.model_copy(update={"data": folder}))
 
 
 @app.command()

@@ -7,6 +7,7 @@ import pandas as pd
 from classifier.arms import ARMS, DEFAULT_ARMS
 from classifier.bench import Bench, trainings_of
 from classifier.changes import changes_section
+from classifier.ledger import LEDGER
 from classifier.part import read_predictions
 from classifier.report import comparison_section
 from classifier.study import compare_bench
@@ -15,6 +16,8 @@ from flows import stages, store
 from flows.config import RunConfig
 from flows.fidelity import give_aways
 from flows.imagery import bands_of, resolution_of
+from flows.originals import with_originals
+from flows.storage import adding, publish_files, sharing
 from flows.watch import Watcher
 from terrabalance import __version__
 from terrabalance.device import describe_device, pick_device
@@ -52,15 +55,18 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
         manifest, config.classifier, size, pick_device(config.device),
         store.classifiers_folder(config), bands_of(config, manifest),
     )  # fmt: skip
-    for training in trainings_of(bench.config):
-        store.note_use(config, f"classifier {training}", bench.folder(training))
-        train(bench, training, watcher(str(training)))
+    trained = {training: bench.folder(training) for training in trainings_of(bench.config)}
+    for training, home in trained.items():
+        store.note_use(config, f"classifier {training}", home)
+        with sharing(config, home, watcher(str(training))) as listener:
+            train(bench, training, listener)
     kind = "drawn" if config.drawn else "real"
-    record = compare_bench(bench, folder, kind, watcher("test"))
+    with adding(config, trained.values(), bench.root / LEDGER):
+        record = compare_bench(bench, folder, kind, watcher("test"))
     record["give_away"] = give_aways(manifest, size, bench.bands)
     write_json(folder / "comparison.json", record)
     changed = changes_section(bench, read_predictions(folder / "predictions.csv"), record)
-    return write_page(
+    page = write_page(
         folder / "index.html",
         title=f"Classifier comparison: {config.run_name}",
         subtitle=config.data.name,
@@ -71,12 +77,15 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
             "Version": f"terrabalance {__version__}",
         },
     )
+    publish_files(config, (path for path in folder.iterdir() if path.is_file()))
+    return page
 
 
 def _manifest_of(config: RunConfig, on_progress: Progress) -> Manifest:
     if config.data.suffix == ".parquet" or (config.data / "manifest.parquet").is_file():
         return _with_hashes(read_manifest(config.data))
-    return read_manifest(stages.make_catalogue(config, on_progress, synthetic=True))
+    folder = stages.make_catalogue(config, on_progress, synthetic=True)
+    return with_originals(config, folder, read_manifest(folder))
 
 
 def _with_hashes(manifest: Manifest) -> Manifest:

@@ -1,5 +1,6 @@
 """The whole of a run's settings: the rooms' own models, composed once."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -26,6 +27,7 @@ from classifier.features import FeatureConfig
 from flows.execution import ExecutionConfig
 from flows.form import form_of
 from flows.presets import PRESETS, PresetName, merge
+from flows.remote import checked_address, is_address, mirror_of
 from terrabalance.device import DeviceName
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, slug
@@ -33,7 +35,7 @@ from terrabalance.settings import Settings
 
 S = TypeVar("S", bound=Settings)
 # Where, by whom and under which name, not what.
-_NOT_RESULT = {"device", "workdir", "name", "execution"}
+_NOT_RESULT = {"device", "workdir", "storage", "catalogue", "name", "execution"}
 
 
 class RunConfig(Settings):
@@ -47,7 +49,22 @@ class RunConfig(Settings):
         None, description="folder that a CSV's paths are relative to; none: found by itself"
     )
     workdir: Path = Field(
-        Path(), validate_default=True, description="folder that gets data/ and reports/"
+        Path(),
+        validate_default=True,
+        description="folder that gets data/ and reports/, or an address as s3://bucket/folder, "
+        "gs:// or az://, which several machines may share",
+    )
+    storage: str | None = Field(
+        None,
+        description="the address that was given as workdir, which then is this machine's working "
+        "copy below TERRABALANCE_CACHE; not to be given",
+    )
+    catalogue: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+        max_length=128,
+        description="name of a finished folder below data/catalogues/, used instead of scanning "
+        "data, which need not be on this machine then",
     )
     name: str | None = Field(None, description="of the run; none: made from data and settings")
     preset: PresetName = Field("cpu", description="starting point for what is not given here")
@@ -94,6 +111,25 @@ class RunConfig(Settings):
             plain["plan"] = {**named, "rarest": None}
         return merge(preset, plain)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _mirror_the_store(cls, given: Any) -> Any:
+        """Put the working copy where this machine has it, whichever wrote the settings."""
+        if not isinstance(given, dict):
+            return given
+        workdir, address = given.get("workdir"), given.get("storage")
+        if isinstance(workdir, Path) and re.match(r"\w+:/\w", str(workdir)):
+            raise ValueError(f"workdir: give the address as text; {workdir} is a path")
+        if is_address(workdir):
+            scheme, _, rest = str(workdir).partition("://")
+            if scheme == "file":
+                return {**given, "workdir": Path(rest), "storage": None}
+            address = workdir
+        if address is None:
+            return given
+        address = checked_address(str(address))
+        return {**given, "workdir": mirror_of(address), "storage": address}
+
     @classmethod
     def __get_pydantic_json_schema__(
         cls, core: CoreSchema, handler: GetJsonSchemaHandler
@@ -105,6 +141,12 @@ class RunConfig(Settings):
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        """Find the working copy of this machine; Ray sends settings between machines as pickles."""
+        super().__setstate__(state)
+        if self.storage is not None:
+            self.__dict__["workdir"] = mirror_of(self.storage)
 
     @property
     def result_key(self) -> str:

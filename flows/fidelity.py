@@ -16,6 +16,7 @@ from classifier.training import train_baseline
 from flows import store
 from flows.config import RunConfig
 from flows.imagery import bands_of
+from flows.storage import sharing
 from flows.turns import turn
 from terrabalance.bands import Bands
 from terrabalance.device import pick_device
@@ -41,7 +42,8 @@ def judge_network(
     with turn(folder, "another process trains the judge, waiting for it", on_progress):
         root, bands = store.classifiers_folder(config), bands_of(config, catalogue)
         bench = Bench(catalogue, config.classifier, size, device, root, bands)
-        train_baseline(bench, folder, on_progress)
+        with sharing(config, folder, on_progress) as listener:
+            train_baseline(bench, folder, listener)
     return trained_network(folder, device)
 
 

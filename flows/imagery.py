@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from flows.config import RunConfig
+from flows.storage import fetch_file, publish_files
 from terrabalance.bands import RGB, Bands, bands_from, measure_bands
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, read_json, write_json
@@ -46,7 +47,10 @@ def _bands_of(config: RunConfig, manifest: Manifest) -> Bands:
     key = fingerprint(list(rows["sha256"]), config.generator.shown_bands)
     path = config.workdir / "data" / "catalogues" / f"bands-{key}.json"
     if not path.exists():
+        fetch_file(config, path)
+    if not path.exists():
         write_json(path, asdict(_measured(config, manifest)))
+        publish_files(config, [path])
     return bands_from(read_json(path))
 
 

@@ -45,7 +45,13 @@ Images = Annotated[
     Path | None, typer.Option(help="Folder that the paths of a CSV are relative to.")
 ]
 Workdir = Annotated[
-    Path | None, typer.Option(help="Gets data/ and reports/. Default: the current folder.")
+    str | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Gets data/ and reports/: a folder, or an address that machines share "
+        "(s3://bucket/folder, gs://, az://; keys as the driver wants them, e.g. "
+        "AWS_ACCESS_KEY_ID). Default: the current folder.",
+    ),
 ]
 Name = Annotated[str | None, typer.Option(help="Name of the run. Default: made from DATA.")]
 Seed = Annotated[int | None, typer.Option(help="The same seed gives the same result.")]

@@ -1,6 +1,7 @@
 """A local page on which a person accepts or refuses synthetic images by eye."""
 
 import io
+import logging
 import secrets
 import threading
 from dataclasses import dataclass, field
@@ -18,11 +19,14 @@ from augment.generator import read_bands
 from augment.screened import MEANINGS, review, screening_record
 from flows import stages, store
 from flows.config import RunConfig
+from flows.storage import exchange
 from terrabalance.bands import Bands
-from terrabalance.errors import BadInput
+from terrabalance.errors import BadInput, TerrabalanceError
 from terrabalance.images import read_patch, to_pil
 from terrabalance.manifest import RULES, Manifest, read_manifest
 from terrabalance.page import render
+
+_log = logging.getLogger(__name__)
 
 _COOKIE = "terrabalance-review"
 _REALS = 8  # real images shown beside each synthetic one
@@ -79,6 +83,10 @@ class Board:
         name, path = self.items[index]
         with self._lock:
             review(self.folders[name], path, decision, self.reviewer)
+            try:
+                exchange(self.config, self.folders[name])
+            except TerrabalanceError as error:  # the decision is kept, and published by any stage
+                _log.warning("kept on this machine so far: %s", error)
 
     def picture(self, index: int) -> bytes:
         """Return a synthetic image as PNG."""

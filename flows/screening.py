@@ -19,6 +19,7 @@ from flows import store
 from flows.config import RunConfig
 from flows.fidelity import embedder, judge_network
 from flows.imagery import bands_of
+from flows.storage import exchange, fetch_file, publish_files
 from flows.turns import turn
 from terrabalance.device import pick_device
 from terrabalance.files import done, fingerprint
@@ -42,7 +43,10 @@ def draw_accepted(
     """
     folder = store.synthetic_folder(config, catalogue, job)
     with turn(folder, f"another process draws {job.class_name}, waiting for it", on_progress):
+        exchange(config, folder, changes=True)
+        exchange(config, store.generator_folder(config, catalogue, job.class_name))
         _draw_accepted(config, catalogue, job, folder, on_progress)
+        exchange(config, folder)
     return folder
 
 
@@ -154,6 +158,8 @@ class _Bench:
         )  # fmt: skip
         path = store.screeners_folder(config) / f"{key}.safetensors"
         with turn(path, "another process fits the screening, waiting for it", self._on_progress):
+            if not path.is_file():
+                fetch_file(config, path)
             if path.is_file():
                 return read_screener(path)
             train, val = self.real(rows[0]), self.real(rows[1])
@@ -161,4 +167,5 @@ class _Bench:
             screener = fit(train, val, config.screening.refuse_real)
             if screener is not None:
                 write_screener(path, screener)
+                publish_files(config, [path])
             return screener

@@ -4,6 +4,7 @@ Every stage can be called alone; one that needs another's result says so. What i
 `flows.store` says.
 """
 
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from filelock import FileLock
 from augment.assemble import assemble, dataset_key, is_assembled
 from augment.cost import estimate_cost
 from augment.counts import summarize
-from augment.generator import read_card
+from augment.generator import CARD, read_card
 from augment.judgement import fidelity_section
 from augment.plan import ClassJob, jobs_of, plan_classes, plan_record
 from augment.recipe import TrainingConfig
@@ -27,6 +28,7 @@ from augment.sources import open_source
 from augment.split import assign_splits
 from classifier.bench import Bench, Training, trainings_of
 from classifier.changes import changes_section
+from classifier.ledger import LEDGER
 from classifier.model import build_model
 from classifier.part import read_predictions
 from classifier.report import comparison_section
@@ -36,7 +38,9 @@ from flows import store
 from flows.config import RunConfig
 from flows.fidelity import judge_fidelity
 from flows.imagery import bands_of, resolution_of
+from flows.originals import publish_originals, with_originals
 from flows.screening import draw_accepted
+from flows.storage import adding, exchange, fetch_file, is_shared, peek, publish_files, sharing
 from terrabalance import __version__
 from terrabalance.bands import Bands
 from terrabalance.device import describe_device, pick_device
@@ -75,7 +79,10 @@ def make_catalogue(
 
     Raises:
         BadInput: the data cannot be used, or a class is too small to split.
+        NotReady: `config.catalogue` names one that is not there.
     """
+    if config.catalogue is not None:
+        return _named_catalogue(config)
     source = open_source(config.data, config.workdir / "data" / "extracted", config.images)
     if not synthetic and any(entry.source != "real" for entry in source.entries):
         raise BadInput(
@@ -84,16 +91,34 @@ def make_catalogue(
         )
     folder = store.catalogue_folder(config, source)
     if done(folder) is None:
+        exchange(config, folder)
+    if done(folder) is None:
         manifest = assign_splits(scan(source, config.scan, on_progress), config.split, config.seed)
         write_manifest(manifest, folder)
         write_json(folder / "summary.json", summarize(manifest))
         mark_done(folder, {"data": str(config.data), "n_images": len(manifest.frame)})
+    if not is_shared(config, folder):
+        publish_originals(config, read_manifest(folder), on_progress)
+        exchange(config, folder)
+    return folder
+
+
+def _named_catalogue(config: RunConfig) -> Path:
+    folder = config.workdir / "data" / "catalogues" / str(config.catalogue)
+    if done(folder) is None:
+        exchange(config, folder)
+    if done(folder) is None:
+        raise NotReady(
+            f"{config.storage or config.workdir}: no finished catalogue {config.catalogue!r}. Run "
+            "`terrabalance scan` where the data is, and give the name of the folder that it makes."
+        )
     return folder
 
 
 def load_catalogue(config: RunConfig) -> Manifest:
     """Return the catalogue's manifest, made first where it is missing."""
-    return read_manifest(make_catalogue(config))
+    folder = make_catalogue(config)
+    return with_originals(config, folder, read_manifest(folder))
 
 
 def make_plan(config: RunConfig) -> Path:
@@ -102,7 +127,9 @@ def make_plan(config: RunConfig) -> Path:
     manifest = load_catalogue(config)
     counts = {str(name): int(n) for name, n in count_by_class(manifest, "train").items()}
     key = fingerprint(store.FORMAT, counts, config.result_key)
-    if not path.exists() or read_json(path)["key"] != key:
+    if not _is_of(path, key):
+        fetch_file(config, path)
+    if not _is_of(path, key):
         jobs = plan_classes(counts, config.plan)
         device = pick_device(config.device)
         filled = [job.class_name for job in jobs if job.n_needed]
@@ -111,7 +138,12 @@ def make_plan(config: RunConfig) -> Path:
         bands = bands_of(config, manifest)
         cost = estimate_cost(trainings, n_images, config.generator, config.sampling, device, bands)
         write_json(path, {"key": key, **plan_record(jobs, config.plan, cost)})
+        publish_files(config, [path])
     return path
+
+
+def _is_of(plan: Path, key: str) -> bool:
+    return plan.exists() and read_json(plan)["key"] == key
 
 
 def _trainings(
@@ -167,7 +199,7 @@ def synthetic_folders(config: RunConfig, manifest: Manifest) -> dict[str, Path]:
     """
     jobs = load_jobs(config)
     folders = {job.class_name: store.synthetic_folder(config, manifest, job) for job in jobs}
-    if missing := [name for name, folder in folders.items() if not is_screened(folder)]:
+    if missing := [name for name, folder in folders.items() if not is_filled(config, folder)]:
         raise NotReady(
             f"no finished synthetic images for {missing}. Run `terrabalance train` and "
             "`terrabalance sample` with the same options first."
@@ -179,7 +211,10 @@ def assemble_dataset(config: RunConfig, on_progress: Progress = silent) -> Path:
     """Put real and synthetic images together; return the balanced dataset's folder."""
     catalogue, synthetic, about = _dataset_parts(config)
     folder = store.dataset_folder(config)
-    return assemble(catalogue, synthetic, folder, about, on_progress).root
+    exchange(config, folder, changes=True)
+    assemble(catalogue, synthetic, folder, about, on_progress)
+    exchange(config, folder)
+    return folder
 
 
 def _dataset_parts(config: RunConfig) -> tuple[Manifest, list[Manifest], dict[str, Any]]:
@@ -191,16 +226,33 @@ def _dataset_parts(config: RunConfig) -> tuple[Manifest, list[Manifest], dict[st
         "name": config.run_name,
         **({"notice": DRAWN_NOTICE} if config.drawn else {}),
         "seed": config.seed,
-        "generators": {folder.name: _card_of_result(folder) for folder in generators},
+        "generators": {folder.name: _card_of_result(config, folder) for folder in generators},
         "sampling": config.sampling.model_dump(),
     }
     return manifest, [read_manifest(path) for path in folders.values()], about
 
 
-def _card_of_result(generator: Path) -> dict[str, Any]:
+def _generator(config: RunConfig, manifest: Manifest, class_name: str) -> Path:
+    """Return a class's generator, fetched where another machine has trained it."""
+    folder = store.generator_folder(config, manifest, class_name)
+    exchange(config, folder)
+    return folder
+
+
+def card_of(config: RunConfig, generator: Path) -> dict[str, Any]:
+    """Return a generator's card; of one that another machine trained, without its weights.
+
+    Raises:
+        NotReady: it is not trained.
+    """
+    data = None if done(generator) is not None else peek(config, generator, CARD)
+    return read_card(generator) if data is None else dict(json.loads(data))
+
+
+def _card_of_result(config: RunConfig, generator: Path) -> dict[str, Any]:
     """Return a generator's card less what differs between two trainings of the same result."""
     differs = {"seconds", "peak_memory_bytes"}
-    return {key: value for key, value in read_card(generator).items() if key not in differs}
+    return {key: value for key, value in card_of(config, generator).items() if key not in differs}
 
 
 def load_bench(config: RunConfig) -> Bench:
@@ -224,12 +276,21 @@ def classify(config: RunConfig, training: Training, on_progress: Progress = sile
     """Train one classifier and ask it about val; return its folder."""
     bench = load_bench(config)
     store.note_use(config, f"classifier {training}", bench.folder(training))
-    return train(bench, training, on_progress)
+    with sharing(config, bench.folder(training), on_progress) as listener:
+        return train(bench, training, listener)
 
 
-def is_classified(bench: Bench, seed: int) -> bool:
-    """Say whether the classifiers of every arm with one seed are trained."""
+def is_filled(config: RunConfig, synthetic: Path) -> bool:
+    """Say whether a class's synthetic images are drawn and screened, on whichever machine."""
+    exchange(config, synthetic, changes=True)
+    return is_screened(synthetic)
+
+
+def is_classified(config: RunConfig, bench: Bench, seed: int) -> bool:
+    """Say whether the classifiers of every arm with one seed are trained, wherever."""
     mine = [each for each in trainings_of(bench.config) if each.seed == seed]
+    for each in mine:
+        exchange(config, bench.folder(each))
     return all(is_trained(bench, each) for each in mine)
 
 
@@ -240,6 +301,7 @@ def _load_dataset(config: RunConfig) -> Manifest:
         NotReady: it is not there, or of other images than the stages before it now have.
     """
     folder = store.dataset_folder(config)
+    exchange(config, folder, changes=True)
     if not is_assembled(folder, dataset_key(*_dataset_parts(config))):
         raise NotReady(
             f"{folder}: no balanced dataset of these images. Run `terrabalance assemble` with the "
@@ -252,9 +314,12 @@ def compare_arms(config: RunConfig, on_progress: Progress = silent) -> Path:
     """Train what is missing, and compare the arms on test; return `comparison.json`."""
     folder, bench = store.report_folder(config), load_bench(config)
     kind = "drawn" if config.drawn else "real"
-    record = compare_bench(bench, folder, kind, on_progress)
+    trained = [bench.folder(training) for training in trainings_of(bench.config)]
+    with adding(config, trained, bench.root / LEDGER):
+        record = compare_bench(bench, folder, kind, on_progress)
     record["dataset"] = dataset_key(*_dataset_parts(config))
     write_json(folder / "comparison.json", record)
+    publish_files(config, [folder / "comparison.json", folder / "predictions.csv"])
     return folder / "comparison.json"
 
 
@@ -266,7 +331,7 @@ def write_report(config: RunConfig) -> Path:
     """
     folder, manifest = store.report_folder(config), load_catalogue(config)
     synthetic = synthetic_folders(config, manifest)
-    generators = {name: store.generator_folder(config, manifest, name) for name in synthetic}
+    generators = {name: _generator(config, manifest, name) for name in synthetic}
     size, bands = config.generator.image_size, bands_of(config, manifest)
     plan = read_json(make_plan(config))
     balance = balance_record(manifest, plan, generators, synthetic, size, bands)
@@ -281,7 +346,7 @@ def write_report(config: RunConfig) -> Path:
         predictions = read_predictions(folder / "predictions.csv")
         changed = changes_section(load_bench(config), predictions, comparison)
         sections[:0] = [comparison_section(comparison), *([changed] if changed else [])]
-    return write_page(
+    page = write_page(
         folder / "index.html",
         title=f"Balance report: {config.run_name}",
         subtitle=str(config.data.name),
@@ -289,10 +354,14 @@ def write_report(config: RunConfig) -> Path:
         facts=_facts(config, folder, bands),
         notice=DRAWN_NOTICE if config.drawn else None,
     )
+    publish_files(config, (path for path in folder.iterdir() if path.is_file()))
+    return page
 
 
 def _comparison(config: RunConfig) -> dict[str, Any] | None:
     path = store.report_folder(config) / "comparison.json"
+    fetch_file(config, path.with_name("predictions.csv"))
+    fetch_file(config, path)
     record: dict[str, Any] | None = read_json(path) if path.exists() else None
     if record and record.get("dataset") != dataset_key(*_dataset_parts(config)):
         _log.warning("%s is of other images and not shown: classify again", path)
@@ -335,6 +404,8 @@ def timed(config: RunConfig, stage: str, work: Callable[[], R]) -> R:
     finally:
         seconds, path = time.monotonic() - began, store.report_folder(config) / "timings.json"
         with FileLock(path.with_name(".timings.lock")):  # classes may end at the same moment
+            fetch_file(config, path)
             timings = read_json(path) if path.exists() else {}
             timings[stage] = round(timings.get(stage, 0.0) + seconds, 1)
             write_json(path, timings)
+            publish_files(config, [path])

@@ -14,6 +14,8 @@ run made:
     <workdir>/data/datasets/<run>/               the balanced dataset
     <workdir>/data/uses/<run>/                   which of these a run uses, for `cache prune`
     <workdir>/reports/<run>/                     config, plan, comparison, the report
+
+Of an address (s3://...) `<workdir>` is this machine's working copy; see `flows.storage`.
 """
 
 from dataclasses import asdict
@@ -30,6 +32,7 @@ from classifier.config import CHOICES
 from classifier.features import BASELINE
 from flows.config import RunConfig
 from flows.imagery import bands_of
+from flows.storage import fetch_file, publish_files
 from terrabalance.errors import BadInput
 from terrabalance.files import content_of, fingerprint, read_json, slug, write_json
 from terrabalance.manifest import Manifest
@@ -42,12 +45,17 @@ def report_folder(config: RunConfig) -> Path:
     """Return `reports/<run>`, with the run's settings in `config.json`.
 
     Raises:
-        BadInput: the run's name belongs to a run with other settings.
+        BadInput: the run's name belongs to a run with other settings, or the store of an address
+            cannot be used.
+        StoreUnreachable: it does not answer.
     """
     folder = config.workdir / "reports" / config.run_name
     path, settings = folder / "config.json", config.model_dump(mode="json")
     if not path.exists():
+        fetch_file(config, path)
+    if not path.exists():
         write_json(path, settings)
+        publish_files(config, [path])
     elif RunConfig(**read_json(path)).result_key != config.result_key:
         raise BadInput(
             f"a run named {config.run_name!r} with other settings is in {folder}. "

@@ -27,7 +27,7 @@ from flows.account import class_facts, sample_of, write_account
 from flows.artifacts import listen, publish_class
 from flows.config import RunConfig
 from flows.devices import on_device
-from terrabalance.errors import TerrabalanceError
+from terrabalance.errors import StoreUnreachable, TerrabalanceError
 from terrabalance.files import read_json
 from terrabalance.manifest import read_manifest
 
@@ -40,7 +40,9 @@ _RETRY_DELAY_S = 10
 def _may_help(_task: Any, _run: Any, state: Any) -> bool:
     """Retry what may pass (a full disk, a busy GPU), not what will fail the same way again."""
     error = state.result(raise_on_failure=False)
-    return not isinstance(error, TerrabalanceError | AssertionError | TypeError)
+    return isinstance(error, StoreUnreachable) or not isinstance(
+        error, TerrabalanceError | AssertionError | TypeError
+    )
 
 
 def _noticed(config: RunConfig, markdown: str) -> str:

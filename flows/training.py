@@ -13,6 +13,7 @@ from flows.config import RunConfig
 from flows.fidelity import embedder, judge_network
 from flows.imagery import bands_of
 from flows.stages import load_catalogue
+from flows.storage import exchange, sharing
 from flows.turns import turn
 from terrabalance.device import pick_device
 from terrabalance.files import done
@@ -34,7 +35,10 @@ def train_base(config: RunConfig, on_progress: Progress = silent) -> Path | None
     """
     manifest = load_catalogue(config)
     folder = store.base_folder(config, manifest)
-    if folder is None or done(folder) is not None:
+    if folder is None:
+        return None
+    exchange(config, folder)
+    if done(folder) is not None:
         return folder
     held_out = None
     if config.base.looks:
@@ -50,7 +54,8 @@ def train_base(config: RunConfig, on_progress: Progress = silent) -> Path | None
                 "", config.generator, config.base, config.seed, classes=classes, bands=bands
             )
             images, device = _patches(config, manifest, rows), pick_device(config.device)
-            train_generator(images, recipe, folder, device, on_progress, labels, held_out)
+            with sharing(config, folder, on_progress) as listener:
+                train_generator(images, recipe, folder, device, listener, labels, held_out)
     return folder
 
 
@@ -58,6 +63,7 @@ def train_class(config: RunConfig, class_name: str, on_progress: Progress = sile
     """Train one class's generator on its train part, from the base; return its folder."""
     manifest = load_catalogue(config)
     folder = store.generator_folder(config, manifest, class_name)
+    exchange(config, folder)
     if done(folder) is not None:
         return folder
     start = train_base(config, on_progress)
@@ -87,7 +93,8 @@ def _train_from(
     if config.training.looks:
         held_out = _held_out(config, manifest, manifest.usable("val", class_name), classes)
     device = pick_device(config.device)
-    train_generator(images, recipe, folder, device, on_progress, None, held_out)
+    with sharing(config, folder, on_progress) as listener:
+        train_generator(images, recipe, folder, device, listener, None, held_out)
 
 
 def _classes(manifest: Manifest) -> tuple[str, ...]:

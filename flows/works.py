@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from augment.screened import is_screened
 from flows import stages, store, tasks
 from flows.config import RunConfig
+from flows.storage import is_finished
 from flows.work import Work
-from terrabalance.files import done, fingerprint
+from terrabalance.files import fingerprint
 
 
 def base_work(config: RunConfig) -> list[Work]:
@@ -21,7 +21,7 @@ def base_work(config: RunConfig) -> list[Work]:
             deployment="train-base/train-base",
             parameters={"config": config},
             key=_key(config, folder.name),
-            is_done=lambda: done(folder) is not None,
+            is_done=partial(is_finished, config, folder),
         )
     ]
 
@@ -39,7 +39,7 @@ def class_works(config: RunConfig) -> list[Work]:
                 deployment="fill-class/fill-class",
                 parameters={"config": config, "class_name": job.class_name},
                 key=_key(config, folder.name),
-                is_done=partial(is_screened, folder),
+                is_done=partial(stages.is_filled, config, folder),
             )
         )
     return works
@@ -55,7 +55,7 @@ def classifier_works(config: RunConfig) -> list[Work]:
             deployment="train-classifiers/train-classifiers",
             parameters={"config": config, "seed": seed},
             key=_key(config, bench.comparison_key, seed),
-            is_done=partial(stages.is_classified, bench, seed),
+            is_done=partial(stages.is_classified, config, bench, seed),
         )
         for seed in config.classifier.seeds
     ]
@@ -63,4 +63,4 @@ def classifier_works(config: RunConfig) -> list[Work]:
 
 def _key(config: RunConfig, *parts: object) -> str:
     """Name a result and the place where it is wanted."""
-    return fingerprint(str(config.workdir), *parts)
+    return fingerprint(config.storage or str(config.workdir), *parts)

@@ -4,6 +4,7 @@ TerrabalanceError
 ├── BadInput            what the user gave cannot be used: a path, a class, a setting, an archive
 ├── UnreadableImage     one file is not an image, is truncated, or lacks bands
 ├── NotReady            an earlier stage has to run first
+├── StoreUnreachable    the store of --workdir does not answer or is full; it may pass
 └── TrainingDiverged    the loss is not finite
 
 Every message says what is wrong, where, and what to do. The command line prints it as one
@@ -25,6 +26,10 @@ class UnreadableImage(TerrabalanceError):
 
 class NotReady(TerrabalanceError):
     """A stage was asked for before the stage that it needs."""
+
+
+class StoreUnreachable(TerrabalanceError):
+    """A remote working folder does not answer or cannot take more; nothing local is lost."""
 
 
 class TrainingDiverged(TerrabalanceError):
