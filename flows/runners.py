@@ -1,6 +1,7 @@
 """Do work in this process, in a process a device of this machine, or in tasks of a Ray cluster."""
 
 import os
+import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from terrabalance.errors import BadInput
 
 ATTEMPTS = 3  # at work whose process, node or worker dies
 _LOOK_EVERY_S = 0.5
+_KNOCK_S = 10.0
 
 
 def pool_size(config: RunConfig) -> int:
@@ -147,15 +149,26 @@ def _ray(config: RunConfig) -> Iterator[TaskRunner[Any]]:
 
 
 def _connect(address: str | None) -> None:
+    """Connect to the cluster at `address`, to that of this machine, or start one.
+
+    Raises:
+        BadInput: nothing answers at the address.
+    """
     import ray
 
+    if address is None:
+        ray.init(include_dashboard=False, log_to_driver=False)
+        return
     try:
-        if address:
-            ray.init(address, log_to_driver=False)
-        else:
-            ray.init(include_dashboard=False, log_to_driver=False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        _knock(address)  # Ray itself would try for minutes, and then end this process
+        ray.init(address, log_to_driver=False)
+    except (OSError, ValueError, RuntimeError) as error:
         raise BadInput(
             f"execution.ray_address={address}: no Ray cluster answers ({error}). Start one with "
             "`ray start --head`, or leave the address out to have one started on this machine."
         ) from error
+
+
+def _knock(address: str) -> None:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()

@@ -1,4 +1,8 @@
-"""What of a run can be done on any machine: the base, each class, the classifiers of each seed."""
+"""What of a run can be done on any machine: the base, each class, the classifiers of each seed.
+
+All are given the name of the catalogue, so that none scans the data again: it may not be on their
+machine, and of ten million files that would take each of them long.
+"""
 
 from functools import partial
 
@@ -19,7 +23,7 @@ def base_work(config: RunConfig) -> list[Work]:
             label="the base",
             task=tasks.train_base,
             deployment="train-base/train-base",
-            parameters={"config": config},
+            parameters={"config": with_catalogue(config)},
             key=_key(config, folder.name),
             is_done=partial(is_finished, config, folder),
         )
@@ -28,7 +32,7 @@ def base_work(config: RunConfig) -> list[Work]:
 
 def class_works(config: RunConfig) -> list[Work]:
     """Return the filling of each class of the plan, rarest first."""
-    catalogue = stages.load_catalogue(config)
+    catalogue, named = stages.load_catalogue(config), with_catalogue(config)
     works = []
     for job in stages.load_jobs(config):
         folder = store.synthetic_folder(config, catalogue, job)
@@ -37,7 +41,7 @@ def class_works(config: RunConfig) -> list[Work]:
                 label=job.class_name,
                 task=tasks.fill,
                 deployment="fill-class/fill-class",
-                parameters={"config": config, "class_name": job.class_name},
+                parameters={"config": named, "class_name": job.class_name},
                 key=_key(config, folder.name),
                 is_done=partial(stages.is_filled, config, folder),
             )
@@ -47,18 +51,23 @@ def class_works(config: RunConfig) -> list[Work]:
 
 def classifier_works(config: RunConfig) -> list[Work]:
     """Return the training of all arms, a piece of work for each seed."""
-    bench = stages.load_bench(config)
+    bench, named = stages.load_bench(config), with_catalogue(config)
     return [
         Work(
             label=f"classifiers of seed {seed}",
             task=tasks.classify,
             deployment="train-classifiers/train-classifiers",
-            parameters={"config": config, "seed": seed},
+            parameters={"config": named, "seed": seed},
             key=_key(config, bench.comparison_key, seed),
             is_done=partial(stages.is_classified, config, bench, seed),
         )
         for seed in config.classifier.seeds
     ]
+
+
+def with_catalogue(config: RunConfig) -> RunConfig:
+    """Return the same settings with the finished catalogue in place of the data."""
+    return config.model_copy(update={"catalogue": stages.make_catalogue(config).name})
 
 
 def _key(config: RunConfig, *parts: object) -> str:

@@ -108,7 +108,7 @@ def test_what_a_changed_dataset_left_behind_is_no_longer_used(workdir, scenes, t
 
 def test_what_somebody_works_on_stays(workdir):
     forget(workdir)
-    (generator,) = (workdir / "data" / "generators").glob("Beach-*")
+    (generator,) = (workdir / "data" / "generators").glob("Beach-*[0-9a-f]")
     with FileLock(generator.with_name(f"{generator.name}.lock")):
         assert generator.name not in [one["name"] for one in ask(workdir, "prune", "--yes")]
     (generator / "done.json").unlink()
