@@ -122,11 +122,9 @@ def test_prefect_deploy_registers_the_same_from_a_checkout(server, elsewhere):
             assert record[field] == theirs[name][field], (name, field)
         assert record["job_variables"]["env"] == theirs[name]["job_variables"]["env"]
     deploy(server, elsewhere)
-    again = deployments(server)
-    assert {n: r["entrypoint"] for n, r in again.items()} == {
-        n: r["entrypoint"] for n, r in ours.items()
-    }
-    assert not any(record["pull_steps"] for record in again.values())
+    for name, record in deployments(server).items():
+        for field in ("entrypoint", "pull_steps", "path"):
+            assert record[field] == ours[name][field], (name, field)
 
 
 def test_no_server_is_one_line_and_exit_code_2(environment, tmp_path):
