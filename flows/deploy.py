@@ -30,9 +30,9 @@ from terrabalance.errors import BadInput
 
 TAG = "terrabalance"
 _GPU_TAG = "gpu"
-# Prefect sends none more often than every 30 s. Three that are missing are no accident.
-HEARTBEAT_S = 30
-_SILENCE = timedelta(seconds=3 * HEARTBEAT_S)
+HEARTBEAT_S = 30  # Prefect sends none more often
+# A server that was away for longer takes runs for dead that are not: time for an update of it.
+_SILENCE = timedelta(minutes=5)
 ENVIRONMENT = {
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
     "DO_NOT_TRACK": "1",
