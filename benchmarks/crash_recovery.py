@@ -4,7 +4,7 @@
 
 Starts a Prefect server, `terrabalance deploy` and a worker on loopback, begins a run on drawn
 scenes, kills the worker and the run with SIGKILL, and waits until no flow run says Running.
-Takes about three minutes.
+Takes about seven minutes.
 """
 
 import json
@@ -24,7 +24,7 @@ import httpx
 
 from augment.scenes import draw_dataset
 
-_PATIENCE_S = 400
+_PATIENCE_S = 600
 _LONG = {
     "preset": "demo", "drawn": True, "device": "cpu", "training": {"steps": 1_000_000, "looks": 0},
     "base": {"steps": 2, "looks": 0}, "classifier": {"model": "test_resnet"},

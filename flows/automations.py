@@ -15,9 +15,9 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import StateType
 
 TAG = "terrabalance"  # of every run that we have begun
-# Prefect sends none more often than every 30 s. Three that are missing are no accident.
-HEARTBEAT_S = 30
-SILENCE = timedelta(seconds=3 * HEARTBEAT_S)
+HEARTBEAT_S = 30  # Prefect sends none more often
+# A server that was away for longer takes runs for dead that are not: time for an update of it.
+SILENCE = timedelta(minutes=5)
 # A worker may have to fetch an image of 10 GB first.
 START = timedelta(minutes=30)
 _ENDED = {f"prefect.flow-run.{name}" for name in ("Completed", "Failed", "Cancelled", "Crashed")}
@@ -86,7 +86,9 @@ def ensure_automations(client: SyncPrefectClient) -> None:
     """Make every automation, or bring it up to date."""
     for watch in watches():
         known = client.read_automations_by_name(watch.name)
-        if known:
-            client.update_automation(known[0].id, watch.automation())
-        else:
-            client.create_automation(watch.automation())
+        wanted = watch.automation()
+        if not known:
+            client.create_automation(wanted)
+        elif AutomationCore(**known[0].model_dump(exclude={"id"})) != wanted:
+            # An update forgets whose silence it was waiting out: not where nothing changed.
+            client.update_automation(known[0].id, wanted)

@@ -25,6 +25,7 @@ ENVIRONMENT = {
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
     "DO_NOT_TRACK": "1",
 }
+_SET_FOLDER = "prefect.deployments.steps.set_working_directory"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def deploy(pool: str, gpu_pool: str, workdir: Path) -> dict[str, str]:
     Args:
         pool: of what plans, waits and assembles.
         gpu_pool: of what trains and draws.
-        workdir: where process workers run the flows: what a run's relative `workdir` starts from.
+        workdir: where workers run the flows: what a run's relative `workdir` starts from.
 
     Raises:
         BadInput: no server is named, or it does not answer.
@@ -110,9 +111,6 @@ def _ensure_pool(client: SyncPrefectClient, name: str) -> None:
 
 def _register(client: SyncPrefectClient, entry: Entry, pool: str, workdir: Path) -> None:
     flow = entry.flow
-    job: dict[str, Any] = {"env": ENVIRONMENT}
-    if client.read_work_pool(pool).type == ProcessWorker.type:
-        job["working_dir"] = str(workdir)  # else a temporary folder, with all that a run made
     fields: dict[str, Any] = {
         "version": __version__,
         "description": flow.description,
@@ -121,10 +119,12 @@ def _register(client: SyncPrefectClient, entry: Entry, pool: str, workdir: Path)
         "path": None,
         # By module, not by file: a worker needs the package and no checkout.
         "entrypoint": f"{flow.__module__}.{flow.fn.__name__}",
-        "pull_steps": [],
+        # Without a step, Prefect copies the worker's folder, with all data in it, to a temporary
+        # one, runs there, and removes it with all that the run has made.
+        "pull_steps": [{_SET_FOLDER: {"directory": str(workdir)}}],
         "parameter_openapi_schema": parameter_schema(flow).model_dump(exclude_unset=True),
         "enforce_parameter_schema": True,
-        "job_variables": job,
+        "job_variables": {"env": ENVIRONMENT},
     }
     try:
         known = client.read_deployment_by_name(entry.name)

@@ -12,7 +12,6 @@ from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, task
 from prefect.artifacts import (
-    create_link_artifact,
     create_markdown_artifact,
     create_table_artifact,
 )
@@ -159,11 +158,16 @@ def compare(config: RunConfig) -> Path:
 
 @_stage(name="report", task_run_name="report {config.run_name}")
 def report(config: RunConfig) -> Path:
-    """Write the report page; publish its summary and a link to it."""
+    """Write the report page; publish its summary and where it is."""
     path = stages.timed(config, "report", lambda: stages.write_report(config))
     balance = read_json(path.with_name("balance.json"))
     create_markdown_artifact(
         key="balance-report", markdown=_noticed(config, balance_markdown(balance))
     )
-    create_link_artifact(key="report-page", link=path.as_uri(), link_text=config.run_name)
+    # No link: a browser opens no file from a page that a server sent.
+    create_markdown_artifact(
+        key="report-page",
+        markdown=f"The report with all pictures is one file, which opens in any browser:\n\n"
+        f"```\n{path}\n```",
+    )
     return path

@@ -1,18 +1,28 @@
 """What the documentation tells people to do with Prefect, done for real on loopback."""
 
 import json
+import queue
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from prefect.blocks.webhook import Webhook
+from prefect.client.orchestration import get_client
+from prefect.events import emit_event
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Completed, Crashed
 from prefect_server import ROOT, call, environment_of, prefect, running, served
 
-from flows.automations import watches
+from flows.automations import TAG, watches
+from flows.balance import compare_classifiers
 from flows.deploy import ENTRIES
 from flows.deploy import deploy as register
 from terrabalance.errors import BadInput
@@ -47,9 +57,10 @@ def deploy(environment: dict[str, str], folder: Path) -> None:
         register("terrabalance", "terrabalance-gpu", folder)
 
 
-def asked(environment: dict[str, str], kind: str) -> list[dict[str, Any]]:
+def asked(environment: dict[str, str], kind: str, which: dict[str, Any] | None = None) -> Any:
     """All that the server has of a kind."""
-    answer = httpx.post(f"{environment['PREFECT_API_URL']}/{kind}/filter", json={}, timeout=30)
+    address = f"{environment['PREFECT_API_URL']}/{kind}/filter"
+    answer = httpx.post(address, json=which or {}, timeout=30)
     return answer.raise_for_status().json()
 
 
@@ -75,6 +86,9 @@ def test_deploying_twice_makes_one_of_each(server):
     assert sorted(deployments(server)) == sorted(entry.flow.name for entry in ENTRIES)
     names = sorted(automation["name"] for automation in asked(server, "automations"))
     assert names == sorted(watch.name for watch in watches())
+    changed = {"filter": {"event": {"name": ["prefect.automation.updated"]}}}
+    # An update would forget the runs whose silence it is waiting out.
+    assert asked(server, "events", changed)["events"] == []
     pools = asked(server, "work_pools")
     assert sorted(p["name"] for p in pools) == ["terrabalance", "terrabalance-gpu"]
     assert {p["type"] for p in pools} == {"process"}
@@ -114,6 +128,59 @@ def test_the_server_refuses_a_wrong_parameter(server, tmp_path, settings, named)
     assert named in result.stdout + result.stderr
 
 
+def test_the_weekly_example_is_scheduled(server):
+    prefect(server, "deploy", "--all", "--prefect-file", "docs/examples/weekly.yaml")
+    deadline = time.monotonic() + 60
+    while not (runs := [run for run in asked(server, "flow_runs") if run["auto_scheduled"]]):
+        assert time.monotonic() < deadline, "Prefect's scheduler makes no runs"
+        time.sleep(1)
+    first = datetime.fromisoformat(min(run["expected_start_time"] for run in runs))
+    assert (first.strftime("%A"), first.hour) == ("Sunday", 3)
+    assert runs[0]["parameters"]["config"]["strategy"] == "scratch"
+    prefect(server, "deployment", "delete", "balance-dataset/weekly")
+
+
+@pytest.fixture
+def chat() -> Iterator[tuple[str, queue.Queue[str]]]:
+    """The address of a webhook, and what is sent to it."""
+    said: queue.Queue[str] = queue.Queue()
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            said.put(json.loads(self.rfile.read(int(self.headers["content-length"])))["text"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Keep the tests' output clean."""
+
+    with HTTPServer(("127.0.0.1", 0), Hook) as listener:
+        threading.Thread(target=listener.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.server_port}/", said
+        listener.shutdown()
+
+
+def test_the_notifications_of_the_example_arrive(server, chat, tmp_path):
+    address, said = chat
+    with temporary_settings({PREFECT_API_URL: server["PREFECT_API_URL"]}):
+        block = Webhook(url=address).save("terrabalance")
+        example = (ROOT / "docs" / "examples" / "notify.yaml").read_text()
+        (tmp_path / "notify.yaml").write_text(example.replace("WEBHOOK", str(block)))
+        prefect(server, "automation", "create", "--from-file", str(tmp_path / "notify.yaml"))
+        with get_client(sync_client=True) as client:
+            run = client.create_flow_run(compare_classifiers, name="compare me", tags=[TAG])
+            client.set_flow_run_state(run.id, Completed(), force=True)
+        assert said.get(timeout=30).startswith("Done: compare me http")
+        with get_client(sync_client=True) as client:
+            run = client.create_flow_run(compare_classifiers, name="break me", tags=[TAG])
+            client.set_flow_run_state(run.id, Crashed(), force=True)
+        assert said.get(timeout=30).startswith("Crashed: break me http")
+        task_run = {"prefect.resource.id": "prefect.task-run.1"}
+        name = {"prefect.resource.name": "train Pond"}
+        emit_event("prefect.task-run.Failed", resource={**task_run, **name})
+        assert said.get(timeout=30) == "Failed: train Pond"
+
+
 def test_prefect_deploy_registers_the_same_from_a_checkout(server, elsewhere):
     ours = deployments(server)
     prefect(server, "deploy", "--all")
@@ -124,19 +191,15 @@ def test_prefect_deploy_registers_the_same_from_a_checkout(server, elsewhere):
             assert record[field] == theirs[name][field], (name, field)
         assert record["job_variables"]["env"] == theirs[name]["job_variables"]["env"]
     deploy(server, elsewhere)
-    again = deployments(server)
-    assert {n: r["entrypoint"] for n, r in again.items()} == {
-        n: r["entrypoint"] for n, r in ours.items()
-    }
-    assert not any(record["pull_steps"] for record in again.values())
+    for name, record in deployments(server).items():
+        for field in ("entrypoint", "pull_steps", "path"):
+            assert record[field] == ours[name][field], (name, field)
 
 
-def test_no_server_is_one_line_and_exit_code_2(environment, tmp_path):
-    lost = {**environment, "PREFECT_API_URL": "http://127.0.0.1:9/api"}
-    result = call(lost, "flows", "deploy", cwd=tmp_path)
-    assert result.returncode == 2
-    assert len(result.stderr.strip().splitlines()) == 1
-    assert "PREFECT_API_URL" in result.stderr and "prefect server start" in result.stderr
+def test_a_server_that_does_not_answer_is_named(tmp_path):
+    lost = {PREFECT_API_URL: "http://127.0.0.1:9/api"}
+    with temporary_settings(lost), pytest.raises(BadInput, match=r":9/api.*prefect server start"):
+        register("terrabalance", "terrabalance-gpu", tmp_path)
 
 
 def test_without_the_address_of_a_server_none_is_started_in_secret(tmp_path):
