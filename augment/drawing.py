@@ -18,7 +18,7 @@ from terrabalance.images import grid, write_png
 from terrabalance.symmetry import apply_symmetry, keep_shape
 
 SPECTRUM = "spectrum.json"  # the filter that the images went through, see `augment.spectrum`
-MEASURED_ON = 32  # drawn images by which the filter is set
+MEASURED_ON = 64  # drawn images by which the filter is set
 _STRIP_FRAMES = 9
 _BORDER_PX = 4.0  # from kept to drawn
 
@@ -117,6 +117,7 @@ class Drawer:
         reals: (N, C, H, W) levels of real training images of the class, see
             `augment.sampling.sample_class`.
         generator: name of the model.
+        others: gives those of each other class, and is asked only where the filter is measured.
     """
 
     def __init__(
@@ -129,10 +130,11 @@ class Drawer:
         folder: Path,
         reals: np.ndarray | None,
         generator: str,
+        others: Callable[[], Sequence[np.ndarray]] | None = None,
     ) -> None:
         self._diffusion, self._seed_of, self._config = diffusion, seed_of, config
         self._device, self._bands, self._folder, self._reals = device, bands, folder, reals
-        self._generator = generator
+        self._generator, self._others = generator, others
         self._matches = config.match_spectrum and reals is not None
         self._measured_on: np.ndarray | None = None
 
@@ -145,7 +147,8 @@ class Drawer:
             parts.append(self._first()[block.start : block.stop])
         if block.stop > MEASURED_ON:
             parts.append(self._draw(range(max(block.start, MEASURED_ON), block.stop)))
-        return apply_map(np.concatenate(parts), self._map)
+        seeds = [self._seed_of(i) for i in block]
+        return apply_map(np.concatenate(parts), self._map, seeds)
 
     def _draw(self, block: range) -> np.ndarray:
         images, strip = draw_batch(
@@ -176,7 +179,8 @@ class Drawer:
         )
         kept = read_json(path) if path.is_file() else {}
         if kept.get("inputs") != inputs:
-            found = spectrum_map(self._reals, self._first())
+            others = self._others() if self._others else ()
+            found = spectrum_map(self._reals, self._first(), others)
             kept = {"inputs": inputs, **found.record()}
             write_json(path, kept)
         return SpectrumMap.of(kept)

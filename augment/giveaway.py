@@ -28,8 +28,8 @@ def give_away(real: np.ndarray, synthetic: np.ndarray) -> Estimate | None:
 
     The better of two probes, judged on images that they were not fitted on (five folds): a logistic
     regression, which a few images suffice for, and extremely randomized trees (Geurts et al. 2006),
-    which also see that synthetic images vary less. `augment.spectrum` makes the means alike, so
-    the first alone would find nothing. Of the better of two, chance gives a little more than 0.5.
+    which also see that synthetic images vary less, or crowd around the real ones that they were
+    drawn from. Of the better of two, chance gives a little more than 0.5.
     The standard error is that of Hanley and McNeil (1982).
 
     Args:

@@ -1,6 +1,6 @@
 """Draw synthetic images from a finished generator: seeded per image, resumable, marked for good."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,7 @@ def sample_class(
     run: str,
     on_progress: Progress = silent,
     reals: Callable[[], np.ndarray] | None = None,
+    others: Callable[[], Sequence[np.ndarray]] | None = None,
 ) -> Path:
     """Draw `n_images` of one class into `folder`, skipping those that are there and whole.
 
@@ -56,6 +57,8 @@ def sample_class(
             where nothing is to be drawn: what images begin as where
             `config.begins_as_real`, and whose spectrum is matched (`config.match_spectrum`);
             None: neither.
+        others: likewise gives those of each other class, which help to tell the spectrum of a
+            class of few images.
 
     Returns:
         `folder`.
@@ -77,7 +80,7 @@ def sample_class(
     marks = [_marks(class_name, seed, i, generator.name, run, config) for i in range(n_images)]
     drawer = Drawer(
         diffusion, lambda i: seed_for(seed, "sample", class_name, i), config, device, bands,
-        folder, reals and reals(), generator.name,
+        folder, reals and reals(), generator.name, others,
     )  # fmt: skip
     for first in range(0, n_images, config.batch_size):
         block = range(first, min(first + config.batch_size, n_images))

@@ -4,11 +4,14 @@ What a diffusion model draws is a little too smooth or too grainy at some freque
 2020), and all its images of a class are more alike in that than real ones are. A filter for each
 image undoes both: the logarithms of its power in rings of frequency are moved by the map that takes
 the mean and the covariance of the drawn images to those of the real ones with the least change (the
-optimal transport of Gaussians, Olkin and Pukelsheim 1982). It works on the cosine transform, which
-has no false edges at the border, of the brightness and of the differences of neighbouring bands, as
-grain in the colours is another thing than grain in the brightness.
+optimal transport of Gaussians, Olkin and Pukelsheim 1982), and a part of where each comes to lie is
+left to chance, as images drawn around the same real one lie close together. Where few real images
+say where the class lies, other classes help (`augment.shrinkage`). It works on the cosine
+transform, which has no false edges at the border, of the brightness and of the differences of
+neighbouring bands, as grain in the colours is another thing than grain in the brightness.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +19,14 @@ import numpy as np
 from scipy.fft import dctn, idctn
 from sklearn.covariance import ledoit_wolf
 
-_RINGS = 12  # up to half a cycle a pixel; corners beyond it belong to the last
-_COARSE = 4  # rings up to a sixth of a cycle a pixel, where contrast is made
-_LIMIT = 2.0  # a gain beyond it, or below its inverse, would show as ringing
-_FEW = 5  # real images of which a class's spectrum is half known
+from augment.borders import apply_gains, border_gains
+from augment.shrinkage import expected
+
+_HALF = 12  # rings up to half a cycle a pixel
+_RINGS = _HALF + 1  # the corners beyond it are one more
+_LIMIT = 4.0  # a gain beyond it, or below its inverse, would show as ringing
+_PASSES = 4  # of filtering and measuring what came of it
+_OWN = 0.8  # correlation of an image's spectrum before and after, as far as the filter can choose
 _FLOOR = 1e-8  # of a squared level in [0, 1]; keeps the logarithm of a blank image finite
 
 
@@ -28,14 +35,18 @@ class SpectrumMap:
     """From the spectra of drawn images to those of real ones.
 
     Attributes:
-        drawn: (C x rings,) mean of the drawn images.
+        borders: (C, 9) as of `augment.borders.border_gains`.
+        drawn: (C x rings,) mean of the drawn images, their borders changed.
         real: of the real ones.
         matrix: (C x rings, C x rings) symmetric, from deviations of the one to those of the other.
+        spread: (C x rings, C x rings) symmetric root of the covariance of the real ones.
     """
 
+    borders: np.ndarray
     drawn: np.ndarray
     real: np.ndarray
     matrix: np.ndarray
+    spread: np.ndarray
 
     def record(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
@@ -44,28 +55,28 @@ class SpectrumMap:
     @classmethod
     def of(cls, record: dict[str, Any]) -> "SpectrumMap":
         """Read what `record` returned."""
-        return cls(*(np.array(record[name]) for name in ("drawn", "real", "matrix")))
+        return cls(**{name: np.array(record[name]) for name in cls.__dataclass_fields__})
 
 
-def spectrum_map(real: np.ndarray, drawn: np.ndarray) -> SpectrumMap:
+def spectrum_map(
+    real: np.ndarray, drawn: np.ndarray, others: Sequence[np.ndarray] = ()
+) -> SpectrumMap:
     """Measure the map from the spectra of `drawn` to those of `real`.
 
     Args:
         real: (N, C, H, W) levels of real training images.
         drawn: (M, C, H, W) levels as the network draws them, M >= 2.
+        others: of real training images of each other class.
 
     Returns:
-        The map, nearer to changing nothing where real images are few; covariances are shrunk
-        (Ledoit and Wolf 2004).
+        The map. The covariance of the drawn ones is shrunk (Ledoit and Wolf 2004).
     """
-    theirs, ours = _shapes(real), _shapes(drawn)
-    trust = len(real) / (len(real) + _FEW)
-    drawn_mean = ours.mean(axis=0)
-    mean = drawn_mean + trust * (theirs.mean(axis=0) - drawn_mean)
-    of_drawn, _ = ledoit_wolf(ours)
-    of_real = of_drawn if len(real) < 2 else ledoit_wolf(theirs)[0]
-    of_real = of_drawn + trust * (of_real - of_drawn)
-    return SpectrumMap(drawn_mean, mean, _transport(of_drawn, of_real))
+    borders = border_gains(_planes(real), _planes(drawn), [_planes(other) for other in others])
+    ours = _log_power(apply_gains(_planes(drawn), borders))
+    theirs = [_log_power(_planes(images)) for images in (real, *others)]
+    mean, covariance = expected(theirs[0], theirs[1:], ours)
+    matrix = _transport(ledoit_wolf(ours)[0], covariance)
+    return SpectrumMap(borders, ours.mean(axis=0), mean, matrix, _root(covariance))
 
 
 def _transport(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -83,25 +94,35 @@ def _root(matrix: np.ndarray) -> np.ndarray:
     return root
 
 
-def apply_map(images: np.ndarray, mapping: SpectrumMap) -> np.ndarray:
+def apply_map(images: np.ndarray, mapping: SpectrumMap, seeds: Sequence[int]) -> np.ndarray:
     """Filter (N, C, H, W) levels, each by its own gains; each image's mean of each band stays.
 
-    A gain is the same all over a ring of a plane, and between 1/2 and 2.
+    A gain is the same all over a ring of a plane, and between 1/4 and 4. Cutting at black and
+    white and rounding change the spectrum again, so the gains are corrected by what they gave.
+
+    Args:
+        images: as drawn.
+        mapping: of their class.
+        seeds: one for each image, of what is left to chance.
     """
-    n, n_bands = images.shape[:2]
-    own = _shapes(images)
-    wanted = mapping.real + (own - mapping.drawn) @ mapping.matrix
-    ratio = (wanted - own).reshape(n, n_bands, _RINGS)
-    gains = np.exp(ratio / 2).clip(1 / _LIMIT, _LIMIT)
-    planes = _transformed(images) * _gain_at(images.shape[-2:], gains)
-    bands = _mixed(idctn(planes, axes=(2, 3), norm="ortho"), np.linalg.inv(_mixing(n_bands)))
-    top = np.iinfo(images.dtype).max
-    return (bands * top).round().clip(0, top).astype(images.dtype)
+    n, n_bands, *sides = images.shape
+    planes = apply_gains(_planes(images), mapping.borders)
+    own = now = _log_power(planes)
+    chance = np.stack([np.random.default_rng(seed).standard_normal(own.shape[1]) for seed in seeds])
+    moved = _OWN * (own - mapping.drawn) @ mapping.matrix
+    wanted = mapping.real + moved + np.sqrt(1 - _OWN**2) * chance @ mapping.spread
+    spectrum, gains = dctn(planes, axes=(2, 3), norm="ortho"), np.zeros_like(own)
+    for _ in range(_PASSES):
+        gains = (gains + wanted - now).clip(-2 * np.log(_LIMIT), 2 * np.log(_LIMIT))
+        factors = _gain_at(sides, np.exp(gains / 2).reshape(n, n_bands, _RINGS))
+        filtered = _levels(idctn(spectrum * factors, axes=(2, 3), norm="ortho"), images.dtype)
+        now = _log_power(_planes(filtered))
+    return filtered
 
 
-def _gain_at(sides: tuple[int, ...], gains: np.ndarray) -> np.ndarray:
+def _gain_at(sides: Sequence[int], gains: np.ndarray) -> np.ndarray:
     """Return the (N, C, H, W) gain at every frequency: linear between the middles of the rings."""
-    place = _frequency(sides) * 2 * _RINGS - 0.5
+    place = _frequency(sides) * 2 * _HALF - 0.5
     low = np.floor(place).astype(int).clip(0, _RINGS - 2)
     share = (place - low).clip(0, 1)
     found: np.ndarray = gains[..., low] * (1 - share) + gains[..., low + 1] * share
@@ -109,32 +130,33 @@ def _gain_at(sides: tuple[int, ...], gains: np.ndarray) -> np.ndarray:
     return found
 
 
-def _shapes(images: np.ndarray) -> np.ndarray:
-    """Return the (N, C x rings) log power in each ring less that of the coarse ones of its plane.
+def _log_power(planes: np.ndarray) -> np.ndarray:
+    """Return the (N, C x rings) logarithm of each plane's mean power in each ring.
 
-    Contrast is not ours to change.
+    The middle of an image counts most, as for all that looks at its spectrum through a window.
     """
-    power = _log_power(images)
-    shapes: np.ndarray = power - power[:, :, :_COARSE].mean(axis=2, keepdims=True)
-    return shapes.reshape(len(images), -1)
-
-
-def _log_power(images: np.ndarray) -> np.ndarray:
-    """Return the (N, C, rings) logarithm of each plane's mean power in each ring."""
-    ring = np.minimum((_frequency(images.shape[-2:]) * 2 * _RINGS).astype(int), _RINGS - 1)
+    sides = planes.shape[2:]
+    window = np.hanning(sides[0])[:, None] * np.hanning(sides[1])
+    off = (planes - planes.mean(axis=(2, 3), keepdims=True)) * window
+    power = dctn(off, axes=(2, 3), norm="ortho") ** 2
+    ring = np.minimum((_frequency(sides) * 2 * _HALF).astype(int), _RINGS - 1)
     ring[0, 0] = -1  # the mean is no detail
-    power = _transformed(images) ** 2
     rings = [power[:, :, ring == r].mean(axis=2) if (ring == r).any() else power[:, :, 0, 0] * 0
              for r in range(_RINGS)]  # fmt: skip
     logarithm: np.ndarray = np.log(np.stack(rings, axis=2) + _FLOOR)
-    return logarithm
+    return logarithm.reshape(len(planes), -1)
 
 
-def _transformed(images: np.ndarray) -> np.ndarray:
+def _planes(images: np.ndarray) -> np.ndarray:
+    """Turn levels into brightness and differences of neighbouring bands, in [0, 1] and [-1, 1]."""
     levels = images.astype(np.float64) / np.iinfo(images.dtype).max
-    planes = _mixed(levels, _mixing(images.shape[1]))
-    spectrum: np.ndarray = dctn(planes, axes=(2, 3), norm="ortho")
-    return spectrum
+    return _mixed(levels, _mixing(images.shape[1]))
+
+
+def _levels(planes: np.ndarray, level_type: np.dtype) -> np.ndarray:
+    top = np.iinfo(level_type).max
+    bands = _mixed(planes, np.linalg.inv(_mixing(planes.shape[1])))
+    return (bands * top).round().clip(0, top).astype(level_type)
 
 
 def _mixing(n_bands: int) -> np.ndarray:
@@ -148,7 +170,7 @@ def _mixed(images: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return mixed
 
 
-def _frequency(sides: tuple[int, ...]) -> np.ndarray:
+def _frequency(sides: Sequence[int]) -> np.ndarray:
     """Return the (H, W) cycles a pixel of the cosine transform's places."""
     height, width = sides
     frequency: np.ndarray = np.hypot(

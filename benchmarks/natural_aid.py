@@ -42,10 +42,11 @@ def fill(name: str, own: pd.DataFrame, wanted: int, generator: Path, out: Path) 
     lacking = wanted - len(own)
     folder = out / "synthetic" / name
     if lacking:
-        reals = read_patches([out / path for path in own["path"]], SIDE_PX)
+        files = [out / path for path in own["path"]]
         cpu = torch.device("cpu")
         sample_class(
-            generator, name, lacking, SAMPLING, 0, folder, cpu, "natural", reals=reals
+            generator, name, lacking, SAMPLING, 0, folder, cpu, "natural",
+            reals=lambda: read_patches(files, SIDE_PX),
         )  # fmt: skip
     print(name, len(own), lacking, flush=True)
     paths = [f"synthetic/{name}/{index:06d}.png" for index in range(lacking)]

@@ -24,11 +24,12 @@ from flows.turns import turn
 from terrabalance.device import pick_device
 from terrabalance.files import done, fingerprint
 from terrabalance.images import height_width, read_patches
-from terrabalance.manifest import Manifest, read_manifest
+from terrabalance.manifest import Manifest, even_share, read_manifest
 from terrabalance.progress import Progress
 from terrabalance.symmetry import keep_shape
 
 _log = logging.getLogger(__name__)
+_MOST_OTHERS = 1000  # images of other classes: enough to know how classes' spectra differ
 _WORST_RATE = 0.1  # of acceptance, by which the number to draw next is guessed
 
 
@@ -80,10 +81,18 @@ def _draw(
     n_images: int,
     on_progress: Progress,
 ) -> None:
+    size, bands = config.generator.image_size, bands_of(config, catalogue)
+
+    def read(rows: pd.DataFrame) -> np.ndarray:
+        return read_patches(catalogue.paths(rows), size, bands)
+
     def reals() -> np.ndarray:
-        own = catalogue.usable("train", job.class_name)
-        size, bands = config.generator.image_size, bands_of(config, catalogue)
-        return read_patches(catalogue.paths(own), size, bands)
+        return read(catalogue.usable("train", job.class_name))
+
+    def others() -> list[np.ndarray]:
+        train = catalogue.usable("train")
+        rows = even_share(train[train["class"] != job.class_name], _MOST_OTHERS)
+        return [read(part) for _, part in rows.groupby("class")]
 
     sample_class(
         store.generator_folder(config, catalogue, job.class_name),
@@ -96,6 +105,7 @@ def _draw(
         config.run_name,
         on_progress,
         reals,
+        others,
     )
 
 
