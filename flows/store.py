@@ -162,11 +162,13 @@ def generator_folder(config: RunConfig, manifest: Manifest, class_name: str) -> 
 def synthetic_folder(config: RunConfig, manifest: Manifest, job: ClassJob) -> Path:
     """Return where a class's synthetic images live, or will."""
     generator = generator_folder(config, manifest, job.class_name)
+    parts = [manifest.once(("listing", split), partial(_part, manifest, split))
+             for split in ("train", "val")]  # fmt: skip
     judged: list[Any] = [config.screening.model_dump()]
     if config.screening.enabled:
-        parts = [manifest.once(("listing", split), partial(_part, manifest, split))
-                 for split in ("train", "val")]  # fmt: skip
         judged += [_judge(config, manifest), *parts]
+    elif config.sampling.match_spectrum:  # which the images of other classes help to estimate
+        judged += parts[:1]
     key = fingerprint(FORMAT, generator.name, config.sampling.model_dump(), job.n_needed, judged)
     folder = config.workdir / "data" / "synthetic" / f"{slug(job.class_name)}-{key}"
     return note_use(config, f"synthetic {job.class_name}", folder)
