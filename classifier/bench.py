@@ -16,7 +16,7 @@ from terrabalance.images import Size
 from terrabalance.manifest import Manifest
 
 # Raise when a training's files would come out different for the same images and settings.
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -119,10 +119,8 @@ class Bench:
 
     def _settings(self) -> list[object]:
         settings = self.config.model_dump(mode="json", exclude=CHOICES)
-        precision = precision_on(self.device, "auto")  # arms of one comparison must share it
         return [
             _FORMAT, settings, _content(self.config), self.resolution, asdict(self.bands),
-            precision,
         ]  # fmt: skip
 
 

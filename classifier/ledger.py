@@ -13,6 +13,13 @@ from terrabalance.files import read_json, write_json
 LEDGER = "test_openings.json"  # beside the trainings of all comparisons
 
 
+def add_openings(path: Path, others: dict[str, list[str]]) -> None:
+    """Add what a ledger of another machine says, `others`, to the one at `path`."""
+    for test_key, comparisons in others.items():
+        for comparison in comparisons:
+            note_opening(path, test_key, comparison)
+
+
 def note_opening(path: Path, test_key: str, comparison_key: str) -> int:
     """Note that a comparison reads the test part; return how many different ones have so far.
 

@@ -1,8 +1,10 @@
 """What Prefect shows of a run while it goes and after: progress, tables, pages."""
 
+import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 from uuid import UUID
 
@@ -22,6 +24,8 @@ from terrabalance.markdown import escape_markdown, markdown_table
 from terrabalance.page import data_uri
 from terrabalance.progress import Progress
 
+_log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _LEAVE_ALONE_S = 60.0  # a server that does not answer: asking takes longer than a training step
 
 
@@ -62,6 +66,15 @@ class _Bar:
                 update_progress_artifact(self._id, progress=percent)
         except (httpx.HTTPError, OSError):
             self._again = time.monotonic() + _LEAVE_ALONE_S
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Publish inside the block; a server that is away costs the artifact and not the work."""
+    try:
+        yield
+    except (httpx.HTTPError, OSError) as error:
+        _log.warning("the Prefect server does not take an artifact: %s", error)
 
 
 def publish_class(facts: Mapping[str, Any], pictures: np.ndarray | None) -> None:

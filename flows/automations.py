@@ -31,12 +31,14 @@ class Watch:
     Attributes:
         name: of the automation.
         after: the event that time runs from.
+        expect: the events of which one has to come.
         within: how long the next may take.
         message: why the run is said to have crashed.
     """
 
     name: str
     after: str
+    expect: frozenset[str]
     within: timedelta
     message: str
 
@@ -48,7 +50,7 @@ class Watch:
         """
         trigger = EventTrigger(
             after={self.after},
-            expect={_HEARTBEAT, *_ENDED},
+            expect=set(self.expect),
             match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
             match_related=ResourceSpecification(
                 {"prefect.resource.id": [f"prefect.tag.{TAG}"], "prefect.resource.role": "tag"}
@@ -71,12 +73,14 @@ def watches() -> Iterator[Watch]:
     yield Watch(
         "terrabalance: no heartbeat, so crashed",
         _HEARTBEAT,
+        frozenset({_HEARTBEAT, *_ENDED}),
         SILENCE,
         f"No heartbeat for {SILENCE.seconds} s: its process or machine is gone.",
     )
     yield Watch(
         "terrabalance: taken and not started, so crashed",
         "prefect.flow-run.Pending",
+        frozenset({"prefect.flow-run.Running", *_ENDED}),
         START,
         f"A worker took it {START.seconds // 60} min ago, and it has not started.",
     )

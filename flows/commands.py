@@ -61,15 +61,17 @@ def train(config: "RunConfig") -> None:
     Example: `terrabalance train aid.zip --classes Mountain --set training.steps=20000`
     """
     from flows import stages, training
+    from flows.devices import on_device
 
     jobs = stages.load_jobs(config)
-    with bars() as watcher:
-        training.train_base(config, watcher("train the base"))
-    for job in jobs:
+    with on_device(config) as here:
         with bars() as watcher:
-            label = f"train {job.class_name}"
-            folder = training.train_class(config, job.class_name, watcher(label))
-        print_path(job.class_name, folder)
+            training.train_base(here, watcher("train the base"))
+        for job in jobs:
+            with bars() as watcher:
+                label = f"train {job.class_name}"
+                folder = training.train_class(here, job.class_name, watcher(label))
+            print_path(job.class_name, folder)
 
 
 def sample(config: "RunConfig") -> None:
@@ -83,12 +85,14 @@ def sample(config: "RunConfig") -> None:
     Example: `terrabalance sample aid.zip --set sampling.steps=100`
     """
     from flows import stages
+    from flows.devices import on_device
 
-    for job in stages.load_jobs(config):
-        with bars() as watcher:
-            label = f"sample {job.class_name}"
-            folder = stages.synthesize_class(config, job.class_name, watcher(label))
-        print_path(job.class_name, folder)
+    with on_device(config) as here:
+        for job in stages.load_jobs(here):
+            with bars() as watcher:
+                label = f"sample {job.class_name}"
+                folder = stages.synthesize_class(here, job.class_name, watcher(label))
+            print_path(job.class_name, folder)
 
 
 def assemble(config: "RunConfig") -> None:
@@ -116,11 +120,13 @@ def classify(config: "RunConfig") -> None:
     """
     from classifier.bench import trainings_of
     from flows import stages
+    from flows.devices import on_device
 
-    for training in trainings_of(config.classifier):
-        with bars() as watcher:
-            stages.classify(config, training, watcher(f"classify {training}"))
-    print_path("Comparison", stages.compare_arms(config))
+    with on_device(config) as here:
+        for training in trainings_of(here.classifier):
+            with bars() as watcher:
+                stages.classify(here, training, watcher(f"classify {training}"))
+        print_path("Comparison", stages.compare_arms(here))
 
 
 def report(config: "RunConfig") -> None:

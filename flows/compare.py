@@ -52,7 +52,7 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
     config = _with_possible_arms(config, manifest)
     folder = store.report_folder(config)
     bench = Bench(
-        manifest, config.classifier, size, pick_device(config.device),
+        manifest, config.classifier, size, pick_device(config.device_here),
         store.classifiers_folder(config), bands_of(config, manifest),
     )  # fmt: skip
     trained = {training: bench.folder(training) for training in trainings_of(bench.config)}

@@ -154,6 +154,11 @@ class RunConfig(Settings):
         return fingerprint(self.model_dump(mode="json", exclude=_NOT_RESULT))
 
     @property
+    def device_here(self) -> str:
+        """The device of this process: any, where others do the work that `device` is for."""
+        return self.device if self.execution.runner == "local" else "auto"
+
+    @property
     def run_name(self) -> str:
         """The folder-safe name of the run."""
         stem = self.data.name.split(".")[0]

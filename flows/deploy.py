@@ -17,6 +17,7 @@ from prefect.workers.process import ProcessWorker
 
 from flows import balance
 from flows.automations import HEARTBEAT_S, TAG, ensure_automations
+from flows.execution import RUNNER_VARIABLE
 from terrabalance import __version__
 from terrabalance.errors import BadInput
 
@@ -60,8 +61,9 @@ ENTRIES = (
 def deploy(pool: str, gpu_pool: str, workdir: Path) -> dict[str, str]:
     """Register every flow; return the work pool of each deployment, by the deployment's name.
 
-    What is there is brought up to date and keeps its schedules, so it may be done again at any
-    time. Work pools that are missing are made, of type process; others are left as they are.
+    What is there is brought up to date and keeps its schedules and job variables, so it may be done
+    again at any time. Where the pools differ, flows that wait send their work to the workers. Work
+    pools that are missing are made, of type process; others are left as they are.
 
     Args:
         pool: of what plans, waits and assembles.
@@ -76,7 +78,9 @@ def deploy(pool: str, gpu_pool: str, workdir: Path) -> dict[str, str]:
         for name in dict.fromkeys(pools.values()):
             _ensure_pool(client, name)
         for entry in ENTRIES:
-            _register(client, entry, pools[entry.name], workdir)
+            waits = not entry.needs_gpu and pool != gpu_pool
+            environment = ENVIRONMENT | ({RUNNER_VARIABLE: "workers"} if waits else {})
+            _register(client, entry, pools[entry.name], workdir, environment)
         ensure_automations(client)
     return pools
 
@@ -109,7 +113,9 @@ def _ensure_pool(client: SyncPrefectClient, name: str) -> None:
         client.create_work_pool(pool)
 
 
-def _register(client: SyncPrefectClient, entry: Entry, pool: str, workdir: Path) -> None:
+def _register(
+    client: SyncPrefectClient, entry: Entry, pool: str, workdir: Path, environment: dict[str, str]
+) -> None:
     flow = entry.flow
     fields: dict[str, Any] = {
         "version": __version__,
@@ -124,11 +130,13 @@ def _register(client: SyncPrefectClient, entry: Entry, pool: str, workdir: Path)
         "pull_steps": [{_SET_FOLDER: {"directory": str(workdir)}}],
         "parameter_openapi_schema": parameter_schema(flow).model_dump(exclude_unset=True),
         "enforce_parameter_schema": True,
-        "job_variables": {"env": ENVIRONMENT},
+        "job_variables": {"env": environment},
     }
     try:
         known = client.read_deployment_by_name(entry.name)
     except ObjectNotFound:
         client.create_deployment(client.create_flow_from_name(flow.name), flow.name, **fields)
     else:  # creating it anew would drop the schedules that it has
+        job = known.job_variables or {}  # somebody may have added keys or an image
+        fields["job_variables"] = {**job, "env": {**job.get("env", {}), **environment}}
         client.update_deployment(known.id, DeploymentUpdate(**fields))

@@ -1,6 +1,6 @@
 """Who works on which device: a GPU of this machine, and a slot of those that all machines share."""
 
-import getpass
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -46,7 +46,9 @@ def on_device(config: "RunConfig") -> Iterator["RunConfig"]:
     Raises:
         BadInput: the device is not there, or the Prefect server knows no such limit.
     """
-    gpus = {name: _uuid(name) for name in devices_here(config.device) if name.startswith("cuda")}
+    gpus = {
+        name: _uuid(name) for name in devices_here(config.device_here) if name.startswith("cuda")
+    }
     with _slot(config.execution.slots):
         if not gpus:
             yield config
@@ -64,7 +66,7 @@ def free_one(devices: dict[str, str], at_once: int, folder: Path | None = None) 
         at_once: how many may hold one device.
         folder: of the lock files; None: one of this login in the machine's temporary folder.
     """
-    folder = folder or Path(tempfile.gettempdir()) / f"terrabalance-{slug(getpass.getuser())}"
+    folder = folder or Path(tempfile.gettempdir()) / f"terrabalance-{os.getuid()}"
     folder.mkdir(parents=True, exist_ok=True)
     places = [
         (device, FileLock(folder / f"{slug(name)}-{place}.lock"))

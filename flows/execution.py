@@ -1,20 +1,26 @@
 """Where the classes of a run are worked on, and how many at once."""
 
+import os
 from typing import Literal
 
 from pydantic import Field
 
 from terrabalance.settings import Settings
 
+# By which `terrabalance deploy` tells flows that wait who does the work.
+RUNNER_VARIABLE = "TERRABALANCE_RUNNER"
+
 
 class ExecutionConfig(Settings):
     """How the classes of a run are spread over devices and machines; no part of the result."""
 
     runner: Literal["local", "ray", "workers"] = Field(
-        "local",
+        default_factory=lambda: os.environ.get(RUNNER_VARIABLE, "local"),
+        validate_default=True,
         description="local: this machine, one process a device, the classes queued; ray: tasks of "
         "a Ray cluster (needs terrabalance[ray]); workers: a deployment run a class, for any "
-        "number of Prefect workers (needs `terrabalance deploy`)",
+        "number of Prefect workers (needs `terrabalance deploy`); left out: local, and in "
+        "deployments with a pool for GPUs of its own: workers",
     )
     per_device: int = Field(
         1, ge=1, le=64, description="classes at once on one GPU, or, run locally, on the CPU"

@@ -35,7 +35,7 @@ def judge_network(
     The one that the settings name; where its weights cannot be had, or `baseline` is asked for,
     a classifier that is trained once on the real train part.
     """
-    device = pick_device(config.device)
+    device = pick_device(config.device_here)
     if (named := named_network(config.fidelity, device)) is not None:
         return named
     folder, size = store.baseline_folder(config, catalogue), config.generator.image_size

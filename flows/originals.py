@@ -15,9 +15,10 @@ from terrabalance.manifest import Manifest
 from terrabalance.progress import Progress
 
 _log = logging.getLogger(__name__)
+_LOOKED_AT = 50  # images
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class StoredManifest(Manifest):
     """A manifest whose images come from the store at the moment that somebody asks for them.
 
@@ -75,13 +76,23 @@ def publish_originals(config: RunConfig, manifest: Manifest, on_progress: Progre
 def with_originals(config: RunConfig, catalogue: Path, manifest: Manifest) -> Manifest:
     """Return the manifest so that its images can be read on this machine.
 
-    Where their folder is not here and there is a store, they are fetched into the working copy
-    as they are asked for.
+    With a store, where they are not in the folder they were found in, they are fetched into the
+    working copy as they are asked for.
     """
-    if config.storage is None or manifest.root.is_dir():
+    if config.storage is None or _holds_images(manifest):
         return manifest
     root = config.workdir / "data" / "images" / catalogue.name
     return StoredManifest(root, manifest.frame, address=config.storage)
+
+
+def _holds_images(manifest: Manifest) -> bool:
+    """Look at a few: a folder of that name may be here and hold something else, or nothing."""
+    rows = manifest.usable()
+    rows = rows.iloc[:: max(1, len(rows) // _LOOKED_AT)]
+    return all(
+        path.is_file() and path.stat().st_size == size
+        for path, size in zip(manifest.paths(rows), rows["bytes"], strict=True)
+    )
 
 
 def _name(sha256: str) -> str:

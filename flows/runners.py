@@ -3,8 +3,9 @@
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -34,55 +35,117 @@ def pool_size(config: RunConfig) -> int:
 def in_turn(works: Sequence[Work]) -> dict[str, str]:
     """Do one after the other in this process; return label -> reason of those that failed."""
     states = {work.label: work.task(**work.parameters, return_state=True) for work in works}
-    return {label: str(s.message) for label, s in states.items() if not s.is_completed()}
+    return _reasons(states)
 
 
-def in_pool(config: RunConfig, works: Sequence[Work], what: str) -> dict[str, str]:
-    """Do many at once in other processes; return label -> reason of those that failed.
+def in_processes(config: RunConfig, works: Sequence[Work], what: str) -> dict[str, str]:
+    """Do as many at once as fit on this machine; return label -> reason of those that failed.
 
-    A pool of this machine breaks as a whole when one of its processes is killed: what it had not
-    finished is begun again in a new one.
+    What is killed takes no other work with it, and is begun again behind the others.
+    """
+    size = min(pool_size(config), len(works))
+    # Together they have the cores that one would have.
+    threads = max(1, torch.get_num_threads() // size)
+    left, report, attempts = list(works), listen(what), Counter[str]()
+    states: dict[str, State[Any]] = {}
+    with _one_server(), ExitStack() as stack:
+        slots = [stack.enter_context(_Slot(threads)) for _ in range(size)]
+        while left or any(slot.work for slot in slots):
+            for slot in slots:
+                if slot.work and (state := slot.state()) is not None:
+                    work = slot.clear(state)
+                    attempts[work.label] += 1
+                    if state.is_crashed() and attempts[work.label] < ATTEMPTS:
+                        left.append(work)
+                        continue
+                    states[work.label] = state
+                    report(len(states), len(works))
+                if slot.work is None and left:
+                    slot.begin(left.pop(0))
+            time.sleep(_LOOK_EVERY_S)
+    return _reasons(states)
+
+
+class _Slot:
+    """A process that does one piece of work after the other, and is replaced when it dies."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._stack = ExitStack()
+        self._pool: TaskRunner[Any] | None = None
+        self._future: PrefectFuture[Any] | None = None
+        self.work: Work | None = None
+
+    def __enter__(self) -> "_Slot":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def begin(self, work: Work) -> None:
+        """Start work in the process, in a new one if there is none."""
+        if self._pool is None:
+            # A pool that has lost its process is broken as a whole: so each has but one.
+            pool = ProcessPoolTaskRunner(
+                1, initializer=torch.set_num_threads, initargs=(self._threads,)
+            )
+            self._pool = self._stack.enter_context(pool)
+        self.work, self._future = work, self._pool.submit(work.task, work.parameters)
+
+    def state(self) -> State[Any] | None:
+        """Return the final state of the work, None before."""
+        assert self._future is not None
+        return _state(self._future)
+
+    def clear(self, state: State[Any]) -> Work:
+        """Return the work and be free; after a crash, without a process."""
+        assert self.work is not None
+        done, self.work = self.work, None
+        if state.is_crashed():
+            self._stack.close()
+            self._pool = None
+        return done
+
+
+def on_ray(config: RunConfig, works: Sequence[Work], what: str) -> dict[str, str]:
+    """Hand all to the Ray cluster; return label -> reason of those that failed.
+
+    The cluster places each where there is room. Work asks for a GPU, or its share of one, wherever
+    the cluster has any and the device may be one. Ray begins work of a lost node or process again.
+
+    Raises:
+        BadInput: Ray is not installed, or no cluster answers.
     """
     states: dict[str, State[Any]] = {}
-    left, report = list(works), listen(what)
-    for _ in range(ATTEMPTS):
-        with _pool(config) as pool:
-            futures = {work.label: pool.submit(work.task, work.parameters) for work in left}
-            for label, state in _as_they_end(futures):
-                states[label] = state
-                report(sum(not ended.is_crashed() for ended in states.values()), len(works))
-        left = [work for work in left if states[work.label].is_crashed()]
-        if not left:
-            break
+    report = listen(what)
+    with _one_server(), _ray(config) as pool:
+        futures = {work.label: pool.submit(work.task, work.parameters) for work in works}
+        while futures:
+            for label, future in list(futures.items()):
+                if (state := _state(future)) is not None:
+                    del futures[label]
+                    states[label] = state
+                    report(len(states), len(works))
+            time.sleep(_LOOK_EVERY_S)
+    return _reasons(states)
+
+
+def _reasons(states: dict[str, State[Any]]) -> dict[str, str]:
     return {label: str(s.message) for label, s in states.items() if not s.is_completed()}
-
-
-def _as_they_end(
-    futures: Mapping[str, PrefectFuture[Any]],
-) -> Iterator[tuple[str, State[Any]]]:
-    left = dict(futures)
-    while left:
-        for label, future in list(left.items()):
-            if (state := _state(future)) is not None:
-                del left[label]
-                yield label, state
-        time.sleep(_LOOK_EVERY_S)
 
 
 def _state(future: PrefectFuture[Any]) -> State[Any] | None:
-    """Return the final state of a future, None before; a process that was killed has crashed."""
+    """Return the final state of a future, None before; a process that was killed has crashed.
+
+    Asks the process and not the server, which may be away.
+    """
     try:
-        future.wait(timeout=0)
+        future.result(timeout=0, raise_on_failure=False)
+    except TimeoutError:
+        return None
     except Exception as error:
         return Crashed(message=f"its process died ({type(error).__name__}: {error})")
-    return future.state if future.state.is_final() else None
-
-
-@contextmanager
-def _pool(config: RunConfig) -> Iterator[TaskRunner[Any]]:
-    kind = _ray if config.execution.runner == "ray" else _processes
-    with _one_server(), kind(config) as pool:
-        yield pool
+    return future.state
 
 
 @contextmanager
@@ -101,23 +164,7 @@ def _one_server() -> Iterator[None]:
 
 
 @contextmanager
-def _processes(config: RunConfig) -> Iterator[TaskRunner[Any]]:
-    size = pool_size(config)
-    # Together they have the cores that one would have.
-    threads = max(1, torch.get_num_threads() // size)
-    with ProcessPoolTaskRunner(
-        size, initializer=torch.set_num_threads, initargs=(threads,)
-    ) as pool:
-        yield pool
-
-
-@contextmanager
 def _ray(config: RunConfig) -> Iterator[TaskRunner[Any]]:
-    """Yield a pool of the Ray cluster, which places each piece of work where there is room.
-
-    Work asks for a GPU, or its share of one, wherever the cluster has any and the device may be
-    one. Ray begins work of a lost node again on another.
-    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody by default
     try:
         import ray
@@ -152,23 +199,33 @@ def _connect(address: str | None) -> None:
     """Connect to the cluster at `address`, to that of this machine, or start one.
 
     Raises:
-        BadInput: nothing answers at the address.
+        BadInput: nothing answers there, or its nodes could not report to a Prefect server.
     """
     import ray
 
-    if address is None:
-        ray.init(include_dashboard=False, log_to_driver=False)
-        return
     try:
-        _knock(address)  # Ray itself would try for minutes, and then end this process
-        ray.init(address, log_to_driver=False)
+        if address is None:
+            ray.init(include_dashboard=False, log_to_driver=False)
+        else:
+            _knock(address)  # Ray itself would try for minutes, and then end this process
+            ray.init(address, log_to_driver=False)
     except (OSError, ValueError, RuntimeError) as error:
         raise BadInput(
             f"execution.ray_address={address}: no Ray cluster answers ({error}). Start one with "
             "`ray start --head`, or leave the address out to have one started on this machine."
         ) from error
+    nodes = {node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+    server = PREFECT_API_URL.value() or ""
+    if len(nodes) > 1 and ("127.0.0.1" in server or "localhost" in server):
+        ray.shutdown()
+        raise BadInput(
+            f"the Ray cluster has {len(nodes)} machines, and the Prefect server that they should "
+            "report to is known to this one alone. Start one that all reach, and set "
+            "PREFECT_API_URL."
+        )
 
 
 def _knock(address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+    if host:  # else Ray's own `auto`
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()

@@ -101,7 +101,7 @@ def _draw(
         config.sampling,
         config.seed,
         folder,
-        pick_device(config.device),
+        pick_device(config.device_here),
         config.run_name,
         on_progress,
         reals,

@@ -41,10 +41,11 @@ from flows.imagery import bands_of, resolution_of
 from flows.originals import publish_originals, with_originals
 from flows.screening import draw_accepted
 from flows.storage import adding, exchange, fetch_file, is_shared, peek, publish_files, sharing
+from flows.turns import turn
 from terrabalance import __version__
 from terrabalance.bands import Bands
 from terrabalance.device import describe_device, pick_device
-from terrabalance.errors import BadInput, NotReady
+from terrabalance.errors import BadInput, NotReady, StoreUnreachable
 from terrabalance.files import (
     atomic_write,
     done,
@@ -131,7 +132,7 @@ def make_plan(config: RunConfig) -> Path:
         fetch_file(config, path)
     if not _is_of(path, key):
         jobs = plan_classes(counts, config.plan)
-        device = pick_device(config.device)
+        device = pick_device(config.device_here)
         filled = [job.class_name for job in jobs if job.n_needed]
         trainings = _trainings(config, manifest, {name: counts[name] for name in filled})
         n_images = sum(job.n_needed for job in jobs)
@@ -266,7 +267,7 @@ def load_bench(config: RunConfig) -> Bench:
         _load_dataset(config),
         config.classifier,
         resolution_of(config, drawn_at, drawn_at),
-        pick_device(config.device),
+        pick_device(config.device_here),
         store.classifiers_folder(config),
         bands_of(config, load_catalogue(config)),
     )
@@ -275,8 +276,12 @@ def load_bench(config: RunConfig) -> Bench:
 def classify(config: RunConfig, training: Training, on_progress: Progress = silent) -> Path:
     """Train one classifier and ask it about val; return its folder."""
     bench = load_bench(config)
-    store.note_use(config, f"classifier {training}", bench.folder(training))
-    with sharing(config, bench.folder(training), on_progress) as listener:
+    folder = bench.folder(training)
+    store.note_use(config, f"classifier {training}", folder)
+    with (
+        turn(folder, f"another process trains {training}, waiting for it", on_progress),
+        sharing(config, folder, on_progress) as listener,
+    ):
         return train(bench, training, listener)
 
 
@@ -386,7 +391,7 @@ def _facts(config: RunConfig, folder: Path, bands: Bands) -> dict[str, str]:
         "Resolution": f"{describe_size(config.generator.image_size)}, real and synthetic alike",
         **_bands_fact(bands),
         "Seed": str(config.seed),
-        "Device": describe_device(pick_device(config.device)),
+        "Device": describe_device(pick_device(config.device_here)),
         "Versions": f"terrabalance {__version__}, torch {torch.__version__}",
         "Time": stages or "not measured",
     }
@@ -403,9 +408,16 @@ def timed(config: RunConfig, stage: str, work: Callable[[], R]) -> R:
         return work()
     finally:
         seconds, path = time.monotonic() - began, store.report_folder(config) / "timings.json"
-        with FileLock(path.with_name(".timings.lock")):  # classes may end at the same moment
-            fetch_file(config, path)
-            timings = read_json(path) if path.exists() else {}
-            timings[stage] = round(timings.get(stage, 0.0) + seconds, 1)
-            write_json(path, timings)
-            publish_files(config, [path])
+        try:
+            _add_timing(config, path, stage, seconds)
+        except StoreUnreachable as error:  # not worth the result, nor the error on its way
+            _log.warning("%s: not shared (%s)", path, error)
+
+
+def _add_timing(config: RunConfig, path: Path, stage: str, seconds: float) -> None:
+    with FileLock(path.with_name(".timings.lock")):  # classes may end at the same moment
+        fetch_file(config, path)
+        timings = read_json(path) if path.exists() else {}
+        timings[stage] = round(timings.get(stage, 0.0) + seconds, 1)
+        write_json(path, timings)
+        publish_files(config, [path])

@@ -7,10 +7,11 @@ paths that they have here, each with a listing beside it:
     data/generators/<class>-<key>.files.json     path -> SHA-256; a folder counts by it alone
     data/generators/<class>-<key>.unfinished/    files by SHA-256 and their listing, to go on from
 
-Nothing that comes from the store is used before it is whole and has the listed hashes, and
+No folder that comes from the store is used before it is whole and has the listed hashes, and
 nothing is written outside the folder asked for. Without a store all functions here do nothing.
 """
 
+import json
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from classifier.ledger import add_openings
 from flows.config import RunConfig
 from flows.listings import (
     Known,
@@ -79,7 +81,10 @@ def _exchange(remote: Remote, name: str, folder: Path, here: Known, before: Know
         here: what this machine has; {} if it is not finished.
         before: what was last alike.
     """
-    ours, theirs = hashes_of(here), read_listing(remote, f"{name}.files.json")
+    theirs = read_listing(remote, f"{name}.files.json")
+    ours = _with_lost(hashes_of(here), hashes_of(before))
+    if here and ours != hashes_of(here) and ours == hashes_of(before):
+        here, ours = {}, {}  # all that happened here is that files were lost: fetched again
     behind = not here or not before or ours == hashes_of(before)
     fetch = bool(theirs) and theirs != ours and behind
     if fetch and _fetch(remote, name, theirs, folder):
@@ -91,6 +96,16 @@ def _exchange(remote: Remote, name: str, folder: Path, here: Known, before: Know
     if ours and ours != theirs:
         _publish(remote, name, folder, ours, theirs)
     return here
+
+
+def _with_lost(ours: Listing, before: Listing) -> Listing:
+    """Add what is missing here though the result was not made anew: it stays in the store.
+
+    A cache cleaner deletes files of the working copy; that must not delete them for everybody.
+    """
+    if not ours or ours.get(DONE) != before.get(DONE):
+        return ours
+    return before | ours
 
 
 def is_finished(config: RunConfig, folder: Path) -> bool:
@@ -141,21 +156,19 @@ def sharing(config: RunConfig, folder: Path, on_progress: Progress) -> Iterator[
         yield on_progress
         return
     exchange(config, folder)
-    if done(folder) is not None:
-        yield on_progress
-        exchange(config, folder)
-        return
     name, remote = _name(config, folder), Remote(config.storage)
-    with _turn(config, name):
-        fetch_unfinished(remote, name, folder)
-    yield publishing(remote, name, folder, on_progress)
+    if done(folder) is None:
+        with _turn(config, name):
+            fetch_unfinished(remote, name, folder)
+        on_progress = publishing(remote, name, folder, on_progress)
+    yield on_progress
     exchange(config, folder)
     drop_unfinished(remote, name)
 
 
 @contextmanager
-def adding(config: RunConfig, folders: Iterable[Path], file: Path) -> Iterator[None]:
-    """Have finished results and a file as they are in the store; publish what the block adds.
+def adding(config: RunConfig, folders: Iterable[Path], ledger: Path) -> Iterator[None]:
+    """Have finished results and the ledger as they are in the store; publish what the block adds.
 
     Raises:
         BadInput, StoreUnreachable: as of `exchange`.
@@ -163,11 +176,21 @@ def adding(config: RunConfig, folders: Iterable[Path], file: Path) -> Iterator[N
     folders = list(folders)
     for folder in folders:
         exchange(config, folder, changes=True)
-    fetch_file(config, file)
+    _merge_ledger(config, ledger)
     yield
     for folder in folders:
         exchange(config, folder)
-    publish_files(config, [file])
+    _merge_ledger(config, ledger)
+    publish_files(config, [ledger])
+
+
+def _merge_ledger(config: RunConfig, path: Path) -> None:
+    """Add to the ledger what other machines have noted in theirs."""
+    if config.storage is None:
+        return
+    data = Remote(config.storage).read(_name(config, path))
+    if data is not None:
+        add_openings(path, json.loads(data))
 
 
 def fetch_file(config: RunConfig, path: Path) -> None:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import ValidationError
 
 from augment.plan import ClassJob
 from augment.recipe import NOT_RESULT, TrainingConfig
@@ -56,12 +57,22 @@ def report_folder(config: RunConfig) -> Path:
     if not path.exists():
         write_json(path, settings)
         publish_files(config, [path])
-    elif RunConfig(**read_json(path)).result_key != config.result_key:
+    elif _key_of(path) != config.result_key:
         raise BadInput(
             f"a run named {config.run_name!r} with other settings is in {folder}. "
             "Choose another --name, or none to have one made."
         )
     return folder
+
+
+def _key_of(path: Path) -> str:
+    try:
+        return RunConfig(**read_json(path)).result_key
+    except ValidationError as error:
+        raise BadInput(
+            f"{path}: settings of another version of terrabalance ({error.error_count()} fields do "
+            "not fit). Choose another --name."
+        ) from error
 
 
 def catalogue_folder(config: RunConfig, source: Source) -> Path:
@@ -138,7 +149,7 @@ def baseline_folder(config: RunConfig, manifest: Manifest) -> Path:
 
 
 def _baseline_folder(config: RunConfig, manifest: Manifest) -> Path:
-    images = list(manifest.usable("train")["sha256"])
+    images = _listing(manifest.usable("train"))
     settings = config.classifier.model_dump(
         mode="json", exclude=(CHOICES | {"frozen"}) - {"weights"}
     )

@@ -23,7 +23,7 @@ from classifier.bench import trainings_of
 from classifier.report import comparison_markdown
 from flows import stages, store, training
 from flows.account import class_facts, sample_of, write_account
-from flows.artifacts import listen, publish_class
+from flows.artifacts import listen, publish_class, told
 from flows.config import RunConfig
 from flows.devices import on_device
 from terrabalance.errors import StoreUnreachable, TerrabalanceError
@@ -112,7 +112,8 @@ def fill(config: RunConfig, class_name: str) -> Path:
             config, label, lambda: stages.synthesize_class(here, class_name, listener)
         )
     catalogue, job = stages.load_catalogue(config), stages.job_of(config, class_name)
-    publish_class(class_facts(config, catalogue, job), sample_of(config, catalogue, job))
+    with told():
+        publish_class(class_facts(config, catalogue, job), sample_of(config, catalogue, job))
     return folder
 
 

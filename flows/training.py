@@ -53,7 +53,7 @@ def train_base(config: RunConfig, on_progress: Progress = silent) -> Path | None
             recipe = Recipe(
                 "", config.generator, config.base, config.seed, classes=classes, bands=bands
             )
-            images, device = _patches(config, manifest, rows), pick_device(config.device)
+            images, device = _patches(config, manifest, rows), pick_device(config.device_here)
             with sharing(config, folder, on_progress) as listener:
                 train_generator(images, recipe, folder, device, listener, labels, held_out)
     return folder
@@ -92,7 +92,7 @@ def _train_from(
     held_out = None
     if config.training.looks:
         held_out = _held_out(config, manifest, manifest.usable("val", class_name), classes)
-    device = pick_device(config.device)
+    device = pick_device(config.device_here)
     with sharing(config, folder, on_progress) as listener:
         train_generator(images, recipe, folder, device, listener, None, held_out)
 

@@ -44,7 +44,7 @@ def perform(config: RunConfig, works: Sequence[Work], what: str) -> dict[str, st
     Raises:
         BadInput: the settings of `execution` cannot be met here.
     """
-    from flows.runners import in_pool, in_turn, pool_size
+    from flows.runners import in_processes, in_turn, on_ray, pool_size
     from flows.workers import by_workers
 
     left = [work for work in works if not work.is_done()]
@@ -52,6 +52,8 @@ def perform(config: RunConfig, works: Sequence[Work], what: str) -> dict[str, st
         return {}
     if config.execution.runner == "workers":
         return by_workers(left, what)
-    if config.execution.runner == "local" and pool_size(config) == 1:
+    if config.execution.runner == "ray":
+        return on_ray(config, left, what)
+    if pool_size(config) == 1:
         return in_turn(left)
-    return in_pool(config, left, what)
+    return in_processes(config, left, what)

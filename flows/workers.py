@@ -27,6 +27,10 @@ R = TypeVar("R")
 _LOOK_EVERY_S = 2.0
 _PAGE = 200  # runs in an answer of the server, at most
 _PATIENCE_S = 600.0  # with a server that is away
+_ELSEWHERE = (
+    "its worker finished it in a folder that is not seen here. Give a --workdir that all machines "
+    "share, or an address"
+)
 
 
 @dataclass
@@ -70,6 +74,8 @@ def by_workers(works: Sequence[Work], what: str) -> dict[str, str]:
                 still.append(_Order(again.work, again.run_id, again.number, order.attempts + 1))
             elif not state.is_completed():
                 failed[order.work.label] = str(state.message or state.name)
+            elif not order.work.is_done():
+                failed[order.work.label] = _ELSEWHERE
         if len(still) < len(left):
             report(len(works) - len(still), len(works))
         left = still

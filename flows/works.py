@@ -23,7 +23,7 @@ def base_work(config: RunConfig) -> list[Work]:
             label="the base",
             task=tasks.train_base,
             deployment="train-base/train-base",
-            parameters={"config": with_catalogue(config)},
+            parameters={"config": for_others(config)},
             key=_key(config, folder.name),
             is_done=partial(is_finished, config, folder),
         )
@@ -32,7 +32,7 @@ def base_work(config: RunConfig) -> list[Work]:
 
 def class_works(config: RunConfig) -> list[Work]:
     """Return the filling of each class of the plan, rarest first."""
-    catalogue, named = stages.load_catalogue(config), with_catalogue(config)
+    catalogue, named = stages.load_catalogue(config), for_others(config)
     works = []
     for job in stages.load_jobs(config):
         folder = store.synthetic_folder(config, catalogue, job)
@@ -51,7 +51,7 @@ def class_works(config: RunConfig) -> list[Work]:
 
 def classifier_works(config: RunConfig) -> list[Work]:
     """Return the training of all arms, a piece of work for each seed."""
-    bench, named = stages.load_bench(config), with_catalogue(config)
+    bench, named = stages.load_bench(config), for_others(config)
     return [
         Work(
             label=f"classifiers of seed {seed}",
@@ -65,9 +65,14 @@ def classifier_works(config: RunConfig) -> list[Work]:
     ]
 
 
-def with_catalogue(config: RunConfig) -> RunConfig:
-    """Return the same settings with the finished catalogue in place of the data."""
-    return config.model_copy(update={"catalogue": stages.make_catalogue(config).name})
+def for_others(config: RunConfig) -> RunConfig:
+    """Return the same settings with the finished catalogue in place of the data.
+
+    Whoever does the work does it where it is.
+    """
+    here = config.execution.model_copy(update={"runner": "local"})
+    catalogue = stages.make_catalogue(config).name
+    return config.model_copy(update={"catalogue": catalogue, "execution": here})
 
 
 def _key(config: RunConfig, *parts: object) -> str:

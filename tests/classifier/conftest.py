@@ -54,7 +54,6 @@ def alone(bench: Bench, training: Training) -> Bench:
 @pytest.fixture(scope="session")
 def squares(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """Two classes, 8 real training images each."""
-    torch.set_num_threads(2)
     return draw_dataset(tmp_path_factory.mktemp("squares"))
 
 

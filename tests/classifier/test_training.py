@@ -104,7 +104,7 @@ from classifier.bench import Bench, Training, trainings_of
 from classifier.config import ClassifierConfig
 from classifier.training import train
 from terrabalance.manifest import read_manifest
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # as in the tests
 config = ClassifierConfig.model_validate_json(sys.argv[3])
 bench = Bench(read_manifest(Path(sys.argv[1])), config, 32, torch.device("cpu"), Path(sys.argv[2]))
 train(bench, Training("real", 0), lambda done, total, message: time.sleep(0.02), 0)

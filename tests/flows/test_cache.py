@@ -119,7 +119,7 @@ def test_what_somebody_works_on_stays(workdir):
 
 def test_what_was_just_made_or_reviewed_by_somebody_stays(workdir):
     forget(workdir)
-    (synthetic,) = (workdir / "data" / "synthetic").iterdir()
+    (synthetic,) = (workdir / "data" / "synthetic").glob("Beach-*[0-9a-f]")
     (synthetic / "reviews.json").write_text("{}")
     age(synthetic / "reviews.json", 2)
     (catalogue,) = (workdir / "data" / "catalogues").iterdir()

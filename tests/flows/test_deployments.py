@@ -71,7 +71,8 @@ def deployments(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
 def test_a_worker_without_a_checkout_runs_a_deployment_to_its_report(
     server, elsewhere, scenes, tiny
 ):
-    config = {**tiny, "data": str(scenes), "name": "deployed"}
+    local = {"runner": "local"}  # the only worker is that of the waiting flow's pool
+    config = {**tiny, "data": str(scenes), "name": "deployed", "execution": local}
     with running(
         server, elsewhere / "worker.log", "worker", "start", "--pool", "terrabalance", cwd=elsewhere
     ):

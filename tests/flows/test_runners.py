@@ -49,7 +49,9 @@ def test_two_processes_do_so_too_even_if_one_is_killed(undisturbed, job, tmp_pat
 def test_a_lost_ray_node_has_its_class_done_by_another(undisturbed, job, tmp_path):
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
+    )
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
     config = job(tmp_path, runner="ray", ray_address=cluster.address)
     killer = in_mid_training(config, lambda: cluster.remove_node(nodes[0], allow_graceful=False))

@@ -14,12 +14,13 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from classifier.bench import trainings_of
+from classifier.ledger import note_opening
 from flows import remote, stages, store
 from flows.cli import main
 from flows.compare import compare_manifest
 from flows.config import RunConfig
 from flows.remote import Remote
-from flows.storage import exchange
+from flows.storage import adding, exchange
 from flows.training import train_base, train_class
 from flows.unfinished import fetch_unfinished, publishing
 from terrabalance.errors import BadInput, NotReady, StoreUnreachable
@@ -306,12 +307,40 @@ def test_what_a_machine_adds_to_a_finished_result_reaches_the_others(result, on_
     exchange(config, folder)
     second, own = there(config, on_machine)
     exchange(second, own)
-    (own / "a.txt").unlink()
     write_text(own / "c.txt", "c")
     exchange(second, own)
     exchange(config, folder, changes=True)
-    assert sorted(files_below(folder)) == ["c.txt", "deep/b.txt", "done.json"]
+    assert sorted(files_below(folder)) == ["a.txt", "c.txt", "deep/b.txt", "done.json"]
+
+
+def test_what_is_made_anew_loses_in_the_store_what_it_no_longer_has(result, on_machine, s3):
+    config, folder = result
+    exchange(config, folder)
+    (folder / "a.txt").unlink()
+    mark_done(folder, {"by": "one", "again": True})
+    exchange(config, folder)
     assert not s3.exists(f"{in_bucket(str(config.storage))}/data/generators/Beach-1/a.txt")
+
+
+def test_a_file_that_a_cache_cleaner_took_comes_back_and_stays_in_the_store(result, s3):
+    config, folder = result
+    exchange(config, folder)
+    (folder / "a.txt").unlink()
+    exchange(config, folder)
+    assert sorted(files_below(folder)) == ["a.txt", "deep/b.txt", "done.json"]
+    assert s3.exists(f"{in_bucket(str(config.storage))}/data/generators/Beach-1/a.txt")
+
+
+def test_two_machines_count_each_others_openings_of_the_test_part(result, on_machine):
+    config, _ = result
+    second, _ = there(config, on_machine)
+    ledgers = [each.workdir / "data" / "classifiers" / "test_openings.json"
+               for each in (config, second)]  # fmt: skip
+    note_opening(ledgers[0], "T", "a comparison that was killed before it was published")
+    with adding(second, [], ledgers[1]):
+        note_opening(ledgers[1], "T", "another")
+    with adding(config, [], ledgers[0]):
+        assert note_opening(ledgers[0], "T", "a third") == 3
 
 
 @pytest.mark.parametrize("path", ["../../../../out", "/tmp/out"])
