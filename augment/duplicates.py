@@ -1,6 +1,7 @@
 """Find files that are the same picture: pixel for pixel, or nearly."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ THUMBNAIL_PX = 16
 _KEEP_ORDER = {"test": 0, "val": 1, "train": 2, "": 3}
 _SET_ASIDE = 4
 _BLOCK = 1024  # hashes compared with all others at once; bounds the memory
+_FEW = 50_000  # images, of which comparing all pairs takes seconds
 _PAIRS = 8192  # pairs whose thumbnails are compared at once: 16 MiB
 # Mean absolute difference of two grey thumbnails, in grey levels of 255. Saving again changes
 # it by under 1. Where an image has hardly any contrast its hash is decided by noise, and any two
@@ -93,8 +95,7 @@ def _numbered(labels: np.ndarray) -> np.ndarray:
 def near_duplicate_labels(hashes: np.ndarray, thumbnails: np.ndarray, max_bits: int) -> np.ndarray:
     """Return (N,) labels, equal for the connected near-duplicates among (N,) uint64 `hashes`.
 
-    All pairs are compared, a block at a time: 100,000 images take seconds, and unlike an index
-    it does not slow down where many hashes share their bits.
+    Of up to `_FEW` images all pairs are compared, of more those that share a part of their hash.
     """
     labels = np.arange(len(hashes))
     for left, right in _close_pairs(hashes, max_bits):
@@ -106,7 +107,33 @@ def near_duplicate_labels(hashes: np.ndarray, thumbnails: np.ndarray, max_bits: 
 
 
 def _close_pairs(hashes: np.ndarray, max_bits: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield index arrays (left < right) of the pairs within `max_bits`, a tile at a time."""
+    """Yield index arrays (left < right) of the pairs within `max_bits`; of many, some twice."""
+    if len(hashes) <= _FEW:
+        yield from _close_among(hashes, max_bits)
+        return
+    for places in _buckets(hashes, max_bits + 1):
+        for left, right in _close_among(hashes[places], max_bits):
+            yield places[left], places[right]
+
+
+def _buckets(hashes: np.ndarray, n_bands: int) -> Iterator[np.ndarray]:
+    """Yield ascending places of hashes that agree in one of `n_bands` bands of their bits.
+
+    Two that differ in fewer bits than there are bands agree in one of them (the pigeonhole
+    principle; Norouzi et al. 2012, "Fast search in Hamming space with multi-index hashing").
+    """
+    edges = np.linspace(0, 64, n_bands + 1).round().astype(int)
+    for low, high in pairwise(edges.tolist()):
+        band = (hashes >> np.uint64(low)) & np.uint64(2 ** (high - low) - 1)
+        order = np.argsort(band, kind="stable")
+        starts = np.flatnonzero(np.diff(band[order], prepend=band[order[0]])).tolist()
+        for first, last in pairwise([0, *starts, len(hashes)]):
+            if last - first > 1:
+                yield order[first:last]
+
+
+def _close_among(hashes: np.ndarray, max_bits: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Compare all pairs, a tile at a time."""
     for top in range(0, len(hashes), _BLOCK):
         rows = hashes[top : top + _BLOCK, None]
         for start in range(top, len(hashes), _BLOCK):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from augment import duplicates
 from augment.duplicates import group_near_duplicates, mark_duplicates, near_duplicate_labels
 from terrabalance.manifest import frame_of
 
@@ -119,3 +120,17 @@ def test_no_usable_image_gives_no_group():
     assert group_near_duplicates(frame, np.zeros((1, 16, 16), np.uint8), 4)["group"].tolist() == [
         -1
     ]
+
+
+def test_of_many_images_the_same_pairs_are_found_as_of_few(monkeypatch):
+    rng = np.random.default_rng(0)
+    originals = rng.integers(0, 2**63, 200).astype(np.uint64)
+    near = originals[rng.integers(0, 200, 800)]
+    for _ in range(3):
+        near = near ^ (np.uint64(1) << rng.integers(0, 64, 800).astype(np.uint64))
+    hashes = np.concatenate([originals, near, np.zeros(40, np.uint64)])
+    grey = np.full((len(hashes), 16, 16), 100, np.uint8)
+    every_pair = near_duplicate_labels(hashes, grey, 4)
+    monkeypatch.setattr(duplicates, "_FEW", 10)
+    assert np.array_equal(near_duplicate_labels(hashes, grey, 4), every_pair)
+    assert 2 < len(np.unique(every_pair)) < len(hashes)
