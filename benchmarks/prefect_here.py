@@ -1,6 +1,7 @@
 """A Prefect server and workers on loopback, for the benchmarks that need them."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -50,13 +51,18 @@ def running(log: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run `prefect words` inside the block."""
     with log.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", *words], stdout=file, stderr=file
-        )
+            [sys.executable, "-m", "prefect", *words],
+            stdout=file, stderr=file, start_new_session=True,
+        )  # fmt: skip
     try:
         yield process
     finally:
         process.terminate()
-        process.wait()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:  # now and then a Prefect worker misses the signal
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def deploy_flows(pool: str, flows: Sequence[tuple[Flow[..., Any], str]], path: Path) -> None:
