@@ -136,9 +136,9 @@ def report(config: "RunConfig") -> None:
     `comparison.json` and `predictions.csv` beside it are for machines. Without a comparison, the
     page shows the balance and the synthetic images alone.
     """
-    from flows import stages
+    from flows.reporting import write_report
 
-    print_path("Report", stages.write_report(config))
+    print_path("Report", write_report(config))
 
 
 def run(config: "RunConfig") -> None:

@@ -6,57 +6,41 @@ Every stage can be called alone; one that needs another's result says so. What i
 
 import json
 import logging
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
-
-import torch
-from filelock import FileLock
 
 from augment.assemble import assemble, dataset_key, is_assembled
 from augment.cost import estimate_cost
 from augment.counts import summarize
 from augment.generator import CARD, read_card
-from augment.judgement import fidelity_section
 from augment.plan import ClassJob, jobs_of, plan_classes, plan_record
 from augment.recipe import TrainingConfig
-from augment.report import balance_record, balance_section, balance_table
 from augment.scan import scan
 from augment.screened import is_screened
 from augment.sources import open_source
 from augment.split import assign_splits
 from classifier.bench import Bench, Training, trainings_of
-from classifier.changes import changes_section
 from classifier.ledger import LEDGER
 from classifier.model import build_model
-from classifier.part import read_predictions
-from classifier.report import comparison_section
 from classifier.study import compare_bench
 from classifier.training import is_trained, train
 from flows import store
 from flows.config import RunConfig
-from flows.fidelity import judge_fidelity
 from flows.imagery import bands_of, resolution_of
 from flows.originals import publish_originals, with_originals
 from flows.screening import draw_accepted
 from flows.storage import adding, exchange, fetch_file, is_shared, peek, publish_files, sharing
 from flows.turns import turn
-from terrabalance import __version__
-from terrabalance.bands import Bands
-from terrabalance.device import describe_device, pick_device
-from terrabalance.errors import BadInput, NotReady, StoreUnreachable
+from terrabalance.device import pick_device
+from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import (
-    atomic_write,
     done,
     fingerprint,
     mark_done,
     read_json,
     write_json,
 )
-from terrabalance.images import describe_size
 from terrabalance.manifest import Manifest, count_by_class, read_manifest, write_manifest
-from terrabalance.page import write_page
 from terrabalance.progress import Progress, silent
 
 _log = logging.getLogger(__name__)
@@ -233,7 +217,16 @@ def _dataset_parts(config: RunConfig) -> tuple[Manifest, list[Manifest], dict[st
     return manifest, [read_manifest(path) for path in folders.values()], about
 
 
-def _generator(config: RunConfig, manifest: Manifest, class_name: str) -> Path:
+def key_of_dataset(config: RunConfig) -> str:
+    """Hash all that goes into the balanced dataset.
+
+    Raises:
+        NotReady: a class lacks its images.
+    """
+    return dataset_key(*_dataset_parts(config))
+
+
+def generator_of(config: RunConfig, manifest: Manifest, class_name: str) -> Path:
     """Return a class's generator, fetched where another machine has trained it."""
     folder = store.generator_folder(config, manifest, class_name)
     exchange(config, folder)
@@ -307,7 +300,7 @@ def _load_dataset(config: RunConfig) -> Manifest:
     """
     folder = store.dataset_folder(config)
     exchange(config, folder, changes=True)
-    if not is_assembled(folder, dataset_key(*_dataset_parts(config))):
+    if not is_assembled(folder, key_of_dataset(config)):
         raise NotReady(
             f"{folder}: no balanced dataset of these images. Run `terrabalance assemble` with the "
             "same options first."
@@ -322,102 +315,7 @@ def compare_arms(config: RunConfig, on_progress: Progress = silent) -> Path:
     trained = [bench.folder(training) for training in trainings_of(bench.config)]
     with adding(config, trained, bench.root / LEDGER):
         record = compare_bench(bench, folder, kind, on_progress)
-    record["dataset"] = dataset_key(*_dataset_parts(config))
+    record["dataset"] = key_of_dataset(config)
     write_json(folder / "comparison.json", record)
     publish_files(config, [folder / "comparison.json", folder / "predictions.csv"])
     return folder / "comparison.json"
-
-
-def write_report(config: RunConfig) -> Path:
-    """Write the report from what the stages left; return the path of `index.html`.
-
-    The comparison is shown when it is there, and of these images; the balance part needs the
-    synthetic images.
-    """
-    folder, manifest = store.report_folder(config), load_catalogue(config)
-    synthetic = synthetic_folders(config, manifest)
-    generators = {name: _generator(config, manifest, name) for name in synthetic}
-    size, bands = config.generator.image_size, bands_of(config, manifest)
-    plan = read_json(make_plan(config))
-    balance = balance_record(manifest, plan, generators, synthetic, size, bands)
-    write_json(folder / "balance.json", balance)
-    with atomic_write(folder / "classes.csv") as file:
-        balance_table(balance).to_csv(file, index=False)
-    sections = [balance_section(balance, manifest, generators, synthetic, size, bands)]
-    fidelity = judge_fidelity(config, manifest, synthetic)
-    write_json(folder / "fidelity.json", fidelity)
-    sections.insert(0, fidelity_section(fidelity))
-    if comparison := _comparison(config):
-        predictions = read_predictions(folder / "predictions.csv")
-        changed = changes_section(load_bench(config), predictions, comparison)
-        sections[:0] = [comparison_section(comparison), *([changed] if changed else [])]
-    page = write_page(
-        folder / "index.html",
-        title=f"Balance report: {config.run_name}",
-        subtitle=str(config.data.name),
-        sections=sections,
-        facts=_facts(config, folder, bands),
-        notice=DRAWN_NOTICE if config.drawn else None,
-    )
-    publish_files(config, (path for path in folder.iterdir() if path.is_file()))
-    return page
-
-
-def _comparison(config: RunConfig) -> dict[str, Any] | None:
-    path = store.report_folder(config) / "comparison.json"
-    fetch_file(config, path.with_name("predictions.csv"))
-    fetch_file(config, path)
-    record: dict[str, Any] | None = read_json(path) if path.exists() else None
-    if record and record.get("dataset") != dataset_key(*_dataset_parts(config)):
-        _log.warning("%s is of other images and not shown: classify again", path)
-        return None
-    return record
-
-
-def _bands_fact(bands: Bands) -> dict[str, str]:
-    if bands.is_rgb:
-        return {}
-    shown = ", ".join(str(place + 1) for place in bands.shown)
-    about = f"{bands.count} of {bands.dtype}; bands {shown} are shown as red, green and blue"
-    return {"Bands": about}
-
-
-def _facts(config: RunConfig, folder: Path, bands: Bands) -> dict[str, str]:
-    timings = read_json(folder / "timings.json") if (folder / "timings.json").exists() else {}
-    stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in timings.items())
-    return {
-        "Data": config.data.name,
-        "Preset": config.preset,
-        "Resolution": f"{describe_size(config.generator.image_size)}, real and synthetic alike",
-        **_bands_fact(bands),
-        "Seed": str(config.seed),
-        "Device": describe_device(pick_device(config.device_here)),
-        "Versions": f"terrabalance {__version__}, torch {torch.__version__}",
-        "Time": stages or "not measured",
-    }
-
-
-def timed(config: RunConfig, stage: str, work: Callable[[], R]) -> R:
-    """Do a stage's work and add its wall-clock seconds to `reports/<run>/timings.json`.
-
-    A stage that failed or was stopped by Ctrl-C and went on adds up; of one that was killed only
-    the last part counts. One that had nothing to do adds next to nothing.
-    """
-    began = time.monotonic()
-    try:
-        return work()
-    finally:
-        seconds, path = time.monotonic() - began, store.report_folder(config) / "timings.json"
-        try:
-            _add_timing(config, path, stage, seconds)
-        except StoreUnreachable as error:  # not worth the result, nor the error on its way
-            _log.warning("%s: not shared (%s)", path, error)
-
-
-def _add_timing(config: RunConfig, path: Path, stage: str, seconds: float) -> None:
-    with FileLock(path.with_name(".timings.lock")):  # classes may end at the same moment
-        fetch_file(config, path)
-        timings = read_json(path) if path.exists() else {}
-        timings[stage] = round(timings.get(stage, 0.0) + seconds, 1)
-        write_json(path, timings)
-        publish_files(config, [path])

@@ -21,11 +21,12 @@ from augment.counts import class_table
 from augment.report import balance_markdown
 from classifier.bench import trainings_of
 from classifier.report import comparison_markdown
-from flows import stages, store, training
+from flows import reporting, stages, store, training
 from flows.account import class_facts, sample_of, write_account
 from flows.artifacts import listen, publish_class, told
 from flows.config import RunConfig
 from flows.devices import on_device
+from flows.timing import timed
 from terrabalance.errors import StoreUnreachable, TerrabalanceError
 from terrabalance.files import read_json
 from terrabalance.manifest import read_manifest
@@ -65,7 +66,7 @@ def _stage(name: str, task_run_name: str) -> Callable[[Callable[P, R]], Task[P, 
 def catalogue(config: RunConfig) -> Path:
     """Scan and split the data; publish the class counts as a table."""
     listener = listen("scan")
-    folder = stages.timed(config, "scan", lambda: stages.make_catalogue(config, listener))
+    folder = timed(config, "scan", lambda: stages.make_catalogue(config, listener))
     table = class_table(read_manifest(folder))
     create_table_artifact(
         key="class-counts",
@@ -79,7 +80,7 @@ def catalogue(config: RunConfig) -> Path:
 def plan(config: RunConfig) -> Path:
     """Decide what each class gets and what it will cost; publish the plan as a table."""
     stages.check_classifier(config)
-    path = stages.timed(config, "plan", lambda: stages.make_plan(config))
+    path = timed(config, "plan", lambda: stages.make_plan(config))
     record = read_json(path)
     cost = record["cost"]
     create_table_artifact(
@@ -96,7 +97,7 @@ def train_base(config: RunConfig) -> Path | None:
     """Train the base that every class's generator starts from; without one, nothing."""
     listener = listen("train the base")
     with on_device(config) as here:
-        return stages.timed(config, "train the base", lambda: training.train_base(here, listener))
+        return timed(config, "train the base", lambda: training.train_base(here, listener))
 
 
 @_stage(name="fill", task_run_name="fill {class_name}")
@@ -105,12 +106,10 @@ def fill(config: RunConfig, class_name: str) -> Path:
     with on_device(config) as here:
         label = f"train {class_name}"
         listener = listen(label)
-        stages.timed(config, label, lambda: training.train_class(here, class_name, listener))
+        timed(config, label, lambda: training.train_class(here, class_name, listener))
         label = f"synthesize {class_name}"
         listener = listen(label)
-        folder = stages.timed(
-            config, label, lambda: stages.synthesize_class(here, class_name, listener)
-        )
+        folder = timed(config, label, lambda: stages.synthesize_class(here, class_name, listener))
     catalogue, job = stages.load_catalogue(config), stages.job_of(config, class_name)
     with told():
         publish_class(class_facts(config, catalogue, job), sample_of(config, catalogue, job))
@@ -131,7 +130,7 @@ def account(config: RunConfig, failed: dict[str, str]) -> Path:
 def assemble(config: RunConfig) -> Path:
     """Put the balanced dataset together."""
     listener = listen("assemble")
-    return stages.timed(config, "assemble", lambda: stages.assemble_dataset(config, listener))
+    return timed(config, "assemble", lambda: stages.assemble_dataset(config, listener))
 
 
 @_stage(name="classify", task_run_name="classifiers of seed {seed}")
@@ -141,7 +140,7 @@ def classify(config: RunConfig, seed: int) -> Path:
         for each in trainings_of(here.classifier):
             if each.seed == seed:
                 train = partial(stages.classify, here, each, listen(f"classify {each}"))
-                stages.timed(config, f"classify {each.arm}", train)
+                timed(config, f"classify {each.arm}", train)
     return store.classifiers_folder(config)
 
 
@@ -149,7 +148,7 @@ def classify(config: RunConfig, seed: int) -> Path:
 def compare(config: RunConfig) -> Path:
     """Compare the arms; publish the verdict."""
     with on_device(config) as here:
-        path = stages.timed(config, "compare", lambda: stages.compare_arms(here))
+        path = timed(config, "compare", lambda: stages.compare_arms(here))
     create_markdown_artifact(
         key="classifier-comparison",
         markdown=_noticed(config, comparison_markdown(read_json(path))),
@@ -160,7 +159,7 @@ def compare(config: RunConfig) -> Path:
 @_stage(name="report", task_run_name="report {config.run_name}")
 def report(config: RunConfig) -> Path:
     """Write the report page; publish its summary and where it is."""
-    path = stages.timed(config, "report", lambda: stages.write_report(config))
+    path = timed(config, "report", lambda: reporting.write_report(config))
     balance = read_json(path.with_name("balance.json"))
     create_markdown_artifact(
         key="balance-report", markdown=_noticed(config, balance_markdown(balance))

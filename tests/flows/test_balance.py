@@ -10,6 +10,7 @@ from classifier.bench import Training
 from flows import stages, store
 from flows.balance import WorkFailed, balance_dataset, train_and_synthesize
 from flows.config import RunConfig
+from flows.reporting import write_report
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import read_json, sha256_of
 from terrabalance.manifest import read_manifest
@@ -89,12 +90,12 @@ def test_the_same_command_again_changes_no_file(page, config):
 def test_other_images_under_the_same_name_get_no_old_verdict(page, config, monkeypatch):
     assert "Did it help?" in page.read_text()
     monkeypatch.setattr("flows.stages.dataset_key", lambda *_: "of other images")
-    stages.write_report(config)
+    write_report(config)
     assert "Did it help?" not in page.read_text()
     with pytest.raises(NotReady, match="terrabalance assemble"):
         stages.classify(config, Training("real", 0))
     monkeypatch.undo()
-    assert "Did it help?" in stages.write_report(config).read_text()
+    assert "Did it help?" in write_report(config).read_text()
 
 
 def test_no_stage_but_plan_and_classify_needs_the_classifier(page, config, monkeypatch):
@@ -102,7 +103,7 @@ def test_no_stage_but_plan_and_classify_needs_the_classifier(page, config, monke
         raise BadInput("no hub")
 
     monkeypatch.setattr("flows.stages.build_model", no_hub)
-    assert stages.assemble_dataset(config).is_dir() and stages.write_report(config).is_file()
+    assert stages.assemble_dataset(config).is_dir() and write_report(config).is_file()
     with pytest.raises(BadInput, match="no hub"):
         stages.check_classifier(config)
 

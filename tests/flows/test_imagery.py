@@ -11,6 +11,7 @@ from PIL import Image
 from flows import stages, training
 from flows.config import RunConfig
 from flows.imagery import bands_of
+from flows.reporting import write_report
 from terrabalance.bands import RGB
 from terrabalance.images import decode
 from terrabalance.manifest import read_manifest
@@ -56,7 +57,7 @@ def test_a_run_on_thirteen_bands_of_sixteen_bits_keeps_them_all(tiny, tmp_path):
     drawn = decode(dataset_folder / made["path"].iloc[0]).pixels
     assert drawn.shape == (13, 16, 16) and drawn.dtype == np.uint16
     stages.compare_arms(config)
-    html = stages.write_report(config).read_text()
+    html = write_report(config).read_text()
     assert "13 of uint16; bands 4, 3, 2 are shown as red, green and blue" in html
     assert html.count("data:image/png;base64,") > 10
 
@@ -102,4 +103,4 @@ def test_images_that_are_not_square_run_as_well(tiny, scenes, tmp_path):
     stages.synthesize_class(config, "Beach")
     stages.assemble_dataset(config)
     stages.compare_arms(config)
-    assert "16 x 24 px" in stages.write_report(config).read_text()
+    assert "16 x 24 px" in write_report(config).read_text()

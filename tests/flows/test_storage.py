@@ -20,7 +20,9 @@ from flows.cli import main
 from flows.compare import compare_manifest
 from flows.config import RunConfig
 from flows.remote import Remote
+from flows.reporting import write_report
 from flows.storage import adding, exchange
+from flows.timing import timed
 from flows.training import train_base, train_class
 from flows.unfinished import fetch_unfinished, publishing
 from terrabalance.errors import BadInput, NotReady, StoreUnreachable
@@ -107,7 +109,7 @@ def run_all(config: RunConfig) -> Path:
     for training in trainings_of(config.classifier):
         stages.classify(config, training)
     stages.compare_arms(config)
-    return stages.timed(config, "report", lambda: stages.write_report(config))
+    return timed(config, "report", lambda: write_report(config))
 
 
 def test_another_machine_without_the_data_finds_everything_and_repeats_nothing(
