@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
 
 ROOT = Path(__file__).parents[1]
 
@@ -68,6 +70,12 @@ def running(
         except subprocess.TimeoutExpired:  # now and then a Prefect worker misses the signal
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def forget_server() -> None:
+    """End what this process still sends to a server, so that the next one gets it anew."""
+    EventsWorker.drain_all(timeout=10)
+    APILogWorker.drain_all(timeout=10)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from flows.config import RunConfig
 from terrabalance.files import sha256_of
 
 _MADE = ("*.safetensors", "*.png", "manifest.csv", "losses.csv", "screening.json")
-_TRAINING = {"steps": 150, "checkpoint_every": 10, "preview_every": 200}
+_TRAINING = {"steps": 200, "checkpoint_every": 10, "preview_every": 200}
 
 
 def two_classes(scenes: Path, tiny: dict[str, Any], workdir: Path, **execution: Any) -> RunConfig:
@@ -34,9 +34,9 @@ def made_by(config: RunConfig) -> dict[str, str]:
 
 
 def wait_for_mid_training(config: RunConfig, timeout_s: float = 120) -> None:
-    """Return once both classes have a checkpoint and neither is finished."""
+    """Return once a class has a checkpoint, and none is finished."""
     generators, deadline = config.workdir / "data" / "generators", time.monotonic() + timeout_s
-    while len({path.parent for path in generators.glob("[!b]*-*/checkpoints/*.pt")}) < 2:
+    while not list(generators.glob("[!b]*-*/checkpoints/*.pt")):
         assert time.monotonic() < deadline, "the training did not begin"
         time.sleep(0.05)
     assert not list(generators.glob("[!b]*-*/done.json"))

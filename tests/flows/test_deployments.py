@@ -19,7 +19,7 @@ from prefect.client.orchestration import get_client
 from prefect.events import emit_event
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Crashed
-from prefect_server import ROOT, call, environment_of, prefect, running, served
+from prefect_server import ROOT, call, environment_of, forget_server, prefect, running, served
 
 from flows.automations import TAG, watches
 from flows.balance import compare_classifiers
@@ -50,6 +50,7 @@ def server(environment, elsewhere) -> Iterator[dict[str, str]]:
         assert "prefect worker start --pool terrabalance-gpu" in result.stdout
         deploy(environment, elsewhere)
         yield environment
+        forget_server()
 
 
 def deploy(environment: dict[str, str], folder: Path) -> None:

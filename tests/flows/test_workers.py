@@ -18,7 +18,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Pending, Scheduled
 from prefect.testing.utilities import prefect_test_harness
-from prefect_server import ROOT, environment_of, prefect, running, served
+from prefect_server import ROOT, environment_of, forget_server, prefect, running, served
 from spread import in_mid_training, made_by, two_classes, wait_for_mid_training
 
 from flows import automations
@@ -103,6 +103,7 @@ def place(environment, tmp_path_factory) -> Iterator[Place]:
         deploy("terrabalance", "terrabalance-gpu", place.folder)
         prefect(environment, "gcl", "create", _SLOTS, "--limit", "2")
         yield place
+    forget_server()
     place.kill_server()
 
 
@@ -123,8 +124,13 @@ def kill_family(pid: int) -> None:
 
 def test_a_killed_worker_has_its_class_done_by_another(undisturbed, place, job, tmp_path):
     config = job(tmp_path, runner="workers", slots=_SLOTS)
-    with place.worker("first") as first, place.worker("second"):
-        killer = in_mid_training(config, lambda: kill_family(first.pid))
+    with place.worker("first") as first, ExitStack() as others:
+
+        def strike() -> None:
+            others.enter_context(place.worker("second"))
+            kill_family(first.pid)
+
+        killer = in_mid_training(config, strike)
         assert made_by(config) == undisturbed
         assert not killer.is_alive()
     crashed = place.runs("CRASHED", "fill-class")
