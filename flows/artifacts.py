@@ -25,7 +25,6 @@ from terrabalance.page import data_uri
 from terrabalance.progress import Progress
 
 _log = logging.getLogger(__name__)
-_log = logging.getLogger(__name__)
 _LEAVE_ALONE_S = 60.0  # a server that does not answer: asking takes longer than a training step
 
 

@@ -304,7 +304,7 @@ def deploy(
     """Register the flows on the Prefect server of PREFECT_API_URL, to be run by its workers.
 
     Each with its description and a form of its parameters. Missing work pools are made (type
-    process), and an automation that marks as crashed any run whose machine is gone. May be given
+    process), and automations that mark as crashed any run whose machine is gone. May be given
     again at any time, after an update for instance; schedules are kept. A worker needs this
     package and no checkout: `prefect worker start --pool terrabalance`.
 

@@ -1,12 +1,16 @@
 """A tiny but whole job: three drawn classes, one to fill, networks of a few thousand weights."""
 
 import tomllib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from spread import two_classes
 
 from augment.scenes import draw_dataset
+from flows.config import RunConfig
 
 _TINY_TOML = """
 preset = "demo"
@@ -40,3 +44,9 @@ def scenes(tmp_path_factory) -> Path:
     """A folder of 10 Forest, 8 River and 5 Beach, 32 px."""
     counts = {"Forest": 10, "River": 8, "Beach": 5}
     return draw_dataset(tmp_path_factory.mktemp("drawn") / "scenes", counts, side_px=32)
+
+
+@pytest.fixture(scope="session")
+def job(scenes, tiny) -> Callable[..., RunConfig]:
+    """Settings of a job that is spread and struck, given a workdir and how to execute it."""
+    return partial(two_classes, scenes, tiny)

@@ -2,11 +2,10 @@
 
 import multiprocessing
 import signal
-from functools import partial
 
 import pytest
 from prefect.testing.utilities import prefect_test_harness
-from spread import in_mid_training, made_by, two_classes
+from spread import in_mid_training, made_by
 
 from flows.balance import train_and_synthesize
 from terrabalance.errors import BadInput
@@ -16,12 +15,6 @@ from terrabalance.errors import BadInput
 def server():
     with prefect_test_harness(server_startup_timeout=120):
         yield
-
-
-@pytest.fixture(scope="module")
-def job(scenes, tiny):
-    """Settings of the job, given a workdir and how to execute it."""
-    return partial(two_classes, scenes, tiny)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Pending, Scheduled
 from prefect.testing.utilities import prefect_test_harness
 from prefect_server import ROOT, environment_of, forget_server, prefect, running, served
-from spread import in_mid_training, made_by, two_classes, wait_for_mid_training
+from spread import in_mid_training, made_by, wait_for_mid_training
 
 from flows import automations
 from flows.deploy import deploy
@@ -34,12 +33,6 @@ from flows.config import RunConfig
 with tags("terrabalance"):
     train_and_synthesize(RunConfig.model_validate_json(sys.argv[1]))
 """
-
-
-@pytest.fixture(scope="module")
-def job(scenes, tiny):
-    """Settings of the job, given a workdir and how to execute it."""
-    return partial(two_classes, scenes, tiny)
 
 
 @pytest.fixture(scope="module")
