@@ -16,7 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from augment.duplicates import THUMBNAIL_PX, near_duplicate_labels
 from augment.plan import plan_classes
+from augment.scan import ScanConfig
 from flows import store
 from flows.config import RunConfig
 from terrabalance.bands import RGB
@@ -68,6 +70,10 @@ def main() -> None:
             manifest = read_manifest(folder)
         memory = manifest.frame.memory_usage(deep=True).sum() / 2**20
         print(f"{memory:.0f} MiB in memory")
+        with timed("find near-duplicates among the hashes of as many images"):
+            hashes = np.random.default_rng(0).integers(0, 2**63, given.images).astype(np.uint64)
+            grey = np.zeros((given.images, THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)
+            near_duplicate_labels(hashes, grey, ScanConfig().near_duplicate_bits)
         _time_names(RunConfig(data=root / "images", workdir=root, preset="8gb"), manifest)
 
 

@@ -10,17 +10,16 @@ Takes about seven minutes.
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
+from prefect_here import running, server
 
 from augment.scenes import draw_dataset
 
@@ -37,18 +36,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         draw_dataset(root / "scenes", {"Forest": 10, "River": 8, "Beach": 5}, side_px=32)
-        environment = _environment(root)
-        api = httpx.Client(base_url=environment["PREFECT_API_URL"], timeout=30)
-        port = environment["PREFECT_API_URL"].split(":")[-1].split("/")[0]
-        with _running(environment, root, "prefect", "server", "start", "--port", port):
-            _wait(lambda: _answers(api), "the server to answer")
-            _call(environment, root, "flows", "deploy", "--workdir", str(root))
-            with _running(environment, root, "prefect", "worker", "start", "--pool", "terrabalance"
-                          ) as worker:  # fmt: skip
+        with server(root) as address:
+            api = httpx.Client(base_url=address, timeout=30)
+            _call("flows", "deploy", "--workdir", str(root))
+            with running(
+                root / "worker.log", "worker", "start", "--pool", "terrabalance"
+            ) as worker:
                 config = {**_LONG, "data": str(root / "scenes"), "name": "killed"}
                 parameter = f"config={json.dumps(config)}"
                 deployment = ("deployment", "run", "balance-dataset/balance-dataset")
-                _call(environment, root, "prefect", *deployment, "--param", parameter)
+                _call("prefect", *deployment, "--param", parameter)
                 _wait(lambda: "train-and-synthesize" in _states(api, "RUNNING"), "the training")
                 time.sleep(15)  # into the training, with heartbeats sent
                 _kill_family(worker.pid)
@@ -59,37 +56,8 @@ def main() -> None:
             print(f"after {seconds:.0f} s none was Running, crashed: {_states(api, 'CRASHED')}")
 
 
-def _environment(root: Path) -> dict[str, str]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    return {
-        **os.environ,
-        "PREFECT_HOME": str(root / "prefect"),
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-    }
-
-
-@contextmanager
-def _running(environment: dict[str, str], root: Path, *words: str) -> Iterator[subprocess.Popen]:
-    with (root / f"{words[1]}.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *words], cwd=root, env=environment, stdout=log, stderr=log,
-            start_new_session=True,
-        )  # fmt: skip
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _call(environment: dict[str, str], root: Path, *words: str) -> None:
-    subprocess.run([sys.executable, "-m", *words], cwd=root, env=environment, check=True,
-                   stdout=subprocess.DEVNULL)  # fmt: skip
+def _call(*words: str) -> None:
+    subprocess.run([sys.executable, "-m", *words], check=True, stdout=subprocess.DEVNULL)
 
 
 def _kill_family(pid: int) -> None:
@@ -98,13 +66,6 @@ def _kill_family(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
     for child in children:
         _kill_family(int(child))
-
-
-def _answers(api: httpx.Client) -> bool:
-    try:
-        return api.get("/health").is_success
-    except httpx.TransportError:
-        return False
 
 
 def _states(api: httpx.Client, kind: str) -> dict[str, str]:
