@@ -1,10 +1,11 @@
 """The arms of a comparison: which images each trains on, and what it does about rare classes.
 
 All arms share network, optimizer steps, schedule, seeds and, but for `strong-augment`,
-augmentation. An arm that only corrects the logits of another one is not trained again.
+augmentation. An arm that only corrects the logits of another one is not trained again. What
+validation may choose of each is in `classifier.tuning`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -30,6 +31,7 @@ Treatment = Literal[
     "weighted",
     "pretrain",
 ]
+Knob = Literal["rate", "strength", "share", "weight", "share and strength"]
 BASELINE: ArmName = "real"
 DEFAULT_ARMS: tuple[ArmName, ...] = (
     "real",
@@ -50,6 +52,7 @@ class Arm:
             split `oracle`.
         treatment: of the loss, the order or the images, while training.
         corrects: the arm whose logits this one corrects (Menon et al. 2021); None: it is trained.
+        tunes: what of it is tried on validation, see `classifier.tuning`.
     """
 
     name: ArmName
@@ -57,46 +60,38 @@ class Arm:
     images: Literal["real", "synthetic", "oracle"] = "real"
     treatment: Treatment = "plain"
     corrects: ArmName | None = None
+    tunes: Knob = "rate"
 
     @property
     def generative(self) -> bool:
         """Whether synthetic images take part."""
         return self.images == "synthetic"
 
-    @property
-    def trained_as(self) -> ArmName:
-        """The arm whose training it uses: its own, or that of the arm it corrects."""
-        return self.corrects or self.name
-
 
 _ALL = (
     Arm("real", "Real only"),
     # Inverse frequency, as scikit-learn's "balanced".
-    Arm("class-weight", "Class weights", treatment="class-weight"),
-    Arm("oversample", "Oversampling", treatment="oversample"),
+    Arm("class-weight", "Class weights", treatment="class-weight", tunes="strength"),
+    Arm("oversample", "Oversampling", treatment="oversample", tunes="strength"),
     # Ren et al. 2020.
-    Arm("balanced-softmax", "Balanced softmax", treatment="balanced-softmax"),
-    Arm("logit-adjustment", "Logit adjustment", corrects="real"),
+    Arm("balanced-softmax", "Balanced softmax", treatment="balanced-softmax", tunes="strength"),
+    Arm("logit-adjustment", "Logit adjustment", corrects="real", tunes="strength"),
     # timm's RandAugment, mixup and CutMix.
     Arm("strong-augment", "Strong augmentation", treatment="strong-augment"),
-    Arm("synthetic", "Real + synthetic", "synthetic"),
+    Arm("synthetic", "Real + synthetic", "synthetic", tunes="share"),
     Arm(
         "synthetic+logit-adjustment",
         "Synthetic + logit adj.",
         "synthetic",
         corrects="synthetic",
+        tunes="share and strength",
     ),
-    Arm("synthetic-weighted", "Synthetic, weighted", "synthetic", "weighted"),
-    Arm("pretrain-synthetic", "Synthetic, then real", "synthetic", "pretrain"),
+    Arm("synthetic-weighted", "Synthetic, weighted", "synthetic", "weighted", tunes="weight"),
+    Arm("pretrain-synthetic", "Synthetic, then real", "synthetic", "pretrain", tunes="share"),
     Arm("oracle", "Oracle (more real)", "oracle"),
 )
 ARMS: dict[str, Arm] = {arm.name: arm for arm in _ALL}
 assert tuple(ARMS) == get_args(ArmName)
-
-
-def trained_arms(names: Iterable[str]) -> list[Arm]:
-    """Return the arms that have to be trained for `names`, each once, in their order."""
-    return [ARMS[name] for name in dict.fromkeys(ARMS[name].trained_as for name in names)]
 
 
 def rivals(names: Sequence[str]) -> list[str]:

@@ -1,14 +1,15 @@
 """What the trainings of a comparison share, and what each of them is."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 import torch
 
-from classifier.arms import ARMS, trained_arms
+from classifier.arms import ARMS, BASELINE
 from classifier.config import CHOICES, ClassifierConfig
 from classifier.data import train_counts, train_rows
+from classifier.tuning import USUAL, Setting, settings_of
 from terrabalance.bands import RGB, Bands
 from terrabalance.device import precision_on
 from terrabalance.files import content_of, fingerprint
@@ -16,31 +17,40 @@ from terrabalance.images import Size
 from terrabalance.manifest import Manifest
 
 # Raise when a training's files would come out different for the same images and settings.
-_FORMAT = 4
+_FORMAT = 5
 
 
 @dataclass(frozen=True)
 class Training:
-    """One training: an arm that is trained by itself, a seed, a share of the synthetic images."""
+    """One training: an arm that is trained by itself, a seed, and how."""
 
     arm: str
     seed: int
-    share: float = 1.0
+    setting: Setting = USUAL
 
     def __str__(self) -> str:
-        part = "" if self.share == 1 else f", {self.share:.0%} of the synthetic images"
-        return f"{self.arm}{part}, seed {self.seed}"
+        return ", ".join(filter(None, [self.arm, str(self.setting), f"seed {self.seed}"]))
+
+
+def training_of(arm: str, seed: int, setting: Setting) -> Training:
+    """Return the training that an arm with a setting rests on, which may be another arm's."""
+    if setting.share == 0:
+        return Training(BASELINE, seed)
+    if (corrected := ARMS[arm].corrects) is not None:
+        return Training(corrected, seed, replace(setting, strength=1.0))
+    return Training(arm, seed, setting)
 
 
 def trainings_of(config: ClassifierConfig) -> list[Training]:
-    """Return all trainings of a comparison, seed after seed."""
-    arms = trained_arms(config.arms)
-    return [
-        Training(arm.name, seed, share)
-        for seed in config.seeds
-        for arm in arms
-        for share in (sorted(config.shares) if arm.generative else [1.0])
-    ]
+    """Return all trainings of a comparison, each once, seed after seed."""
+    return list(
+        dict.fromkeys(
+            training_of(arm, seed, setting)
+            for seed in config.seeds
+            for arm in config.arms
+            for setting in settings_of(arm, config.tries)
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -68,28 +78,26 @@ class Bench:
 
     def counts(self, training: Training) -> dict[str, int]:
         """Count the images that a training sees, by class; the classes in label order."""
-        return train_counts(self.manifest, training.arm, training.share)
+        return train_counts(self.manifest, training.arm, training.setting.share)
 
     def folder(self, training: Training) -> Path:
         """Return where a training's files live, or will."""
-        share = "" if training.share == 1 else f"-{training.share:g}"
         key = self.inputs(training)[:12]
-        return self.root / f"{training.arm}{share}-seed{training.seed}-{key}"
+        return self.root / f"{training.arm}-seed{training.seed}-{key}"
 
     def inputs(self, training: Training) -> str:
         """Hash all that decides a training's result: images, settings, the weights' bytes.
 
-        Further arms, seeds or shares do not make the finished ones stale.
+        Further arms, seeds or tries do not make the finished ones stale.
         """
         if training not in self._known:
             self._known[training] = self._hash(training)
         return self._known[training]
 
     def _hash(self, training: Training) -> str:
-        rows = train_rows(self.manifest, training.arm, training.share)
-        weighted = ARMS[training.arm].treatment == "weighted"
-        weight = self.config.synthetic_weight if weighted else None
-        return fingerprint(training.arm, weight, training.seed, self._settings(), *_listing(rows))
+        rows = train_rows(self.manifest, training.arm, training.setting.share)
+        how = [training.arm, asdict(training.setting), training.seed]
+        return fingerprint(*how, self._settings(), *_listing(rows))
 
     @property
     def comparison_key(self) -> str:

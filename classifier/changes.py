@@ -106,7 +106,7 @@ def _evenly(found: list[Change]) -> list[Change]:
 
 def _with_nearest(bench: Bench, record: Mapping[str, Any], found: list[Change]) -> list[Change]:
     arm = record["headline"]["arm"]
-    rows = train_rows(bench.manifest, ARMS[arm].trained_as, record["shares"].get(arm, 1.0))
+    rows = train_rows(bench.manifest, arm, record["shares"].get(arm, 1.0))
     made = rows[rows["source"] == "synthetic"].reset_index(drop=True)
     tests = bench.manifest.usable("test").set_index("path", drop=False)
     if not found or made.empty:

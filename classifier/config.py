@@ -1,18 +1,15 @@
 """What a user may change about the classifier that judges the arms."""
 
 from pathlib import Path
-from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
 from classifier.arms import BASELINE, DEFAULT_ARMS, ArmName
+from classifier.tuning import MOST_TRIES
 from terrabalance.settings import Settings
 
-Share = Annotated[float, Field(gt=0, le=1)]
-
-
 # What does not change a training by itself.
-CHOICES = {"arms", "seeds", "shares", "synthetic_weight", "weights", "resolution"}
+CHOICES = {"arms", "seeds", "tries", "weights", "resolution"}
 
 
 class ClassifierConfig(Settings):
@@ -50,14 +47,13 @@ class ClassifierConfig(Settings):
         min_length=2,
         description="what to compare; `real` always, oracle where the data has a split oracle",
     )
-    shares: tuple[Share, ...] = Field(
-        (1.0,),
-        min_length=1,
-        description="shares of the synthetic images to try in every arm that uses them; the "
-        "validation part chooses",
-    )
-    synthetic_weight: float = Field(
-        0.5, gt=0, le=1, description="of a synthetic image in the loss, arm synthetic-weighted"
+    tries: int = Field(
+        1,
+        ge=1,
+        le=MOST_TRIES,
+        description="settings that every arm is tried with; the validation part chooses. 1: the "
+        "usual one. More: how many of the synthetic images, none of them included, how strong a "
+        "correction for rare classes, or, in arms that have neither, which learning rate",
     )
     seeds: tuple[int, ...] = Field(
         (0, 1, 2), min_length=1, description="one training a seed and arm; 3 or more for a verdict"
@@ -66,7 +62,7 @@ class ClassifierConfig(Settings):
         True, description="train on the eight symmetries of the square (views from above)"
     )
 
-    @field_validator("arms", "shares", "seeds")
+    @field_validator("arms", "seeds")
     @classmethod
     def _each_once(cls, given: tuple[object, ...]) -> tuple[object, ...]:
         if len(set(given)) < len(given):

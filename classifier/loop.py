@@ -16,6 +16,7 @@ from classifier.examples import Examples
 from classifier.schedule import learning_rate_at
 from classifier.strong import hard, mixed
 from classifier.treatment import image_weights, indices_of, log_prior, weighted_loss
+from classifier.tuning import USUAL, Setting
 from terrabalance.checkpoint import load_into, load_newest, save_checkpoint
 from terrabalance.device import supports_bf16
 from terrabalance.errors import TrainingDiverged
@@ -37,6 +38,7 @@ class Trainer:
         device: of the model.
         counts: training images by class, in label order.
         treatment: of the arm.
+        setting: of the arm.
         losses: (step, loss, learning rate) so far.
     """
 
@@ -46,6 +48,7 @@ class Trainer:
     device: torch.device
     counts: list[int]
     treatment: Treatment = "plain"
+    setting: Setting = USUAL
     losses: list[tuple[int, float, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -58,8 +61,8 @@ class Trainer:
         )  # fmt: skip
         # Balanced softmax learns what is left after the prior, and predicts without it.
         balanced = self.treatment == "balanced-softmax"
-        offsets = log_prior(self.counts) if balanced else torch.zeros(len(self.counts))
-        self._offsets = offsets.to(self.device)
+        strength = self.setting.strength if balanced else 0.0
+        self._offsets = (strength * log_prior(self.counts)).to(self.device)
 
     def logits(self, inputs: Tensor) -> Tensor:
         """Return (N, classes) float32 logits, of bf16 arithmetic where the device has it."""
@@ -90,7 +93,7 @@ class Trainer:
             TrainingDiverged: the loss is not finite.
         """
         total, saved = self.config.steps, time.monotonic()
-        weights = image_weights(self.treatment, examples, self.counts, self.config.synthetic_weight)
+        weights = image_weights(self.treatment, examples, self.counts, self.setting)
         for step in range(self._resume(folder, inputs), total):
             loss, rate = self._step(examples, weights, step)
             if not math.isfinite(loss):
@@ -106,13 +109,14 @@ class Trainer:
 
     def _step(self, examples: Examples, weights: Tensor, step: int) -> tuple[float, float]:
         config = self.config
-        rate = learning_rate_at(step, config)
+        rate = self.setting.rate * learning_rate_at(step, config)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         torch.manual_seed(seed_for("classifier", "dropout", self.seed, step))
         chosen = indices_of(
-            self.treatment, examples, step, config.steps, config.batch_size, self.seed
-        )
+            self.treatment, examples, step, config.steps, config.batch_size, self.seed,
+            self.setting.strength,
+        )  # fmt: skip
         draws = generator_for("classifier", "augment", self.seed, step)
         strong = self.treatment == "strong-augment"
         inputs = examples.augmented(chosen, draws, strong)

@@ -33,29 +33,21 @@ def batch_indices(step: int, n: int, batch_size: int, seed: int) -> Tensor:
     return torch.cat(orders)[first - epochs[0] * n :][:batch_size]
 
 
-def balanced_indices(step: int, labels: Tensor, batch_size: int, seed: int) -> Tensor:
-    """Return the (batch_size,) indices of `step` such that every class comes equally often.
+def weighted_indices(
+    step: int, labels: Tensor, batch_size: int, seed: int, strength: float
+) -> Tensor:
+    """Return the (batch_size,) indices of `step`, drawn with replacement, rare classes more often.
 
-    Round after round takes one image of each class, the classes in a new order each time; a
-    class's images come permutation after permutation.
+    Args:
+        step: from 0.
+        labels: (N,) int64.
+        batch_size: images a step.
+        seed: of the draws.
+        strength: a class of n images is drawn with a chance in proportion to n ** (1 - strength).
     """
-    members = [torch.nonzero(labels == label).flatten() for label in torch.unique(labels)]
-    places = range(step * batch_size, (step + 1) * batch_size)
-    orders: dict[tuple[int, ...], Tensor] = {}
-
-    def place_in(n: int, at: int, *name: int) -> int:
-        key = (*name, at // n)
-        if key not in orders:
-            draws = generator_for("classifier", "balanced", seed, *key)
-            orders[key] = torch.randperm(n, generator=draws)
-        return int(orders[key][at % n])
-
-    chosen = []
-    for place in places:
-        label = place_in(len(members), place)
-        own = members[label]
-        chosen.append(own[place_in(len(own), place // len(members), label)])
-    return torch.stack(chosen)
+    chance = torch.bincount(labels).double().pow(-strength)[labels]
+    draws = generator_for("classifier", "oversample", seed, step)
+    return torch.multinomial(chance, batch_size, replacement=True, generator=draws)
 
 
 def augment(images: Tensor, generator: torch.Generator, symmetries: bool) -> Tensor:

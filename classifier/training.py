@@ -43,7 +43,7 @@ def train(
 
     Args:
         bench: images, settings and device.
-        training: arm, seed and share of the synthetic images.
+        training: arm, seed and setting.
         on_progress: told of images decoded and of steps.
         checkpoint_every_s: seconds between checkpoints, which are removed at the end.
 
@@ -173,7 +173,10 @@ def _prepare(
         torch.manual_seed(seed)  # whether features were there already must not matter
         model = setup.model(examples)
     counts, treatment = list(bench.counts(training).values()), ARMS[training.arm].treatment
-    return Trainer(model, bench.config, training.seed, bench.device, counts, treatment), examples
+    trainer = Trainer(
+        model, bench.config, training.seed, bench.device, counts, treatment, training.setting
+    )
+    return trainer, examples
 
 
 @contextmanager
@@ -191,7 +194,7 @@ def _train(
     on_progress: Progress,
     checkpoint_every_s: float,
 ) -> None:
-    rows = train_rows(bench.manifest, training.arm, training.share)
+    rows = train_rows(bench.manifest, training.arm, training.setting.share)
     classes = train_classes(bench.manifest)
     trainer, examples = _prepare(bench, training, rows, classes, True, on_progress)
     with _own_randomness(bench.device):
@@ -208,7 +211,8 @@ def _train(
 def _card(bench: Bench, training: Training, trainer: Trainer, classes: list[str]) -> dict[str, Any]:
     config = bench.config
     return {
-        "arm": training.arm, "seed": training.seed, "share": training.share, "classes": classes,
+        "arm": training.arm, "seed": training.seed, "setting": asdict(training.setting),
+        "classes": classes,
         "n_train": dict(zip(classes, trainer.counts, strict=True)),
         "resolution": bench.resolution, "bands": asdict(bench.bands),
         "config": config.model_dump(mode="json"),

@@ -8,20 +8,28 @@ from torch.nn import functional
 
 from classifier.arms import Treatment
 from classifier.examples import Examples
-from classifier.schedule import balanced_indices, batch_indices
+from classifier.schedule import batch_indices, weighted_indices
+from classifier.tuning import Setting
 
 
 def indices_of(
-    treatment: Treatment, examples: Examples, step: int, total: int, batch_size: int, seed: int
+    treatment: Treatment,
+    examples: Examples,
+    step: int,
+    total: int,
+    batch_size: int,
+    seed: int,
+    strength: float,
 ) -> Tensor:
     """Return the (batch_size,) examples of `step` (from 0) of `total`.
 
-    Plain arms go through all images in random order, again and again. `oversample` takes every
-    class equally often. `pretrain` takes all images in the first half of the steps, and the real
-    ones alone in the second.
+    Plain arms go through all images in random order, again and again. `oversample` draws rare
+    classes more often: with a `strength` of 1 all come equally often, as by torch's
+    `WeightedRandomSampler`, with 0 by their numbers. `pretrain` takes all images in the first half
+    of the steps, and the real ones alone in the second.
     """
     if treatment == "oversample":
-        return balanced_indices(step, examples.labels, batch_size, seed)
+        return weighted_indices(step, examples.labels, batch_size, seed, strength)
     first_half = total // 2
     if treatment == "pretrain" and step >= first_half:
         real = torch.nonzero(~examples.synthetic).flatten()
@@ -30,20 +38,20 @@ def indices_of(
 
 
 def image_weights(
-    treatment: Treatment, examples: Examples, counts: Sequence[int], synthetic_weight: float
+    treatment: Treatment, examples: Examples, counts: Sequence[int], setting: Setting
 ) -> Tensor:
     """Return the (N,) float32 weight of each image in the loss.
 
-    `class-weight`: inverse to the class's number of images, 1 on average over them, as
-    scikit-learn's "balanced". `weighted`: `synthetic_weight` for a synthetic image.
+    `class-weight`: the class's number of images to the power of minus `setting.strength`, 1 on
+    average over the images; with 1 as scikit-learn's "balanced". `weighted`: `setting.weight` for
+    a synthetic image.
     """
-    n = len(examples.labels)
     if treatment == "class-weight":
-        per_class = torch.tensor([n / (len(counts) * count) for count in counts])
-        return per_class[examples.labels]
+        each = torch.tensor(counts).float().pow(-setting.strength)[examples.labels]
+        return each / each.mean()
     if treatment == "weighted":
-        return torch.where(examples.synthetic, synthetic_weight, 1.0)
-    return torch.ones(n)
+        return torch.where(examples.synthetic, setting.weight, 1.0)
+    return torch.ones(len(examples.labels))
 
 
 def log_prior(counts: Sequence[int]) -> Tensor:

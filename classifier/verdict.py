@@ -12,8 +12,8 @@ _NAMED = 8  # classes named in a sentence
 FEWEST_FOR_A_VERDICT = 10  # test images of every class
 FEWEST_SEEDS = 3
 _NONE_CHOSEN = (
-    "Of the shares of the synthetic images that were tried, validation chose none of them in any "
-    "arm: they lower its balanced accuracy. The best arm there, without them, is {}."
+    "Validation chose none of the synthetic images in any arm: they lower its balanced accuracy. "
+    "The best arm there, without them, is {}."
 )
 
 

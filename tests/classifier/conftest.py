@@ -47,7 +47,7 @@ def bench_for(manifest: Manifest, root: Path, **changes: object) -> Bench:
 
 def alone(bench: Bench, training: Training) -> Bench:
     """Return the bench of a comparison that is nothing but one training."""
-    only = {"arms": (training.arm,), "seeds": (training.seed,), "shares": (training.share,)}
+    only = {"arms": (training.arm,), "seeds": (training.seed,)}
     return replace(bench, config=bench.config.model_copy(update=only))
 
 

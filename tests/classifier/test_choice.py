@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from classifier import choice
-from classifier.bench import Training
+from classifier.arms import ARMS
+from classifier.bench import Training, trainings_of
 from classifier.choice import choose, counts_of
 from classifier.outputs import Outputs
+from classifier.tuning import MOST_TRIES, Setting, settings_of
 
 from .conftest import bench_for
 
@@ -15,15 +17,15 @@ from .conftest import bench_for
 def sweep(squares, tmp_path, monkeypatch):
     """Return what chooses where each training has a balanced accuracy on val that is given."""
 
-    def choices(right: Mapping[tuple[str, float], float], arms: tuple[str, ...]):
+    def choices(right: Mapping[tuple[str, float], float], arms: tuple[str, ...], tries: int = 3):
         def val_outputs(bench, training: Training) -> Outputs:
             truth = np.repeat([0, 1], 100)
-            hit = np.arange(200) % 100 < 100 * right[training.arm, training.share]
+            hit = np.arange(200) % 100 < 100 * right.get((training.arm, training.setting.share), 0)
             logits = np.eye(2)[np.where(hit, truth, 1 - truth)].astype(np.float32)
             return Outputs(["<b>Pond", "Field"], [str(i) for i in range(200)], truth, logits)
 
         monkeypatch.setattr(choice, "val_outputs", val_outputs)
-        bench = bench_for(squares, tmp_path, arms=arms, shares=(0.5, 1.0), seeds=(0, 1))
+        bench = bench_for(squares, tmp_path, arms=arms, tries=tries, seeds=(0, 1))
         return bench, choose(bench)
 
     return choices
@@ -33,9 +35,13 @@ def test_the_best_share_on_val_is_chosen(sweep):
     right = {("real", 1.0): 0.6, ("synthetic", 0.5): 0.8, ("synthetic", 1.0): 0.7}
     bench, found = sweep(right, ("real", "synthetic"))
     assert found.shares == {"real": 1.0, "synthetic": 0.5}
-    assert [(row["share"], row["chosen"]) for row in found.tried] == [
-        (0.0, False), (0.5, True), (1.0, False),
-    ]  # fmt: skip
+    rows = [row for row in found.tried if row["arm"] == "synthetic"]
+    assert [(row["says"], row["chosen"]) for row in rows] == [
+        ("as usual", False),
+        ("none of the synthetic images", False),
+        ("50 % of the synthetic images", True),
+    ]
+    assert [row["val"] for row in rows] == pytest.approx([0.7, 0.6, 0.8])
     assert counts_of(bench, found)["synthetic"]["<b>Pond"] == 10
 
 
@@ -47,10 +53,34 @@ def test_none_of_the_synthetic_images_is_chosen_where_they_harm(sweep):
     assert counts_of(bench, found)["synthetic"] == counts_of(bench, found)["real"]
 
 
-def test_a_correcting_arm_chooses_share_and_strength_together(sweep):
-    right = {("real", 1.0): 0.6, ("synthetic", 0.5): 0.8, ("synthetic", 1.0): 0.7}
-    _, found = sweep(right, ("real", "logit-adjustment", "synthetic+logit-adjustment"))
-    tries = [row for row in found.tried if row["arm"] == "synthetic+logit-adjustment"]
-    assert len(tries) == 3 * len(choice.TAUS)
-    assert len([row for row in found.tried if row["arm"] == "logit-adjustment"]) == len(choice.TAUS)
-    assert found.shares["synthetic+logit-adjustment"] == 0.5
+def test_every_arm_is_tried_with_equally_many_different_settings(sweep):
+    names = tuple(ARMS)
+    _, found = sweep({}, names, MOST_TRIES)
+    for name in names:
+        tried = [tuple(row["setting"].items()) for row in found.tried if row["arm"] == name]
+        assert len(set(tried)) == MOST_TRIES
+
+
+def test_alone_the_usual_setting_is_not_chosen_but_given(sweep):
+    _, found = sweep({("synthetic", 1.0): 0.1}, ("real", "synthetic"), tries=1)
+    assert found.tried == []
+    assert set(found.settings.values()) == {Setting()}
+
+
+def test_of_equals_the_usual_setting_is_taken(sweep):
+    _, found = sweep({}, ("real", "logit-adjustment", "synthetic"), MOST_TRIES)
+    assert set(found.settings.values()) == {Setting()}
+
+
+def test_a_correcting_arm_rests_on_what_it_corrects_at_every_strength(squares, tmp_path):
+    arms = ("real", "logit-adjustment", "synthetic", "synthetic+logit-adjustment")
+    bench = bench_for(squares, tmp_path, arms=arms, tries=MOST_TRIES, seeds=(0,))
+    trained = trainings_of(bench.config)
+    assert {each.arm for each in trained} == {"real", "synthetic"}
+    # All the rates of `real` and the shares of `synthetic` but 0, and nothing else.
+    assert len(trained) == MOST_TRIES + MOST_TRIES - 1
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_the_first_setting_of_an_arm_is_the_arm_as_it_is_meant(arm):
+    assert settings_of(arm, 1) == (Setting(),)

@@ -19,6 +19,7 @@ from classifier.outputs import Outputs
 from classifier.study import compare_bench
 from classifier.training import seal, train, train_baseline, val_outputs
 from classifier.training import test_outputs as outputs_of
+from classifier.tuning import Setting
 from terrabalance.errors import BadInput, NotReady, TrainingDiverged
 from terrabalance.images import write_png
 from terrabalance.manifest import Manifest, read_manifest, write_manifest
@@ -135,7 +136,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path):
 def test_a_finished_training_is_skipped_until_its_inputs_change(squares, tmp_path):
     folder = train(bench_for(squares, tmp_path, steps=2), REAL)
     written = (folder / "done.json").stat().st_mtime_ns
-    more = {"seeds": (0, 5), "arms": ("real", "oversample"), "shares": (0.5, 1.0)}
+    more = {"seeds": (0, 5), "arms": ("real", "oversample"), "tries": 2}
     assert train(bench_for(squares, tmp_path, steps=2, **more), REAL) == folder
     assert (folder / "done.json").stat().st_mtime_ns == written
     assert train(bench_for(squares, tmp_path, steps=3), REAL) != folder
@@ -238,6 +239,26 @@ def test_every_arm_trains_otherwise_than_the_plain_one_and_repeats(squares, tmp_
     assert outputs(uneven[0], Training(arm, 0)) != outputs(uneven[0], Training(plain, 0))
 
 
+@pytest.mark.parametrize(
+    ("arm", "setting"),
+    [
+        ("real", Setting(rate=0.5)),
+        ("balanced-softmax", Setting(strength=0.5)),
+        ("class-weight", Setting(strength=0.5)),
+        ("oversample", Setting(strength=0.5)),
+        ("synthetic", Setting(share=0.5)),
+        ("synthetic-weighted", Setting(weight=0.1)),
+    ],
+)
+def test_a_setting_changes_the_training_and_lies_beside_the_usual_one(tmp_path, arm, setting):
+    manifest = draw_dataset(tmp_path / "data")
+    pond = manifest.frame["path"].str.contains("train/1/real_[4-7]")
+    bench = bench_for(Manifest(manifest.root, manifest.frame[~pond]), tmp_path / "out", steps=3)
+    for each in (Training(arm, 0), Training(arm, 0, setting)):
+        train(bench, each)
+    assert outputs(bench, Training(arm, 0)) != outputs(bench, Training(arm, 0, setting))
+
+
 def test_the_oracle_arm_alone_trains_on_the_oracle_part(squares, tmp_path):
     frame = squares.frame.copy()
     with pytest.raises(BadInput, match="split 'oracle', and there are none"):
@@ -265,7 +286,7 @@ def test_features_keep_their_labels_where_images_come_from_several_parts(
 
 def test_half_the_synthetic_images_are_the_first_half(squares, tmp_path):
     bench = bench_for(squares, tmp_path)
-    half = Training("synthetic", 0, 0.5)
+    half = Training("synthetic", 0, Setting(share=0.5))
     assert bench.counts(half) == {"<b>Pond": 10, "Field": 8}
     assert bench.counts(SYNTHETIC) == {"<b>Pond": 12, "Field": 8}
     assert bench.folder(half) != bench.folder(SYNTHETIC)

@@ -67,7 +67,7 @@ def test_what_validation_did_not_choose_is_not_called_a_help():
     assert verdict(sure, 3, 1536, 33, val_gap=0.01)["outcome"] == "helped"
     none = verdict({"mean": 0.0, "low": 0.0, "high": 0.0}, 3, 1536, 33, share=0.0, val_gap=0.0)
     assert none["outcome"] == "none chosen"
-    assert "validation chose none of them in any arm" in none["sentence"]
+    assert "Validation chose none of the synthetic images in any arm" in none["sentence"]
 
 
 def test_filled_classes_are_told_apart_from_the_others():
