@@ -168,6 +168,14 @@ def compare(
     seeds: Annotated[
         str | None, typer.Option(help="Numbers separated by commas. Default: 0,1,2.")
     ] = None,
+    tries: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=6,
+            help="Settings that every arm is tried with; validation chooses. Default: 1.",
+        ),
+    ] = None,
     resolution: Annotated[
         int | None,
         typer.Option(
@@ -199,6 +207,7 @@ def compare(
     classifier = {
         "arms": _names(arms),
         "seeds": _names(seeds),
+        "tries": tries,
         "weights": weights,
         "resolution": resolution,
     }

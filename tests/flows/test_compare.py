@@ -54,6 +54,16 @@ def test_synthetic_images_from_anywhere_are_judged(table, tmp_path):
     assert "Real + synthetic" in (folder / "index.html").read_text()
 
 
+def test_every_arm_is_tuned_with_the_same_number_of_tries(table, tmp_path):
+    arms = "real,logit-adjustment,synthetic"
+    said = compare(table, "--arms", arms, "--tries", 3, "--workdir", tmp_path / "w", "--name", "t")
+    assert said.exit_code == 0, said.output
+    folder = tmp_path / "w" / "reports" / "t"
+    tried = [row["arm"] for row in read_json(folder / "comparison.json")["tried"]]
+    assert {arm: tried.count(arm) for arm in arms.split(",")} == dict.fromkeys(arms.split(","), 3)
+    assert "0.5 times the learning rate" in (folder / "index.html").read_text()
+
+
 def results_below(data: Path) -> list[Path]:
     """All but the notes of who uses them."""
     return sorted(path for path in data.rglob("*") if "uses" not in path.relative_to(data).parts)
