@@ -138,7 +138,8 @@ def _trainings(
     base = store.base_folder(config, manifest)
     own = [n for c, n in counts.items() if store.generator_folder(config, manifest, c) != base]
     loops = [config.training.for_images(n) for n in own]
-    return loops if base is None or not counts else [config.base, *loops]
+    trains_base = counts and base is not None and config.base_from is None
+    return [config.base, *loops] if trains_base else loops
 
 
 def check_classifier(config: RunConfig) -> None:
