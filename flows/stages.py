@@ -20,6 +20,7 @@ from augment.screened import is_screened
 from augment.sources import open_source
 from augment.split import assign_splits
 from classifier.bench import Bench, Training, trainings_of
+from classifier.features import BASELINE
 from classifier.ledger import LEDGER
 from classifier.model import build_model
 from classifier.study import compare_bench
@@ -115,6 +116,7 @@ def make_plan(config: RunConfig) -> Path:
     if not _is_of(path, key):
         fetch_file(config, path)
     if not _is_of(path, key):
+        _warn_of_judge(config)
         jobs = plan_classes(counts, config.plan)
         device = pick_device(config.device_here)
         filled = [job.class_name for job in jobs if job.n_needed]
@@ -125,6 +127,17 @@ def make_plan(config: RunConfig) -> Path:
         write_json(path, {"key": key, **plan_record(jobs, config.plan, cost)})
         publish_files(config, [path])
     return path
+
+
+def _warn_of_judge(config: RunConfig) -> None:
+    """Say so where a named base spares no class its training."""
+    if config.base_from and config.training.looks and config.fidelity.model == BASELINE:
+        _log.warning(
+            "base_from: every class is trained again when any image changes, as fidelity.model="
+            "%s is trained on all images. Name a pretrained network to train only classes whose own "
+            "images changed.",
+            BASELINE,
+        )
 
 
 def _is_of(plan: Path, key: str) -> bool:

@@ -172,6 +172,13 @@ def test_a_card_that_is_none_of_ours_is_refused(pinned):
         stages.make_plan(pinned)
 
 
+def test_a_judge_that_all_images_decide_is_warned_of(pinned, caplog):
+    stages.make_plan(pinned)
+    assert "base_from" not in caplog.text
+    stages.make_plan(changed(pinned, fidelity={"model": "baseline"}))
+    assert "base_from: every class is trained again" in caplog.text
+
+
 def test_prune_keeps_a_base_that_is_named(first, pinned):
     shutil.rmtree(pinned.workdir / "reports" / first.run_name)  # the run that made it is given up
     assert pinned.base_from in unused(pinned)
