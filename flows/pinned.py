@@ -54,8 +54,8 @@ def pinned_base(config: RunConfig) -> Path:
         exchange(config, folder)
     if done(folder) is None or not (folder / WEIGHTS).is_file():
         raise NotReady(
-            f"base_from: no finished generator in {folder}. Name one that `terrabalance cache list` "
-            "shows, or leave base_from out to have a base trained."
+            f"base_from: no finished generator in {folder}. Name one that `terrabalance cache "
+            "list` shows, or leave base_from out to have a base trained."
         )
     _refuse_misfit(config, folder)
     return folder

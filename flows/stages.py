@@ -4,6 +4,7 @@ Every stage can be called alone; one that needs another's result says so. What i
 `flows.store` says.
 """
 
+import functools
 import json
 import logging
 from pathlib import Path
@@ -104,7 +105,14 @@ def _named_catalogue(config: RunConfig) -> Path:
 def load_catalogue(config: RunConfig) -> Manifest:
     """Return the catalogue's manifest, made first where it is missing."""
     folder = make_catalogue(config)
-    return with_originals(config, folder, read_manifest(folder))
+    changed_ns = (folder / "manifest.parquet").stat().st_mtime_ns
+    return with_originals(config, folder, _catalogue_in(folder, changed_ns))
+
+
+@functools.lru_cache(maxsize=1)
+def _catalogue_in(folder: Path, _changed_ns: int) -> Manifest:
+    """Read a catalogue once: all stages of a class ask, and a million rows take two seconds."""
+    return read_manifest(folder)
 
 
 def make_plan(config: RunConfig) -> Path:
@@ -134,8 +142,8 @@ def _warn_of_judge(config: RunConfig) -> None:
     if config.base_from and config.training.looks and config.fidelity.model == BASELINE:
         _log.warning(
             "base_from: every class is trained again when any image changes, as fidelity.model="
-            "%s is trained on all images. Name a pretrained network to train only classes whose own "
-            "images changed.",
+            "%s is trained on all images. Name a pretrained network to train only classes whose "
+            "own images changed.",
             BASELINE,
         )
 

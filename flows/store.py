@@ -113,14 +113,14 @@ def base_folder(config: RunConfig, manifest: Manifest) -> Path | None:
     Raises:
         NotReady, BadInput, StoreUnreachable: of a base that is named, as of `pinned_base`.
     """
-    return manifest.once(("base", config), lambda: _base_folder(config, manifest))
+    if config.base_from is None:
+        return manifest.once(("base", config), lambda: _base_folder(config, manifest))
+    base = pinned_base(config)
+    within = base.is_relative_to(config.workdir / "data")  # what lies elsewhere is not pruned
+    return note_use(config, "base", base) if within else base
 
 
 def _base_folder(config: RunConfig, manifest: Manifest) -> Path | None:
-    if config.base_from is not None:
-        base = pinned_base(config)
-        within = base.is_relative_to(config.workdir / "data")  # what lies elsewhere is not pruned
-        return note_use(config, "base", base) if within else base
     rows = manifest.usable("train")
     if config.strategy == "scratch" or rows["class"].nunique() < 2:
         return None

@@ -161,7 +161,7 @@ def test_an_address_is_refused_and_a_path_is_made_whole(tmp_path, monkeypatch):
 
 def test_a_base_that_is_gone_is_missed_before_any_work(pinned):
     shutil.rmtree(store.base_folder(pinned, stages.load_catalogue(pinned)))
-    with pytest.raises(NotReady, match="base_from: no finished generator in .*cache list"):
+    with pytest.raises(NotReady, match=r"base_from: no finished generator in .*cache list"):
         stages.make_plan(pinned)
 
 

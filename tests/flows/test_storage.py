@@ -202,7 +202,7 @@ def test_a_base_that_is_named_is_found_in_the_store(finished, on_machine):
     folder = train_class(config, "Beach")
     assert (made / folder.name).is_dir()  # what that run has started from it is found too
     assert (config.workdir / "data" / "generators" / base.name / "done.json").is_file()
-    with pytest.raises(NotReady, match="no finished generator in .*base-0"):
+    with pytest.raises(NotReady, match=r"no finished generator in .*base-0"):
         train_class(RunConfig(**config.model_dump() | {"base_from": "base-0"}), "Beach")
 
 
