@@ -4,6 +4,7 @@ Upstream's class-conditional U-Net is another network with fixed attention; this
 `Unet` as without classes, so that strategies can be compared and weights handed on.
 """
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -54,6 +55,14 @@ def condition(unet: Unet, n_classes: int) -> None:
     """Let a U-Net be told of augmentation and, where there are some, of classes, in place."""
     width = unet.time_mlp[-1].out_features
     unet.time_mlp = Embedding(unet.time_mlp, n_classes, width)
+
+
+def label_of(class_name: str, classes: Sequence[str]) -> int:
+    """Return what a network that is told of `classes` is told of one; 0 if it is told of none.
+
+    Of a class that is not among them: the label that stands for any class.
+    """
+    return classes.index(class_name) if class_name in classes else len(classes)
 
 
 def ask_for(unet: nn.Module, labels: Tensor) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from augment.condition import Guided, condition
+from augment.condition import Guided, condition, label_of
 from augment.layers import lean
 from augment.schedule import shift_schedule
 from terrabalance.bands import Bands, bands_from
@@ -159,7 +159,8 @@ def load_generator(
     diffusion = build_diffusion(config, len(classes), n_bands)
     load_weights(diffusion.model, folder)
     if classes:
-        diffusion.model = Guided(diffusion.model, classes.index(class_name), guidance)
+        label = label_of(class_name, classes)
+        diffusion.model = Guided(diffusion.model, label, guidance)
     if card["precision"] == "bf16" and supports_bf16(device):
         diffusion.model = InBf16(diffusion.model)
     diffusion = diffusion.to(device, memory_format=torch.channels_last)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from augment.condition import label_of
 from augment.generator import GeneratorConfig
 from terrabalance.bands import RGB, Bands
 from terrabalance.settings import Settings
@@ -106,7 +107,7 @@ class Recipe:
         start: folder of a finished generator of the same network, whose weights training starts
             from (as in arXiv:2211.03264); None: random ones.
         classes: names in the order of the labels, for a network that is told the class; empty:
-            one that knows a single class.
+            one that knows a single class. `class_name` need not be among them.
         bands: of the images.
     """
 
@@ -120,8 +121,8 @@ class Recipe:
 
     @property
     def label(self) -> int:
-        """The place of the class in `classes`; 0 where that is empty."""
-        return self.classes.index(self.class_name) if self.classes else 0
+        """What the network is told of the class, see `label_of`."""
+        return label_of(self.class_name, self.classes)
 
     @property
     def draws(self) -> tuple[str, ...]:

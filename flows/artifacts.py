@@ -3,9 +3,8 @@
 import logging
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar, cast
 from uuid import UUID
 
 import httpx
@@ -15,6 +14,7 @@ from prefect.artifacts import (
     create_image_artifact,
     create_markdown_artifact,
     create_progress_artifact,
+    create_table_artifact,
     update_progress_artifact,
 )
 
@@ -25,7 +25,10 @@ from terrabalance.page import data_uri
 from terrabalance.progress import Progress
 
 _log = logging.getLogger(__name__)
-_LEAVE_ALONE_S = 60.0  # a server that does not answer: asking takes longer than a training step
+P = ParamSpec("P")
+R = TypeVar("R")
+_LEAVE_ALONE_S = 60.0
+_quiet_until = 0.0  # of this process, by time.monotonic
 
 
 def listen(label: str) -> Progress:
@@ -51,33 +54,52 @@ class _Bar:
     def __init__(self, label: str) -> None:
         self._label = label
         self._id: UUID | None = None
-        self._again = 0.0
 
     def show(self, percent: float) -> None:
-        if time.monotonic() < self._again:
-            return
-        try:
-            if self._id is None:
-                # Called without an event loop, Prefect gives the id itself and not a coroutine.
-                description = escape_markdown(self._label)
-                self._id = cast(UUID, create_progress_artifact(percent, description=description))
-            else:
-                update_progress_artifact(self._id, progress=percent)
-        except (httpx.HTTPError, OSError):
-            self._again = time.monotonic() + _LEAVE_ALONE_S
+        if self._id is None:
+            made = _tell(
+                create_progress_artifact, percent, description=escape_markdown(self._label)
+            )
+            # Called without an event loop, Prefect gives the id itself and not a coroutine.
+            self._id = cast(UUID | None, made)
+        else:
+            _tell(update_progress_artifact, self._id, progress=percent)
 
 
-@contextmanager
-def told() -> Iterator[None]:
-    """Publish inside the block; a server that is away costs the artifact and not the work."""
+def _tell(publish: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
+    """Publish; a server that is away costs the artifact, which is news, and not the work.
+
+    To find it away takes Prefect a minute. So nobody tries again for another one.
+    """
+    global _quiet_until
+    if time.monotonic() < _quiet_until:
+        return None
     try:
-        yield
+        return publish(*args, **kwargs)
     except (httpx.HTTPError, OSError) as error:
-        _log.warning("the Prefect server does not take an artifact: %s", error)
+        _quiet_until = time.monotonic() + _LEAVE_ALONE_S
+        _log.warning(
+            "the Prefect server takes no artifact (%s); it gets none for %.0f s",
+            error, _LEAVE_ALONE_S,
+        )  # fmt: skip
+        return None
+
+
+def publish_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
+    """Publish rows as a table, unless the server is away."""
+    table = [dict(row) for row in rows]
+    _tell(create_table_artifact, key=key, table=table, description=description)
+
+
+def publish_page(key: str, markdown: str) -> None:
+    """Publish a page, unless the server is away."""
+    _tell(create_markdown_artifact, key=key, markdown=markdown)
 
 
 def publish_class(facts: Mapping[str, Any], pictures: np.ndarray | None) -> None:
     """Publish a class's facts as a table and a sample of its images as a picture.
+
+    A server that is away gets neither.
 
     Args:
         facts: of `flows.account.class_facts`.
@@ -87,11 +109,11 @@ def publish_class(facts: Mapping[str, Any], pictures: np.ndarray | None) -> None
     key = _key(name)
     rows = [[label, _plain(value)] for label, value in facts.items() if value is not None]
     table = markdown_table(["", name], rows[1:])
-    create_markdown_artifact(key=f"class-{key}", markdown=table, description=escape_markdown(name))
+    known_as = escape_markdown(name)
+    _tell(create_markdown_artifact, key=f"class-{key}", markdown=table, description=known_as)
     if pictures is not None:
-        create_image_artifact(
-            data_uri(pictures), key=f"images-{key}", description=f"{escape_markdown(name)}: drawn"
-        )
+        drawn = f"{known_as}: drawn"
+        _tell(create_image_artifact, data_uri(pictures), key=f"images-{key}", description=drawn)
 
 
 def _key(name: str) -> str:

@@ -34,6 +34,7 @@ from terrabalance.files import fingerprint, slug
 from terrabalance.settings import Settings
 
 S = TypeVar("S", bound=Settings)
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # as `slug` gives them
 # Where, by whom and under which name, not what.
 _NOT_RESULT = {"device", "workdir", "storage", "catalogue", "name", "execution"}
 
@@ -85,6 +86,13 @@ class RunConfig(Settings):
         description="warm-start: one base is trained on the train part of every class, told which "
         "is which, and each class's generator goes on from it; conditional: the base itself draws "
         "every class; scratch: each class's generator begins with random weights",
+    )
+    base_from: str | None = Field(
+        None,
+        min_length=1,
+        description="a finished base that is used as it is, whatever the data now holds, so that "
+        "only classes whose own images changed are trained: the name of its folder below "
+        "data/generators/, or a path; none: a base is trained whenever any image changed",
     )
     base: TrainingConfig = Field(TrainingConfig(), description="how the base is trained")
     training: TrainingConfig = Field(
@@ -147,6 +155,28 @@ class RunConfig(Settings):
         super().__setstate__(state)
         if self.storage is not None:
             self.__dict__["workdir"] = mirror_of(self.storage)
+
+    @field_validator("base_from")
+    @classmethod
+    def _name_or_path(cls, base: str | None) -> str | None:
+        if base is None or _PLAIN_NAME.fullmatch(base):
+            return base
+        if is_address(base):
+            raise ValueError("give the name of the folder alone: it is looked for below workdir")
+        return str(Path(base).expanduser().absolute())
+
+    @model_validator(mode="after")
+    def _has_use_for_the_base(self) -> "RunConfig":
+        if self.base_from is not None and self.strategy != "warm-start":
+            reason = {
+                "conditional": "draws from a base that learns the images of this very run",
+                "scratch": "starts from no base",
+            }[self.strategy]
+            raise ValueError(
+                f"base_from: strategy={self.strategy} {reason}. Leave base_from out, or set "
+                "strategy=warm-start"
+            )
+        return self
 
     @property
     def result_key(self) -> str:

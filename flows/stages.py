@@ -4,6 +4,7 @@ Every stage can be called alone; one that needs another's result says so. What i
 `flows.store` says.
 """
 
+import functools
 import json
 import logging
 from pathlib import Path
@@ -20,6 +21,7 @@ from augment.screened import is_screened
 from augment.sources import open_source
 from augment.split import assign_splits
 from classifier.bench import Bench, Training, trainings_of
+from classifier.features import BASELINE
 from classifier.ledger import LEDGER
 from classifier.model import build_model
 from classifier.study import compare_bench
@@ -103,7 +105,14 @@ def _named_catalogue(config: RunConfig) -> Path:
 def load_catalogue(config: RunConfig) -> Manifest:
     """Return the catalogue's manifest, made first where it is missing."""
     folder = make_catalogue(config)
-    return with_originals(config, folder, read_manifest(folder))
+    changed_ns = (folder / "manifest.parquet").stat().st_mtime_ns
+    return with_originals(config, folder, _catalogue_in(folder, changed_ns))
+
+
+@functools.lru_cache(maxsize=1)
+def _catalogue_in(folder: Path, _changed_ns: int) -> Manifest:
+    """Read a catalogue once: all stages of a class ask, and a million rows take two seconds."""
+    return read_manifest(folder)
 
 
 def make_plan(config: RunConfig) -> Path:
@@ -115,6 +124,7 @@ def make_plan(config: RunConfig) -> Path:
     if not _is_of(path, key):
         fetch_file(config, path)
     if not _is_of(path, key):
+        _warn_of_judge(config)
         jobs = plan_classes(counts, config.plan)
         device = pick_device(config.device_here)
         filled = [job.class_name for job in jobs if job.n_needed]
@@ -125,6 +135,17 @@ def make_plan(config: RunConfig) -> Path:
         write_json(path, {"key": key, **plan_record(jobs, config.plan, cost)})
         publish_files(config, [path])
     return path
+
+
+def _warn_of_judge(config: RunConfig) -> None:
+    """Say so where a named base spares no class its training."""
+    if config.base_from and config.training.looks and config.fidelity.model == BASELINE:
+        _log.warning(
+            "base_from: every class is trained again when any image changes, as fidelity.model="
+            "%s is trained on all images. Name a pretrained network to train only classes whose "
+            "own images changed.",
+            BASELINE,
+        )
 
 
 def _is_of(plan: Path, key: str) -> bool:
@@ -138,7 +159,8 @@ def _trainings(
     base = store.base_folder(config, manifest)
     own = [n for c, n in counts.items() if store.generator_folder(config, manifest, c) != base]
     loops = [config.training.for_images(n) for n in own]
-    return loops if base is None or not counts else [config.base, *loops]
+    trains_base = counts and base is not None and config.base_from is None
+    return [config.base, *loops] if trains_base else loops
 
 
 def check_classifier(config: RunConfig) -> None:

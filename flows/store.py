@@ -33,6 +33,7 @@ from classifier.config import CHOICES
 from classifier.features import BASELINE
 from flows.config import RunConfig
 from flows.imagery import bands_of
+from flows.pinned import identity_of, pinned_base
 from flows.storage import fetch_file, publish_files
 from terrabalance.errors import BadInput
 from terrabalance.files import content_of, fingerprint, read_json, slug, write_json
@@ -107,8 +108,16 @@ def note_use(config: RunConfig, part: str, result: Path) -> Path:
 
 
 def base_folder(config: RunConfig, manifest: Manifest) -> Path | None:
-    """Return where the generator of all classes lives, or will; None where there is none."""
-    return manifest.once(("base", config), lambda: _base_folder(config, manifest))
+    """Return where the generator of all classes lives, or will; None where there is none.
+
+    Raises:
+        NotReady, BadInput, StoreUnreachable: of a base that is named, as of `pinned_base`.
+    """
+    if config.base_from is None:
+        return manifest.once(("base", config), lambda: _base_folder(config, manifest))
+    base = pinned_base(config)
+    within = base.is_relative_to(config.workdir / "data")  # what lies elsewhere is not pruned
+    return note_use(config, "base", base) if within else base
 
 
 def _base_folder(config: RunConfig, manifest: Manifest) -> Path | None:
@@ -159,13 +168,18 @@ def _baseline_folder(config: RunConfig, manifest: Manifest) -> Path:
 
 
 def generator_folder(config: RunConfig, manifest: Manifest, class_name: str) -> Path:
-    """Return where a class's generator lives, or will."""
+    """Return where a class's generator lives, or will.
+
+    Raises:
+        NotReady, BadInput, StoreUnreachable: as of `base_folder`.
+    """
     rows = manifest.usable("train", class_name)
     base = base_folder(config, manifest)
     if base is not None and config.strategy == "conditional":
         return base
     recipe = _recipe(config, manifest, config.training, manifest.usable("val", class_name))
-    key = fingerprint(FORMAT, class_name, recipe, base and base.name, list(rows["sha256"]))
+    start = base and identity_of(config, base)
+    key = fingerprint(FORMAT, class_name, recipe, start, list(rows["sha256"]))
     folder = config.workdir / "data" / "generators" / f"{slug(class_name)}-{key}"
     return note_use(config, f"generator {class_name}", folder)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from augment.counts import class_table
@@ -20,7 +19,7 @@ from classifier.bench import trainings_of
 from classifier.report import comparison_markdown
 from flows import reporting, stages, store, training
 from flows.account import class_facts, sample_of, write_account
-from flows.artifacts import listen, publish_class, told
+from flows.artifacts import listen, publish_class, publish_page, publish_table
 from flows.config import RunConfig
 from flows.devices import on_device
 from flows.timing import timed
@@ -65,11 +64,8 @@ def catalogue(config: RunConfig) -> Path:
     listener = listen("scan")
     folder = timed(config, "scan", lambda: stages.make_catalogue(config, listener))
     table = class_table(read_manifest(folder))
-    create_table_artifact(
-        key="class-counts",
-        table=table.astype(object).to_dict("records"),
-        description=f"Images a class in {config.data.name}",
-    )
+    rows = table.astype(object).to_dict("records")
+    publish_table("class-counts", rows, f"Images a class in {config.data.name}")
     return folder
 
 
@@ -80,10 +76,10 @@ def plan(config: RunConfig) -> Path:
     path = timed(config, "plan", lambda: stages.make_plan(config))
     record = read_json(path)
     cost = record["cost"]
-    create_table_artifact(
-        key="plan",
-        table=record["classes"],
-        description=f"About {cost['train_s'] / 60:.0f} min of training and "
+    publish_table(
+        "plan",
+        record["classes"],
+        f"About {cost['train_s'] / 60:.0f} min of training and "
         f"{cost['sample_s'] / 60:.0f} min of sampling on {cost['device']}",
     )
     return path
@@ -108,8 +104,7 @@ def fill(config: RunConfig, class_name: str) -> Path:
         listener = listen(label)
         folder = timed(config, label, lambda: stages.synthesize_class(here, class_name, listener))
     catalogue, job = stages.load_catalogue(config), stages.job_of(config, class_name)
-    with told():
-        publish_class(class_facts(config, catalogue, job), sample_of(config, catalogue, job))
+    publish_class(class_facts(config, catalogue, job), sample_of(config, catalogue, job))
     return folder
 
 
@@ -117,9 +112,7 @@ def fill(config: RunConfig, class_name: str) -> Path:
 def account(config: RunConfig, failed: dict[str, str]) -> Path:
     """Write what was made and what was not as `reports/<run>/account.json`; publish it."""
     path = write_account(config, failed)
-    create_table_artifact(
-        key="account", table=read_json(path), description="What was made of each class"
-    )
+    publish_table("account", read_json(path), "What was made of each class")
     return path
 
 
@@ -146,10 +139,8 @@ def compare(config: RunConfig) -> Path:
     """Compare the arms; publish the verdict."""
     with on_device(config) as here:
         path = timed(config, "compare", lambda: stages.compare_arms(here))
-    create_markdown_artifact(
-        key="classifier-comparison",
-        markdown=_noticed(config, comparison_markdown(read_json(path))),
-    )
+    verdict = comparison_markdown(read_json(path))
+    publish_page("classifier-comparison", _noticed(config, verdict))
     return path
 
 
@@ -158,13 +149,11 @@ def report(config: RunConfig) -> Path:
     """Write the report page; publish its summary and where it is."""
     path = timed(config, "report", lambda: reporting.write_report(config))
     balance = read_json(path.with_name("balance.json"))
-    create_markdown_artifact(
-        key="balance-report", markdown=_noticed(config, balance_markdown(balance))
-    )
+    publish_page("balance-report", _noticed(config, balance_markdown(balance)))
     # No link: a browser opens no file from a page that a server sent.
-    create_markdown_artifact(
-        key="report-page",
-        markdown=f"The report with all pictures is one file, which opens in any browser:\n\n"
+    publish_page(
+        "report-page",
+        "The report with all pictures is one file, which opens in any browser:\n\n"
         f"```\n{path}\n```",
     )
     return path

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from augment.condition import label_of
 from augment.evidence import FEWEST, HeldOut
 from augment.recipe import Recipe
 from augment.training import train_generator
@@ -12,6 +13,7 @@ from flows import store
 from flows.config import RunConfig
 from flows.fidelity import embedder, judge_network
 from flows.imagery import bands_of
+from flows.pinned import read_base_card
 from flows.stages import load_catalogue
 from flows.storage import exchange, sharing
 from flows.turns import turn
@@ -31,23 +33,28 @@ def train_base(config: RunConfig, on_progress: Progress = silent) -> Path | None
     """Train the base on the train part of every class, once; return its folder.
 
     Of those who ask at the same time one trains, and the others wait for it. None where the
-    generators start from scratch: by `strategy`, or for want of a second class.
+    generators start from scratch: by `strategy`, or for want of a second class. A base that is
+    named (`base_from`) is not trained.
+
+    Raises:
+        NotReady, BadInput, StoreUnreachable: of a base that is named, as of `pinned_base`.
     """
     manifest = load_catalogue(config)
     folder = store.base_folder(config, manifest)
-    if folder is None:
-        return None
+    if folder is None or config.base_from is not None:
+        return folder
     exchange(config, folder)
     if done(folder) is not None:
         return folder
     held_out = None
+    classes = _classes(manifest)
     if config.base.looks:
-        shown = even_share(manifest.usable("val"), _MOST_BASE_HELD_OUT)
-        held_out = _held_out(config, manifest, shown, _classes(manifest))
+        rows = manifest.usable("val")
+        shown = even_share(rows[rows["class"].isin(classes)], _MOST_BASE_HELD_OUT)
+        held_out = _held_out(config, manifest, shown, classes)
     with turn(folder, "another process trains the base, waiting for it", on_progress):
         if done(folder) is None:
             rows = even_share(manifest.usable("train"), MOST_BASE_IMAGES)
-            classes = _classes(manifest)
             labels = np.array([classes.index(name) for name in rows["class"]])
             bands = bands_of(config, manifest)
             recipe = Recipe(
@@ -83,7 +90,7 @@ def _train_from(
     on_progress: Progress,
 ) -> None:
     folder = store.generator_folder(config, manifest, class_name)
-    classes = _classes(manifest) if start else ()
+    classes = read_base_card(start).classes if start else ()
     bands = bands_of(config, manifest)
     recipe = Recipe(
         class_name, config.generator, config.training, config.seed, start, classes, bands
@@ -91,7 +98,8 @@ def _train_from(
     images = _patches(config, manifest, manifest.usable("train", class_name))
     held_out = None
     if config.training.looks:
-        held_out = _held_out(config, manifest, manifest.usable("val", class_name), classes)
+        shown = manifest.usable("val", class_name)
+        held_out = _held_out(config, manifest, shown, classes)
     device = pick_device(config.device_here)
     with sharing(config, folder, on_progress) as listener:
         train_generator(images, recipe, folder, device, listener, None, held_out)
@@ -105,12 +113,11 @@ def _held_out(
     config: RunConfig, manifest: Manifest, rows: pd.DataFrame, classes: tuple[str, ...]
 ) -> HeldOut | None:
     """Return what a generator is judged by; None where there is too little of it."""
-    known = rows[rows["class"].isin(classes)] if classes else rows
-    if len(known) < FEWEST:
+    if len(rows) < FEWEST:
         return None
-    labels = [classes.index(name) if classes else 0 for name in known["class"]]
+    labels = [label_of(name, classes) for name in rows["class"]]
     network = judge_network(config, manifest)
-    images = _patches(config, manifest, known)
+    images = _patches(config, manifest, rows)
     embed = embedder(network, bands_of(config, manifest))
     return HeldOut(images, np.array(labels), embed, network.name)
 

@@ -14,9 +14,9 @@ from terrabalance.files import fingerprint
 
 
 def base_work(config: RunConfig) -> list[Work]:
-    """Return the training of the base; nothing where the generators start from scratch."""
+    """Return the training of the base; nothing where there is none, or a finished one is named."""
     folder = store.base_folder(config, stages.load_catalogue(config))
-    if folder is None:
+    if folder is None or config.base_from is not None:
         return []
     return [
         Work(

@@ -51,6 +51,22 @@ def test_the_order_of_rows_does_not_matter_and_the_seed_does(tmp_path):
     assert parts(rows, 0) == parts(shuffled, 0) != parts(rows, 1)
 
 
+def test_new_images_of_one_class_move_no_image_of_another(tmp_path):
+    rows = images("Pond", 40) + images("Park", 40) + images("Bog", 40)
+    for first, second in ((3, 30), (45, 90)):  # of one class, and of Park and Bog
+        rows[first]["group"] = rows[second]["group"] = first
+
+    def parts(rows, *names):
+        frame = assign_splits(manifest_of(tmp_path, rows), SplitConfig(), 0).frame
+        frame = frame[frame["class"].isin(names)]
+        return dict(zip(frame["path"], frame["split"], strict=True))
+
+    more = rows + [{**row, "path": f"new/{row['path']}"} for row in images("Pond", 25)]
+    assert parts(more, "Park", "Bog") == parts(rows, "Park", "Bog")
+    before, after = parts(rows, "Pond"), parts(more, "Pond")
+    assert {path: after[path] for path in before} != before  # its own may move
+
+
 def test_near_duplicates_stay_together_also_between_classes(tmp_path):
     rng = np.random.default_rng(0)
     rows = images("Pond", 100) + images("Park", 50)

@@ -138,7 +138,7 @@ def test_the_weekly_example_is_scheduled(server):
         time.sleep(1)
     first = datetime.fromisoformat(min(run["expected_start_time"] for run in runs))
     assert (first.strftime("%A"), first.hour) == ("Sunday", 3)
-    assert runs[0]["parameters"]["config"]["strategy"] == "scratch"
+    assert runs[0]["parameters"]["config"]["base_from"] == "base-0123456789ab"
     prefect(server, "deployment", "delete", "balance-dataset/weekly")
 
 

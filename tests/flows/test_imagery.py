@@ -13,6 +13,7 @@ from flows.config import RunConfig
 from flows.imagery import bands_of
 from flows.reporting import write_report
 from terrabalance.bands import RGB
+from terrabalance.errors import BadInput
 from terrabalance.images import decode
 from terrabalance.manifest import read_manifest
 
@@ -85,6 +86,25 @@ def test_images_that_differ_are_read_as_rgb_and_it_is_said(tiny, tmp_path, caplo
 def test_bands_to_show_can_be_named(tiny, tmp_path):
     config = config_of(tiny, dataset(tmp_path / "d", 4, "uint16"), tmp_path, shown_bands=(2, 1, 0))
     assert bands_of(config, stages.load_catalogue(config)).shown == (2, 1, 0)
+
+
+def test_a_base_that_is_named_brings_its_bands(tiny, tmp_path):
+    first = config_of(tiny, dataset(tmp_path / "d", 4, "uint16"), tmp_path)
+    bands = bands_of(first, stages.load_catalogue(first))
+    base = training.train_base(first)
+    for index in range(9):  # of a kind that would move the ends of every band
+        write_image(tmp_path / "d" / "Field" / f"new{index}.tif", "Field", 100 + index, 4, "uint16")
+    pinned = RunConfig(**first.model_dump() | {"base_from": base.name})
+    catalogue = stages.load_catalogue(pinned)
+    assert bands_of(pinned, catalogue) == bands != bands_of(first, catalogue)
+
+
+def test_a_base_of_other_bands_than_the_images_is_refused(tiny, scenes, tmp_path):
+    base = training.train_base(config_of(tiny, scenes, tmp_path))
+    config = config_of(tiny, dataset(tmp_path / "d", 4, "uint16"), tmp_path)
+    said = "of 3 bands of 8 bit, .* read of 4 bands of more than 8 bit"
+    with pytest.raises(BadInput, match=said):
+        stages.make_plan(RunConfig(**config.model_dump() | {"base_from": base.name}))
 
 
 def test_a_size_that_cannot_be_halved_is_one_line_at_the_command_line(tiny_toml, scenes, tmp_path):

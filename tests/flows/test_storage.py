@@ -194,6 +194,18 @@ def test_a_training_that_was_killed_goes_on_on_another_machine(
     assert not [path for path in s3.find(in_bucket(address)) if ".unfinished/" in path]
 
 
+def test_a_base_that_is_named_is_found_in_the_store(finished, on_machine):
+    on_machine("five")
+    made = finished["config"].workdir / "data" / "generators"
+    (base,) = made.glob("base-*[0-9a-f]")
+    config = RunConfig(**finished["given"] | {"name": "pinned", "base_from": base.name})
+    folder = train_class(config, "Beach")
+    assert (made / folder.name).is_dir()  # what that run has started from it is found too
+    assert (config.workdir / "data" / "generators" / base.name / "done.json").is_file()
+    with pytest.raises(NotReady, match=r"no finished generator in .*base-0"):
+        train_class(RunConfig(**config.model_dump() | {"base_from": "base-0"}), "Beach")
+
+
 def test_a_checkpoint_that_was_uploaded_in_part_is_not_gone_on_from(result, monkeypatch):
     config, _ = result
     monkeypatch.setattr("flows.unfinished._SHARE", 0)

@@ -6,10 +6,11 @@ import pytest
 import flows.training
 from augment.generator import read_card
 from augment.training import train_generator
-from flows import store
+from flows import stages, store
 from flows.config import RunConfig
 from flows.stages import load_catalogue
 from flows.training import train_base, train_class
+from terrabalance.manifest import read_manifest
 
 
 @pytest.fixture
@@ -37,6 +38,19 @@ def test_the_base_is_trained_once_however_many_ask_at_the_same_time(config, monk
     with ThreadPoolExecutor(4) as pool:
         folders = list(pool.map(train_base, [config] * 4))
     assert len(set(folders)) == 1 and trained == folders[:1]
+
+
+def test_all_stages_of_a_class_read_the_catalogue_once(config, monkeypatch):
+    read = []
+
+    def counted(folder):
+        read.append(folder)
+        return read_manifest(folder)
+
+    monkeypatch.setattr(stages, "read_manifest", counted)
+    train_class(config, "Beach")
+    stages.synthesize_class(config, "Beach")
+    assert read == [stages.make_catalogue(config)]
 
 
 def test_a_conditional_generator_draws_every_class(config):

@@ -13,14 +13,15 @@ from typing import Any
 
 import httpx
 import pytest
+from prefect import flow
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Pending, Scheduled
 from prefect.testing.utilities import prefect_test_harness
 from prefect_server import ROOT, environment_of, forget_server, prefect, running, served
 from spread import in_mid_training, made_by, wait_for_mid_training
 
-from flows import automations
+from flows import artifacts, automations, store, tasks
 from flows.deploy import deploy
 
 _SLOTS = "gpus"
@@ -149,6 +150,31 @@ def test_a_killed_flow_and_server_go_on_where_they_were(undisturbed, place, job,
         assert made_by(config) == undisturbed
     assert len(place.runs("COMPLETED", "fill-class")) == before + 2  # none was begun twice
     eventually(lambda: not place.runs("RUNNING"), 120, "no run says that it runs")
+
+
+def test_a_server_that_is_away_costs_artifacts_and_no_work(
+    place, job, tmp_path, caplog, monkeypatch
+):
+    config = job(tmp_path)
+    monkeypatch.setattr(artifacts, "_LEAVE_ALONE_S", 2)
+
+    @flow
+    def while_it_is_away() -> None:
+        place.kill_server()
+        try:
+            with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):  # it tries for a minute
+                tasks.catalogue.fn(config)
+                tasks.plan.fn(config)
+                tasks.account.fn(config, {"Beach": "no server"})
+        finally:
+            place.start_server()
+        tasks.account.fn(config, {})
+
+    while_it_is_away()
+    assert (store.report_folder(config) / "account.json").is_file()
+    assert "takes no artifact" in caplog.text
+    published = httpx.post(f"{place.environment['PREFECT_API_URL']}/artifacts/filter", json={})
+    assert "account" in [artifact["key"] for artifact in published.json()]
 
 
 def test_a_run_that_a_worker_took_and_never_started_is_given_up(place, monkeypatch):
