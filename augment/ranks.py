@@ -172,9 +172,9 @@ def _be_rank(
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = str(post.n_threads)  # accelerate sets its own without
     torch.set_num_threads(post.n_threads)
-    if post.place == 0:
-        logging.getLogger().addHandler(_Told(pipe))
-        logging.getLogger().setLevel(logging.INFO)
+    # All say the same, so one of them is enough.
+    logging.getLogger().addHandler(_Told(pipe) if post.place == 0 else logging.NullHandler())
+    logging.getLogger().setLevel(logging.INFO)
     try:
         crew = Ranks(post.place, post.devices, post.meeting)
         work(crew, _asking(pipe), *arguments)
