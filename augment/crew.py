@@ -110,9 +110,10 @@ class Ranks(Crew):
             torch.cuda.set_device(place)
         else:
             os.environ.setdefault("GLOO_SOCKET_IFNAME", _loopback())
+        store = distributed.FileStore(str(meeting), self.n)  # type: ignore[attr-defined]
         distributed.init_process_group(
             "nccl" if on_gpu else "gloo",
-            init_method=meeting.as_uri(),
+            store=store,
             rank=place,
             world_size=self.n,
             timeout=_PATIENCE,

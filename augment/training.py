@@ -56,9 +56,9 @@ def train_generator(
         labels: (N,) int64, places in `recipe.classes`; None: all are of `recipe.class_name`.
         held_out: real images that it is judged by; None or fewer than two: it is not.
         beside: more devices of this machine, which share every batch with `device`, a process on
-            each. The generator is the same up to rounding, and up to what dropout draws; with the
-            same number of devices it is the same to the bit where the one of a single device is,
-            if there are two (the mean of more depends on the order in which they are added).
+            each. The generator is the same up to rounding, and up to what dropout draws. By two
+            processes on the CPU it is the same to the bit each time; the mean of more depends on
+            the order of adding, which may be another one after going on from a checkpoint.
 
     Returns:
         `folder`.
@@ -155,8 +155,7 @@ def _train_as_rank(
 def _shared(images: np.ndarray) -> torch.Tensor:
     """Copy images to where several processes see them, once for all."""
     try:
-        shared: torch.Tensor = torch.from_numpy(images).clone().share_memory_()  # type: ignore[no-untyped-call]
-        return shared
+        return torch.from_numpy(images).clone().share_memory_()  # type: ignore[no-untyped-call]
     except RuntimeError as error:
         raise BadInput(
             f"no room for {images.nbytes / 1e9:.1f} GB of images in the memory that processes "

@@ -163,5 +163,5 @@ def _slots(name: str | None, n: int) -> Iterator[None]:
             f"execution.slots: the limit {name!r} has {limit} slots, and a class takes {n} "
             f"(execution.devices_per_class). Raise it: prefect gcl update {name} --limit {n}"
         )
-    with concurrency(name, n, lease_duration=LEASE_S, raise_on_lease_renewal_failure=False):
+    with concurrency(name, occupy=n, lease_duration=LEASE_S, raise_on_lease_renewal_failure=False):
         yield
