@@ -6,6 +6,7 @@ the step number is the whole random state: a resumed run repeats nothing and ski
 
 import logging
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from augment.condition import ask_for
+from augment.crew import Crew
 from augment.drawing import draw_batch
 from augment.evidence import FEWEST, HeldOut, Witness
 from augment.generator import CARD, WEIGHTS
@@ -42,7 +44,11 @@ _PREVIEW = SamplingConfig(batch_size=8)
 
 
 class Training:
-    """A training in its folder: what it reports, saves, and does when it goes wrong."""
+    """A training in its folder: what it reports, saves, and does when it goes wrong.
+
+    Of a crew all run this, and see the same losses, so that all go back and end at the same step.
+    The main rank alone has held-out images, writes, and reports.
+    """
 
     def __init__(
         self,
@@ -53,16 +59,19 @@ class Training:
         key: str = "",
         labels: np.ndarray | None = None,
         held_out: HeldOut | None = None,
+        crew: Crew | None = None,
     ) -> None:
         if labels is None:
             labels = np.full(len(images), recipe.label)
         self.asked = recipe
         recipe = replace(recipe, training=recipe.training.for_images(len(images)))
         self.n_images, self.recipe, self.folder, self.device = len(images), recipe, folder, device
-        self.key, self.config = key, recipe.training
+        self.key, self.config, self.crew = key, recipe.training, crew or Crew()
         self.precision = precision_on(device, self.config.precision)
-        self.stepper = Stepper(images, labels, recipe, device, self.precision)
+        self.stepper = Stepper(images, labels, recipe, device, self.precision, self.crew)
         self.review = self._review(images, labels, held_out)
+        self.looks_due = self.crew.told(self.review.due if self.review else set())
+        self.memorizes = False
         shown = np.linspace(0, len(labels) - 1, _PREVIEW.batch_size).round().astype(int)
         self.preview_labels = torch.from_numpy(np.sort(labels)[shown])
         self.elapsed_s = 0.0
@@ -105,11 +114,11 @@ class Training:
         """Train to the end, judging, previewing and saving at fixed step numbers."""
         began = time.monotonic() - self.elapsed_s
         forget_peak_memory(self.device)
-        with SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.step + 1) as board:
+        self.memorizes = self._memorizes()
+        with self._board() as board:
             while not self.is_over():
                 self.pending.append(self.stepper.advance())
-                last = self.step == self.config.steps
-                judge = self.review is not None and self.review.is_due(self.step)
+                last, judge = self.step == self.config.steps, self.step in self.looks_due
                 save = last or judge or self.step % self.config.checkpoint_every == 0
                 if save or self.step % _READ_EVERY == 0:
                     loss, norm = self.read_losses()
@@ -121,39 +130,54 @@ class Training:
                     on_progress(self.step, self.config.steps, message)
                 if judge:
                     self.judge(board)
+                    self.memorizes = self._memorizes()
+                if not self.crew.is_main:
+                    continue
                 if last or self.step % self.config.preview_every == 0:
                     self.preview()
                 if save:
                     self.elapsed_s = time.monotonic() - began
                     self.save()
 
+    def _board(self) -> AbstractContextManager[SummaryWriter | None]:
+        if not self.crew.is_main:
+            return nullcontext()
+        return SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.step + 1)
+
     def is_over(self) -> bool:
         """Say whether the last step is done, or the training memorizes."""
-        if self.step == self.config.steps:
-            return True
-        return self.review is not None and self.review.is_over()
+        return self.step == self.config.steps or self.memorizes
 
-    def judge(self, board: SummaryWriter) -> None:
-        """Let held-out images speak."""
-        assert self.review is not None
+    def _memorizes(self) -> bool:
+        """Say what the looks say, to all of the crew."""
+        return self.crew.told(self.review is not None and self.review.is_over())
+
+    def judge(self, board: SummaryWriter | None) -> None:
+        """Let held-out images speak, where this process has them."""
+        if self.review is None or board is None:
+            return
         seen = self.review.take(self.stepper)
         for name in ("held_out_loss", "kid", "coverage", "copies"):
             board.add_scalar(name, getattr(seen, name), self.step)
         log.info("%s: %s", self.recipe.title, seen)
 
     def read_losses(self) -> tuple[float, float]:
-        """Read the pending losses and gradient norms from the device; return their means."""
-        pairs = torch.stack([torch.stack(pair) for pair in self.pending])
+        """Read the pending losses and gradient norms from the device; return their means.
+
+        The same numbers for all of the crew.
+        """
+        pairs = self.crew.mean(torch.stack([torch.stack(pair) for pair in self.pending]))
         loss, norm = pairs.cpu().mean(0).tolist()  # the one wait for the device
         self.pending.clear()
         return loss, norm
 
-    def note(self, loss: float, norm: float, board: SummaryWriter) -> None:
+    def note(self, loss: float, norm: float, board: SummaryWriter | None) -> None:
         """Add a row to the losses."""
         rate = self.stepper.rate(self.step - 1)
         self.losses.append([self.step, self._seen(), loss, rate, norm])
-        board.add_scalar("loss", loss, self.step)
-        board.add_scalar("grad_norm", norm, self.step)
+        if board:
+            board.add_scalar("loss", loss, self.step)
+            board.add_scalar("grad_norm", norm, self.step)
 
     def roll_back(self, loss: float, norm: float) -> None:
         """Go back to the last good state, and on from there at half the learning rate."""
@@ -233,6 +257,7 @@ class Training:
             "seconds": round(self.elapsed_s, 1),
             "peak_memory_bytes": peak_memory(self.device),
             "device": self.device.type,
+            "devices": self.crew.n,
             "precision": self.precision,
             "parameters": sum(p.numel() for p in self.stepper.network.parameters()),
             "final_loss": self.losses[-1][2],

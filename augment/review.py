@@ -35,6 +35,10 @@ class Review:
         witness: who looks.
         folder: for the averages of those steps.
         config: of the training, its `steps` those of this class.
+
+    Attributes:
+        due: the steps after which a look is to be taken.
+        looks: those taken.
     """
 
     def __init__(self, witness: Witness, folder: Path, config: TrainingConfig) -> None:
@@ -42,7 +46,7 @@ class Review:
         self.judge = witness.judge
         self._witness, self._snapshots = witness, Snapshots(folder)
         self._tolerance = config.memorizing
-        self._due = {max(1, round(config.steps * n / config.looks)) for n in _up_to(config.looks)}
+        self.due = {max(1, round(config.steps * n / config.looks)) for n in _up_to(config.looks)}
 
     def state(self) -> list[dict[str, float]]:
         """Return what has been seen, for a checkpoint."""
@@ -51,10 +55,6 @@ class Review:
     def load(self, state: Sequence[dict[str, Any]]) -> None:
         """Take up what `state` returned."""
         self.looks = [Look(**row) for row in state]
-
-    def is_due(self, step: int) -> bool:
-        """Say whether a look is to be taken after `step`."""
-        return step in self._due
 
     def is_over(self) -> bool:
         """Say whether the training should go no further."""

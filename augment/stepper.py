@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,10 @@ import torch
 from denoising_diffusion_pytorch import GaussianDiffusion
 from torch import Tensor, nn
 
-from augment.batches import BatchSource
+from augment.batches import Batch, BatchSource
 from augment.compiling import compile_network, is_worth_compiling, stop_compiling
 from augment.condition import ask_for, tell_changes
+from augment.crew import Crew, TooMany
 from augment.ema import LENGTHS, USUAL, Average, PowerAverage, WeightAverage
 from augment.generator import build_diffusion, load_weights
 from augment.objective import diffusion_loss
@@ -38,6 +39,7 @@ class Stepper:
         recipe: what to train, and how.
         device: to train on.
         precision: `bf16` (autocast) or `fp32`.
+        crew: with whom each step is taken.
     """
 
     def __init__(
@@ -47,10 +49,11 @@ class Stepper:
         recipe: Recipe,
         device: torch.device,
         precision: str,
+        crew: Crew | None = None,
     ) -> None:
         self.recipe, self.config = recipe, recipe.training
-        self.device, self.precision = device, precision
-        self.micro_batch = self.config.batch_size
+        self.device, self.precision, self.crew = device, precision, crew or Crew()
+        self.micro_batch = -(-self.config.batch_size // self.crew.n)
         self.n_halvings_of_rate = 0
         self.compiles = is_worth_compiling(recipe, device)
         self.begin()
@@ -87,6 +90,7 @@ class Stepper:
         self.step = 0
         if self.compiles:
             compile_network(self.network)
+        self.diffusion.model = self.crew.share(self.network)
 
     def _averages(self) -> list[Average]:
         if self.config.ema_decay is None:
@@ -101,12 +105,12 @@ class Stepper:
     @contextmanager
     def drawing_with(self, network: nn.Module) -> Iterator[GaussianDiffusion]:
         """Lend the diffusion model, with another network in it, in the training's precision."""
-        self.diffusion.model = network
+        learning, self.diffusion.model = self.diffusion.model, network
         try:
             with autocast(self.device, self.precision):
                 yield self.diffusion
         finally:
-            self.diffusion.model = self.network
+            self.diffusion.model = learning
 
     def state(self) -> dict[str, Any]:
         """Return all that changes from step to step."""
@@ -157,29 +161,53 @@ class Stepper:
         return loss, norm
 
     def _accumulate(self) -> Tensor:
-        """Add up the gradients of all images of the step; return their mean loss."""
+        """Add up the gradients of this process's images of the step; return their loss.
+
+        The mean over the crew, of the gradients and of this, is that of all images of the step.
+        """
         total, config = torch.zeros((), device=self.device), self.config
         for index in range(config.accumulate):
             place = self.step * config.accumulate + index
-            batch = self.batches[place]
-            # Dropout draws from torch's global generator: a resumed step must draw the same.
-            torch.manual_seed(seed_for(self.recipe.seed, "dropout", self.recipe.class_name, place))
-            for part in zip(
-                *(torch.split(field, self.micro_batch) for field in batch), strict=True
-            ):
-                images, times, noise, labels, changes = part
-                if self.recipe.classes:
-                    ask_for(self.network, labels)
-                tell_changes(self.network, changes)
-                with autocast(self.device, self.precision):
-                    loss = diffusion_loss(self.diffusion, images, times, noise, config.loss)
-                loss = loss * (len(images) / (config.batch_size * config.accumulate))
-                loss.backward()  # type: ignore[no-untyped-call]
-                total += loss.detach()
+            batch = self.crew.part_of(self.batches[place])
+            # Dropout draws from torch's global generator: a resumed step must draw the same, and
+            # another part of the batch something else.
+            stream: tuple[str | int, ...] = (
+                "dropout",
+                self.recipe.class_name,
+                place,
+                *self.crew.stream,
+            )
+            torch.manual_seed(seed_for(self.recipe.seed, *stream))
+            parts = list(
+                zip(*(torch.split(field, self.micro_batch) for field in batch), strict=True)
+            )
+            for number, part in enumerate(parts, 1):
+                last = number == len(parts) and index + 1 == config.accumulate
+                # The others are talked to once a step, however many parts each of them has.
+                with nullcontext() if last else self.crew.holding_back(self.diffusion.model):
+                    total += self._learn_from(Batch(*part))
         return total
 
+    def _learn_from(self, part: Batch) -> Tensor:
+        """Add the gradients of some images; return what they contribute to the loss of the step."""
+        if self.recipe.classes:
+            ask_for(self.network, part.labels)
+        tell_changes(self.network, part.changes)
+        config, images = self.config, part.images
+        with autocast(self.device, self.precision):
+            loss = diffusion_loss(self.diffusion, images, part.times, part.noise, config.loss)
+        share = len(images) * self.crew.n / (config.batch_size * config.accumulate)
+        loss = loss * share
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
     def _halve(self, error: torch.OutOfMemoryError) -> None:
-        """Cut batches into parts half as large from now on, and forget the gradients so far."""
+        """Cut batches into parts half as large from now on, and forget the gradients so far.
+
+        Raises:
+            BadInput: a part was a single image already.
+            TooMany: others wait for the gradients that were lost, so all have to begin anew.
+        """
         if self.micro_batch == 1:
             size = describe_size(self.recipe.generator.image_size)
             raise BadInput(
@@ -187,10 +215,12 @@ class Stepper:
                 f" into the memory of {describe_device(self.device)}. Lower generator.dim or "
                 "generator.image_size, or use another --device."
             ) from error
+        self.micro_batch = (self.micro_batch + 1) // 2
+        if self.crew.n > 1:
+            raise TooMany(self.micro_batch) from error
         self.optimizer.zero_grad(set_to_none=True)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        self.micro_batch = (self.micro_batch + 1) // 2
         log.warning(
             "%s: out of memory, going on with %d images at once; the batch stays %d",
             self.recipe.title, self.micro_batch, self.config.batch_size,

@@ -61,10 +61,10 @@ def train(config: "RunConfig") -> None:
     Example: `terrabalance train aid.zip --classes Mountain --set training.steps=20000`
     """
     from flows import stages, training
-    from flows.devices import on_device
+    from flows.devices import on_devices
 
     jobs = stages.load_jobs(config)
-    with on_device(config) as here:
+    with on_devices(config, config.execution.devices_per_class) as here:
         with bars() as watcher:
             training.train_base(here, watcher("train the base"))
         for job in jobs:
@@ -85,9 +85,9 @@ def sample(config: "RunConfig") -> None:
     Example: `terrabalance sample aid.zip --set sampling.steps=100`
     """
     from flows import stages
-    from flows.devices import on_device
+    from flows.devices import on_devices
 
-    with on_device(config) as here:
+    with on_devices(config) as here:
         for job in stages.load_jobs(here):
             with bars() as watcher:
                 label = f"sample {job.class_name}"
@@ -120,9 +120,9 @@ def classify(config: "RunConfig") -> None:
     """
     from classifier.bench import trainings_of
     from flows import stages
-    from flows.devices import on_device
+    from flows.devices import on_devices
 
-    with on_device(config) as here:
+    with on_devices(config) as here:
         for training in trainings_of(here.classifier):
             with bars() as watcher:
                 stages.classify(here, training, watcher(f"classify {training}"))

@@ -71,7 +71,9 @@ class RunConfig(Settings):
     preset: PresetName = Field("cpu", description="starting point for what is not given here")
     seed: int = Field(0, ge=0, description="the same seed gives the same result")
     device: DeviceName = Field(
-        "auto", description="auto: cuda, else mps, else cpu; cuda: every GPU; cuda:1: that one"
+        "auto",
+        description="auto: cuda, else mps, else cpu; cuda: every GPU; cuda:1: that one; "
+        "cuda:1,cuda:2: those",
     )
     execution: ExecutionConfig = ExecutionConfig()
     drawn: bool = Field(

@@ -25,6 +25,14 @@ class ExecutionConfig(Settings):
     per_device: int = Field(
         1, ge=1, le=64, description="classes at once on one GPU, or, run locally, on the CPU"
     )
+    devices_per_class: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="devices of one machine that train one class, or the base, together: GPUs, or "
+        "on the CPU processes; for more GPUs than classes, as a GPU for each class is always the "
+        "better use of several",
+    )
     ray_address: str | None = Field(
         None,
         description="of a running Ray cluster, e.g. ray://head:10001; none: that of this machine, "

@@ -18,7 +18,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
 from flows.artifacts import listen
 from flows.config import RunConfig
-from flows.devices import devices_here
+from flows.devices import devices_here, devices_of_class
 from flows.work import Work
 from terrabalance.errors import BadInput
 
@@ -27,9 +27,17 @@ _LOOK_EVERY_S = 0.5
 _KNOCK_S = 10.0
 
 
-def pool_size(config: RunConfig) -> int:
-    """Return how many pieces of work this machine does at once."""
-    return len(devices_here(config.device)) * config.execution.per_device
+def pool_size(config: RunConfig, n_devices: int) -> int:
+    """Return how many pieces of work this machine does at once, each on so many devices.
+
+    Raises:
+        BadInput: it has fewer.
+    """
+    if n_devices > 1:
+        devices_of_class(config)  # says so where they are too few
+    # The CPU is one device, however many processes are on it.
+    at_once = max(1, len(devices_here(config.device)) // n_devices)
+    return at_once * config.execution.per_device
 
 
 def in_turn(works: Sequence[Work]) -> dict[str, str]:
@@ -43,7 +51,7 @@ def in_processes(config: RunConfig, works: Sequence[Work], what: str) -> dict[st
 
     What is killed takes no other work with it, and is begun again behind the others.
     """
-    size = min(pool_size(config), len(works))
+    size = min(pool_size(config, works[0].n_devices), len(works))
     # Together they have the cores that one would have.
     threads = max(1, torch.get_num_threads() // size)
     left, report, attempts = list(works), listen(what), Counter[str]()
@@ -110,15 +118,16 @@ class _Slot:
 def on_ray(config: RunConfig, works: Sequence[Work], what: str) -> dict[str, str]:
     """Hand all to the Ray cluster; return label -> reason of those that failed.
 
-    The cluster places each where there is room. Work asks for a GPU, or its share of one, wherever
-    the cluster has any and the device may be one. Ray begins work of a lost node or process again.
+    The cluster places each where there is room. Work asks for its GPUs, or its share of one,
+    wherever the cluster has any and the device may be one. Ray begins work of a lost node or
+    process again.
 
     Raises:
-        BadInput: Ray is not installed, or no cluster answers.
+        BadInput: Ray is not installed, no cluster answers, or none of its nodes has the devices.
     """
     states: dict[str, State[Any]] = {}
     report = listen(what)
-    with _one_server(), _ray(config) as pool:
+    with _one_server(), _ray(config, works[0].n_devices) as pool:
         futures = {work.label: pool.submit(work.task, work.parameters) for work in works}
         while futures:
             for label, future in list(futures.items()):
@@ -164,7 +173,7 @@ def _one_server() -> Iterator[None]:
 
 
 @contextmanager
-def _ray(config: RunConfig) -> Iterator[TaskRunner[Any]]:
+def _ray(config: RunConfig, n_devices: int) -> Iterator[TaskRunner[Any]]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody by default
     try:
         import ray
@@ -179,12 +188,14 @@ def _ray(config: RunConfig) -> Iterator[TaskRunner[Any]]:
         _connect(config.execution.ray_address)
     may_be_gpu = config.device == "auto" or config.device.startswith("cuda")
     on_gpu = may_be_gpu and ray.cluster_resources().get("GPU", 0) > 0
+    n_gpus = n_devices if n_devices > 1 else 1 / config.execution.per_device
     try:
+        _find_node(n_devices, "GPU" if on_gpu else "CPU")
         with (
             RayTaskRunner() as pool,
             remote_options(
-                num_cpus=1,
-                num_gpus=1 / config.execution.per_device if on_gpu else 0,
+                num_cpus=n_devices,
+                num_gpus=n_gpus if on_gpu else 0,
                 max_retries=ATTEMPTS - 1,
                 scheduling_strategy="SPREAD",
             ),
@@ -193,6 +204,22 @@ def _ray(config: RunConfig) -> Iterator[TaskRunner[Any]]:
     finally:
         if ours:
             ray.shutdown()
+
+
+def _find_node(n: int, kind: str) -> None:
+    """Refuse what Ray would wait for without end.
+
+    Raises:
+        BadInput: no node has `n` of the devices.
+    """
+    import ray
+
+    most = max(node["Resources"].get(kind, 0) for node in ray.nodes() if node["Alive"])
+    if n > max(1, most):
+        raise BadInput(
+            f"execution.devices_per_class={n}: no node of the Ray cluster has more than {most:g} "
+            f"{kind}s. Lower it, or add a node that has."
+        )
 
 
 def _connect(address: str | None) -> None:

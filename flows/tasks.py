@@ -21,9 +21,9 @@ from flows import reporting, stages, store, training
 from flows.account import class_facts, sample_of, write_account
 from flows.artifacts import listen, publish_class, publish_page, publish_table
 from flows.config import RunConfig
-from flows.devices import on_device
+from flows.devices import on_devices
 from flows.timing import timed
-from terrabalance.errors import StoreUnreachable, TerrabalanceError
+from terrabalance.errors import ProcessLost, StoreUnreachable, TerrabalanceError
 from terrabalance.files import read_json
 from terrabalance.manifest import read_manifest
 
@@ -34,9 +34,9 @@ _RETRY_DELAY_S = 10
 
 
 def _may_help(_task: Any, _run: Any, state: Any) -> bool:
-    """Retry what may pass (a full disk, a busy GPU), not what will fail the same way again."""
+    """Retry what may pass (a full disk, a killed process), not what will fail again."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, StoreUnreachable) or not isinstance(
+    return isinstance(error, StoreUnreachable | ProcessLost) or not isinstance(
         error, TerrabalanceError | AssertionError | TypeError
     )
 
@@ -89,14 +89,14 @@ def plan(config: RunConfig) -> Path:
 def train_base(config: RunConfig) -> Path | None:
     """Train the base that every class's generator starts from; without one, nothing."""
     listener = listen("train the base")
-    with on_device(config) as here:
+    with on_devices(config, config.execution.devices_per_class) as here:
         return timed(config, "train the base", lambda: training.train_base(here, listener))
 
 
 @_stage(name="fill", task_run_name="fill {class_name}")
 def fill(config: RunConfig, class_name: str) -> Path:
     """Train one class's generator and draw the class's synthetic images; publish how it went."""
-    with on_device(config) as here:
+    with on_devices(config, config.execution.devices_per_class) as here:
         label = f"train {class_name}"
         listener = listen(label)
         timed(config, label, lambda: training.train_class(here, class_name, listener))
@@ -126,7 +126,7 @@ def assemble(config: RunConfig) -> Path:
 @_stage(name="classify", task_run_name="classifiers of seed {seed}")
 def classify(config: RunConfig, seed: int) -> Path:
     """Train the classifiers of every arm with one seed."""
-    with on_device(config) as here:
+    with on_devices(config) as here:
         for each in trainings_of(here.classifier):
             if each.seed == seed:
                 train = partial(stages.classify, here, each, listen(f"classify {each}"))
@@ -137,7 +137,7 @@ def classify(config: RunConfig, seed: int) -> Path:
 @_stage(name="compare", task_run_name="compare {config.run_name}")
 def compare(config: RunConfig) -> Path:
     """Compare the arms; publish the verdict."""
-    with on_device(config) as here:
+    with on_devices(config) as here:
         path = timed(config, "compare", lambda: stages.compare_arms(here))
     verdict = comparison_markdown(read_json(path))
     publish_page("classifier-comparison", _noticed(config, verdict))

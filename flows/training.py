@@ -11,13 +11,13 @@ from augment.recipe import Recipe
 from augment.training import train_generator
 from flows import store
 from flows.config import RunConfig
+from flows.devices import devices_of_class
 from flows.fidelity import embedder, judge_network
 from flows.imagery import bands_of
 from flows.pinned import read_base_card
 from flows.stages import load_catalogue
 from flows.storage import exchange, sharing
 from flows.turns import turn
-from terrabalance.device import pick_device
 from terrabalance.files import done
 from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest, even_share
@@ -60,9 +60,9 @@ def train_base(config: RunConfig, on_progress: Progress = silent) -> Path | None
             recipe = Recipe(
                 "", config.generator, config.base, config.seed, classes=classes, bands=bands
             )
-            images, device = _patches(config, manifest, rows), pick_device(config.device_here)
+            images, (device, *beside) = _patches(config, manifest, rows), devices_of_class(config)
             with sharing(config, folder, on_progress) as listener:
-                train_generator(images, recipe, folder, device, listener, labels, held_out)
+                train_generator(images, recipe, folder, device, listener, labels, held_out, beside)
     return folder
 
 
@@ -100,9 +100,9 @@ def _train_from(
     if config.training.looks:
         shown = manifest.usable("val", class_name)
         held_out = _held_out(config, manifest, shown, classes)
-    device = pick_device(config.device_here)
+    device, *beside = devices_of_class(config)
     with sharing(config, folder, on_progress) as listener:
-        train_generator(images, recipe, folder, device, listener, None, held_out)
+        train_generator(images, recipe, folder, device, listener, None, held_out, beside)
 
 
 def _classes(manifest: Manifest) -> tuple[str, ...]:

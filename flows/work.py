@@ -20,6 +20,7 @@ class Work:
         parameters: of both.
         key: names all that decides the result.
         is_done: asks the disk; what is done is not begun.
+        n_devices: that it takes at once, all of one machine.
     """
 
     label: str
@@ -28,6 +29,7 @@ class Work:
     parameters: dict[str, Any]
     key: str
     is_done: Callable[[], bool]
+    n_devices: int = 1
 
 
 def perform(config: RunConfig, works: Sequence[Work], what: str) -> dict[str, str]:
@@ -38,7 +40,7 @@ def perform(config: RunConfig, works: Sequence[Work], what: str) -> dict[str, st
 
     Args:
         config: of the run; `execution` and `device` say where.
-        works: independent of one another.
+        works: independent of one another, each of as many devices.
         what: they are, for the progress.
 
     Raises:
@@ -54,6 +56,6 @@ def perform(config: RunConfig, works: Sequence[Work], what: str) -> dict[str, st
         return by_workers(left, what)
     if config.execution.runner == "ray":
         return on_ray(config, left, what)
-    if pool_size(config) == 1:
+    if pool_size(config, left[0].n_devices) == 1:
         return in_turn(left)
     return in_processes(config, left, what)

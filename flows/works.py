@@ -26,6 +26,7 @@ def base_work(config: RunConfig) -> list[Work]:
             parameters={"config": for_others(config)},
             key=_key(config, folder.name),
             is_done=partial(is_finished, config, folder),
+            n_devices=config.execution.devices_per_class,
         )
     ]
 
@@ -44,6 +45,7 @@ def class_works(config: RunConfig) -> list[Work]:
                 parameters={"config": named, "class_name": job.class_name},
                 key=_key(config, folder.name),
                 is_done=partial(stages.is_filled, config, folder),
+                n_devices=config.execution.devices_per_class,
             )
         )
     return works

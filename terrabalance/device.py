@@ -12,14 +12,18 @@ from torch import Tensor
 
 from terrabalance.errors import BadInput
 
-DeviceName = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+DeviceName = Annotated[
+    str, StringConstraints(pattern=r"^(auto|cpu|mps|cuda|cuda:\d+(,cuda:\d+)*)$")
+]
 
 # The rest is for weights and activations, which are what a batch is limited by.
 _SHARE_FOR_DATA = 1 / 8
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """Return the device asked for by a `DeviceName`; `auto` takes cuda, then mps, then cpu.
+    """Return the device asked for by a `DeviceName`, of several the first.
+
+    `auto` takes cuda, then mps, then cpu.
 
     Raises:
         BadInput: the device is not there, or unknown.
@@ -30,6 +34,7 @@ def pick_device(name: str = "auto") -> torch.device:
         "cpu": True,
         **{f"cuda:{number}": True for number in range(torch.cuda.device_count())},
     }
+    name = name.partition(",")[0]
     if name == "auto":
         return torch.device(next(kind for kind, found in there.items() if found))
     if not there.get(name):

@@ -5,6 +5,7 @@ TerrabalanceError
 ├── UnreadableImage     one file is not an image, is truncated, or lacks bands
 ├── NotReady            an earlier stage has to run first
 ├── StoreUnreachable    the store of --workdir does not answer or is full; it may pass
+├── ProcessLost         one of the processes that train a generator was killed; it may pass
 └── TrainingDiverged    the loss is not finite
 
 Every message says what is wrong, where, and what to do. The command line prints it as one
@@ -30,6 +31,10 @@ class NotReady(TerrabalanceError):
 
 class StoreUnreachable(TerrabalanceError):
     """A remote working folder does not answer or cannot take more; nothing local is lost."""
+
+
+class ProcessLost(TerrabalanceError):
+    """One of several processes that train together died; the last checkpoint is kept."""
 
 
 class TrainingDiverged(TerrabalanceError):

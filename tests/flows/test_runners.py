@@ -8,7 +8,9 @@ from prefect.testing.utilities import prefect_test_harness
 from spread import in_mid_training, made_by
 
 from flows.balance import train_and_synthesize
+from flows.config import RunConfig
 from terrabalance.errors import BadInput
+from terrabalance.files import read_json
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -37,6 +39,20 @@ def test_two_processes_do_so_too_even_if_one_is_killed(undisturbed, job, tmp_pat
     killer = in_mid_training(config, kill_one)
     assert made_by(config) == undisturbed
     assert not killer.is_alive() and killed[0].exitcode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("runner", ["local", "ray"])
+def test_a_class_may_have_two_processes_wherever_it_is_done(tiny, scenes, tmp_path, runner):
+    execution = {"runner": runner, "per_device": 2, "devices_per_class": 2}
+    config = RunConfig(data=scenes, workdir=tmp_path, execution=execution, **tiny)
+    train_and_synthesize(config)
+    cards = (config.workdir / "data" / "generators").glob("*/card.json")
+    assert [read_json(card)["devices"] for card in cards] == [2, 2]  # of the base and of the class
+
+
+def test_more_devices_than_any_ray_node_has_are_refused(job, tmp_path):
+    with pytest.raises(BadInput, match=r"devices_per_class=64: no node .* more than \d+ CPUs"):
+        train_and_synthesize(job(tmp_path, runner="ray", devices_per_class=64))
 
 
 def test_a_lost_ray_node_has_its_class_done_by_another(undisturbed, job, tmp_path):
