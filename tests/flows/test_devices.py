@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.testing.utilities import prefect_test_harness
 
 from flows.config import RunConfig
@@ -145,11 +147,17 @@ def test_a_machine_does_as_many_classes_at_once_as_it_has_gpus_for(tmp_path, sce
         pool_size(config(4), 4)
 
 
-def test_an_unknown_limit_of_slots_says_how_to_make_it(tmp_path, scenes):
-    config = RunConfig(data=scenes, workdir=tmp_path, execution={"slots": "gpus"})
-    with (
-        prefect_test_harness(server_startup_timeout=120),
-        pytest.raises(BadInput, match="prefect gcl create gpus"),
-        on_devices(config),
-    ):
-        pass
+def test_slots_are_as_many_as_devices_and_a_limit_that_cannot_do_says_what_to_do(tmp_path, scenes):
+    config = RunConfig(data=scenes, workdir=tmp_path, device="cpu", execution={"slots": "gpus"})
+    with prefect_test_harness(server_startup_timeout=120), get_client(sync_client=True) as client:
+        with pytest.raises(BadInput, match="prefect gcl create gpus"), on_devices(config):
+            pass
+        limit = GlobalConcurrencyLimitCreate(name="gpus", limit=2)
+        client.create_global_concurrency_limit(limit)
+        with on_devices(config, 2):
+            assert client.read_global_concurrency_limit_by_name("gpus").active_slots == 2
+        with (
+            pytest.raises(BadInput, match="has 2 slots, and a class takes 3"),
+            on_devices(config, 3),
+        ):
+            pass
