@@ -24,6 +24,7 @@ from typing import Any, Protocol
 import torch
 
 from augment.crew import Ranks, TooMany
+from terrabalance.device import threads_of_each
 from terrabalance.errors import ProcessLost, TerrabalanceError
 
 _GRACE_S = 3.0  # for the others to say what they know, once one has failed
@@ -71,8 +72,7 @@ def together(
         ProcessLost: a rank was killed.
         RuntimeError: a rank failed otherwise; with its trace.
     """
-    # Together they have the cores that one would have.
-    n_threads = max(1, torch.get_num_threads() // len(devices))
+    n_threads = threads_of_each(len(devices))
     with tempfile.TemporaryDirectory(prefix="terrabalance-") as folder, ExitStack() as stack:
         ranks = []
         for place in range(len(devices)):

@@ -165,19 +165,15 @@ class Stepper:
 
         The mean over the crew, of the gradients and of this, is that of all images of the step.
         """
-        total, config = torch.zeros((), device=self.device), self.config
+        total, config, recipe = torch.zeros((), device=self.device), self.config, self.recipe
         for index in range(config.accumulate):
             place = self.step * config.accumulate + index
             batch = self.crew.part_of(self.batches[place])
             # Dropout draws from torch's global generator: a resumed step must draw the same, and
             # another part of the batch something else.
-            stream: tuple[str | int, ...] = (
-                "dropout",
-                self.recipe.class_name,
-                place,
-                *self.crew.stream,
+            torch.manual_seed(
+                seed_for(recipe.seed, "dropout", recipe.class_name, place, *self.crew.stream)
             )
-            torch.manual_seed(seed_for(self.recipe.seed, *stream))
             parts = list(
                 zip(*(torch.split(field, self.micro_batch) for field in batch), strict=True)
             )

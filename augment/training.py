@@ -116,7 +116,7 @@ def _train_over(
     if held_out is not None:
         unseen = (held_out.images, held_out.labels, held_out.judge)
         answers |= {"held out": lambda: unseen, "features": held_out.embed}
-    shared, at_once = _shared(images), -(-batch_size // len(devices))
+    shared, at_once = _shared(images), None  # all that a rank has, until it is too much
     while True:
         asked = (shared, recipe, folder, key, labels, at_once)
         try:
@@ -138,7 +138,7 @@ def _train_as_rank(
     folder: Path,
     key: str,
     labels: np.ndarray | None,
-    at_once: int,
+    at_once: int | None,
 ) -> None:
     """Train with the others; what only the process that started them has is asked from there."""
     held_out: HeldOut | None = None
@@ -148,7 +148,8 @@ def _train_as_rank(
         if (unseen := ask("held out")) is not None:
             held_out = HeldOut(unseen[0], unseen[1], partial(ask, "features"), judge=unseen[2])
     training = Training(images.numpy(), recipe, folder, crew.device, key, labels, held_out, crew)
-    training.stepper.micro_batch = at_once
+    if at_once is not None:
+        training.stepper.micro_batch = at_once
     _train(training, on_progress)
 
 

@@ -1,6 +1,6 @@
 """What the trainings of a comparison share, and what each of them is."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -72,13 +72,13 @@ class Bench:
     device: torch.device
     root: Path
     bands: Bands = RGB
-    _known: dict[Training, str] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )  # hashes, each of which goes through all training rows
 
     def counts(self, training: Training) -> dict[str, int]:
         """Count the images that a training sees, by class; the classes in label order."""
-        return train_counts(self.manifest, training.arm, training.setting.share)
+        arm, share = training.arm, training.setting.share
+        return self.manifest.once(
+            ("counts", ARMS[arm].images, share), lambda: train_counts(self.manifest, arm, share)
+        )
 
     def folder(self, training: Training) -> Path:
         """Return where a training's files live, or will."""
@@ -90,14 +90,16 @@ class Bench:
 
         Further arms, seeds or tries do not make the finished ones stale.
         """
-        if training not in self._known:
-            self._known[training] = self._hash(training)
-        return self._known[training]
-
-    def _hash(self, training: Training) -> str:
-        rows = train_rows(self.manifest, training.arm, training.setting.share)
         how = [training.arm, asdict(training.setting), training.seed]
-        return fingerprint(*how, self._settings(), *_listing(rows))
+        return fingerprint(*how, self._settings(), self._images_of(training))
+
+    def _images_of(self, training: Training) -> str:
+        """Hash the training rows once for all seeds and tries that share them."""
+        arm, share = training.arm, training.setting.share
+        return self.manifest.once(
+            ("trained on", ARMS[arm].images, share),
+            lambda: _hash_of(train_rows(self.manifest, arm, share)),
+        )
 
     @property
     def comparison_key(self) -> str:
@@ -108,7 +110,7 @@ class Bench:
 
     def judge_inputs(self, split: str) -> str:
         """Hash the images of val or test, which a training's outputs on them follow."""
-        return fingerprint(*_listing(self.manifest.usable(split)))
+        return self.manifest.once(("judges", split), lambda: _hash_of(self.manifest.usable(split)))
 
     def test_key(self) -> str:
         """Hash the test images by what they show, wherever and under which name they lie."""
@@ -136,6 +138,7 @@ def _content(config: ClassifierConfig) -> str:
     return "" if config.weights is None else content_of(config.weights)
 
 
-def _listing(rows: pd.DataFrame) -> list[list[str]]:
+def _hash_of(rows: pd.DataFrame) -> str:
     columns = ["path", "class", "source", "sha256", "generator", "seed"]
-    return [[str(value) for value in rows[column]] for column in columns]
+    listing = [[str(value) for value in rows[column]] for column in columns]
+    return fingerprint(listing, length=32)

@@ -20,6 +20,7 @@ from flows.artifacts import listen
 from flows.config import RunConfig
 from flows.devices import devices_here, devices_of_class
 from flows.work import Work
+from terrabalance.device import threads_of_each
 from terrabalance.errors import BadInput
 
 ATTEMPTS = 3  # at work whose process, node or worker dies
@@ -52,8 +53,7 @@ def in_processes(config: RunConfig, works: Sequence[Work], what: str) -> dict[st
     What is killed takes no other work with it, and is begun again behind the others.
     """
     size = min(pool_size(config, works[0].n_devices), len(works))
-    # Together they have the cores that one would have.
-    threads = max(1, torch.get_num_threads() // size)
+    threads = threads_of_each(size)
     left, report, attempts = list(works), listen(what), Counter[str]()
     states: dict[str, State[Any]] = {}
     with _one_server(), ExitStack() as stack:

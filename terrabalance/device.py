@@ -20,6 +20,11 @@ DeviceName = Annotated[
 _SHARE_FOR_DATA = 1 / 8
 
 
+def threads_of_each(n_processes: int) -> int:
+    """Return the CPU threads of each of some processes, which together have those of one."""
+    return max(1, torch.get_num_threads() // n_processes)
+
+
 def pick_device(name: str = "auto") -> torch.device:
     """Return the device asked for by a `DeviceName`, of several the first.
 
