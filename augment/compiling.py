@@ -1,27 +1,7 @@
-"""Compile the network of a training that is long enough to repay it (torch.compile)."""
+"""Compile the network of a training (torch.compile)."""
 
 import torch
 from torch import nn
-
-from augment.recipe import Recipe
-from terrabalance.images import height_width
-
-# An estimate, as no GPU was at hand: compiling takes about 90 s and saves a fifth of a step, so it
-# is repaid after some eight minutes, in which 100 TFLOP/s train the U-Net of dim 64 on this many
-# pixels (11 MFLOP each): a million images of 64 px, or 60,000 of 256 px.
-_REPAID_AFTER_PIXELS = 4e9
-
-
-def is_worth_compiling(recipe: Recipe, device: torch.device) -> bool:
-    """Say whether the network of a training on `device` is to be compiled.
-
-    On a CPU never of itself: there it took 70 s and then saved 3 % of a step.
-    """
-    training, (height, width) = recipe.training, height_width(recipe.generator.image_size)
-    if training.compile != "auto":
-        return training.compile == "on"
-    pixels = training.steps * training.batch_size * training.accumulate * height * width
-    return device.type == "cuda" and pixels >= _REPAID_AFTER_PIXELS
 
 
 def compile_network(network: nn.Module, backend: str = "inductor") -> None:
@@ -32,7 +12,19 @@ def compile_network(network: nn.Module, backend: str = "inductor") -> None:
     memory of gradients, which `training.accumulate` still adds to.
     """
     torch._dynamo.reset()  # each class is another network, and Dynamo gives up after eight
-    network.compile(backend=backend, dynamic=False)
+    options = _options() if backend == "inductor" else None
+    network.compile(backend=backend, dynamic=False, options=options)
+
+
+def _options() -> dict[str, bool]:
+    """Return what Inductor is told, of what this torch knows.
+
+    From torch 2.10 on it may fuse the sums over rows and over columns of a norm's backward pass on
+    a GPU, and then gives the gradient of the norm's scale the wrong shape (pytorch#178080; seen
+    with 2.11 at 64 px).
+    """
+    fused = "triton.mix_order_reduction"
+    return {fused: False} if fused in torch._inductor.list_options() else {}
 
 
 def stop_compiling(network: nn.Module) -> None:

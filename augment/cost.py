@@ -101,7 +101,7 @@ def _time_step(
     shape = (4, bands.count, *height_width(generator.image_size))
     noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     # Compiling takes longer than the whole estimate should; what it saves is left out.
-    config = config.model_copy(update={"compile": "off"})
+    config = config.model_copy(update={"compile": False})
     recipe = Recipe("cost", generator, config, seed=0, bands=bands)
     training = Training(noise, recipe, Path(), device)
     times = []

@@ -11,7 +11,7 @@ from denoising_diffusion_pytorch import GaussianDiffusion
 from torch import Tensor, nn
 
 from augment.batches import Batch, BatchSource
-from augment.compiling import compile_network, is_worth_compiling, stop_compiling
+from augment.compiling import compile_network, stop_compiling
 from augment.condition import ask_for, tell_changes
 from augment.crew import Crew, TooMany
 from augment.ema import LENGTHS, USUAL, Average, PowerAverage, WeightAverage
@@ -55,7 +55,7 @@ class Stepper:
         self.device, self.precision, self.crew = device, precision, crew or Crew()
         self.micro_batch = -(-self.config.batch_size // self.crew.n)
         self.n_halvings_of_rate = 0
-        self.compiles = is_worth_compiling(recipe, device)
+        self.compiles = recipe.training.compile
         self.begin()
         sides = images.shape[-2:]
         self.batches = BatchSource(
@@ -147,7 +147,7 @@ class Stepper:
                 break
             except torch.OutOfMemoryError as error:
                 self._halve(error)
-            except torch._dynamo.exc.TorchDynamoException as error:
+            except RuntimeError as error:
                 self._stop_compiling(error)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.max_grad_norm)
         for group in self.optimizer.param_groups:
@@ -222,8 +222,11 @@ class Stepper:
             self.recipe.title, self.micro_batch, self.config.batch_size,
         )  # fmt: skip
 
-    def _stop_compiling(self, error: Exception) -> None:
-        """Go on uncompiled where compiling fails, for want of a C compiler for example."""
+    def _stop_compiling(self, error: RuntimeError) -> None:
+        """Go on uncompiled where compiling fails, or what was compiled does.
+
+        For want of a C compiler for example. An error that has nothing to do with it comes again.
+        """
         if not self.compiles:
             raise error
         self.compiles = False

@@ -53,7 +53,7 @@ def rounds(
 
 def compare(side: int, batch: int, devices: list[torch.device], steps: int) -> str:
     """Return the row of one size and batch."""
-    images, loop = pictures(side), TrainingConfig(batch_size=batch, compile="off")
+    images, loop = pictures(side), TrainingConfig(batch_size=batch)
     recipe = Recipe("speed", network_of(side, devices[0]), loop, seed=0)
     seconds: dict[str, list[float]] = {"one": [], "together": []}
     with tempfile.TemporaryDirectory() as folder:

@@ -7,7 +7,8 @@
 
 Everything runs on this machine: a Ray cluster of several local nodes, a Prefect server and workers
 on loopback, one thread a process. Told are seconds by the clock; of stubs also what one takes in
-a process that has nothing else to do, so that the rest is overhead. Figures: docs/scale.md.
+a process that has nothing else to do, so that the rest is overhead. Workers take over
+PREFECT_WORKER_QUERY_SECONDS from the environment. Figures: docs/scale.md.
 """
 
 import argparse

@@ -56,7 +56,7 @@ def stepper_of(load: Load, device: torch.device) -> Stepper:
     """Return a training of a few blank images that has taken its first step."""
     shape = (4, 3, *height_width(load.generator.image_size))
     blank, labels = np.zeros(shape, np.uint8), np.zeros(4, np.int64)
-    loop = load.training.model_copy(update={"compile": "off"})
+    loop = load.training.model_copy(update={"compile": False})
     recipe = Recipe("memory", load.generator, loop, seed=0)
     stepper = Stepper(blank, labels, recipe, device, load.precision)
     stepper.advance()  # Adam's state comes with it

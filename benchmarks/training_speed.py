@@ -51,9 +51,11 @@ def network_of(side_px: int, device: torch.device) -> GeneratorConfig:
     return GeneratorConfig(image_size=side_px)
 
 
-def training_of(config: GeneratorConfig, images: np.ndarray, folder: Path, mode: str) -> Training:
-    """Return our training, with `training.compile=mode`."""
-    loop = TrainingConfig(batch_size=BATCH, compile=mode)
+def training_of(
+    config: GeneratorConfig, images: np.ndarray, folder: Path, compiled: bool
+) -> Training:
+    """Return our training, with `training.compile=compiled`."""
+    loop = TrainingConfig(batch_size=BATCH, compile=compiled)
     return Training(images, Recipe("speed", config, loop, seed=0), folder, pick_device("auto"))
 
 
@@ -166,7 +168,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--sides", type=int, nargs="+", default=[32, 64])
     parser.add_argument("--steps", type=int, default=10, help="a round")
-    parser.add_argument("--compile", choices=("auto", "on", "off"), default="auto")
+    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--profile", action="store_true", help="of our loop, at the last side")
     given = parser.parse_args()
     device = pick_device("auto")

@@ -89,8 +89,10 @@ class FeatureCache:
 def features_of_views(embed: Embed, images: np.ndarray, views: Sequence[int]) -> np.ndarray:
     """Return the (N, views, D) features of (N, C, H, W) levels; views as of `FeatureCache.of`."""
     pixels = torch.from_numpy(images)
-    found = [embed(np.ascontiguousarray(apply_symmetry(pixels, which).numpy())) for which in views]
-    return np.stack(found, axis=1)
+    # One call for all: full batches of one shape, for which a GPU's library prepares only once.
+    turned = torch.stack([apply_symmetry(pixels, which) for which in views], dim=1)
+    found = embed(turned.flatten(0, 1).numpy())
+    return found.reshape(len(images), len(views), found.shape[-1])
 
 
 def _read(path: Path) -> Tensor | None:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -6,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 from torch._dynamo.testing import CompileCounterWithBackend
 
-from augment.compiling import compile_network, is_worth_compiling
+from augment.compiling import _options, compile_network
 from augment.generator import WEIGHTS, GeneratorConfig
 from augment.recipe import Recipe, TrainingConfig
 from augment.training import train_generator
@@ -40,26 +41,14 @@ def compile_with(monkeypatch, backend) -> None:
     )
 
 
-def test_by_themselves_only_long_trainings_on_a_gpu_are_compiled(cpu):
-    def compiles(kind: str, side: int, **training: object) -> bool:
-        network = GeneratorConfig(image_size=side)
-        loop = TrainingConfig(batch_size=32, **training)
-        return is_worth_compiling(Recipe("Pond", network, loop, seed=0), torch.device(kind))
-
-    assert compiles("cuda", 256, steps=5000) and not compiles("cpu", 256, steps=5000)
-    assert not compiles("cuda", 256, steps=500) and not compiles("cuda", 64, steps=5000)
-    assert compiles("cpu", 8, steps=1, compile="on")
-    assert not compiles("cuda", 256, steps=5000, compile="off")
-
-
 def test_a_compiled_training_is_traced_once_and_stays_near_the_uncompiled(
     images, tmp_path, cpu, monkeypatch
 ):
     counter = CompileCounterWithBackend("aot_eager")
     compile_with(monkeypatch, counter)
-    compiled = train(images, tmp_path / "on", cpu, compile="on")
+    compiled = train(images, tmp_path / "on", cpu, compile=True)
     assert counter.frame_count == 1  # not again for other labels, nor after the preview
-    plain = load_file(train(images, tmp_path / "off", cpu, compile="off") / WEIGHTS)
+    plain = load_file(train(images, tmp_path / "off", cpu, compile=False) / WEIGHTS)
     weights = load_file(compiled / WEIGHTS)
     assert weights.keys() == plain.keys()
     for name, weight in plain.items():
@@ -73,10 +62,31 @@ def test_where_compiling_fails_the_training_goes_on_without(
         raise RuntimeError("no C compiler found")
 
     compile_with(monkeypatch, no_compiler)
-    failed = train(images, tmp_path / "on", cpu, compile="on")
+    failed = train(images, tmp_path / "on", cpu, compile=True)
     assert caplog.text.count("going on uncompiled") == 1 and "no C compiler" in caplog.text
-    plain = train(images, tmp_path / "off", cpu, compile="off")
+    plain = train(images, tmp_path / "off", cpu, compile=False)
     assert sha256_of(failed / WEIGHTS) == sha256_of(plain / WEIGHTS)
+
+
+def test_where_what_was_compiled_fails_the_training_goes_on_without(
+    images, tmp_path, cpu, monkeypatch, caplog
+):
+    def compiled(graph: torch.fx.GraphModule, _: object) -> Callable[..., object]:
+        def run(*_: object) -> object:
+            raise RuntimeError("CompiledFunctionBackward returned an invalid gradient")
+
+        return run
+
+    compile_with(monkeypatch, compiled)
+    failed = train(images, tmp_path / "on", cpu, compile=True)
+    assert caplog.text.count("going on uncompiled") == 1 and "invalid gradient" in caplog.text
+    plain = train(images, tmp_path / "off", cpu, compile=False)
+    assert sha256_of(failed / WEIGHTS) == sha256_of(plain / WEIGHTS)
+
+
+def test_inductor_is_told_only_what_it_knows():
+    known = set(torch._inductor.list_options())
+    assert set(_options()) == {"triton.mix_order_reduction"} & known
 
 
 def test_what_was_begun_uncompiled_may_go_on_compiled(images, tmp_path, cpu, monkeypatch):
@@ -90,7 +100,7 @@ def test_what_was_begun_uncompiled_may_go_on_compiled(images, tmp_path, cpu, mon
     labels = np.arange(len(images)) % 3
     loop = {"steps": 4, "checkpoint_every": 1, "preview_every": 4}
     with pytest.raises(Stopped):
-        train_generator(images, recipe(**loop, compile="off"), tmp_path, cpu, stop, labels)
+        train_generator(images, recipe(**loop, compile=False), tmp_path, cpu, stop, labels)
     compile_with(monkeypatch, "eager")
-    train(images, tmp_path, cpu, **loop, compile="on")
+    train(images, tmp_path, cpu, **loop, compile=True)
     assert (tmp_path / "done.json").exists()

@@ -21,7 +21,7 @@ def stepper_of(squares: np.ndarray, device: torch.device, **training: object) ->
 
 def source_on(squares: np.ndarray, device: torch.device) -> BatchSource:
     labels = np.arange(len(squares)) % 3
-    return BatchSource(squares, labels, 5, range(8), 20, 0.5, 3, ("k",), device)
+    return BatchSource(squares, labels, 5, range(8), 20, 0.5, 3, 0.5, ("k",), device)
 
 
 class NoQuestions(TorchDispatchMode):
@@ -53,7 +53,7 @@ def test_questions_are_noticed(ask):
 
 @pytest.mark.gpu
 @on_gpu
-@pytest.mark.parametrize("compiled", ["on", "off"])
+@pytest.mark.parametrize("compiled", [True, False])
 def test_training_runs_on_the_gpu(squares, tmp_path, compiled):
     loop = TrainingConfig(steps=12, batch_size=4, compile=compiled)
     recipe = Recipe("Pond", TINY, loop, seed=1)

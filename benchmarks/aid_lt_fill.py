@@ -1,0 +1,121 @@
+"""Filter and screen images of AID-LT that were drawn elsewhere, and put them beside the real ones.
+
+    python benchmarks/aid_lt_fill.py AID-LT.csv AID WEIGHTS DRAWN WORKDIR OUT
+    terrabalance compare OUT/images.csv --resolution 64 ...
+
+DRAWN holds CLASS.npy for each class, (N, 3, H, W) uint8 as `benchmarks/aid_lt_gpu.py` draws them.
+They go through the same filter and the same rules as in a run. Each class is filled to the size of
+the largest, or as far as what is accepted goes. OUT gets copies of the images and images.csv with
+a column `source`; WORKDIR keeps what the screening computes.
+"""
+
+import argparse
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from augment.drawing import MEASURED_ON
+from augment.sampling import MARK
+from augment.screened import judge
+from augment.screening import REPEAT
+from augment.spectrum import apply_map, spectrum_map
+from flows.config import build_config
+from flows.screening import _Bench
+from flows.stages import load_catalogue
+from terrabalance.bands import RGB
+from terrabalance.files import write_text
+from terrabalance.images import grid, read_patches, write_image, write_png
+from terrabalance.marks import SYNTHETIC_KEY
+from terrabalance.progress import silent
+from terrabalance.seeds import seed_for
+
+PARTS = ("train", "val", "test", "oracle")
+COLUMNS = 16
+
+
+def real_rows(table: Path, images: Path, out: Path) -> pd.DataFrame:
+    """Copy the real images of the protocol; return path, class, split and source."""
+    rows = pd.read_csv(table)
+    rows = rows[rows["split"].isin(PARTS)]
+    for path in rows["path"]:
+        target = out / "real" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            shutil.copyfile(images / path, target)
+    return rows.assign(path="real/" + rows["path"], source="real")
+
+
+class Screening:
+    """The filter and the rules of a run on AID-LT."""
+
+    def __init__(self, table: Path, images: Path, weights: Path, workdir: Path) -> None:
+        rows = pd.read_csv(table)
+        used = workdir / "aid-lt.csv"
+        workdir.mkdir(parents=True, exist_ok=True)
+        write_text(used, rows[rows["split"].isin(PARTS[:3])].to_csv(index=False))
+        settings = ["fidelity.model=tf_efficientnet_lite0", "fidelity.image_size=160"]
+        options = {"images": images, "workdir": workdir, "fidelity": {"weights": weights}}
+        config = build_config(used, None, [*settings, "generator.image_size=64"], options)
+        self.catalogue, self._side = load_catalogue(config), config.generator.image_size
+        self.classes = sorted(self.catalogue.usable("train")["class"].unique())
+        self._bench = _Bench(config, self.catalogue, silent)
+        screener = self._bench.screener()
+        assert screener is not None
+        self._screener = screener
+
+    def reals(self, name: str) -> np.ndarray:
+        """Return (N, 3, H, W) training images of a class."""
+        rows = self.catalogue.usable("train", name)
+        return read_patches(self.catalogue.paths(rows), self._side, RGB)
+
+    def passed(self, name: str, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray, Counter[str]]:
+        """Return the filtered images, which are accepted, and how many each rule refuses."""
+        others = [self.reals(other) for other in self.classes if other != name]
+        seeds = [seed_for(0, "sample", name, index) for index in range(len(drawn))]
+        mapping = spectrum_map(self.reals(name), drawn[:MEASURED_ON], others)
+        images = apply_map(drawn, mapping, seeds)
+        label = self.classes.index(name)
+        seen = self._screener.see(images, self._bench.embed_views(images))
+        own = self._bench.real(self.catalogue.usable("train", name))
+        limit = self._screener.limits[label]
+        found = judge(seen, self._screener.class_of(label, own), limit)
+        bad = {rule: found[rule] > limit.get(rule, 0.0) for rule in (*limit, REPEAT)}
+        refused = Counter({rule: int(which.sum()) for rule, which in bad.items()})
+        return images, ~np.any(list(bad.values()), axis=0), +refused
+
+
+def fill(screening: Screening, name: str, drawn: np.ndarray, out: Path) -> pd.DataFrame:
+    """Write the accepted images of a class, as many as it lacks; return their rows."""
+    counts = screening.catalogue.usable("train")["class"].value_counts()
+    lacking = int(counts.max() - counts[name])
+    images, good, refused = screening.passed(name, drawn)
+    chosen = np.flatnonzero(good)[:lacking]
+    print(f"{name}: lacks {lacking}, {int(good.sum())} of {len(drawn)}", dict(refused), flush=True)
+    paths = [f"synthetic/{name}/{index:06d}.png" for index in chosen]
+    marks = {"Description": MARK, SYNTHETIC_KEY: "true", "terrabalance:class": name}
+    for path, index in zip(paths, chosen, strict=True):
+        write_image(out / path, images[index], RGB, marks)
+    write_png(out / "looks" / f"{name}.png", grid(images[chosen[:COLUMNS]], columns=COLUMNS))
+    return pd.DataFrame({"path": paths, "class": name, "split": "train", "source": "synthetic"})
+
+
+def main() -> None:
+    """Fill every class that was drawn, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("table", "images", "weights", "drawn", "workdir", "out"):
+        parser.add_argument(name, type=Path)
+    given = parser.parse_args()
+    rows = real_rows(given.table, given.images, given.out)
+    screening = Screening(given.table, given.images, given.weights, given.workdir)
+    made = [
+        fill(screening, file.stem, np.load(file), given.out)
+        for file in sorted(given.drawn.glob("*.npy"))
+    ]
+    write_text(given.out / "images.csv", pd.concat([rows, *made]).to_csv(index=False))
+
+
+if __name__ == "__main__":
+    main()
