@@ -11,7 +11,7 @@ from classifier.arms import ARMS
 from classifier.bench import Bench, Training, training_of
 from classifier.outputs import Outputs
 from classifier.training import seal, test_outputs, val_outputs
-from classifier.tuning import Setting, settings_of
+from classifier.tuning import USUAL, Setting, settings_of
 from terrabalance.progress import Progress, silent
 
 
@@ -55,7 +55,7 @@ def choose(bench: Bench) -> Choices:
         if len(settings) > 1 and not bench.manifest.usable("val").empty:
             choices.tried += [
                 {"arm": name, "setting": asdict(setting), "says": str(setting) or "as usual",
-                 "val": score, "chosen": place == best}
+                 "usual": setting == USUAL, "val": score, "chosen": place == best}
                 for place, (setting, score) in enumerate(zip(settings, scores, strict=True))
             ]  # fmt: skip
     return choices

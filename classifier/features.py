@@ -82,10 +82,21 @@ class FeatureNetwork:
         features, precision = [], precision_on(self._device, "auto")
         with torch.inference_mode(), autocast(self._device, precision):
             for part in torch.split(torch.from_numpy(pixels), _BATCH):
-                images = to_input(part.to(self._device), self._size, self._mean, self._std)
+                shown = _filled(part) if self._device.type == "cuda" else part
+                images = to_input(shown.to(self._device), self._size, self._mean, self._std)
                 images = images.contiguous(memory_format=torch.channels_last)
-                features.append(self._model(images).float().cpu())
+                features.append(self._model(images)[: len(part)].float().cpu())
         return torch.cat(features).numpy()
+
+
+def _filled(images: torch.Tensor) -> torch.Tensor:
+    """Fill a batch up with black images.
+
+    cuDNN prepares each layer anew for every number of images, and classes all have their own: on an
+    H200 eight views of 2,171 images in classes of 10 to 98 took two minutes.
+    """
+    missing = _BATCH - len(images)
+    return torch.cat([images, images.new_zeros(missing, *images.shape[1:])])
 
 
 def pretrained_network(config: FeatureConfig, device: torch.device) -> FeatureNetwork:

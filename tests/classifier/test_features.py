@@ -9,7 +9,13 @@ import torch
 
 import classifier.data
 from classifier.data import load_images
-from classifier.features import FeatureConfig, named_network, pretrained_network, trained_network
+from classifier.features import (
+    FeatureConfig,
+    _filled,
+    named_network,
+    pretrained_network,
+    trained_network,
+)
 from classifier.training import train_baseline
 from terrabalance.errors import BadInput
 
@@ -35,6 +41,23 @@ def test_the_trained_classifier_separates_its_own_classes(squares, baseline, cpu
     nearest = np.linalg.norm(features[:, None] - centres, axis=2).argmin(1)
     assert nearest.tolist() == labels.tolist()
     assert "test_resnet, trained here" in network.name
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_features_are_those_of_the_cpu_however_many_images(squares, baseline, cpu):
+    part = load_images(squares, squares.usable("test"), squares.classes(), 32)
+    pixels, gpu = part.pixels.numpy(), torch.device("cuda")
+    ours = trained_network(baseline, gpu).embed(pixels[:3])
+    theirs = trained_network(baseline, cpu).embed(pixels)[:3]
+    assert ours.shape == theirs.shape
+    assert np.abs(ours - theirs).max() < 0.05 * np.abs(theirs).max()  # bf16
+
+
+def test_full_batches_change_no_image_of_them():
+    images = torch.arange(6, dtype=torch.uint8).reshape(2, 3, 1, 1)
+    filled = _filled(images)
+    assert len(filled) == 64 and torch.equal(filled[:2], images) and not filled[2:].any()
 
 
 def test_the_baseline_sees_the_real_train_part_only(squares, baseline, tmp_path, monkeypatch):

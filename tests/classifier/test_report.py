@@ -47,13 +47,18 @@ def test_the_verdict_comes_first_in_the_colour_of_its_outcome(record: dict[str, 
 
 
 def test_what_validation_chose_is_said_beside_the_arm_and_all_tries_below(record: dict[str, Any]):
-    tried = [
-        {"arm": "synthetic", "says": says, "val": val, "chosen": says == "none<b>", "setting": {}}
-        for says, val in (("as usual", 0.61), ("none<b>", 0.72))
-    ]
-    html = str(comparison_section({**record, "tried": tried}).html)
-    assert "none&lt;b&gt;, by validation" in html and "as usual, by validation" not in html
+    def tried(chosen: str) -> list[dict[str, Any]]:
+        return [
+            {"arm": "synthetic", "says": says, "val": val, "chosen": says == chosen, "setting": {},
+             "usual": says == "as usual"}
+            for says, val in (("as usual", 0.61), ("none<b>", 0.72))
+        ]  # fmt: skip
+
+    html = str(comparison_section({**record, "tried": tried("none<b>")}).html)
+    assert "none&lt;b&gt;, by validation" in html
     assert "61.0" in html and "<b>72.0</b>" in html
+    html = str(comparison_section({**record, "tried": tried("as usual")}).html)
+    assert "by validation" not in html.split("<tbody>")[1].split("</tbody>")[0]
 
 
 @pytest.mark.parametrize(
