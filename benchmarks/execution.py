@@ -3,7 +3,7 @@
     python benchmarks/execution.py classes ray 1 2 4      # six classes, so many Ray nodes of a core
     python benchmarks/execution.py classes workers 1 2    # so many Prefect workers, one run at once
     python benchmarks/execution.py stubs ray 1000         # so many trainings of a single step
-    python benchmarks/execution.py stubs workers 60
+    python benchmarks/execution.py stubs workers 60 --at-once 4
 
 Everything runs on this machine: a Ray cluster of several local nodes, a Prefect server and workers
 on loopback, one thread a process. Told are seconds by the clock; of stubs also what one takes in
@@ -118,6 +118,7 @@ def main() -> None:
     parser.add_argument("what", choices=["classes", "stubs"])
     parser.add_argument("runner", choices=["ray", "workers"])
     parser.add_argument("numbers", type=int, nargs="+")
+    parser.add_argument("--at-once", type=int, default=2, help="nodes or workers for stubs")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
@@ -127,7 +128,8 @@ def main() -> None:
                 deploy_flows("bench", [tasks_flow("fill_class"), tasks_flow("train_base"),
                                        (stub_run, "execution.stub_run")], here)  # fmt: skip
             for number in given.numbers:
-                _measure(given.what, given.runner, number, root)
+                at_once = number if given.what == "classes" else given.at_once
+                _measure(given.what, given.runner, number, at_once, root)
 
 
 def tasks_flow(name: str) -> tuple[Any, str]:
@@ -137,8 +139,7 @@ def tasks_flow(name: str) -> tuple[Any, str]:
     return getattr(balance, name), f"flows.balance.{name}"
 
 
-def _measure(what: str, runner: str, number: int, root: Path) -> None:
-    at_once = number if what == "classes" else 2
+def _measure(what: str, runner: str, number: int, at_once: int, root: Path) -> None:
     place = _ray(at_once) if runner == "ray" else _workers(at_once, root)
     workdir = root / f"{what}-{runner}-{number}"
     with place as execution:
@@ -149,8 +150,8 @@ def _measure(what: str, runner: str, number: int, root: Path) -> None:
         seconds = many_stubs(_six(root, workdir, execution), number)
     alone = _alone(root)
     print(
-        f"{number} stubs, 2 {runner}: {seconds:.1f} s, {1000 * seconds / number:.0f} ms each by "
-        f"the clock; one alone takes {1000 * alone:.0f} ms of a core",
+        f"{number} stubs, {at_once} {runner}: {seconds:.1f} s, {1000 * seconds / number:.0f} ms "
+        f"each by the clock; one alone takes {1000 * alone:.0f} ms of a core",
         flush=True,
     )
 
