@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from flows import cache_cli, commands, options
 from flows.console import bars, print_path
@@ -18,8 +19,22 @@ from terrabalance.errors import TerrabalanceError
 if TYPE_CHECKING:
     from flows.config import RunConfig
 
+_STOPPED = 130  # 128 + SIGINT, as shells count
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        """Do what the command says; Ctrl-C ends it with a line and exit code 130."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            errors.print("Stopped. The same command goes on where it was.")
+            raise typer.Exit(_STOPPED) from None
+
+
 app = typer.Typer(
     name="terrabalance",
+    cls=_Commands,
     help="Balance aerial image classes with one diffusion model per minority class, and say "
     "honestly whether it helped.\n\n"
     "`terrabalance demo` shows the whole of it on scenes that it draws itself. "
@@ -355,7 +370,7 @@ def _options(
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")  # as flows.deploy promises
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if verbose else "ERROR")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if verbose else "CRITICAL")
 
 
 def main() -> None:

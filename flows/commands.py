@@ -157,9 +157,10 @@ def run(config: "RunConfig") -> None:
 
         from flows.automations import TAG
         from flows.balance import balance_dataset
+        from flows.embedded import embedded_server
         from flows.watch import watched_by
 
-        with watched_by(watcher), tags(TAG):
+        with embedded_server(), watched_by(watcher), tags(TAG):
             page = balance_dataset(config)
     print_verdict(page.with_name("comparison.json"))
     print_path("Report", page)

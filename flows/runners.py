@@ -1,5 +1,6 @@
 """Do work in this process, in a process a device of this machine, or in tasks of a Ray cluster."""
 
+import multiprocessing
 import os
 import socket
 import time
@@ -19,6 +20,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 from flows.artifacts import listen
 from flows.config import RunConfig
 from flows.devices import devices_here, devices_of_class
+from flows.embedded import deaf_children
 from flows.work import Work
 from terrabalance.device import threads_of_each
 from terrabalance.errors import BadInput
@@ -50,13 +52,14 @@ def in_turn(works: Sequence[Work]) -> dict[str, str]:
 def in_processes(config: RunConfig, works: Sequence[Work], what: str) -> dict[str, str]:
     """Do as many at once as fit on this machine; return label -> reason of those that failed.
 
-    What is killed takes no other work with it, and is begun again behind the others.
+    What is killed takes no other work with it, and is begun again behind the others. Interrupted,
+    all end at once: the next run goes on from their checkpoints.
     """
     size = min(pool_size(config, works[0].n_devices), len(works))
     threads = threads_of_each(size)
     left, report, attempts = list(works), listen(what), Counter[str]()
     states: dict[str, State[Any]] = {}
-    with _one_server(), ExitStack() as stack:
+    with _one_server(), ExitStack() as stack, _ending_children():
         slots = [stack.enter_context(_Slot(threads)) for _ in range(size)]
         while left or any(slot.work for slot in slots):
             for slot in slots:
@@ -72,6 +75,21 @@ def in_processes(config: RunConfig, works: Sequence[Work], what: str) -> dict[st
                     slot.begin(left.pop(0))
             time.sleep(_LOOK_EVERY_S)
     return _reasons(states)
+
+
+@contextmanager
+def _ending_children() -> Iterator[None]:
+    """Kill the processes that were started in the block where it is left by an exception.
+
+    A pool would wait until they have done their work, for hours.
+    """
+    others = set(multiprocessing.active_children())
+    try:
+        yield
+    except BaseException:
+        for child in set(multiprocessing.active_children()) - others:
+            child.kill()
+        raise
 
 
 class _Slot:
@@ -98,7 +116,8 @@ class _Slot:
                 1, initializer=torch.set_num_threads, initargs=(self._threads,)
             )
             self._pool = self._stack.enter_context(pool)
-        self.work, self._future = work, self._pool.submit(work.task, work.parameters)
+        with deaf_children():
+            self.work, self._future = work, self._pool.submit(work.task, work.parameters)
 
     def state(self) -> State[Any] | None:
         """Return the final state of the work, None before."""

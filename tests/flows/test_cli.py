@@ -1,7 +1,10 @@
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 
 import pytest
 
@@ -103,3 +106,44 @@ def test_the_demo_ends_with_a_report_and_can_be_given_again_with_other_settings(
         assert result.returncode == 0, result.stderr
         assert "Report:" in result.stdout and "drawn test images" in result.stdout
     assert len(list((tmp_path / "reports").glob("*/index.html"))) == 2
+
+
+@pytest.mark.parametrize(("sent", "to_all"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+def test_a_run_that_is_interrupted_ends_at_once_with_a_line_and_no_process(
+    sent, to_all, scenes, tmp_path
+):
+    settings = ["execution.per_device=2", "strategy=scratch", "training.steps=100000",
+                "training.looks=0", "training.checkpoint_every=5", "generator.dim=8"]  # fmt: skip
+    words = ["run", str(scenes), "--preset", "demo", "--workdir", str(tmp_path)]
+    words += [word for each in settings for word in ("--set", each)]
+    with (tmp_path / "log").open("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows", *words], stdout=log, stderr=log, start_new_session=True
+        )
+        _wait_for(lambda: list(tmp_path.glob("data/generators/*/checkpoints/*.pt")))
+        if to_all:  # as a terminal does
+            os.killpg(process.pid, sent)
+        else:
+            process.send_signal(sent)
+        assert process.wait(60) == 130
+        log.seek(0)
+        printed = log.read()
+    assert "Stopped. The same command goes on where it was." in printed
+    assert "Traceback" not in printed and "Crash" not in printed
+    _wait_for(lambda: not _alive_in_group(process.pid))
+
+
+def _alive_in_group(group: int) -> list[str]:
+    """Return the processes of a group, without those that are dead and not yet buried."""
+    listed = subprocess.run(
+        ["ps", "-e", "-o", "pgid=,stat=,args="], capture_output=True, text=True, check=True
+    ).stdout
+    rows = [line.split(maxsplit=2) for line in listed.splitlines()]
+    return [args for pgid, stat, args in rows if pgid == str(group) and stat[0] != "Z"]
+
+
+def _wait_for(come: Callable[[], object], within_s: float = 120) -> None:
+    until = time.monotonic() + within_s
+    while not come():
+        assert time.monotonic() < until
+        time.sleep(0.2)
