@@ -30,7 +30,7 @@ class Section:
     anchor: str
 
 
-def _signed(value: float, digits: int = 1) -> str:
+def signed(value: float, digits: int = 1) -> str:
     """Format with a sign that is a true minus; what rounds to zero has no sign."""
     text = f"{value:+.{digits}f}"
     return text[1:] if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
@@ -51,7 +51,7 @@ def _percent(share: float, digits: int = 1) -> str:
 
 
 def _points(share: float, digits: int = 1) -> str:
-    return _signed(100 * share, digits)
+    return signed(100 * share, digits)
 
 
 _FILTERS = {"count": _count, "percent": _percent, "points": _points, "duration": _duration}

@@ -106,7 +106,8 @@ def test_a_flat_loss_is_drawn_and_a_single_one_is_not():
 
 
 def test_the_axis_holds_all_known_ends():
-    assert symmetric_limit([-0.01, 0.02]) == 0.05
-    assert symmetric_limit([-0.12, 0.31, 1.0, -1.0]) == pytest.approx(0.35)
-    assert symmetric_limit([-1.0, 1.0]) == 1.0
+    assert symmetric_limit([(-0.01, 0.02)]) == 0.05
+    assert symmetric_limit([(-0.12, 0.31), (-1.0, 1.0)]) == pytest.approx(0.35)
+    assert symmetric_limit([(-0.12, 1.0), (-1.0, 1.0)]) == 1.0
+    assert symmetric_limit([(-1.0, 1.0)]) == 1.0
     assert (place(0, 0.1), place(-0.1, 0.1), place(9, 0.1)) == (50, 0, 100)
