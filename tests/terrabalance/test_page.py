@@ -14,6 +14,7 @@ from terrabalance.markdown import escape_markdown, markdown_table
 from terrabalance.page import (
     Section,
     data_uri,
+    duration,
     render,
     write_page,
 )
@@ -103,6 +104,20 @@ def test_a_flat_loss_is_drawn_and_a_single_one_is_not():
     assert loss_curve([1, 2], [0.5, 0.5]) is not None
     assert loss_curve([1], [0.5]) is None
     assert loss_curve([1, 2, 3], [0.5, float("nan"), 0.0]) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.04, "under a second"),
+        (42, "42 s"),
+        (200, "3 min"),
+        (5 * 3600, "5.0 hours"),
+        (229_452, "2.7 days"),
+    ],
+)
+def test_a_time_is_said_in_the_unit_that_a_person_would_take(seconds: float, said: str):
+    assert duration(seconds) == said
 
 
 def test_the_axis_holds_all_known_ends():
