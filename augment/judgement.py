@@ -13,6 +13,7 @@ from augment.fidelity import (
     kernel_distance,
     manifold,
 )
+from augment.giveaway import FEWEST
 from terrabalance.page import Section, render
 
 FEWEST_HELD_OUT = N_NEIGHBOURS + 1
@@ -54,6 +55,5 @@ def judge_class(
 
 def fidelity_section(record: Mapping[str, Any]) -> Section:
     """Draw the record of all classes: `network`, `resolution`, `classes` with their `measures`."""
-    return Section(
-        "How near to real images?", render("fidelity.html.j2", record=record), "fidelity"
-    )
+    html = render("fidelity.html.j2", record=record, fewest=FEWEST)
+    return Section("How near to real images?", html, "fidelity")

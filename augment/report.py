@@ -9,7 +9,7 @@ import pandas as pd
 
 from augment.neighbours import compare_with_real
 from augment.pictures import Pictures, read_curve, read_looks
-from augment.screened import MEANINGS, screening_record
+from augment.screened import MEANINGS, ONLY_COPIES, refuses_only_copies, screening_record
 from terrabalance.bands import Bands
 from terrabalance.files import read_json
 from terrabalance.images import Size, at_most, describe_size, height_width, read_patches
@@ -234,6 +234,7 @@ def balance_section(
             "pairs": show.pairs(row["class"], row["neighbours"]["pairs"]),
             "strip": show.strip(row["class"]),
             "refused": show.refused(row["class"]),
+            "only_copies": row["screening"] and refuses_only_copies(row["screening"]),
             "curve": read_curve(generators[row["class"]] / "losses.csv"),
             "looks": _looks(generators[row["class"]], row["card"]),
         }
@@ -250,5 +251,6 @@ def balance_section(
         widest=widest,
         n_open=3 if light else len(filled),
         meanings=MEANINGS,
+        only_copies=ONLY_COPIES,
     )
     return Section("Balance and synthetic images", html, "balance")

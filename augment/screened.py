@@ -11,6 +11,7 @@ forget it.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from pydantic import Field
 
 from augment.sampling import SCREENING
 from augment.screening import (
+    LIMITED,
     REPEAT,
     Class,
     Limits,
@@ -49,6 +51,7 @@ MEANINGS = {
     "outlier": "far from every image of the class",
     "repeat": "repeats an earlier synthetic image",
 }
+ONLY_COPIES = "Too few validation images to set limits: only copies and repeats were refused."
 
 
 class ScreeningConfig(Settings):
@@ -157,6 +160,11 @@ def screening_record(folder: Path) -> dict[str, Any] | None:
     record: dict[str, Any] = read_json(path)
     follows = (drawn["n_images"], fingerprint(read_reviews(folder)))
     return record if (record["n_drawn"], record["reviews"]) == follows else None
+
+
+def refuses_only_copies(record: Mapping[str, Any]) -> bool:
+    """Say whether a class's other rules had no limits, see `augment.screening.copy_limits`."""
+    return bool(record["judged"]) and set(record["limits"]) < set(LIMITED)
 
 
 def is_screened(folder: Path) -> bool:

@@ -7,6 +7,9 @@ Two corrections, because seeds are few and some classes small. Drawing n - 1 of 
 makes the variance unbiased (Rao and Wu 1988); the draws are then widened about the measured
 difference from normal to Student's t, with Satterthwaite's degrees of freedom. Without them three
 seeds that agree by chance, one time in four, would pass for a proof.
+
+What goes beyond -1 or 1 by widening is cut off, which takes nothing possible away. That the recall
+measured in one arm leaves less room is no bound: it is as uncertain as the other's.
 """
 
 from collections.abc import Sequence
@@ -104,7 +107,7 @@ def judge(draws: np.ndarray, per_seed: np.ndarray) -> Difference:
     mean, freedom = per_seed.mean(axis=0), _freedom(draws, per_seed)
     tail = (1 + LEVEL) / 2
     widened = mean + (draws - mean) * stats.t.ppf(tail, freedom) / stats.norm.ppf(tail)
-    low, high = np.quantile(widened, [1 - tail, tail], axis=0)
+    low, high = np.quantile(widened, [1 - tail, tail], axis=0).clip(-1, 1)
     error = draws.std(axis=0)
     ratio = np.divide(np.abs(mean), error, out=np.zeros_like(mean), where=error > 0)
     ratio[(error == 0) & (mean != 0)] = np.inf

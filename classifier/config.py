@@ -66,7 +66,7 @@ class ClassifierConfig(Settings):
     @classmethod
     def _each_once(cls, given: tuple[object, ...]) -> tuple[object, ...]:
         if len(set(given)) < len(given):
-            raise ValueError("names one twice")
+            raise ValueError(f"{list(given)} names one twice")
         return given
 
     @model_validator(mode="after")

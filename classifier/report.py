@@ -7,7 +7,7 @@ from classifier.arms import ARMS, BASELINE
 from classifier.comparison import difference_of
 from terrabalance.charts import place, symmetric_limit
 from terrabalance.markdown import escape_markdown, markdown_table
-from terrabalance.page import Section, render
+from terrabalance.page import Section, render, signed
 
 _METRICS = (
     ("balanced_accuracy", "Balanced accuracy"),
@@ -17,6 +17,7 @@ _METRICS = (
     ("medium", "Medium"),
     ("few", "Few"),
 )
+_SETTINGS = {"image_size": "Network's input, px", "resolution": "Reduced first to, px"}
 _OUTCOMES = {
     "helped": ("helped", "The synthetic images helped."),
     "hurt": ("hurt", "The synthetic images hurt."),
@@ -34,7 +35,7 @@ _WITHOUT = {
 def comparison_section(record: Mapping[str, Any]) -> Section:
     """Draw the comparison record (see `classifier.comparison.compare`) as one section."""
     kind, headline = _headline(record)
-    ends = [row["recall_change"][end] for row in record["per_class"] for end in ("low", "high")]
+    changes = [row["recall_change"] for row in record["per_class"]]
     shown = _in_detail(record)
     html = render(
         "comparison.html.j2",
@@ -48,7 +49,7 @@ def comparison_section(record: Mapping[str, Any]) -> Section:
         rival=record["headline"]["rival"],
         difference=lambda arm, baseline: difference_of(record, arm, baseline),
         rarest_first=_rarest_first(record),
-        limit=symmetric_limit(ends),
+        limit=symmetric_limit([(each["low"], each["high"]) for each in changes]),
         place=place,
         matrices={
             arm: list(zip(record["classes"], _cells(record["confusion"][arm]), strict=True))
@@ -73,7 +74,7 @@ def comparison_markdown(record: Mapping[str, Any]) -> str:
             [
                 row["class"],
                 row["verdict"],
-                f"{100 * row['recall_change']['mean']:+.1f}",
+                signed(100 * row["recall_change"]["mean"]),
                 _interval(row["recall_change"]),
             ]
             for row in changed
@@ -90,7 +91,7 @@ def _arm_row(record: Mapping[str, Any], arm: str) -> list[str]:
     return [
         _label(arm),
         *(_mean_and_std(metrics[name]) for name in ("balanced_accuracy", "macro_f1", "few")),
-        f"{100 * change['mean']:+.1f}" if change else "",
+        signed(100 * change["mean"]) if change else "",
         _interval(change) if change else "",
     ]
 
@@ -122,7 +123,7 @@ def _mean_and_std(score: Mapping[str, float]) -> str:
 
 
 def _interval(change: Mapping[str, float]) -> str:
-    return f"{100 * change['low']:+.1f} to {100 * change['high']:+.1f}"
+    return f"{signed(100 * change['low'])} to {signed(100 * change['high'])}"
 
 
 def _rarest_first(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -156,7 +157,7 @@ def _cell(count: int, percent: float, correct: bool) -> dict[str, Any]:
 def _training(training: Mapping[str, Any]) -> dict[str, str]:
     """Label the plain settings; what is None, empty or nested says nothing to a reader."""
     return {
-        key.replace("_", " ").capitalize(): str(value)
+        _SETTINGS.get(key, key.replace("_", " ").capitalize()): str(value)
         for key, value in training.items()
         if isinstance(value, str | int | float) and value != "" and key != "seeds"
     }

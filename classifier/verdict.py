@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from classifier.arms import ARMS, BASELINE
+from terrabalance.page import signed
 
 _NAMED = 8  # classes named in a sentence
 
@@ -93,14 +94,15 @@ def verdict(claim: Claim) -> dict[str, str]:
 
 
 def _of_validation(claim: Claim) -> list[str]:
-    if not claim.generative:
+    if not claim.generative or claim.val_gap is None or claim.val_gap > 0:
         return []
-    if claim.val_gap is not None and claim.val_gap <= 0:
-        return [
-            f"Validation chooses no synthetic images at all: there {claim.rival} is "
-            f"{-100 * claim.val_gap:.1f} points ahead of the best arm with them."
-        ]
-    return []
+    ahead = f"{-100 * claim.val_gap:.1f}"
+    if float(ahead) == 0:
+        return [f"On validation images the best arm with them only equals {claim.rival}."]
+    return [
+        f"Validation chooses no synthetic images at all: there {claim.rival} is {ahead} points "
+        "ahead of the best arm with them."
+    ]
 
 
 def _outcome(claim: Claim) -> str:
@@ -120,12 +122,12 @@ def _outcome(claim: Claim) -> str:
 def _against_real(claim: Claim, outcome: str) -> str:
     mean, low, high = (100 * claim.to_real[key] for key in ("mean", "low", "high"))
     seeds = "1 seed" if claim.n_seeds == 1 else f"{claim.n_seeds} seeds"
-    interval = f"95 % interval {low:+.1f} to {high:+.1f}"
+    interval = f"95 % interval {signed(low)} to {signed(high)}"
     basis = f"({interval}, {seeds}, {claim.n_test:,} {claim.kind} test images)"
     clear = low > 0 or high < 0
     if clear and claim.fewest < FEWEST_FOR_A_VERDICT:
         return (
-            f"{_subject(claim)} changed balanced accuracy by {mean:+.1f} points {basis}, but a "
+            f"{_subject(claim)} changed balanced accuracy by {signed(mean)} points {basis}, but a "
             f"class has only {claim.fewest} of these images: too few for a verdict, which takes "
             f"{FEWEST_FOR_A_VERDICT} a class."
         )
@@ -134,7 +136,7 @@ def _against_real(claim: Claim, outcome: str) -> str:
         end = f": {_pronoun(claim)} {outcome}." if outcome in ("helped", "hurt") else "."
         return f"{_subject(claim)} {verb} balanced accuracy by {abs(mean):.1f} points {basis}{end}"
     return (
-        f"{_subject(claim)} changed balanced accuracy by {mean:+.1f} points {basis}: no "
+        f"{_subject(claim)} changed balanced accuracy by {signed(mean)} points {basis}: no "
         "clear difference. The interval contains zero, so this test shows neither help nor "
         "harm."
     )
@@ -145,7 +147,7 @@ def _against_rival(claim: Claim) -> str:
     said = "better" if low > 0 else "worse" if high < 0 else "not clearly different"
     return (
         f"Against the best arm without synthetic images, {claim.rival}, the difference is "
-        f"{mean:+.1f} points (95 % interval {low:+.1f} to {high:+.1f}): {said}."
+        f"{signed(mean)} points (95 % interval {signed(low)} to {signed(high)}): {said}."
     )
 
 

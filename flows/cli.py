@@ -344,12 +344,14 @@ app.add_typer(cache_cli.app)
 
 
 @app.command("settings")
-def list_settings() -> None:
-    """List every setting with its default and meaning."""
-    from flows.config import RunConfig
+def list_settings(preset: options.Preset = None) -> None:
+    """List every setting with its value in a preset and its meaning.
+
+    Example: `terrabalance settings --preset 8gb`
+    """
     from flows.console import print_settings
 
-    print_settings(RunConfig)
+    print_settings(_configure(Path(), {"preset": preset}))
 
 
 def _print_version(wanted: bool) -> None:

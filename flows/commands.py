@@ -36,8 +36,8 @@ def plan(config: "RunConfig") -> None:
 
     Counts the training part only. A class below the target is a minority; `--target`, `--classes`
     and `plan.max_per_real` (synthetic images per real one) decide which are filled and how far.
-    The cost of the generators comes from a few steps measured on this machine. The plan is saved as
-    `reports/<run>/plan.json`.
+    The cost of the generators comes from a few steps measured on this machine; how much of it is
+    made already is said below it. The plan is saved as `reports/<run>/plan.json`.
 
     Example: `terrabalance plan aid.zip --preset 8gb --target median --set plan.max_per_real=5`
     """
@@ -46,7 +46,7 @@ def plan(config: "RunConfig") -> None:
 
     stages.check_classifier(config)
     path = stages.make_plan(config)
-    print_plan(read_json(path))
+    print_plan(read_json(path), *stages.made_of(config))
     print_path("Plan", path)
 
 

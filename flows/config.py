@@ -26,6 +26,7 @@ from classifier.config import ClassifierConfig
 from classifier.features import FeatureConfig
 from flows.execution import ExecutionConfig
 from flows.form import form_of
+from flows.mistakes import sentences
 from flows.presets import PRESETS, PresetName, merge
 from flows.remote import checked_address, is_address, mirror_of
 from terrabalance.device import DeviceName
@@ -110,13 +111,13 @@ class RunConfig(Settings):
     def _fill_from_preset(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        preset = PRESETS.get(given.get("preset", "cpu"), {})  # an unknown one is refused later
+        preset = PRESETS.get(str(given.get("preset", "cpu")), {})  # an unknown one is refused later
         plain = {
             key: value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
             for key, value in given.items()
         }
-        named = plain.get("plan", {})
-        if named.get("classes") is not None and "rarest" not in named:
+        named = plain.get("plan")
+        if isinstance(named, dict) and named.get("classes") is not None and "rarest" not in named:
             # A preset may limit how many classes are filled; classes that are named are all meant.
             plain["plan"] = {**named, "rarest": None}
         return merge(preset, plain)
@@ -214,7 +215,10 @@ def build_config(
     given = _read_toml(config_file) if config_file else {}
     for setting in settings:
         given = merge(given, _parse_setting(setting))
-    return _checked(RunConfig, merge(given, _without_none({**options, "data": data})))
+    try:
+        return _checked(RunConfig, merge(given, _without_none({**options, "data": data})))
+    except BadInput as error:
+        raise BadInput(f"{error} (`terrabalance settings` lists every setting)") from error
 
 
 def parse_settings(model: type[S], settings: list[str]) -> S:
@@ -233,11 +237,7 @@ def _checked(model: type[S], given: dict[str, Any]) -> S:
     try:
         return model(**given)
     except ValidationError as error:
-        reasons = [
-            f"{'.'.join(str(part) for part in item['loc']) or 'settings'}: {item['msg']}"
-            for item in error.errors()
-        ]
-        raise BadInput("; ".join(reasons)) from error
+        raise BadInput(sentences(model, error)) from error
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What the command line prints: tables, bars, paths."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from augment.verify import Problem
     from flows.cache import Result
+    from flows.config import RunConfig
     from terrabalance.manifest import Manifest
 
 console = Console()
@@ -98,8 +100,10 @@ def _print_left_out(manifest: "Manifest") -> None:
         console.print(f"[yellow]{escape(str(status))}[/]: {len(rows)} ({escape(first)}{more})")
 
 
-def print_plan(plan: dict[str, Any]) -> None:
-    """Print who gets what, and the cost."""
+def print_plan(plan: dict[str, Any], n_trained: int, n_drawn: int) -> None:
+    """Print who gets what, the cost, and of how many classes generator and images are there."""
+    from terrabalance.page import duration
+
     table = Table(title=f"Target: {plan['target']['count']} images ({plan['target']['policy']})")
     for column in ("class", "in train", "synthetic", "in the end"):
         table.add_column(column, justify="left" if column == "class" else "right")
@@ -112,9 +116,15 @@ def print_plan(plan: dict[str, Any]) -> None:
     console.print(table)
     cost = plan["cost"]
     console.print(
-        f"About {cost['train_s'] / 60:.1f} min to train and {cost['sample_s'] / 60:.1f} min to "
-        f"sample ({cost['image_s']:.2f} s an image), by a few steps measured on {cost['device']}."
+        f"About {duration(cost['train_s'])} to train and {duration(cost['sample_s'])} to sample "
+        f"({cost['image_s']:.2f} s an image), by a few steps measured on {cost['device']}."
     )
+    if n_trained:
+        n_filled = sum(row["n_needed"] > 0 for row in plan["classes"])
+        console.print(
+            f"Made already: generators {n_trained} of {n_filled}, "
+            f"classes' images {n_drawn} of {n_filled}."
+        )
 
 
 def print_deployments(pools: dict[str, str]) -> None:
@@ -164,14 +174,33 @@ def print_verdict(path: Path) -> None:
     console.print(f"\n{escape(said['sentence'])}\n{escape(said['by_class'])}\n", soft_wrap=True)
 
 
-def print_settings(model: type[BaseModel], prefix: str = "") -> None:
-    """Print every field of a settings model, nested ones as section.field."""
-    for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            print_settings(kind, f"{prefix}{name}.")
-            continue
-        default = "required" if field.is_required() else repr(field.default)
-        console.print(
-            f"[bold]{prefix}{name}[/] [dim]({escape(default)})[/] {escape(field.description or '')}"
-        )
+def print_settings(config: "RunConfig") -> None:
+    """Print every setting by section: its value in `config`, as in TOML, and its meaning."""
+    fields = type(config).model_fields
+    sections = {name: section for name, section in config if isinstance(section, BaseModel)}
+    console.print(f"[bold]Values of the preset {config.preset}[/]; --preset shows another's.\n")
+    _print_fields(config, "", [name for name in fields if name not in sections])
+    for name, section in sections.items():
+        about = fields[name].description or (section.__doc__ or "").splitlines()[0]
+        console.print(f"\n[bold]{name}[/]: {escape(about)}", soft_wrap=True)
+        _print_fields(section, f"{name}.", list(type(section).model_fields))
+
+
+def _print_fields(model: BaseModel, before: str, names: list[str]) -> None:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(max_width=20, overflow="fold")
+    table.add_column(style="dim")
+    for name in names:
+        field = type(model).model_fields[name]
+        value = "required" if field.is_required() else _plain(getattr(model, name))
+        table.add_row(before + name, escape(value), escape(field.description or ""))
+    console.print(table)
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, Path):
+        return "current folder" if value == Path.cwd() else str(value)
+    return value if isinstance(value, str) else json.dumps(value)

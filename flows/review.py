@@ -16,7 +16,14 @@ from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from augment.generator import read_bands
-from augment.screened import MEANINGS, review, screening_record
+from augment.screened import (
+    MEANINGS,
+    ONLY_COPIES,
+    refuses_only_copies,
+    review,
+    screening_record,
+)
+from augment.screening import REPEAT
 from flows import stages, store
 from flows.config import RunConfig
 from flows.storage import exchange
@@ -69,12 +76,14 @@ class Board:
         """Return what the page shows of every image, in the order of `items`."""
         found: dict[tuple[str, str], dict[str, Any]] = {}
         for name, folder in self.folders.items():
-            limits = (screening_record(folder) or {}).get("limits") or {}
+            record = screening_record(folder)
+            limits = (record and record["limits"]) or {}
+            note = ONLY_COPIES if record and refuses_only_copies(record) else ""
             for row in read_manifest(folder).frame.to_dict("records"):
                 found[name, row["path"]] = {
                     "class": name, "path": row["path"], "status": row["status"],
                     "detail": row["detail"], "review": row["review"],
-                    "scores": _scores(row, limits), "reals": len(self.reals[name]),
+                    "scores": _scores(row, limits), "note": note, "reals": len(self.reals[name]),
                 }  # fmt: skip
         return [found[item] for item in self.items]
 
@@ -192,10 +201,16 @@ def _refused_first(manifest: Manifest) -> list[str]:
 
 
 def _scores(row: dict[Any, Any], limits: dict[str, float]) -> list[dict[str, Any]]:
-    """Return the scores that are known, each with its limit."""
-    known = [(rule, row[f"score_{rule}"], limits.get(rule, 0.0)) for rule in RULES]
+    """Return the scores that are known, each with its limit; None where the rule has none."""
+    limits = {REPEAT: 0.0, **limits}
+    known = [(rule, row[f"score_{rule}"], limits.get(rule)) for rule in RULES]
     return [
-        {"rule": rule, "score": round(score, 2), "limit": round(limit, 2), "over": score > limit}
+        {
+            "rule": rule,
+            "score": round(score, 2),
+            "limit": None if limit is None else round(limit, 2),
+            "over": limit is not None and score > limit,
+        }
         for rule, score, limit in known
         if np.isfinite(score)
     ]

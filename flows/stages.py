@@ -163,6 +163,14 @@ def _trainings(
     return [config.base, *loops] if trains_base else loops
 
 
+def made_of(config: RunConfig) -> tuple[int, int]:
+    """Return how many filled classes have their generator, and their images, on this machine."""
+    manifest, jobs = load_catalogue(config), load_jobs(config)
+    generators = [store.generator_folder(config, manifest, job.class_name) for job in jobs]
+    images = [store.synthetic_folder(config, manifest, job) for job in jobs]
+    return sum(done(g) is not None for g in generators), sum(map(is_screened, images))
+
+
 def check_classifier(config: RunConfig) -> None:
     """Build the classifier once: a missing file should not come up after hours of training.
 

@@ -119,14 +119,14 @@ def _points(x: np.ndarray, y: np.ndarray, low: float, high: float) -> str:
     return " ".join(f"{a:.1f},{d:.1f}" for a, d in zip(across, down, strict=True))
 
 
-def symmetric_limit(ends: Sequence[float], smallest: float = 0.05) -> float:
-    """Return a round half-width, a multiple of 0.05, of an axis that holds all `ends`.
+def symmetric_limit(intervals: Sequence[tuple[float, float]], smallest: float = 0.05) -> float:
+    """Return a round half-width, a multiple of 0.05, of an axis that holds all intervals.
 
-    Ends at -1 or 1 are left out unless there are no others: they mean that nothing is known.
+    From -1 to 1 are left out unless there are no others: they mean that nothing is known.
     """
-    known = [abs(end) for end in ends if abs(end) < 1]
+    known = [max(-low, high) for low, high in intervals if (low, high) != (-1, 1)]
     if not known:
-        return 1.0 if ends else smallest
+        return 1.0 if intervals else smallest
     return min(1.0, max(smallest, math.ceil(max(known) * 20) / 20))
 
 

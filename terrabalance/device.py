@@ -74,7 +74,8 @@ def describe_device(device: torch.device) -> str:
     """Name the device for people: the GPU's model, or the number of CPU threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{device.type}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{device.type}, {threads} thread{'' if threads == 1 else 's'}"
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:

@@ -30,16 +30,20 @@ class Section:
     anchor: str
 
 
-def _signed(value: float, digits: int = 1) -> str:
+def signed(value: float, digits: int = 1) -> str:
     """Format with a sign that is a true minus; what rounds to zero has no sign."""
     text = f"{value:+.{digits}f}"
     return text[1:] if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+def duration(seconds: float) -> str:
+    """Say how long something takes, in the unit in which a person would."""
+    if seconds < 1:
+        return "under a second"
+    if seconds < 5400:
+        return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    hours = seconds / 3600
+    return f"{hours:.1f} hours" if hours < 36 else f"{hours / 24:.1f} days"
 
 
 def _count(number: int) -> str:
@@ -51,10 +55,10 @@ def _percent(share: float, digits: int = 1) -> str:
 
 
 def _points(share: float, digits: int = 1) -> str:
-    return _signed(100 * share, digits)
+    return signed(100 * share, digits)
 
 
-_FILTERS = {"count": _count, "percent": _percent, "points": _points, "duration": _duration}
+_FILTERS = {"count": _count, "percent": _percent, "points": _points, "duration": duration}
 
 
 def _environment() -> Environment:

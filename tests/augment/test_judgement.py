@@ -34,6 +34,6 @@ def test_too_few_held_out_images_give_none_and_the_page_says_so(parts):
          "give_away": {"value": 0.93, "standard_error": 0.02}},
     ]}  # fmt: skip
     html = fidelity_section(record).html
-    assert "too few real validation images" in html
+    assert "too few real validation images" in html and "<small>too few images</small>" in html
     assert '<span class="hurt-text">0.93' in html
     assert "&lt;b&gt;Pond" in html and "&lt;i&gt;net" in html and "<b>Pond" not in html

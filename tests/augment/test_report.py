@@ -10,6 +10,8 @@ import torch
 from augment.histories import write_losses
 from augment.report import balance_markdown, balance_record, balance_section, balance_table
 from augment.scenes import draw_scene
+from augment.screened import ONLY_COPIES
+from augment.screening import LIMITED
 from terrabalance.bands import RGB
 from terrabalance.files import slug, write_json
 from terrabalance.images import grid, write_png
@@ -169,6 +171,19 @@ def test_every_picture_is_inside_the_page_and_says_what_it_is(html: str):
 def test_the_loss_curve_is_drawn(html: str):
     assert html.count("<polyline") == 4
     assert "12,800 images seen, 400 steps, trained in 61 s, on cpu" in html
+
+
+@pytest.mark.parametrize(("rules", "said"), [(("copy", "near_copy"), True), (LIMITED, False)])
+def test_rules_without_limits_are_told(parts: dict[str, Any], record: dict[str, Any], rules, said):
+    screening = {
+        "n_drawn": 9, "n_accepted": 9, "n_used": 6, "n_needed": 6, "n_missing": 0, "most": 18,
+        "judged": True, "refused": {}, "refused_by_eye": 0, "accepted_by_eye": 0,
+        "limits": dict.fromkeys(rules, 0.5),
+    }  # fmt: skip
+    filled = [{**row, "screening": screening} for row in record["filled"]]
+    rest = {key: value for key, value in parts.items() if key != "plan"}
+    html = str(balance_section({**record, "filled": filled}, **rest).html)
+    assert (ONLY_COPIES in html) is said
 
 
 def test_the_table_has_one_row_a_class(record: dict[str, Any]):

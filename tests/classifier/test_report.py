@@ -89,6 +89,20 @@ def test_only_a_proven_change_is_coloured(html: str):
     assert html.count('class="change unchanged"') == 3
 
 
+def test_an_interval_that_the_axis_cannot_hold_is_marked_as_cut(record: dict[str, Any]):
+    nothing_known = {"mean": 0.0, "low": -1.0, "high": 1.0}
+    rows = [{**record["per_class"][0], "recall_change": nothing_known}, *record["per_class"][1:]]
+    html = str(comparison_section({**record, "per_class": rows}).html)
+    assert html.count("cut-left cut-right") == 1 and "\N{MINUS SIGN}100" in html
+
+
+def test_the_size_of_images_is_told_from_the_networks_input(record: dict[str, Any]):
+    training = {**record["training"], "image_size": 224}
+    html = str(comparison_section({**record, "training": training}).html)
+    assert "reduced to 64 px first, and then scaled to the 224 px of the network's input" in html
+    assert "<dt>Network&#39;s input, px</dt>" in html and "Image size" not in html
+
+
 def test_matrices_are_in_per_cent_of_the_true_class(record: dict[str, Any], html: str):
     matrix = record["confusion"]["real"]
     share = 100 * matrix[0][0] / sum(matrix[0])

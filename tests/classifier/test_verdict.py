@@ -4,6 +4,8 @@ from typing import Any
 from classifier.verdict import Claim, class_sentence
 from classifier.verdict import verdict as verdict_of
 
+MINUS = "\N{MINUS SIGN}"
+
 
 def verdict(change, n_seeds, n_test, fewest, kind="real", **more: Any):
     claim = {"arm": "synthetic", "rival": "real", "to_rival": change, **more}
@@ -25,7 +27,7 @@ def test_the_sentence_says_size_interval_and_basis():
 def test_an_interval_with_zero_claims_nothing():
     unclear = verdict({"mean": -0.002, "low": -0.01, "high": 0.006}, 3, 1536, 33)
     assert unclear["outcome"] == "no clear difference"
-    assert "-0.2 points (95 % interval -1.0 to +0.6" in unclear["sentence"]
+    assert "-0.2 points (95 % interval -1.0 to +0.6" in unclear["sentence"].replace(MINUS, "-")
     assert "neither help nor harm" in unclear["sentence"]
 
 
@@ -50,6 +52,14 @@ def test_none_is_an_answer_that_validation_may_give():
     )
     for gap in (0.004, None):
         assert "Validation" not in verdict(change, 3, 1536, 33, val_gap=gap)["sentence"]
+
+
+def test_a_tie_on_validation_is_not_told_as_a_decision():
+    said = verdict({"mean": 0.0, "low": -0.01, "high": 0.03}, 3, 1536, 33, val_gap=-1e-9)
+    assert said["sentence"].endswith(
+        "On validation images the best arm with them only equals real."
+    )
+    assert "by 0.0 points" in said["sentence"] and "0.0 points ahead" not in said["sentence"]
 
 
 def test_one_or_two_seeds_do_not_make_a_verdict():

@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -84,6 +85,9 @@ def test_stages_one_by_one_end_with_a_report_and_a_dataset_that_verifies(
         assert result.returncode == 0, result.stderr
     assert (tmp_path / "reports" / "x" / "index.html").stat().st_size > 10_000
     assert "Report:" in result.stdout
+    result = terrabalance("plan", scenes, "--config", tiny_toml, "--name", "x", cwd=tmp_path)
+    made = re.search(r"generators (\d+) of (\d+), classes' images (\d+) of", result.stdout)
+    assert made and len(set(made.groups())) == 1 and int(made[1]) > 0
     dataset = tmp_path / "data" / "datasets" / "x"
     assert terrabalance("verify", dataset).returncode == 0
     (dataset / "train" / "mine.png").write_bytes(b"")
@@ -91,10 +95,15 @@ def test_stages_one_by_one_end_with_a_report_and_a_dataset_that_verifies(
     assert result.returncode == 1 and "train/mine.png" in result.stdout
 
 
-def test_settings_lists_every_field_with_its_meaning():
+def test_settings_lists_every_field_with_its_value_in_a_preset():
     text = terrabalance("settings").stdout
     for name in ("training.steps", "generator.objective", "classifier.model", "split.val"):
         assert name in text
+    assert "preset cpu" in text and re.search(r"generator\.image_size +32 ", text)
+    for raw in ("Pydantic", "Posix", "(None)"):
+        assert raw not in text
+    text = terrabalance("settings", "--preset", "8gb").stdout
+    assert "preset 8gb" in text and re.search(r"generator\.image_size +128 ", text)
 
 
 def test_the_demo_ends_with_a_report_and_can_be_given_again_with_other_settings(tmp_path):

@@ -116,7 +116,7 @@ def test_a_run_does_not_balance_synthetic_images(table, tmp_path):
 
 @pytest.mark.parametrize(
     ("arms", "reason"),
-    [("synthetic,oracle", "lacks 'real'"), ("real,imaginary", "classifier.arms.1"),
+    [("synthetic,oracle", "lacks 'real'"), ("real,imaginary", "'imaginary' is none of"),
      ("real,real", "names one twice"), ("real,oracle", "split 'oracle'")],
 )  # fmt: skip
 def test_arms_that_cannot_be_compared_are_refused(table, tmp_path, arms, reason):

@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from websockets.sync.client import connect
 
 from augment.scenes import draw_dataset
+from augment.screened import MEANINGS, ONLY_COPIES
 from flows import stages, training
 from flows.config import RunConfig
 from flows.review import Board, board_of, review_app
@@ -82,6 +83,16 @@ def test_a_run_draws_on_for_what_was_refused(board, config):
     needed = len(board.items)
     assert len(frame) > needed and (frame["status"] == "ok").sum() == needed
     assert frame["reviewer"].iloc[0] == "Ada <b>"
+
+
+def test_a_rule_without_a_limit_refuses_nothing_and_the_page_says_so(board):
+    state = board.states()[0]
+    scores = {row["rule"]: row for row in state["scores"]}
+    assert scores["repeat"]["limit"] == 0 and scores["copy"]["limit"] is not None
+    assert scores["colour"]["limit"] is None and not scores["colour"]["over"]
+    assert state["note"] == ONLY_COPIES
+    page = client(board).get("/").text
+    assert ONLY_COPIES in page and MEANINGS["near_copy"] in page
 
 
 def test_pictures_are_sent_and_others_are_not(board):

@@ -1,6 +1,6 @@
 import torch
 
-from terrabalance.device import has_room_for_data, peak_memory, tuned_convolutions
+from terrabalance.device import describe_device, has_room_for_data, peak_memory, tuned_convolutions
 
 
 def test_data_stays_on_the_host_where_it_would_take_over_an_eighth_of_the_gpu(monkeypatch, cpu):
@@ -9,6 +9,12 @@ def test_data_stays_on_the_host_where_it_would_take_over_an_eighth_of_the_gpu(mo
     gpu = torch.device("cuda")
     assert has_room_for_data(2**30, gpu) and not has_room_for_data(2**30 + 1, gpu)
     assert not has_room_for_data(1, cpu)  # it is there already
+
+
+def test_one_thread_is_one_thread(monkeypatch, cpu):
+    for n, said in ((1, "cpu, 1 thread"), (2, "cpu, 2 threads")):
+        monkeypatch.setattr(torch, "get_num_threads", lambda n=n: n)
+        assert describe_device(cpu) == said
 
 
 def test_tuning_is_undone_even_after_an_error():

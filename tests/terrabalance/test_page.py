@@ -14,6 +14,7 @@ from terrabalance.markdown import escape_markdown, markdown_table
 from terrabalance.page import (
     Section,
     data_uri,
+    duration,
     render,
     write_page,
 )
@@ -105,8 +106,23 @@ def test_a_flat_loss_is_drawn_and_a_single_one_is_not():
     assert loss_curve([1, 2, 3], [0.5, float("nan"), 0.0]) is None
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.04, "under a second"),
+        (42, "42 s"),
+        (200, "3 min"),
+        (5 * 3600, "5.0 hours"),
+        (229_452, "2.7 days"),
+    ],
+)
+def test_a_time_is_said_in_the_unit_that_a_person_would_take(seconds: float, said: str):
+    assert duration(seconds) == said
+
+
 def test_the_axis_holds_all_known_ends():
-    assert symmetric_limit([-0.01, 0.02]) == 0.05
-    assert symmetric_limit([-0.12, 0.31, 1.0, -1.0]) == pytest.approx(0.35)
-    assert symmetric_limit([-1.0, 1.0]) == 1.0
+    assert symmetric_limit([(-0.01, 0.02)]) == 0.05
+    assert symmetric_limit([(-0.12, 0.31), (-1.0, 1.0)]) == pytest.approx(0.35)
+    assert symmetric_limit([(-0.12, 1.0), (-1.0, 1.0)]) == 1.0
+    assert symmetric_limit([(-1.0, 1.0)]) == 1.0
     assert (place(0, 0.1), place(-0.1, 0.1), place(9, 0.1)) == (50, 0, 100)
