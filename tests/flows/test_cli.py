@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -127,19 +129,25 @@ def test_a_run_that_is_interrupted_ends_at_once_with_a_line_and_no_process(
     words += [word for each in settings for word in ("--set", each)]
     with (tmp_path / "log").open("w+") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flows", *words], stdout=log, stderr=log, start_new_session=True
-        )
-        _wait_for(lambda: list(tmp_path.glob("data/generators/*/checkpoints/*.pt")))
-        if to_all:  # as a terminal does
-            os.killpg(process.pid, sent)
-        else:
-            process.send_signal(sent)
-        assert process.wait(60) == 130
+            [sys.executable, "-m", "flows", *words], stdout=log, stderr=log, start_new_session=True,
+            # Where a shell runs the tests in the background, they and their children ignore it.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
+        try:
+            _wait_for(lambda: list(tmp_path.glob("data/generators/*/checkpoints/*.pt")))
+            if to_all:  # as a terminal does
+                os.killpg(process.pid, sent)
+            else:
+                process.send_signal(sent)
+            assert process.wait(60) == 130
+            _wait_for(lambda: not _alive_in_group(process.pid))
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         log.seek(0)
         printed = log.read()
     assert "Stopped. The same command goes on where it was." in printed
     assert "Traceback" not in printed and "Crash" not in printed
-    _wait_for(lambda: not _alive_in_group(process.pid))
 
 
 def _alive_in_group(group: int) -> list[str]:
