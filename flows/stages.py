@@ -84,6 +84,7 @@ def make_catalogue(
         write_manifest(manifest, folder)
         write_json(folder / "summary.json", summarize(manifest))
         mark_done(folder, {"data": str(config.data), "n_images": len(manifest.frame)})
+    store.note_catalogue(config, source, folder)
     if not is_shared(config, folder):
         publish_originals(config, read_manifest(folder), on_progress)
         exchange(config, folder)
@@ -117,8 +118,9 @@ def _catalogue_in(folder: Path, _changed_ns: int) -> Manifest:
 
 def make_plan(config: RunConfig) -> Path:
     """Plan every class and measure what it will cost; return the path of `plan.json`."""
-    path = store.report_folder(config) / "plan.json"
+    store.is_begun(config)  # refuses a name that is taken, before any work
     manifest = load_catalogue(config)
+    path = store.report_folder(config) / "plan.json"
     counts = {str(name): int(n) for name, n in count_by_class(manifest, "train").items()}
     key = fingerprint(store.FORMAT, counts, config.result_key)
     if not _is_of(path, key):
@@ -332,7 +334,8 @@ def _load_dataset(config: RunConfig) -> Manifest:
 
 def compare_arms(config: RunConfig, on_progress: Progress = silent) -> Path:
     """Train what is missing, and compare the arms on test; return `comparison.json`."""
-    folder, bench = store.report_folder(config), load_bench(config)
+    bench = load_bench(config)
+    folder = store.report_folder(config)
     kind = "drawn" if config.drawn else "real"
     trained = [bench.folder(training) for training in trainings_of(bench.config)]
     with adding(config, trained, bench.root / LEDGER):
