@@ -53,7 +53,7 @@ def judge_class(
 
 
 def fidelity_section(record: Mapping[str, Any]) -> Section:
-    """Draw the record of all classes: `network`, `resolution`, `classes` with their `measures`."""
+    """Draw what `flows.fidelity.judge_fidelity` found of all classes."""
     return Section(
         "How near to real images?", render("fidelity.html.j2", record=record), "fidelity"
     )

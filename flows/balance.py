@@ -7,6 +7,7 @@ from prefect.runtime import flow_run
 
 from flows import tasks
 from flows.config import RunConfig
+from flows.stages import check_classifier
 from flows.store import is_begun
 from flows.work import perform
 from flows.works import base_work, class_works, classifier_works
@@ -68,6 +69,7 @@ def compare_classifiers(config: RunConfig) -> Path:
 def balance_dataset(config: RunConfig) -> Path:
     """Run everything: count, plan, train, synthesize, assemble, compare; return the report."""
     with tags(*flow_run.tags):  # by which the server knows whose silence means a crash
+        check_classifier(config)
         scan_and_plan(config)
         train_and_synthesize(config)
         compare_classifiers(config)

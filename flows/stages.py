@@ -165,13 +165,17 @@ def _trainings(
     return [config.base, *loops] if trains_base else loops
 
 
-def check_classifier(config: RunConfig) -> None:
+def check_classifier(config: RunConfig, from_hub: bool = True) -> None:
     """Build the classifier once: a missing file should not come up after hours of training.
 
     Raises:
-        BadInput: an unknown model, a hub that cannot be reached, a file that does not fit.
+        BadInput: an unknown model, a file that does not fit, or, where weights of the hub are to
+            be fetched (`from_hub`), a hub that cannot be reached.
     """
-    build_model(config.classifier, n_classes=2)
+    wanted = config.classifier
+    if not from_hub:
+        wanted = wanted.model_copy(update={"pretrained": False})
+    build_model(wanted, n_classes=2)
 
 
 def load_jobs(config: RunConfig) -> list[ClassJob]:
