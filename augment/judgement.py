@@ -54,6 +54,6 @@ def judge_class(
 
 
 def fidelity_section(record: Mapping[str, Any]) -> Section:
-    """Draw the record of all classes: `network`, `resolution`, `classes` with their `measures`."""
+    """Draw what `flows.fidelity.judge_fidelity` found of all classes."""
     html = render("fidelity.html.j2", record=record, fewest=FEWEST)
     return Section("How near to real images?", html, "fidelity")

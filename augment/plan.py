@@ -1,5 +1,6 @@
 """Decide who is a minority and how many synthetic images each class gets. Pure arithmetic."""
 
+import json
 import math
 import re
 import statistics
@@ -87,7 +88,11 @@ def plan_classes(counts: Mapping[str, int], config: PlanConfig) -> list[ClassJob
     if not counts:
         raise BadInput("the train part has no usable image. See the catalogue's status column.")
     if unknown := sorted(set(config.classes or ()) - set(counts)):
-        raise BadInput(f"no such class: {unknown}. The data has {sorted(counts)}.")
+        comma = next((name for name in sorted(counts) if "," in name), None)
+        how = f" Names with a comma go into --set 'plan.classes={json.dumps([comma])}'."
+        raise BadInput(
+            f"no such class: {unknown}. The data has {sorted(counts)}.{how if comma else ''}"
+        )
     target = target_count(counts, config.target)
     rarest_first = sorted(counts, key=lambda name: (counts[name], name))
     chosen = [name for name in rarest_first if config.classes is None or name in config.classes]

@@ -105,7 +105,7 @@ def _descend(root: Path) -> Path:
 def _list_folder(root: Path) -> Source:
     tops = _folders(root)
     if not tops:
-        raise BadInput(f"{root}: no subfolders. Put each class in a folder with its name.")
+        raise BadInput(_why_no_classes(root))
     parted = _is_parted(root, tops)
     entries, problems = [], []
     for path in _files(root):
@@ -115,10 +115,20 @@ def _list_folder(root: Path) -> Source:
             problems.append(f"{path!r}: a name that is not text; rename it")
         else:
             entries.append(_entry_below(path, parted))
-    _refuse(root, problems)
+    _refuse(str(root), problems)
     # A readme or a licence beside the class folders is no image gone wrong.
     entries = [e for e in entries if e.class_name or Path(e.path).suffix.lower() in EXTENSIONS]
     return Source(root, sorted(entries, key=lambda entry: natural_key(entry.path)))
+
+
+def _why_no_classes(root: Path) -> str:
+    n_images = sum(Path(entry.name).suffix.lower() in EXTENSIONS for entry in _visible(root))
+    if not n_images:
+        return f"{root}: no subfolders. Put each class in a folder with its name."
+    return (
+        f"{root}: no subfolders but images ({n_images}). If it is the folder of one class, give "
+        "the one above it; else put each class in a folder with its name."
+    )
 
 
 def _is_parted(root: Path, tops: list[str]) -> bool:
@@ -148,7 +158,7 @@ def _entry_below(path: str, parted: bool) -> Entry:
     return Entry(path, folders[0] if folders else "", split)
 
 
-def _refuse(where: Path, problems: list[str]) -> None:
+def _refuse(where: str, problems: list[str]) -> None:
     """Raise one BadInput for all problems, where there is any."""
     if not problems:
         return
@@ -165,14 +175,17 @@ def _read_table(table: Path, images: Path | None) -> Source:
     bad = _bad_rows(entries, lines)
     good = [(line, e) for line, e in zip(lines, entries, strict=True) if line not in bad]
     problems = [f"{line}: {problem}" for line, problem in bad.items()]
+    where = str(table)
     try:
         root = _image_root(table, images, [entry.path for _, entry in good])
-        problems += _missing(root, good)
+        if missing := _missing(root, good):
+            problems += missing
+            where += f" (paths relative to {root}; --images FOLDER names another folder)"
     except BadInput as error:
         if not problems:
             raise
         problems.append(str(error))
-    _refuse(table, problems)
+    _refuse(where, problems)
     return Source(root, sorted(entries, key=lambda entry: natural_key(entry.path)))
 
 
@@ -251,7 +264,7 @@ def _missing(root: Path, rows: list[tuple[str, Entry]]) -> list[str]:
     for line, entry in rows:
         try:
             if not inside(root, entry.path).is_file():
-                problems.append(f"{line}: {entry.path!r} is not in {root}")
+                problems.append(f"{line}: {entry.path!r} is not there")
         except BadInput as error:
             problems.append(f"{line}: {error}")
     return problems

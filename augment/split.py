@@ -17,6 +17,7 @@ from terrabalance.settings import Settings
 _log = logging.getLogger(__name__)
 
 _TRAIN, _VAL, _TEST = range(len(SPLITS))
+_LEAVE_OUT = "To leave a class out, move its folder elsewhere, or take its lines out of the CSV."
 _FILL_ORDER = (_TEST, _VAL, _TRAIN)
 
 
@@ -78,7 +79,7 @@ def _given(manifest: Manifest, usable: pd.DataFrame) -> pd.DataFrame:
     if missing := sorted(_class_names(manifest) - set.intersection(*reached)):
         raise BadInput(
             f"{manifest.root}: classes without a usable image in train or in test of the given "
-            f"split: {missing}. Add some, or leave these classes out."
+            f"split: {missing}. Add some. {_LEAVE_OUT}"
         )
     return frame
 
@@ -165,7 +166,7 @@ def _refuse_too_small(manifest: Manifest, got: dict[str, np.ndarray], config: Sp
         raise BadInput(
             f"{manifest.root}: too small to have an image in each of train, val ({config.val:g}) "
             f"and test ({config.test:g}), near-duplicates kept together: {'; '.join(small)}. "
-            "Add images to these classes or leave them out."
+            f"Add images to these classes. {_LEAVE_OUT}"
         )
 
 

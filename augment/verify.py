@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from terrabalance.errors import BadInput, UnreadableImage
+from terrabalance.errors import BadInput, NotReady, UnreadableImage
 from terrabalance.files import inside, sha256_of
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.marks import is_marked_synthetic, lost_marks
@@ -48,6 +48,10 @@ def verify(folder: Path, on_progress: Progress = silent) -> list[Problem]:
         NotReady: the folder holds no manifest.
         BadInput: the manifest describes files elsewhere, as a catalogue does.
     """
+    if not (folder / "manifest.parquet").is_file():
+        raise NotReady(
+            f"{folder}: holds no manifest. Give a folder below data/datasets/ of the workdir."
+        )
     manifest = read_manifest(folder)
     if manifest.root.resolve() != folder.resolve():
         raise BadInput(

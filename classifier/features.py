@@ -24,6 +24,7 @@ from terrabalance.settings import Settings
 _log = logging.getLogger(__name__)
 
 BASELINE = "baseline"
+_not_had = set[str]()  # names of networks whose weights this process could not get from the hub
 _BATCH = 64
 
 
@@ -131,10 +132,12 @@ def named_network(config: FeatureConfig, device: torch.device) -> FeatureNetwork
     Then, and where `config` asks for it, features of a classifier that was trained here do
     (`classifier.training.train_baseline`).
 
+    The hub is asked once: away, it takes a minute to be found so, and every class asks again.
+
     Raises:
         BadInput: a local file that does not fit: asked for by name, it is not replaced silently.
     """
-    if config.model == BASELINE:
+    if config.model == BASELINE or (config.weights is None and config.model in _not_had):
         return None
     try:
         return pretrained_network(config, device)
@@ -142,4 +145,5 @@ def named_network(config: FeatureConfig, device: torch.device) -> FeatureNetwork
         if config.weights is not None:
             raise
         _log.warning("features of a classifier trained here are used instead: %s", error)
+        _not_had.add(config.model)
         return None

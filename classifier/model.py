@@ -17,6 +17,8 @@ from terrabalance.errors import BadInput
 
 WEIGHTS = "classifier.safetensors"  # of a trained classifier, in its folder
 _log = logging.getLogger(__name__)
+# The hub's client prints by a handler of its own; the root's would print all of it again.
+logging.getLogger("huggingface_hub").propagate = False
 
 
 def build_model(config: ClassifierConfig, n_classes: int, n_bands: int = 3) -> nn.Module:

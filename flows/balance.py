@@ -7,7 +7,8 @@ from prefect.runtime import flow_run
 
 from flows import tasks
 from flows.config import RunConfig
-from flows.store import report_folder
+from flows.stages import check_classifier
+from flows.store import is_begun
 from flows.work import perform
 from flows.works import base_work, class_works, classifier_works
 from terrabalance.errors import TerrabalanceError
@@ -20,7 +21,7 @@ class WorkFailed(TerrabalanceError):
 @flow(name="scan-and-plan", flow_run_name="scan and plan {config.run_name}")
 def scan_and_plan(config: RunConfig) -> Path:
     """Catalogue and split the data, plan what each class gets; return the plan's path."""
-    report_folder(config)  # refuses a name that is taken, before any work
+    is_begun(config)  # refuses a name that is taken, before any work
     tasks.catalogue(config)
     return tasks.plan(config)
 
@@ -68,6 +69,7 @@ def compare_classifiers(config: RunConfig) -> Path:
 def balance_dataset(config: RunConfig) -> Path:
     """Run everything: count, plan, train, synthesize, assemble, compare; return the report."""
     with tags(*flow_run.tags):  # by which the server knows whose silence means a crash
+        check_classifier(config)
         scan_and_plan(config)
         train_and_synthesize(config)
         compare_classifiers(config)

@@ -23,6 +23,7 @@ _NO_RESULT = {"features"}  # of the classifiers' frozen mode: quickly made again
 _DAY_S = 24 * 3600
 # A run may be just about to note what it made, or be at work without a new file for a while.
 _QUIET_S = {True: 600, False: _DAY_S}
+_NO_NEWS = {"config.json", "timings.json", ".timings.lock"}  # of a run that made nothing yet
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,14 @@ def results(workdir: Path) -> list[Result]:
 def unexplained(workdir: Path) -> list[str]:
     """Return the runs of which is not known what they use: made by an older version, or copied."""
     known = {folder.name for folder in _folders(workdir / "data" / "uses")}
-    return sorted(_runs(workdir) - known)
+    return sorted(run for run in _runs(workdir) - known if _has_made(workdir, run))
+
+
+def _has_made(workdir: Path, run: str) -> bool:
+    """Say whether a run's folders hold more than what a run that was refused leaves."""
+    report = workdir / "reports" / run
+    left = {path.name for path in report.iterdir()} if report.is_dir() else set()
+    return not left <= _NO_NEWS or (workdir / "data" / "datasets" / run).is_dir()
 
 
 def prunable(
@@ -71,9 +79,14 @@ def prunable(
         if result.kind in kinds
         and not result.used_by
         and not (result.path / "reviews.json").exists()  # somebody's work, which nothing remakes
-        and now - result.changed > max(older_than_days * _DAY_S, _QUIET_S[result.finished])
+        and now - result.changed > max(older_than_days * _DAY_S, _quiet_s(result))
         and not _is_locked(result.path)
     ]
+
+
+def _quiet_s(result: Result) -> float:
+    # Whoever scans an unpacked archive has noted nothing yet, and may take hours.
+    return _QUIET_S[result.finished and result.kind != "extracted"]
 
 
 def prune(wanted: list[Result]) -> list[Result]:

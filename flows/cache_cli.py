@@ -49,9 +49,9 @@ def prune(
     """Remove results that no run uses, as far as its report or dataset is there.
 
     Kept are also those on which somebody works (a lock, or changed within the last ten minutes; an
-    unfinished one: within a day) and synthetic images that somebody reviewed. To give up a run,
-    remove reports/<run> and data/datasets/<run> first. Of an address, this machine's copy alone is
-    cleared.
+    unfinished one or an unpacked archive: within a day) and synthetic images that somebody
+    reviewed. To give up a run, remove reports/<run> and data/datasets/<run> first. Of an address,
+    this machine's copy alone is cleared.
 
     Example: `terrabalance cache prune --kind generators --older-than 30 --yes`
     """
@@ -64,9 +64,9 @@ def prune(
         raise BadInput(f"--kind {', '.join(sorted(wrong))}: is none of {', '.join(cache.KINDS)}.")
     if unknown := cache.unexplained(root):
         raise BadInput(
-            f"{root}: what {', '.join(unknown)} use is not known; they were made by an older "
-            "version or copied here. Give their command again (what is made is found again, in "
-            "seconds), or remove them from reports/ and data/datasets/."
+            f"{root.absolute()}: what {', '.join(unknown)} use is not known; an older version made "
+            "them, or they were copied here. Give their command again (what is made is found "
+            "again, in seconds), or remove them from reports/ and data/datasets/."
         )
     kinds = tuple(name for name in cache.KINDS if not kind or name in kind)
     wanted = cache.prunable(cache.results(root), kinds, older_than)

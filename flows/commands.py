@@ -44,7 +44,7 @@ def plan(config: "RunConfig") -> None:
     from flows import stages
     from terrabalance.files import read_json
 
-    stages.check_classifier(config)
+    stages.check_classifier(config, from_hub=False)
     path = stages.make_plan(config)
     print_plan(read_json(path), *stages.made_of(config))
     print_path("Plan", path)

@@ -138,5 +138,6 @@ def _register(
         client.create_deployment(client.create_flow_from_name(flow.name), flow.name, **fields)
     else:  # creating it anew would drop the schedules that it has
         job = known.job_variables or {}  # somebody may have added keys or an image
-        fields["job_variables"] = {**job, "env": {**job.get("env", {}), **environment}}
+        kept = {key: value for key, value in job.get("env", {}).items() if key != RUNNER_VARIABLE}
+        fields["job_variables"] = {**job, "env": {**kept, **environment}}
         client.update_deployment(known.id, DeploymentUpdate(**fields))

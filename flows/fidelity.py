@@ -11,7 +11,7 @@ import pandas as pd
 from augment.giveaway import give_away
 from augment.judgement import judge_class
 from classifier.bench import Bench
-from classifier.features import FeatureNetwork, named_network, trained_network
+from classifier.features import BASELINE, FeatureNetwork, named_network, trained_network
 from classifier.training import train_baseline
 from flows import store
 from flows.config import RunConfig
@@ -67,10 +67,11 @@ def judge_fidelity(
         synthetic: class -> folder of its synthetic images.
 
     Returns:
-        `network`, and `classes`: for each its name, the measures of `judge_class` and the area
-        under the curve of `give_away` (None with too few images).
+        `network`, `wanted` (the one that the settings name, where its weights could not be had,
+        else None), `resolution`, and `classes`: for each its name, the measures of `judge_class`
+        and the area under the curve of `give_away` (None with too few images).
     """
-    network = judge_network(config, catalogue)
+    network, named = judge_network(config, catalogue), config.fidelity.model
     size, bands = config.generator.image_size, bands_of(config, catalogue)
     embed = embedder(network, bands)
 
@@ -85,6 +86,7 @@ def judge_fidelity(
 
     return {
         "network": network.name,
+        "wanted": None if named in (BASELINE, network.name) else named,
         "resolution": describe_size(size),
         "classes": [
             {

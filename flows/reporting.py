@@ -32,7 +32,8 @@ def write_report(config: RunConfig) -> Path:
     The comparison is shown when it is there, and of these images; the balance part needs the
     synthetic images.
     """
-    folder, manifest = store.report_folder(config), stages.load_catalogue(config)
+    manifest = stages.load_catalogue(config)
+    folder = store.report_folder(config)
     synthetic = stages.synthetic_folders(config, manifest)
     generators = {name: stages.generator_of(config, manifest, name) for name in synthetic}
     size, bands = config.generator.image_size, bands_of(config, manifest)

@@ -84,6 +84,7 @@ def make_catalogue(
         write_manifest(manifest, folder)
         write_json(folder / "summary.json", summarize(manifest))
         mark_done(folder, {"data": str(config.data), "n_images": len(manifest.frame)})
+    store.note_catalogue(config, source, folder)
     if not is_shared(config, folder):
         publish_originals(config, read_manifest(folder), on_progress)
         exchange(config, folder)
@@ -117,8 +118,9 @@ def _catalogue_in(folder: Path, _changed_ns: int) -> Manifest:
 
 def make_plan(config: RunConfig) -> Path:
     """Plan every class and measure what it will cost; return the path of `plan.json`."""
-    path = store.report_folder(config) / "plan.json"
+    store.is_begun(config)  # refuses a name that is taken, before any work
     manifest = load_catalogue(config)
+    path = store.report_folder(config) / "plan.json"
     counts = {str(name): int(n) for name, n in count_by_class(manifest, "train").items()}
     key = fingerprint(store.FORMAT, counts, config.result_key)
     if not _is_of(path, key):
@@ -171,13 +173,17 @@ def made_of(config: RunConfig) -> tuple[int, int]:
     return sum(done(g) is not None for g in generators), sum(map(is_screened, images))
 
 
-def check_classifier(config: RunConfig) -> None:
+def check_classifier(config: RunConfig, from_hub: bool = True) -> None:
     """Build the classifier once: a missing file should not come up after hours of training.
 
     Raises:
-        BadInput: an unknown model, a hub that cannot be reached, a file that does not fit.
+        BadInput: an unknown model, a file that does not fit, or, where weights of the hub are to
+            be fetched (`from_hub`), a hub that cannot be reached.
     """
-    build_model(config.classifier, n_classes=2)
+    wanted = config.classifier
+    if not from_hub:
+        wanted = wanted.model_copy(update={"pretrained": False})
+    build_model(wanted, n_classes=2)
 
 
 def load_jobs(config: RunConfig) -> list[ClassJob]:
@@ -340,7 +346,8 @@ def _load_dataset(config: RunConfig) -> Manifest:
 
 def compare_arms(config: RunConfig, on_progress: Progress = silent) -> Path:
     """Train what is missing, and compare the arms on test; return `comparison.json`."""
-    folder, bench = store.report_folder(config), load_bench(config)
+    bench = load_bench(config)
+    folder = store.report_folder(config)
     kind = "drawn" if config.drawn else "real"
     trained = [bench.folder(training) for training in trainings_of(bench.config)]
     with adding(config, trained, bench.root / LEDGER):

@@ -47,23 +47,36 @@ def report_folder(config: RunConfig) -> Path:
     """Return `reports/<run>`, with the run's settings in `config.json`.
 
     Raises:
+        BadInput, StoreUnreachable: as of `is_begun`.
+    """
+    path = _settings_file(config)
+    if not is_begun(config):
+        write_json(path, config.model_dump(mode="json"))
+        publish_files(config, [path])
+    return path.parent
+
+
+def is_begun(config: RunConfig) -> bool:
+    """Say whether the run has its folder below `reports/`; writes nothing there.
+
+    Raises:
         BadInput: the run's name belongs to a run with other settings, or the store of an address
             cannot be used.
         StoreUnreachable: it does not answer.
     """
-    folder = config.workdir / "reports" / config.run_name
-    path, settings = folder / "config.json", config.model_dump(mode="json")
+    path = _settings_file(config)
     if not path.exists():
         fetch_file(config, path)
-    if not path.exists():
-        write_json(path, settings)
-        publish_files(config, [path])
-    elif _key_of(path) != config.result_key:
+    if path.exists() and _key_of(path) != config.result_key:
         raise BadInput(
-            f"a run named {config.run_name!r} with other settings is in {folder}. "
+            f"a run named {config.run_name!r} with other settings is in {path.parent}. "
             "Choose another --name, or none to have one made."
         )
-    return folder
+    return path.exists()
+
+
+def _settings_file(config: RunConfig) -> Path:
+    return config.workdir / "reports" / config.run_name / "config.json"
 
 
 def _key_of(path: Path) -> str:
@@ -86,11 +99,15 @@ def catalogue_folder(config: RunConfig, source: Source) -> Path:
     settings = [config.scan.model_dump(), config.split.model_dump(), config.seed]
     key = fingerprint(FORMAT, str(source.root), listing, settings)
     stem = slug(config.data.name.split(".")[0])
-    folder = config.workdir / "data" / "catalogues" / f"{stem}-{key}"
+    return config.workdir / "data" / "catalogues" / f"{stem}-{key}"
+
+
+def note_catalogue(config: RunConfig, source: Source, catalogue: Path) -> None:
+    """Remember that a run uses a catalogue, and the unpacked archive that it lists."""
+    note_use(config, "catalogue", catalogue)
     extracted = config.workdir / "data" / "extracted"
     if source.root.is_relative_to(extracted):
         note_use(config, "extracted", extracted / source.root.relative_to(extracted).parts[0])
-    return note_use(config, "catalogue", folder)
 
 
 def note_use(config: RunConfig, part: str, result: Path) -> Path:

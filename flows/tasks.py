@@ -72,7 +72,7 @@ def catalogue(config: RunConfig) -> Path:
 @_stage(name="plan", task_run_name="plan {config.plan.target}")
 def plan(config: RunConfig) -> Path:
     """Decide what each class gets and what it will cost; publish the plan as a table."""
-    stages.check_classifier(config)
+    stages.check_classifier(config, from_hub=False)
     path = timed(config, "plan", lambda: stages.make_plan(config))
     record = read_json(path)
     cost = record["cost"]

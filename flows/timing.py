@@ -22,17 +22,25 @@ def timed(config: RunConfig, stage: str, work: Callable[[], R]) -> R:
     """Do a stage's work and add its wall-clock seconds to `reports/<run>/timings.json`.
 
     A stage that failed or was stopped by Ctrl-C and went on adds up; of one that was killed only
-    the last part counts. One that had nothing to do adds next to nothing.
+    the last part counts. One that had nothing to do adds next to nothing. A run that is refused
+    before it has a catalogue leaves nothing.
     """
-    began = time.monotonic()
+    began, finished = time.monotonic(), False
     try:
-        return work()
+        result = work()
+        finished = True
+        return result
     finally:
-        seconds, path = time.monotonic() - began, store.report_folder(config) / "timings.json"
-        try:
-            _add_timing(config, path, stage, seconds)
-        except StoreUnreachable as error:  # not worth the result, nor the error on its way
-            _log.warning("%s: not shared (%s)", path, error)
+        if finished or store.is_begun(config):
+            _tell(config, stage, time.monotonic() - began)
+
+
+def _tell(config: RunConfig, stage: str, seconds: float) -> None:
+    path = store.report_folder(config) / "timings.json"
+    try:
+        _add_timing(config, path, stage, seconds)
+    except StoreUnreachable as error:  # not worth the result, nor the error on its way
+        _log.warning("%s: not shared (%s)", path, error)
 
 
 def _add_timing(config: RunConfig, path: Path, stage: str, seconds: float) -> None:

@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar, cast
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.objects import FlowRun, State, WorkPoolStatus
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
@@ -40,6 +40,7 @@ class _Order:
     work: Work
     run_id: UUID
     number: int  # of the run, counted from the first that was ever begun for this result
+    pool: str | None  # whose workers may do it
     attempts: int = 1  # of this process's
 
 
@@ -60,7 +61,7 @@ def by_workers(works: Sequence[Work], what: str) -> dict[str, str]:
         )
     report, failed = listen(what), dict[str, str]()
     left = [_begin(work, 0) for work in works]
-    report(0, len(works), "waiting for workers")
+    report(0, len(works), waiting_for({order.pool for order in left if order.pool}))
     while left:
         states = _patiently(partial(_states, [order.run_id for order in left]))
         still = []
@@ -71,7 +72,7 @@ def by_workers(works: Sequence[Work], what: str) -> dict[str, str]:
             elif state.is_crashed() and order.attempts < ATTEMPTS:
                 _log.warning("%s: %s; begun again", order.work.label, state.message)
                 again = _begin(order.work, order.number + 1)
-                still.append(_Order(again.work, again.run_id, again.number, order.attempts + 1))
+                still.append(replace(again, attempts=order.attempts + 1))
             elif not state.is_completed():
                 failed[order.work.label] = str(state.message or state.name)
             elif not order.work.is_done():
@@ -83,13 +84,26 @@ def by_workers(works: Sequence[Work], what: str) -> dict[str, str]:
     return failed
 
 
+def waiting_for(pools: Collection[str]) -> str:
+    """Say whose workers are waited for, and how to start one where a work pool has none."""
+    lonely = [pool for pool in sorted(pools) if not _patiently(partial(_has_worker, pool))]
+    advice = [f"{pool} has none, start one: prefect worker start --pool {pool}" for pool in lonely]
+    whose = f" of the work pool {', '.join(sorted(pools))}" if pools else ""
+    return "; ".join([f"waiting for workers{whose}", *advice])
+
+
+def _has_worker(pool: str) -> bool:
+    with get_client(sync_client=True) as client:
+        return client.read_work_pool(pool).status != WorkPoolStatus.NOT_READY
+
+
 def _begin(work: Work, number: int) -> _Order:
     """Begin a run, or take up one that is under way; pass by those that ended without a result."""
     while True:
         run = _patiently(partial(_run, work, number))
         state = run.state or Pending()
         if not state.is_final() or (state.is_completed() and work.is_done()):
-            return _Order(work, run.id, number)
+            return _Order(work, run.id, number, run.work_pool_name)
         number += 1
 
 

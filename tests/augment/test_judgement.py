@@ -28,7 +28,7 @@ def test_copies_are_found_out(parts):
 
 def test_too_few_held_out_images_give_none_and_the_page_says_so(parts):
     assert judge_class(**{**parts, "held_out": parts["held_out"][:5]}) is None
-    record = {"network": "<i>net</i>", "resolution": "32 px", "classes": [
+    record = {"network": "<i>net</i>", "wanted": "<b>gone</b>", "resolution": "32 px", "classes": [
         {"class": "<b>Pond", "measures": None, "give_away": None},
         {"class": "Park", "measures": judge_class(**parts),
          "give_away": {"value": 0.93, "standard_error": 0.02}},

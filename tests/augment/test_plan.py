@@ -49,6 +49,15 @@ def test_unknown_class_is_named_with_the_ones_there_are():
         plan_classes(COUNTS, PlanConfig(classes=("Lake",)))
 
 
+def test_where_a_class_has_a_comma_the_error_says_how_to_give_it():
+    counts = {"Pond": 3, "Port, old": 9}
+    with pytest.raises(BadInput, match=r"""--set 'plan.classes=\["Port, old"\]'"""):
+        plan_classes(counts, PlanConfig(classes=("Port", "old")))
+    with pytest.raises(BadInput) as caught:
+        plan_classes({"Pond": 3}, PlanConfig(classes=("Lake",)))
+    assert "--set" not in str(caught.value)
+
+
 def test_an_empty_train_part_is_refused():
     with pytest.raises(BadInput, match="no usable image"):
         plan_classes({}, PlanConfig())

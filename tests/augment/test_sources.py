@@ -63,8 +63,14 @@ def test_a_class_may_be_named_train(tmp_path):
 
 
 def test_a_folder_without_classes_is_refused(tmp_path):
-    put(tmp_path, "a.jpg")
-    with pytest.raises(BadInput, match="no subfolders"):
+    put(tmp_path, "readme.md")
+    with pytest.raises(BadInput, match=r"no subfolders\. Put each class"):
+        open_source(tmp_path, tmp_path / "x")
+
+
+def test_the_folder_of_a_single_class_is_refused_with_the_one_above(tmp_path):
+    put(tmp_path, "a.jpg", "b.tif", "readme.md")
+    with pytest.raises(BadInput, match=r"images \(2\).*give the one above"):
         open_source(tmp_path, tmp_path / "x")
 
 
@@ -228,8 +234,16 @@ def test_all_bad_rows_are_reported_together(tmp_path):
     with pytest.raises(BadInput) as caught:
         open_source(table(tmp_path / "t.csv", *lines), tmp_path / "x")
     for words in ("line 3: 'a.jpg' is on line 2", "line 4: '../b.jpg' leaves", "line 5: 'c.jpg' ha",
-                  "line 6: 'd.jpg' is not in"):  # fmt: skip
+                  "line 6: 'd.jpg' is not there"):  # fmt: skip
         assert words in str(caught.value)
+
+
+def test_where_listed_images_are_missing_the_guessed_folder_and_its_option_are_named(tmp_path):
+    put(tmp_path, "aid/a.jpg")
+    lines = "path,class", "a.jpg,Pond", *(f"{n}.jpg,Pond" for n in range(30))
+    with pytest.raises(BadInput, match="--images FOLDER") as caught:
+        open_source(table(tmp_path / "t.csv", *lines), tmp_path / "x")
+    assert str(caught.value).count(str(tmp_path / "aid")) == 1
 
 
 def test_a_csv_without_its_columns_is_refused(tmp_path):

@@ -120,7 +120,7 @@ def test_a_catalogue_is_not_a_dataset(dataset, tmp_path):
 
 
 def test_a_folder_without_a_manifest_is_refused(tmp_path):
-    with pytest.raises(NotReady, match="no manifest"):
+    with pytest.raises(NotReady, match=r"no manifest.*below data/datasets/"):
         verify(tmp_path)
 
 

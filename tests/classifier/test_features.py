@@ -92,17 +92,21 @@ def test_features_of_a_local_file_are_those_before_the_head(cpu):
 
 
 def test_without_its_weights_the_baseline_takes_over_and_says_so(cpu, monkeypatch, caplog):
-    create = timm.create_model
+    create, asked = timm.create_model, []
 
     def no_hub(name: str, pretrained: bool = False, **options: object) -> torch.nn.Module:
         if pretrained:
+            asked.append(name)
             raise OSError("no route to the hub")
         return create(name, **options)
 
     monkeypatch.setattr("classifier.model.timm.create_model", no_hub)
+    monkeypatch.setattr("classifier.features._not_had", set())
     with caplog.at_level(logging.WARNING):
         assert named_network(FeatureConfig(model="resnet18"), cpu) is None
-    assert "used instead" in caplog.text and "no route to the hub" in caplog.text
+        assert named_network(FeatureConfig(model="resnet18"), cpu) is None
+    assert caplog.text.count("used instead") == 1 and "no route to the hub" in caplog.text
+    assert asked == ["resnet18"]  # each time takes a minute
 
 
 def test_a_file_that_was_asked_for_is_never_replaced(tmp_path, cpu):

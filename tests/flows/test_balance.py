@@ -108,6 +108,19 @@ def test_no_stage_but_plan_and_classify_needs_the_classifier(page, config, monke
         stages.check_classifier(config)
 
 
+def test_a_plan_asks_no_hub_and_yet_names_a_wrong_file(scenes, tiny, tmp_path):
+    wanted = {**tiny["classifier"], "pretrained": True}
+    config = RunConfig(data=scenes, workdir=tmp_path, **{**tiny, "classifier": wanted})
+    stages.check_classifier(config, from_hub=False)
+    wrong = {**wanted, "weights": tmp_path / "gone.pth"}
+    config = RunConfig(data=scenes, workdir=tmp_path, **{**tiny, "classifier": wrong})
+    with pytest.raises(BadInput, match="is not a file"):
+        stages.check_classifier(config, from_hub=False)
+    with pytest.raises(BadInput, match="is not a file"):
+        balance_dataset(config)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_name_that_belongs_to_other_settings_is_refused(page, config):
     other = config.model_copy(update={"seed": 5})
     with pytest.raises(BadInput, match="Choose another --name"):

@@ -146,10 +146,17 @@ def test_a_prune_that_is_killed_leaves_nothing_that_looks_finished(workdir, monk
 
 def test_runs_of_which_nothing_is_known_stop_the_prune(workdir):
     (workdir / "reports" / "old").mkdir()
+    (workdir / "reports" / "old" / "plan.json").write_text("{}")
     with pytest.raises(BadInput, match="what old use is not known"):
         CliRunner().invoke(
             app, ["cache", "prune", "--workdir", str(workdir)], catch_exceptions=False
         )
+
+
+def test_a_run_that_was_refused_before_it_made_anything_stops_no_prune(workdir):
+    (workdir / "reports" / "refused").mkdir()
+    (workdir / "reports" / "refused" / "config.json").write_text("{}")
+    assert ask(workdir, "prune") == []
 
 
 def test_an_unpacked_archive_is_used_by_its_run(scenes, tiny, tmp_path):

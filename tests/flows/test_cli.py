@@ -63,6 +63,18 @@ def test_bad_input_is_one_line_and_exit_code_2(words, reason, tmp_path):
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_a_command_that_is_refused_before_a_catalogue_leaves_nothing(command, scenes, tmp_path):
+    too_small = shutil.copytree(scenes / "Beach", tmp_path / "data" / "Beach").parent
+    (too_small / "Pond").mkdir()
+    shutil.copy(next((scenes / "River").iterdir()), too_small / "Pond")
+    work = tmp_path / "work"
+    for data, reason in ("nowhere", "no such file"), (too_small, "'Pond' has 1 usable"):
+        result = terrabalance(command, data, "--name", "x", "--workdir", work, cwd=tmp_path)
+        assert result.returncode == 2 and reason in result.stderr
+    assert not work.exists()
+
+
 def test_scan_prints_counts_and_what_was_left_out(scenes, tmp_path):
     data = shutil.copytree(scenes, tmp_path / "scenes")
     (data / "Forest" / "notes.txt").write_text("to do")

@@ -105,6 +105,15 @@ def test_deploying_again_keeps_the_schedules(server, elsewhere):
     prefect(server, "deployment", "schedule", "clear", WHOLE, "--accept-yes")
 
 
+def test_deploying_again_into_one_pool_sends_work_to_no_other_worker(server, elsewhere):
+    with temporary_settings({PREFECT_API_URL: server["PREFECT_API_URL"]}):
+        register("terrabalance", "terrabalance", elsewhere)
+    assert "TERRABALANCE_RUNNER" not in str(deployments(server))
+    deploy(server, elsewhere)
+    whole = deployments(server)["balance-dataset"]
+    assert whole["job_variables"]["env"]["TERRABALANCE_RUNNER"] == "workers"
+
+
 def test_every_run_sends_a_sign_of_life_in_time_for_the_automation(server):
     within_s = asked(server, "automations")[0]["trigger"]["within"]
     for record in deployments(server).values():

@@ -23,6 +23,7 @@ from spread import in_mid_training, made_by, wait_for_mid_training
 
 from flows import artifacts, automations, store, tasks
 from flows.deploy import deploy
+from flows.workers import waiting_for
 
 _SLOTS = "gpus"
 _LEASES = "prefect.server.concurrency.lease_storage"
@@ -132,6 +133,15 @@ def test_a_killed_worker_has_its_class_done_by_another(undisturbed, place, job, 
     assert not place.runs("RUNNING")
     # The slot that the killed run held.
     eventually(lambda: place.slots_taken() == 0, 90, "all slots are free")
+
+
+def test_who_waits_for_a_pool_without_workers_is_told_how_to_start_one(place):
+    prefect(place.environment, "work-pool", "create", "lonely", "--type", "process")
+    advice = "prefect worker start --pool lonely"
+    assert "work pool lonely" in waiting_for({"lonely"}) and advice in waiting_for({"lonely"})
+    worker = ["worker", "start", "--pool", "lonely"]
+    with running(place.environment, place.folder / "lonely.log", *worker, cwd=place.folder):
+        eventually(lambda: advice not in waiting_for({"lonely"}), 60, "the worker is seen")
 
 
 def test_a_killed_flow_and_server_go_on_where_they_were(undisturbed, place, job, tmp_path):
