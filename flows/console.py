@@ -47,7 +47,14 @@ def bars() -> Iterator[Watcher]:
     )
     with Progress(*columns, console=console) as progress:
 
+        def tell_found() -> None:
+            """Say so of stages that have ended without a word: all was there."""
+            for bar in progress.tasks:
+                if bar.total is None:
+                    progress.update(bar.id, completed=1, total=1, note="found")
+
         def watch(label: str) -> Listener:
+            tell_found()  # a process does one stage after the other
             bar = progress.add_task(label, total=None, note="")
 
             def report(done: int, total: int, message: str = "") -> None:
@@ -56,6 +63,7 @@ def bars() -> Iterator[Watcher]:
             return report
 
         yield watch
+        tell_found()
 
 
 def _lines(label: str) -> Listener:

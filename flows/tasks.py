@@ -26,6 +26,7 @@ from flows.timing import timed
 from terrabalance.errors import ProcessLost, StoreUnreachable, TerrabalanceError
 from terrabalance.files import read_json
 from terrabalance.manifest import read_manifest
+from terrabalance.page import duration
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -79,8 +80,8 @@ def plan(config: RunConfig) -> Path:
     publish_table(
         "plan",
         record["classes"],
-        f"About {cost['train_s'] / 60:.0f} min of training and "
-        f"{cost['sample_s'] / 60:.0f} min of sampling on {cost['device']}",
+        f"About {duration(cost['train_s'])} of training and "
+        f"{duration(cost['sample_s'])} of sampling on {cost['device']}",
     )
     return path
 
