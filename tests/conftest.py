@@ -14,7 +14,16 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
 
+# Files that wait for servers, workers and clusters, the longest first.
+_LONG = ("test_workers.py", "test_cli.py", "test_runners.py", "test_deployments.py")
+
 SHARED = Path(__file__).parents[2] / "shared"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: at the end, one core would wait minutes for it."""
+    places = {name: place for place, name in enumerate(_LONG)}
+    items.sort(key=lambda item: places.get(item.path.name, len(_LONG)))
 
 
 @pytest.fixture(scope="session")
