@@ -74,6 +74,11 @@ def judge(seen: Seen, of: Class, limit: Limits) -> Scores:
     return found
 
 
+def highest(limit: Limits) -> Limits:
+    """Return the highest score of every rule that refuses; of repeats none is accepted."""
+    return {REPEAT: 0.0, **limit}
+
+
 def apply(
     folder: Path, n_needed: int, most: int, found: Scores | None, limit: Limits | None
 ) -> dict[str, Any]:
@@ -111,8 +116,8 @@ def _apply(
     for rule in RULES if found and limit else ():
         assert found and limit
         frame[f"score_{rule}"] = found[rule]
-        highest = limit.get(rule, 0.0 if rule == REPEAT else np.inf)
-        for index in np.flatnonzero(found[rule] > highest):
+        bound = highest(limit).get(rule, np.inf)
+        for index in np.flatnonzero(found[rule] > bound):
             reasons[index].append(rule)
     reviews = read_reviews(folder)
     _apply_reviews(frame, reviews)

@@ -10,17 +10,16 @@ a column `source`; WORKDIR keeps what the screening computes.
 """
 
 import argparse
-import shutil
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from natural_aid import copied
 
 from augment.drawing import MEASURED_ON
 from augment.sampling import MARK
-from augment.screened import judge
-from augment.screening import REPEAT
+from augment.screened import highest, judge
 from augment.spectrum import apply_map, spectrum_map
 from flows.config import build_config
 from flows.screening import _Bench
@@ -34,18 +33,6 @@ from terrabalance.seeds import seed_for
 
 PARTS = ("train", "val", "test", "oracle")
 COLUMNS = 16
-
-
-def real_rows(table: Path, images: Path, out: Path) -> pd.DataFrame:
-    """Copy the real images of the protocol; return path, class, split and source."""
-    rows = pd.read_csv(table)
-    rows = rows[rows["split"].isin(PARTS)]
-    for path in rows["path"]:
-        target = out / "real" / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists():
-            shutil.copyfile(images / path, target)
-    return rows.assign(path="real/" + rows["path"], source="real")
 
 
 class Screening:
@@ -82,7 +69,7 @@ class Screening:
         own = self._bench.real(self.catalogue.usable("train", name))
         limit = self._screener.limits[label]
         found = judge(seen, self._screener.class_of(label, own), limit)
-        bad = {rule: found[rule] > limit.get(rule, 0.0) for rule in (*limit, REPEAT)}
+        bad = {rule: found[rule] > most for rule, most in highest(limit).items()}
         refused = Counter({rule: int(which.sum()) for rule, which in bad.items()})
         return images, ~np.any(list(bad.values()), axis=0), +refused
 
@@ -108,7 +95,8 @@ def main() -> None:
     for name in ("table", "images", "weights", "drawn", "workdir", "out"):
         parser.add_argument(name, type=Path)
     given = parser.parse_args()
-    rows = real_rows(given.table, given.images, given.out)
+    rows = pd.read_csv(given.table)
+    rows = copied(rows[rows["split"].isin(PARTS)], given.images, given.out)
     screening = Screening(given.table, given.images, given.weights, given.workdir)
     made = [
         fill(screening, file.stem, np.load(file), given.out)

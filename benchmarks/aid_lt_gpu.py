@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
+from training_speed import take
 
 from augment.condition import label_of
 from augment.drawing import draw_batch
@@ -75,11 +75,6 @@ def steps_within(config: RunConfig, seconds: float) -> int:
     memory = peak_memory(device).get("cuda", 0) / 2**30
     log(f"{rate * config.base.batch_size:.0f} images/s, {memory:.1f} GiB")
     return max(1, int(rate * seconds))
-
-
-def take(training: Training, n: int) -> None:
-    """Take some steps and wait for them."""
-    torch.stack([training.stepper.advance()[0] for _ in range(n)]).tolist()
 
 
 def told(n_done: int, n_all: int, message: str) -> None:

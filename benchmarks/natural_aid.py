@@ -29,6 +29,11 @@ def real_rows(table: Path, images: Path, out: Path) -> pd.DataFrame:
     """Copy the images of the pool, of validation and of test; return path, class and split."""
     rows = pd.read_csv(table)
     rows["split"] = rows["split"].where(~rows["split"].isin(POOL), "train")
+    return copied(rows, images, out)
+
+
+def copied(rows: pd.DataFrame, images: Path, out: Path) -> pd.DataFrame:
+    """Copy real images to OUT/real; return their rows with the new paths and their source."""
     for path in rows["path"]:
         target = out / "real" / path
         target.parent.mkdir(parents=True, exist_ok=True)

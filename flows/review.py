@@ -19,11 +19,11 @@ from augment.generator import read_bands
 from augment.screened import (
     MEANINGS,
     ONLY_COPIES,
+    highest,
     refuses_only_copies,
     review,
     screening_record,
 )
-from augment.screening import REPEAT
 from flows import stages, store
 from flows.config import RunConfig
 from flows.storage import exchange
@@ -202,8 +202,7 @@ def _refused_first(manifest: Manifest) -> list[str]:
 
 def _scores(row: dict[Any, Any], limits: dict[str, float]) -> list[dict[str, Any]]:
     """Return the scores that are known, each with its limit; None where the rule has none."""
-    limits = {REPEAT: 0.0, **limits}
-    known = [(rule, row[f"score_{rule}"], limits.get(rule)) for rule in RULES]
+    known = [(rule, row[f"score_{rule}"], highest(limits).get(rule)) for rule in RULES]
     return [
         {
             "rule": rule,

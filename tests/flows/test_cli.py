@@ -4,12 +4,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
 import pytest
+from waiting import eventually
 
 COMMANDS = ["run", "scan", "plan", "train", "sample", "assemble", "classify", "report"]
 
@@ -146,13 +145,14 @@ def test_a_run_that_is_interrupted_ends_at_once_with_a_line_and_no_process(
             preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         try:
-            _wait_for(lambda: list(tmp_path.glob("data/generators/*/checkpoints/*.pt")))
+            checkpoints = "data/generators/*/checkpoints/*.pt"
+            eventually(lambda: list(tmp_path.glob(checkpoints)), 120, "a training has begun")
             if to_all:  # as a terminal does
                 os.killpg(process.pid, sent)
             else:
                 process.send_signal(sent)
             assert process.wait(60) == 130
-            _wait_for(lambda: not _alive_in_group(process.pid))
+            eventually(lambda: not _alive_in_group(process.pid), 120, "all processes are gone")
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -169,10 +169,3 @@ def _alive_in_group(group: int) -> list[str]:
     ).stdout
     rows = [line.split(maxsplit=2) for line in listed.splitlines()]
     return [args for pgid, stat, args in rows if pgid == str(group) and stat[0] != "Z"]
-
-
-def _wait_for(come: Callable[[], object], within_s: float = 120) -> None:
-    until = time.monotonic() + within_s
-    while not come():
-        assert time.monotonic() < until
-        time.sleep(0.2)

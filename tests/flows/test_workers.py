@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ from prefect.states import Pending, Scheduled
 from prefect.testing.utilities import prefect_test_harness
 from prefect_server import ROOT, environment_of, forget_server, prefect, running, served
 from spread import in_mid_training, made_by, wait_for_mid_training
+from waiting import eventually
 
 from flows import artifacts, automations, store, tasks
 from flows.deploy import deploy
@@ -100,13 +100,6 @@ def place(environment, tmp_path_factory) -> Iterator[Place]:
         yield place
     forget_server()
     place.kill_server()
-
-
-def eventually(holds: Callable[[], bool], timeout_s: float, what: str) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
-        time.sleep(1)
 
 
 def kill_family(pid: int) -> None:
