@@ -93,17 +93,20 @@ class Guided(nn.Module):
 
     def __init__(self, unet: Unet, label: int, scale: float) -> None:
         super().__init__()
-        self.unet, self.scale, self.label = unet, scale, label
+        self.unet, self.scale = unet, scale
+        # On the device, as recorded work cannot copy from the host (`terrabalance.replay`).
+        self.asked: Tensor
+        self.register_buffer("asked", torch.tensor([label, unet.time_mlp.any_class]), False)
 
     def forward(self, images: Tensor, times: Tensor, _: None = None) -> Tensor:
         """Predict for (B, C, S, S) images and (B,) timesteps, shaped as the images."""
-        wanted = self._ask(images, times, self.label)
+        wanted = self._ask(images, times, self.asked[:1])
         if self.scale == 1:
             return wanted
-        plain = self._ask(images, times, self.unet.time_mlp.any_class)
+        plain = self._ask(images, times, self.asked[1:])
         return plain + self.scale * (wanted - plain)
 
-    def _ask(self, images: Tensor, times: Tensor, label: int) -> Tensor:
-        ask_for(self.unet, torch.tensor([label], device=times.device))
+    def _ask(self, images: Tensor, times: Tensor, label: Tensor) -> Tensor:
+        ask_for(self.unet, label)
         predicted: Tensor = self.unet(images, times)
         return predicted

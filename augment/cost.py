@@ -11,13 +11,14 @@ import torch
 from augment.drawing import draw_batch
 from augment.ema import LENGTHS
 from augment.evidence import CALLS
-from augment.generator import GeneratorConfig, build_diffusion
+from augment.generator import GeneratorConfig, InBf16, build_diffusion
 from augment.loop import Training
 from augment.recipe import Recipe, TrainingConfig
 from augment.solvers import SamplingConfig
 from terrabalance.bands import RGB, Bands
-from terrabalance.device import autocast, describe_device, precision_on
+from terrabalance.device import describe_device, precision_on
 from terrabalance.images import height_width
+from terrabalance.replay import Replayed
 
 
 def estimate_cost(
@@ -47,8 +48,7 @@ def estimate_cost(
     image_s = 0.0
     if trainings or n_images:
         precision = precision_on(device, trainings[0].precision if trainings else "auto")
-        with autocast(device, precision):
-            image_s = _time_image(generator, sampling, device, bands)
+        image_s = _time_image(generator, sampling, device, bands, precision)
     call_s = image_s / _calls(generator, sampling)
     look_s = [call_s * CALLS * (t.looks + len(LENGTHS)) for t in trainings if t.looks]
     return {
@@ -61,10 +61,17 @@ def estimate_cost(
 
 
 def _time_image(
-    generator: GeneratorConfig, sampling: SamplingConfig, device: torch.device, bands: Bands
+    generator: GeneratorConfig,
+    sampling: SamplingConfig,
+    device: torch.device,
+    bands: Bands,
+    precision: str,
 ) -> float:
     diffusion = build_diffusion(generator, n_bands=bands.count).eval()
     diffusion = diffusion.to(device, memory_format=torch.channels_last)
+    if precision == "bf16":
+        diffusion.model = InBf16(diffusion.model)
+    diffusion.model = Replayed(diffusion.model, device)
     large = max(height_width(generator.image_size)) > 64
     n_images = 1 if large and device.type == "cpu" else sampling.batch_size
     few = sampling.model_copy(update={"sampler": "ddim", "steps": 2})

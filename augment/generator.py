@@ -18,6 +18,7 @@ from terrabalance.device import autocast, supports_bf16
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import done, read_json
 from terrabalance.images import height_width
+from terrabalance.replay import Replayed
 from terrabalance.settings import Settings
 
 WEIGHTS = "generator.safetensors"
@@ -163,7 +164,8 @@ def load_generator(
         diffusion.model = Guided(diffusion.model, label, guidance)
     if card["precision"] == "bf16" and supports_bf16(device):
         diffusion.model = InBf16(diffusion.model)
-    diffusion = diffusion.to(device, memory_format=torch.channels_last)
+    diffusion.to(device, memory_format=torch.channels_last)
+    diffusion.model = Replayed(diffusion.model, device)
     return diffusion.eval().requires_grad_(False)
 
 

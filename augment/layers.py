@@ -10,10 +10,13 @@ import torch.nn.functional as F
 from denoising_diffusion_pytorch import Unet
 from denoising_diffusion_pytorch.denoising_diffusion_pytorch import (
     Attention,
+    Block,
     LinearAttention,
     RMSNorm,
 )
-from torch import Tensor
+from torch import Tensor, nn
+
+from augment.fused import fuses, norm_silu
 
 _SHORTEST = 1e-12  # of a vector that is normalized, as in `torch.nn.functional.normalize`
 
@@ -23,10 +26,42 @@ class Norm(RMSNorm):  # type: ignore[misc]
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalize (B, C, H, W) features; the same dtype comes back."""
+        if fuses(images):
+            return norm_silu(images, self.g, activates=False)
         with torch.autocast(images.device.type, enabled=False):  # on CUDA it would copy to float32
             length = torch.linalg.vector_norm(images, dim=1, keepdim=True, dtype=torch.float32)
             factor = self.scale / length.clamp_min(_SHORTEST)
             return images * factor.to(images.dtype) * self.g.to(images.dtype)
+
+
+class NormedConvolution(Block):  # type: ignore[misc]
+    """Convolution, norm, modulation, SiLU, dropout."""
+
+    def forward(self, images: Tensor, scale_shift: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """Turn (B, C, H, W) features into (B, D, H, W), modulated by (B, D, 1, 1) each."""
+        images = self.proj(images)
+        if not fuses(images):
+            return _after(self, images, scale_shift)
+        scale, shift = scale_shift or (None, None)
+        features: Tensor = self.dropout(norm_silu(images, self.norm.g, scale, shift))
+        return features
+
+
+def _after(block: Block, images: Tensor, scale_shift: tuple[Tensor, Tensor] | None) -> Tensor:
+    images = block.norm(images)
+    if scale_shift is not None:
+        images = torch.addcmul(scale_shift[1], images, scale_shift[0] + 1)
+    features: Tensor = block.dropout(block.act(images))
+    return features
+
+
+class Doubled(nn.Upsample):
+    """Each pixel four times, in the dtype that comes: autocast would make it float32 on CUDA."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Enlarge (B, C, H, W) features."""
+        with torch.autocast(images.device.type, enabled=False):
+            return super().forward(images)
 
 
 class Linear(LinearAttention):  # type: ignore[misc]
@@ -58,7 +93,10 @@ class Full(Attention):  # type: ignore[misc]
 
 def lean(unet: Unet) -> None:
     """Give the layers of a U-Net the forward passes above, in place."""
-    forms = {RMSNorm: Norm, LinearAttention: Linear, Attention: Full}
+    forms = {
+        RMSNorm: Norm, Block: NormedConvolution, LinearAttention: Linear, Attention: Full,
+        nn.Upsample: Doubled,
+    }  # fmt: skip
     for module in unet.modules():
         # Not a new module: weights, their names and the random numbers drawn for them stay.
         module.__class__ = forms.get(type(module), type(module))

@@ -81,8 +81,8 @@ class TrainingConfig(Settings):
     )
     compile: bool = Field(
         False,
-        description="the network by torch.compile, which takes two minutes; on an H200 at 64 px a "
-        "step then took a third less memory, and as long as without",
+        description="the network by torch.compile, which takes two minutes; on an H200 at 64 px "
+        "steps were no faster than without",
     )
     preview_every: int = Field(500, ge=1, description="steps between two sample grids")
     checkpoint_every: int = Field(250, ge=1, description="steps between two checkpoints")

@@ -22,6 +22,7 @@ from augment.recipe import Recipe
 from terrabalance.device import autocast, describe_device, tuned_convolutions
 from terrabalance.errors import BadInput
 from terrabalance.images import describe_size
+from terrabalance.replay import Replay
 from terrabalance.seeds import seed_for
 from terrabalance.symmetry import keep_shape
 
@@ -91,6 +92,9 @@ class Stepper:
         if self.compiles:
             compile_network(self.network)
         self.diffusion.model = self.crew.share(self.network)
+        # Several processes talk to each other in the middle of a backward pass.
+        device = self.device if self.crew.n == 1 else torch.device("cpu")
+        self._learn = Replay(self._learn_from, device)
 
     def _averages(self) -> list[Average]:
         if self.config.ema_decay is None:
@@ -105,6 +109,7 @@ class Stepper:
     @contextmanager
     def drawing_with(self, network: nn.Module) -> Iterator[GaussianDiffusion]:
         """Lend the diffusion model, with another network in it, in the training's precision."""
+        self._learn.forget()  # drawing needs the memory
         learning, self.diffusion.model = self.diffusion.model, network
         try:
             with autocast(self.device, self.precision):
@@ -153,7 +158,7 @@ class Stepper:
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(self.step)
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=not self._learn.is_on)  # recorded work adds to them
         self.step += 1
         if self.step % self.config.ema_every == 0:
             for average in self.averages:
@@ -181,11 +186,16 @@ class Stepper:
                 last = number == len(parts) and index + 1 == config.accumulate
                 # The others are talked to once a step, however many parts each of them has.
                 with nullcontext() if last else self.crew.holding_back(self.diffusion.model):
-                    total += self._learn_from(Batch(*part))
+                    total += self._learn(*part)
         return total
 
-    def _learn_from(self, part: Batch) -> Tensor:
-        """Add the gradients of some images; return what they contribute to the loss of the step."""
+    def _learn_from(self, *fields: Tensor) -> Tensor:
+        """Add the gradients of some images; return what they contribute to the loss of the step.
+
+        Args:
+            fields: those of a `Batch`.
+        """
+        part = Batch(*fields)
         if self.recipe.classes:
             ask_for(self.network, part.labels)
         tell_changes(self.network, part.changes)
@@ -212,6 +222,7 @@ class Stepper:
                 "generator.image_size, or use another --device."
             ) from error
         self.micro_batch = (self.micro_batch + 1) // 2
+        self._learn.forget()
         if self.crew.n > 1:
             raise TooMany(self.micro_batch) from error
         self.optimizer.zero_grad(set_to_none=True)
@@ -231,6 +242,7 @@ class Stepper:
             raise error
         self.compiles = False
         stop_compiling(self.network)
+        self._learn.forget()
         self.optimizer.zero_grad(set_to_none=True)
         reason = " ".join(str(error).strip().splitlines()[:2])  # who raised, and what
         log.warning("%s: going on uncompiled (%s)", self.recipe.title, reason)

@@ -3,7 +3,7 @@
     python benchmarks/aid_lt_fill.py AID-LT.csv AID WEIGHTS DRAWN WORKDIR OUT
     terrabalance compare OUT/images.csv --resolution 64 ...
 
-DRAWN holds CLASS.npy for each class, (N, 3, H, W) uint8 as `benchmarks/aid_lt_gpu.py` draws them.
+DRAWN holds CLASS.png for each class, images one below the other from `benchmarks/aid_lt_gpu.py`.
 They go through the same filter and the same rules as in a run. Each class is filled to the size of
 the largest, or as far as what is accepted goes. OUT gets copies of the images and images.csv with
 a column `source`; WORKDIR keeps what the screening computes.
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from natural_aid import copied
+from PIL import Image
 
 from augment.drawing import MEASURED_ON
 from augment.sampling import MARK
@@ -74,6 +75,13 @@ class Screening:
         return images, ~np.any(list(bad.values()), axis=0), +refused
 
 
+def stacked(path: Path) -> np.ndarray:
+    """Return (N, 3, W, W) uint8, the square images that lie one below the other."""
+    strip = np.asarray(Image.open(path).convert("RGB"))
+    side = strip.shape[1]
+    return strip.reshape(-1, side, side, 3).transpose(0, 3, 1, 2)
+
+
 def fill(screening: Screening, name: str, drawn: np.ndarray, out: Path) -> pd.DataFrame:
     """Write the accepted images of a class, as many as it lacks; return their rows."""
     counts = screening.catalogue.usable("train")["class"].value_counts()
@@ -99,8 +107,8 @@ def main() -> None:
     rows = copied(rows[rows["split"].isin(PARTS)], given.images, given.out)
     screening = Screening(given.table, given.images, given.weights, given.workdir)
     made = [
-        fill(screening, file.stem, np.load(file), given.out)
-        for file in sorted(given.drawn.glob("*.npy"))
+        fill(screening, file.stem, stacked(file), given.out)
+        for file in sorted(given.drawn.glob("*.png"))
     ]
     write_text(given.out / "images.csv", pd.concat([rows, *made]).to_csv(index=False))
 

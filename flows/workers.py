@@ -80,7 +80,7 @@ def by_workers(works: Sequence[Work], what: str) -> dict[str, str]:
         if len(still) < len(left):
             report(len(works) - len(still), len(works))
         left = still
-        time.sleep(_LOOK_EVERY_S if left else 0)
+        time.sleep(_LOOK_EVERY_S * -(-len(left) // _PAGE))  # one page in that time, however many
     return failed
 
 

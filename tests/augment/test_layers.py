@@ -5,7 +5,7 @@ import torch
 from denoising_diffusion_pytorch import Unet
 from denoising_diffusion_pytorch.denoising_diffusion_pytorch import RMSNorm
 
-from augment.layers import Full, Linear, Norm, lean
+from augment.layers import Full, Linear, Norm, NormedConvolution, lean
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -54,7 +54,7 @@ def test_activations_stay_in_bf16_and_in_their_layout(device):
         found.append((output.dtype, output.is_contiguous(memory_format=torch.channels_last)))
 
     for module in ours.modules():
-        if isinstance(module, Norm | Linear | Full):
+        if isinstance(module, Norm | NormedConvolution | Linear | Full):
             module.register_forward_hook(look)
     ours.to(device, memory_format=torch.channels_last)
     images = torch.randn(2, 3, 16, 8).to(device, memory_format=torch.channels_last)

@@ -87,5 +87,6 @@ def test_batches_are_the_same_whether_the_images_lie_on_the_gpu_or_not(squares, 
 @on_gpu
 def test_a_gpu_gets_the_images_that_the_cpu_gets(squares, cpu):
     ours, theirs = source_on(squares, cpu)[3], source_on(squares, torch.device("cuda"))[3]
-    torch.testing.assert_close(theirs.images.cpu(), ours.images)
+    # Moved by whole pixels and zoomed, which the two round differently.
+    torch.testing.assert_close(theirs.images.cpu(), ours.images, atol=1e-4, rtol=0)
     assert torch.equal(theirs.times.cpu(), ours.times)
