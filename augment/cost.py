@@ -45,11 +45,13 @@ def estimate_cost(
     # Steps of one size are measured once.
     sizes = {(t.batch_size, t.accumulate, t.precision): t for t in trainings}
     step_s = {key: _time_optimizer_step(generator, t, device, bands) for key, t in sizes.items()}
-    image_s = 0.0
+    image_s = looked_s = 0.0  # of an image that is sampled, and of one that a look draws
     if trainings or n_images:
         precision = precision_on(device, trainings[0].precision if trainings else "auto")
-        image_s = _time_image(generator, sampling, device, bands, precision)
-    call_s = image_s / _calls(generator, sampling)
+        image_s = looked_s = _time_image(generator, sampling, device, bands, precision)
+        if device.type == "cuda":
+            looked_s = _time_image(generator, sampling, device, bands, precision, records=False)
+    call_s = looked_s / _calls(generator, sampling)
     look_s = [call_s * CALLS * (t.looks + len(LENGTHS)) for t in trainings if t.looks]
     return {
         "device": describe_device(device),
@@ -66,12 +68,14 @@ def _time_image(
     device: torch.device,
     bands: Bands,
     precision: str,
+    records: bool = True,
 ) -> float:
     diffusion = build_diffusion(generator, n_bands=bands.count).eval()
     diffusion = diffusion.to(device, memory_format=torch.channels_last)
     if precision == "bf16":
         diffusion.model = InBf16(diffusion.model)
-    diffusion.model = Replayed(diffusion.model, device)
+    if records:
+        diffusion.model = Replayed(diffusion.model, device)
     large = max(height_width(generator.image_size)) > 64
     n_images = 1 if large and device.type == "cpu" else sampling.batch_size
     few = sampling.model_copy(update={"sampler": "ddim", "steps": 2})

@@ -74,6 +74,7 @@ def _sizes(
     sizes = {
         "WIDTH": width, "LANES": lanes, "ROWS": max(1, _TILE // lanes),
         "MODULATES": scale is not None, "ACTIVATES": activates,
+        "enable_fp_fusion": True,  # Triton's default until 3.10
     }  # fmt: skip
     return batch, high * wide, sizes
 

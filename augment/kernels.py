@@ -38,7 +38,7 @@ def backward(
     WIDTH: tl.constexpr, LANES: tl.constexpr, ROWS: tl.constexpr, MODULATES: tl.constexpr,
     ACTIVATES: tl.constexpr,
 ):  # fmt: skip
-    """Write the gradient of the features of every so manieth tile of an image.
+    """Write the gradient of the features of every n-th tile of an image, n being the programs.
 
     And, over those, the sums of slope times unit vector, and of the slope: by them the gradients of
     gain, scale and shift are known.

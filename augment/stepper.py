@@ -1,8 +1,10 @@
 """One optimizer step of a diffusion model after another: batches in, weights changed."""
 
 import logging
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -57,6 +59,7 @@ class Stepper:
         self.micro_batch = -(-self.config.batch_size // self.crew.n)
         self.n_halvings_of_rate = 0
         self.compiles = recipe.training.compile
+        self._learn = self._replay()
         self.begin()
         sides = images.shape[-2:]
         self.batches = BatchSource(
@@ -76,6 +79,7 @@ class Stepper:
     def begin(self) -> None:
         """Go to step 0: random weights, or those that the recipe starts from."""
         recipe = self.recipe
+        self._learn.forget()
         torch.manual_seed(seed_for(recipe.seed, "init", recipe.class_name))
         n_classes, n_bands = len(recipe.classes), recipe.bands.count
         self.diffusion = build_diffusion(recipe.generator, n_classes, n_bands)
@@ -92,9 +96,12 @@ class Stepper:
         if self.compiles:
             compile_network(self.network)
         self.diffusion.model = self.crew.share(self.network)
+
+    def _replay(self) -> Replay:
         # Several processes talk to each other in the middle of a backward pass.
         device = self.device if self.crew.n == 1 else torch.device("cpu")
-        self._learn = Replay(self._learn_from, device)
+        # Weakly: in a cycle, the memory of a finished training would wait for the collector.
+        return Replay(partial(Stepper._learn_from, weakref.proxy(self)), device)
 
     def _averages(self) -> list[Average]:
         if self.config.ema_decay is None:
@@ -143,7 +150,8 @@ class Stepper:
 
         Where the device's memory does not suffice, the batch is cut into parts whose gradients
         are added up: the same step, only slower. The host queues the work and never waits for
-        the device, so what is read from it here would cost the time to catch up.
+        the device but to record a step, so what is read from it here would cost the time to catch
+        up.
         """
         while True:
             try:
@@ -222,7 +230,7 @@ class Stepper:
                 "generator.image_size, or use another --device."
             ) from error
         self.micro_batch = (self.micro_batch + 1) // 2
-        self._learn.forget()
+        self._learn = self._replay()
         if self.crew.n > 1:
             raise TooMany(self.micro_batch) from error
         self.optimizer.zero_grad(set_to_none=True)

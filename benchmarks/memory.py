@@ -210,8 +210,8 @@ def method() -> list[str]:
         "",
         "Once compared with a GPU: U-Net of dim 64 at 64 px, bf16, batches of 128 "
         "(`benchmarks/aid_lt_gpu.py`): 8.2 GiB by this estimate, 8.0 seen on an H200 "
-        "(`torch.cuda.max_memory_allocated`) before norms were fused there, 5.2 since then: what is "
-        "told here is an upper limit.",
+        "(`torch.cuda.max_memory_allocated`) before norms were fused there, 5.2 since then: "
+        "where they are, what is told here is an upper limit.",
         "",
         f"Test of the method with a batch of 8 at 64 px in fp32: {line:,.0f} MiB on the line, "
         f"{whole:,.0f} MiB added up, {profiled:,.0f} MiB seen by torch's profiler.",

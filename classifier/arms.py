@@ -19,6 +19,7 @@ ArmName = Literal[
     "synthetic",
     "synthetic+logit-adjustment",
     "synthetic-weighted",
+    "synthetic-weighted+logit-adjustment",
     "pretrain-synthetic",
     "oracle",
 ]
@@ -87,6 +88,14 @@ _ALL = (
         tunes="share and strength",
     ),
     Arm("synthetic-weighted", "Synthetic, weighted", "synthetic", "weighted", tunes="weight"),
+    # The shares that the loss has seen: a synthetic image counts its weight.
+    Arm(
+        "synthetic-weighted+logit-adjustment",
+        "Weighted + logit adj.",
+        "synthetic",
+        corrects="synthetic-weighted",
+        tunes="weight",
+    ),
     Arm("pretrain-synthetic", "Synthetic, then real", "synthetic", "pretrain", tunes="share"),
     Arm("oracle", "Oracle (more real)", "oracle"),
 )

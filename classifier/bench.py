@@ -80,6 +80,18 @@ class Bench:
             ("counts", ARMS[arm].images, share), lambda: train_counts(self.manifest, arm, share)
         )
 
+    def shares(self, training: Training) -> dict[str, float]:
+        """Return each class's share of what a training's loss counts, in label order.
+
+        A synthetic image counts as much as it weighs there.
+        """
+        counts, worth = self.counts(training), 1.0
+        if ARMS[training.arm].treatment == "weighted":
+            worth = training.setting.weight
+        real = self.counts(Training(BASELINE, training.seed))
+        weights = {name: real[name] + worth * (n - real[name]) for name, n in counts.items()}
+        return {name: weight / sum(weights.values()) for name, weight in weights.items()}
+
     def folder(self, training: Training) -> Path:
         """Return where a training's files live, or will."""
         key = self.inputs(training)[:12]

@@ -74,7 +74,7 @@ def _corrected(
 ) -> Outputs:
     if ARMS[name].corrects is None:
         return outputs
-    return outputs.adjusted(list(bench.counts(training).values()), setting.strength)
+    return outputs.adjusted(list(bench.shares(training).values()), setting.strength)
 
 
 def _balanced_accuracy(outputs: Sequence[Outputs]) -> float:

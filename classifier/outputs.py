@@ -40,17 +40,16 @@ class Outputs:
             "confidence": softmax(self.logits, axis=1).max(axis=1) if len(found) else found,
         })  # fmt: skip
 
-    def adjusted(self, counts: Sequence[int], tau: float) -> "Outputs":
+    def adjusted(self, shares: Sequence[float], tau: float) -> "Outputs":
         """Correct the logits for the classes' shares in training.
 
         Logit adjustment after training (Menon et al. 2021, equation 9): `tau` times the logarithm
         of a class's share of the training images is taken off.
 
         Args:
-            counts: training images by class, in label order, all above 0.
+            shares: each class's share of the training images, in label order, all above 0.
             tau: 0 leaves the logits as they are; 1 assumes that they are calibrated.
         """
-        shares = np.array(counts, float) / sum(counts)
         return replace(self, logits=(self.logits - tau * np.log(shares)).astype(np.float32))
 
 

@@ -5,12 +5,13 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from classifier.arms import ArmName
 from flows import cache_cli, commands, options
 from flows.console import bars, print_path
 from terrabalance import __version__
@@ -174,11 +175,7 @@ def compare(
     data: options.Data,
     arms: Annotated[
         str | None,
-        typer.Option(
-            help="Arms to compare, separated by commas: real, class-weight, oversample, "
-            "balanced-softmax, logit-adjustment, strong-augment, synthetic, "
-            "synthetic+logit-adjustment, synthetic-weighted, pretrain-synthetic, oracle."
-        ),
+        typer.Option(help=f"Arms to compare, separated by commas: {', '.join(get_args(ArmName))}."),
     ] = None,
     seeds: Annotated[
         str | None, typer.Option(help="Numbers separated by commas. Default: 0,1,2.")

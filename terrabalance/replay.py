@@ -7,6 +7,7 @@ of them take the GPU: the GPU waits. Recorded once, all of them are queued by on
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,9 @@ class Replay:
     recorded, and that and all later ones are replayed. What the function reads beside its arguments
     has to stay where it is in memory, as weights do, and so has what it changes: gradients are
     added to those that are there. It must not wait for the device. Random numbers are drawn anew
-    from torch's generator of the device. Where recording fails, everything runs as ever.
+    from torch's generator of the device. Gradients and inference mode are to be on or off as they
+    were when a shape first came. Where recording fails, everything runs as ever; before torch 2.13,
+    which does not clean up after that, there may be an error of its own instead.
 
     Args:
         work: takes tensors on `device`, and returns one.
@@ -60,11 +63,13 @@ class Replay:
 
     def _record(self, inputs: tuple[Tensor, ...]) -> _Record | None:
         places, graph = [each.clone() for each in inputs], torch.cuda.CUDAGraph()
+        # One pool of memory for all shapes: what is in it between two calls is not needed again.
+        pool = next((each.graph.pool() for each in self._records.values() if each), None)
         try:
-            # Threads of other work on the same GPU may allocate memory meanwhile.
             with (
-                torch.cuda.device(self._device),
-                torch.cuda.graph(graph, capture_error_mode="thread_local"),
+                torch.cuda.stream(torch.cuda.current_stream(self._device)),  # restored if it fails
+                # Threads of other work on the same GPU may allocate memory meanwhile.
+                torch.cuda.graph(graph, pool, _stream(self._device), "thread_local"),
             ):
                 result = self._work(*places)
         except RuntimeError as error:
@@ -73,6 +78,12 @@ class Replay:
             log.warning("going on without CUDA graphs (%s)", str(error).strip().splitlines()[0])
             return None
         return _Record(graph, places, result.detach())
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """Return the stream to record on: torch's own is on the GPU that was the first to record."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 class Replayed(nn.Module):
@@ -90,4 +101,8 @@ class Replayed(nn.Module):
 
     def forward(self, images: Tensor, times: Tensor, _: None = None) -> Tensor:
         """Predict, shaped as the images."""
-        return self._call(images, times)
+        try:
+            return self._call(images, times)
+        except torch.OutOfMemoryError:  # records of other shapes hold memory
+            self._call.forget()
+            return self._call(images, times)

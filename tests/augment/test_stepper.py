@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -13,10 +16,12 @@ TINY = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
-def stepper_of(squares: np.ndarray, device: torch.device, **training: object) -> Stepper:
+def stepper_of(
+    squares: np.ndarray, device: torch.device, dropout: float = 0.0, **training: object
+) -> Stepper:
     loop = TrainingConfig(steps=12, batch_size=4, **training)
-    labels = np.arange(len(squares)) % 3
-    return Stepper(squares, labels, Recipe("Pond", TINY, loop, seed=1), device, "fp32")
+    labels, network = np.arange(len(squares)) % 3, TINY.model_copy(update={"dropout": dropout})
+    return Stepper(squares, labels, Recipe("Pond", network, loop, seed=1), device, "fp32")
 
 
 def source_on(squares: np.ndarray, device: torch.device) -> BatchSource:
@@ -65,12 +70,40 @@ def test_training_runs_on_the_gpu(squares, tmp_path, compiled):
 @on_gpu
 def test_a_step_never_waits_for_the_gpu(squares):
     stepper = stepper_of(squares, torch.device("cuda"))
-    stepper.advance()  # the first may: cuDNN is set up
+    for _ in range(2):  # these may: cuDNN is set up, the step is recorded
+        stepper.advance()
     torch.cuda.set_sync_debug_mode("error")
     try:
         stepper.advance()
     finally:
         torch.cuda.set_sync_debug_mode("default")
+    assert stepper._learn.is_on
+
+
+@pytest.mark.gpu
+@on_gpu
+def test_recorded_steps_are_the_steps_that_are_taken_without(squares):
+    ends = []
+    for records in (True, False):
+        stepper = stepper_of(squares, torch.device("cuda"), accumulate=2, dropout=0.5)
+        stepper.micro_batch = 3  # of 4, so that parts are uneven
+        stepper._learn.is_on = records
+        losses = [float(stepper.advance()[0]) for _ in range(6)]
+        assert stepper._learn.is_on == records
+        ends.append((losses, [each.detach() for each in stepper.network.parameters()]))
+    torch.testing.assert_close(*ends)
+
+
+def test_a_finished_training_gives_its_memory_back_at_once(squares, cpu):
+    stepper = stepper_of(squares, cpu)
+    stepper.advance()
+    gone = weakref.ref(stepper.network)
+    gc.disable()
+    try:
+        del stepper
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.gpu

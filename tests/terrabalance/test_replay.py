@@ -1,8 +1,11 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from terrabalance.replay import Replay
+from terrabalance.replay import Replay, Replayed
+
+CUDA = torch.device("cuda")
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -27,18 +30,36 @@ def test_recorded_work_adds_the_gradients_that_work_as_ever_adds():
         return loss.detach()
 
     found = []
-    for does in (work, Replay(work, torch.device("cuda"))):
+    replay = Replay(work, CUDA)
+    for does in (work, replay):
         network.zero_grad()
         torch.manual_seed(1)
         losses = [does(batch).item() for batch in images]
         found.append((losses, [each.grad.clone() for each in network.parameters()]))
     torch.testing.assert_close(found[1], found[0])
+    assert replay.is_on and all(replay._records.values())
+
+
+@pytest.mark.gpu
+@on_gpu
+def test_a_recorded_network_predicts_for_batches_of_any_size():
+    network = nn.Conv2d(1, 1, 3).cuda().requires_grad_(False)
+    replayed = Replayed(lambda images, times: network(images) + times[:, None, None, None], CUDA)
+    with torch.inference_mode():
+        for size in (4, 2, 4, 2, 4, 2):
+            images, times = torch.randn(size, 1, 8, 8).cuda(), torch.arange(size).cuda()
+            wanted = network(images) + times[:, None, None, None]
+            torch.testing.assert_close(replayed(images, times), wanted)
 
 
 @pytest.mark.gpu
 @on_gpu
 def test_work_that_cannot_be_recorded_goes_on_as_ever(caplog):
-    replay = Replay(lambda values: values * values.sum().item(), torch.device("cuda"))
+    if torch.__version__ < "2.13":
+        pytest.skip("torch before 2.13 does not clean up after a failed recording")
+    replay = Replay(lambda values: F.dropout(values * values.sum().item(), 0.0), CUDA)
     ones = torch.ones(3, device="cuda")
     assert [replay(ones).tolist() for _ in range(3)] == [[3, 3, 3]] * 3
+    torch.cuda.empty_cache()
+    assert torch.rand(3, device="cuda").max() < 1
     assert not replay.is_on and "without CUDA graphs" in caplog.text
