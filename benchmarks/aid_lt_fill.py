@@ -5,8 +5,8 @@
 
 DRAWN holds CLASS.png for each class, images one below the other from `benchmarks/aid_lt_gpu.py`.
 They go through the same filter and the same rules as in a run. Each class is filled to the size of
-the largest, or as far as what is accepted goes. OUT gets copies of the images and images.csv with
-a column `source`; WORKDIR keeps what the screening computes.
+the largest (`--times` more or less), or as far as what is accepted goes. OUT gets copies of the
+images and images.csv with a column `source`; WORKDIR keeps what the screening computes.
 """
 
 import argparse
@@ -82,10 +82,12 @@ def stacked(path: Path) -> np.ndarray:
     return strip.reshape(-1, side, side, 3).transpose(0, 3, 1, 2)
 
 
-def fill(screening: Screening, name: str, drawn: np.ndarray, out: Path) -> pd.DataFrame:
-    """Write the accepted images of a class, as many as it lacks; return their rows."""
+def fill(
+    screening: Screening, name: str, drawn: np.ndarray, times: float, out: Path
+) -> pd.DataFrame:
+    """Write accepted images of a class, so many times what it lacks; return their rows."""
     counts = screening.catalogue.usable("train")["class"].value_counts()
-    lacking = int(counts.max() - counts[name])
+    lacking = round(times * (counts.max() - counts[name]))
     images, good, refused = screening.passed(name, drawn)
     chosen = np.flatnonzero(good)[:lacking]
     print(f"{name}: lacks {lacking}, {int(good.sum())} of {len(drawn)}", dict(refused), flush=True)
@@ -102,12 +104,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("table", "images", "weights", "drawn", "workdir", "out"):
         parser.add_argument(name, type=Path)
+    parser.add_argument("--times", type=float, default=1, help="what the classes lack")
     given = parser.parse_args()
     rows = pd.read_csv(given.table)
     rows = copied(rows[rows["split"].isin(PARTS)], given.images, given.out)
     screening = Screening(given.table, given.images, given.weights, given.workdir)
     made = [
-        fill(screening, file.stem, stacked(file), given.out)
+        fill(screening, file.stem, stacked(file), given.times, given.out)
         for file in sorted(given.drawn.glob("*.png"))
     ]
     write_text(given.out / "images.csv", pd.concat([rows, *made]).to_csv(index=False))

@@ -85,8 +85,8 @@ def told(n_done: int, n_all: int, message: str) -> None:
         log(f"{message} ({n_done} of {n_all})")
 
 
-def draw(config: RunConfig, generator: Path, way: str, out: Path) -> None:
-    """Draw images of each class that lacks some."""
+def draw(config: RunConfig, generator: Path, way: str, times: float, out: Path) -> None:
+    """Draw images of each class that lacks some, so many times what it takes to fill it."""
     manifest, device, (sampling, factor) = load_catalogue(config), pick_device("auto"), WAYS[way]
     counts = manifest.usable("train")["class"].value_counts()
     for name in read_card(generator)["classes"]:
@@ -98,7 +98,7 @@ def draw(config: RunConfig, generator: Path, way: str, out: Path) -> None:
         if sampling.begins_as_real:
             rows = manifest.usable("train", name)
             reals = read_patches(manifest.paths(rows), config.generator.image_size)
-        n = round(factor * lacking) + SPARE
+        n = round(times * factor * lacking) + SPARE
         seeds = [seed_for(config.seed, "sample", name, index) for index in range(n)]
         parts = [
             draw_batch(diffusion, seeds[first : first + AT_ONCE], sampling, device, starts=reals)[0]
@@ -114,6 +114,7 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     parser.add_argument("--minutes", type=float, default=6)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--times", type=float, default=1, help="what fills the classes")
     parser.add_argument("--set", action="append", default=[], help="more settings")
     given = parser.parse_args()
     given.workdir.mkdir(parents=True, exist_ok=True)
@@ -137,7 +138,7 @@ def main() -> None:
         shutil.copy(generator / name, given.out)
     log(f"trained: {generator.name}, {config.base.steps} steps")
     for way in given.ways:
-        draw(config, generator, way, given.out / way)
+        draw(config, generator, way, given.times, given.out / way)
         log(f"drawn: {way}")
 
 
