@@ -20,10 +20,10 @@ from PIL import Image
 
 from augment.drawing import MEASURED_ON
 from augment.sampling import MARK
-from augment.screened import highest, judge
+from augment.screened import highest
 from augment.spectrum import apply_map, spectrum_map
 from flows.config import build_config
-from flows.screening import _Bench
+from flows.screening import Judge
 from flows.stages import load_catalogue
 from terrabalance.bands import RGB
 from terrabalance.files import write_text
@@ -49,10 +49,7 @@ class Screening:
         config = build_config(used, None, [*settings, "generator.image_size=64"], options)
         self.catalogue, self._side = load_catalogue(config), config.generator.image_size
         self.classes = sorted(self.catalogue.usable("train")["class"].unique())
-        self._bench = _Bench(config, self.catalogue, silent)
-        screener = self._bench.screener()
-        assert screener is not None
-        self._screener = screener
+        self._judge = Judge(config, self.catalogue, silent)
 
     def reals(self, name: str) -> np.ndarray:
         """Return (N, 3, H, W) training images of a class."""
@@ -65,11 +62,7 @@ class Screening:
         seeds = [seed_for(0, "sample", name, index) for index in range(len(drawn))]
         mapping = spectrum_map(self.reals(name), drawn[:MEASURED_ON], others)
         images = apply_map(drawn, mapping, seeds)
-        label = self.classes.index(name)
-        seen = self._screener.see(images, self._bench.embed_views(images))
-        own = self._bench.real(self.catalogue.usable("train", name))
-        limit = self._screener.limits[label]
-        found = judge(seen, self._screener.class_of(label, own), limit)
+        found, limit = self._judge.scores(name, images)
         bad = {rule: found[rule] > most for rule, most in highest(limit).items()}
         refused = Counter({rule: int(which.sum()) for rule, which in bad.items()})
         return images, ~np.any(list(bad.values()), axis=0), +refused

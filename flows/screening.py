@@ -3,6 +3,7 @@
 import logging
 import math
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -116,22 +117,26 @@ def _judge(
     own = catalogue.usable("train", class_name)
     if not config.screening.enabled or len(own) < FEWEST_TRAINED:
         return None, None
-    bench = _Bench(config, catalogue, on_progress)
-    screener = bench.screener()
-    if screener is None:
+    judges, made = Judge(config, catalogue, on_progress), read_manifest(folder)
+    if judges.screener is None:
         _log.warning("%s: not screened, one class alone sets no limits", class_name)
         return None, None
-    label = train_classes(catalogue).index(class_name)
-    made = read_manifest(folder)
     rows = made.frame.sort_values("path")
-    images = read_patches(made.paths(rows), config.generator.image_size, bench.bands)
-    seen = screener.see(images, bench.embed_views(images))
-    limit = screener.limits[label]
-    return judge(seen, screener.class_of(label, bench.real(own)), limit), limit
+    images = read_patches(made.paths(rows), config.generator.image_size, judges.bands)
+    return judges.scores(class_name, images)
 
 
-class _Bench:
-    """The network, and the real images by its features."""
+class Judge:
+    """The network that images are judged by, and the real images by its features.
+
+    Args:
+        config: of the run.
+        catalogue: real images; those of train and val set the limits.
+        on_progress: told of.
+
+    Attributes:
+        bands: of the images.
+    """
 
     def __init__(self, config: RunConfig, catalogue: Manifest, on_progress: Progress) -> None:
         self.bands = bands_of(config, catalogue)
@@ -140,11 +145,16 @@ class _Bench:
         self._embed, self._network_key = embedder(network, self.bands), network.key
         self._views = keep_shape(*height_width(config.generator.image_size))
 
-    def embed_views(self, images: np.ndarray) -> np.ndarray:
-        """Return the (N, views, D) features of (N, C, H, W) levels in all their symmetries."""
-        return features_of_views(self._embed, images, self._views)
+    def scores(self, class_name: str, images: np.ndarray) -> tuple[Scores, Limits]:
+        """Score (N, C, H, W) levels of drawn images; return the limits of their class as well."""
+        screener, label = self.screener, train_classes(self._catalogue).index(class_name)
+        assert screener is not None
+        seen = screener.see(images, features_of_views(self._embed, images, self._views))
+        own = self._real(self._catalogue.usable("train", class_name))
+        limit = screener.limits[label]
+        return judge(seen, screener.class_of(label, own), limit), limit
 
-    def real(self, rows: pd.DataFrame) -> Real:
+    def _real(self, rows: pd.DataFrame) -> Real:
         """Read real images with the features of their symmetric views."""
         size, manifest = self._config.generator.image_size, self._catalogue
         cache = FeatureCache(
@@ -158,8 +168,9 @@ class _Bench:
             rows["class"].map(labels).to_numpy(int),
         )
 
+    @cached_property
     def screener(self) -> Screener | None:
-        """Fit once for all classes, or read what was fitted."""
+        """The rules, fitted once for all classes; None where one class alone sets no limits."""
         rows = [self._catalogue.usable(split) for split in ("train", "val")]
         config = self._config
         key = fingerprint(
@@ -172,7 +183,7 @@ class _Bench:
                 fetch_file(config, path)
             if path.is_file():
                 return read_screener(path)
-            train, val = self.real(rows[0]), self.real(rows[1])
+            train, val = self._real(rows[0]), self._real(rows[1])
             self._on_progress(0, 1, "fitting the screening")
             screener = fit(train, val, config.screening.refuse_real)
             if screener is not None:
