@@ -6,9 +6,10 @@ features; on a GPU that takes longer than the convolutions between them. One ker
 
 import logging
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 try:
@@ -24,59 +25,64 @@ _PROGRAMS = 64  # for each image, in the backward pass: each leaves one partial 
 
 
 class _Fused(torch.autograd.Function):
-    """Features (B, C, H, W), gain (C,), scale and shift (B, C) or None, whether SiLU follows."""
+    """Features (B, C, H, W), bias and gain (C,), scale and shift (B, C), whether SiLU follows.
+
+    Bias, scale and shift may be None.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, features: Tensor, gain: Tensor, scale: Tensor | None, shift: Tensor | None,
-        activates: bool,
+        ctx: Any, features: Tensor, bias: Tensor | None, gain: Tensor, scale: Tensor | None,
+        shift: Tensor | None, activates: bool,
     ) -> Tensor:  # fmt: skip
         features = features.contiguous(memory_format=torch.channels_last)
-        ctx.save_for_backward(features, gain, scale, shift)
-        ctx.activates = activates
-        out = torch.empty_like(features)
-        batch, n_pixels, sizes = _sizes(features, scale, activates)
-        tiles = -(-n_pixels // sizes["ROWS"])
-        root = features.shape[1] ** 0.5
+        ctx.save_for_backward(features, bias, gain, scale, shift)
+        ctx.sizes = sizes = _sizes(features, bias, scale, activates)
+        out, (batch, n_pixels) = torch.empty_like(features), _counts(features)
+        tiles, root = -(-n_pixels // sizes["ROWS"]), features.shape[1] ** 0.5
         # Triton asks which device is the current one.
         with torch.cuda.device_of(features):  # type: ignore[no-untyped-call]
             kernels.forward[(tiles, batch)](
-                features, gain, scale, shift, out, n_pixels, root, _SHORTEST, **sizes
+                features, bias, gain, scale, shift, out, n_pixels, root, _SHORTEST, **sizes
             )
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        features, gain, scale, shift = ctx.saved_tensors
+        features, bias, gain, scale, shift = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last)
-        out = torch.empty_like(features)
-        batch, n_pixels, sizes = _sizes(features, scale, ctx.activates)
-        tiles = -(-n_pixels // sizes["ROWS"])
+        out, (batch, n_pixels) = torch.empty_like(features), _counts(features)
+        tiles, root = -(-n_pixels // ctx.sizes["ROWS"]), features.shape[1] ** 0.5
         programs = min(tiles, _PROGRAMS)
-        parts = features.new_empty((2, batch, programs, features.shape[1]), dtype=torch.float32)
-        root = features.shape[1] ** 0.5
+        parts = features.new_empty((3, batch, programs, features.shape[1]), dtype=torch.float32)
         with torch.cuda.device_of(features):  # type: ignore[no-untyped-call]
             kernels.backward[(programs, batch)](
-                features, gain, scale, shift, grad, out, parts[0], parts[1],
-                n_pixels, root, _SHORTEST, tiles, **sizes,
+                features, bias, gain, scale, shift, grad, out, parts,
+                n_pixels, root, _SHORTEST, tiles, **ctx.sizes,
             )  # fmt: skip
-        sums = parts[0].sum(1)
+        of_unit, of_shift, of_bias = parts
+        of_unit, of_bias = of_unit.sum(1), None if bias is None else of_bias.sum((0, 1))
         if scale is None:
-            return out, sums.sum(0), None, None, None
-        return out, (sums * (1 + scale)).sum(0), sums * gain, parts[1].sum(1), None
+            return out, of_bias, of_unit.sum(0), None, None, None
+        of_gain = (of_unit * (1 + scale)).sum(0)
+        return out, of_bias, of_gain, of_unit * gain, of_shift.sum(1), None
+
+
+def _counts(features: Tensor) -> tuple[int, int]:
+    batch, _, high, wide = features.shape
+    return batch, high * wide
 
 
 def _sizes(
-    features: Tensor, scale: Tensor | None, activates: bool
-) -> tuple[int, int, dict[str, Any]]:
-    batch, width, high, wide = features.shape
+    features: Tensor, bias: Tensor | None, scale: Tensor | None, activates: bool
+) -> dict[str, Any]:
+    width = features.shape[1]
     lanes = 1 << (width - 1).bit_length()
-    sizes = {
+    return {
         "WIDTH": width, "LANES": lanes, "ROWS": max(1, _TILE // lanes),
-        "MODULATES": scale is not None, "ACTIVATES": activates,
+        "SHIFTS": bias is not None, "MODULATES": scale is not None, "ACTIVATES": activates,
         "enable_fp_fusion": True,  # Triton's default until 3.10
     }  # fmt: skip
-    return batch, high * wide, sizes
 
 
 def norm_silu(
@@ -84,15 +90,20 @@ def norm_silu(
     gain: Tensor,
     scale: Tensor | None = None,
     shift: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
     activates: bool = True,
 ) -> Tensor:
-    """Return silu(norm(features) * (1 + scale) + shift), where norm is `augment.layers.Norm`.
+    """Return silu(norm(features + bias) * (1 + scale) + shift).
+
+    The norm is `augment.layers.Norm`.
 
     Args:
         features: (B, C, H, W) bf16 or float32, on a device that `fuses` says yes of.
         gain: (1, C, 1, 1), upstream's `g`.
         scale: (B, C, 1, 1), or None.
         shift: (B, C, 1, 1), where there is a scale.
+        bias: (C,), that of a convolution which left it to this; or None.
         activates: False leaves out the SiLU.
 
     Returns:
@@ -100,8 +111,27 @@ def norm_silu(
     """
     if scale is not None and shift is not None:
         scale, shift = scale.float().flatten(1).contiguous(), shift.float().flatten(1).contiguous()
-    result: Tensor = _Fused.apply(features, gain.float().flatten(), scale, shift, activates)
-    return result
+    bias = None if bias is None else bias.float()
+    return cast(
+        Tensor, _Fused.apply(features, bias, gain.float().flatten(), scale, shift, activates)
+    )
+
+
+def written_out(
+    features: Tensor,
+    gain: Tensor,
+    scale: Tensor | None = None,
+    shift: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    activates: bool = True,
+) -> Tensor:
+    """Return what `norm_silu` does, by PyTorch's own operators."""
+    features = features if bias is None else features + bias[:, None, None]
+    features = F.normalize(features, dim=1) * gain * features.shape[1] ** 0.5
+    if scale is not None and shift is not None:
+        features = features * (scale + 1) + shift
+    return F.silu(features) if activates else features
 
 
 def fuses(features: Tensor) -> bool:
@@ -116,16 +146,39 @@ def fuses(features: Tensor) -> bool:
 
 @cache
 def _works_on(device: str) -> bool:
-    """Try it once: Triton needs a C compiler, and not every GPU has all it takes."""
+    """Try it once, and see whether the result is right.
+
+    Triton needs a C compiler, not every GPU has all it takes, and compilers have faults.
+    """
     if kernels is None:
         return False
+    kind = torch.device(device).type
     try:
-        with torch.enable_grad(), torch.inference_mode(False):
-            features = torch.ones(1, 2, 2, 2, device=device, requires_grad=True)
-            one = torch.ones(1, 2, 1, 1, device=device)
-            norm_silu(features, one, one, one).sum().backward()  # type: ignore[no-untyped-call]
+        with (
+            torch.enable_grad(),
+            torch.inference_mode(False),
+            torch.autocast(kind, enabled=False),
+        ):
+            for modulated in (True, False):
+                torch.testing.assert_close(
+                    *_both(torch.device(device), modulated), atol=1e-3, rtol=1e-3
+                )
     except Exception as error:  # whatever the compiler or the driver raises
         reason = " ".join(str(error).strip().splitlines()[:2])
         log.warning("norms are not fused on %s, which is slower (%s)", device, reason)
         return False
     return True
+
+
+def _both(device: torch.device, modulated: bool) -> list[list[Tensor]]:
+    """Return result and gradients of `norm_silu`, and of PyTorch's operators."""
+    draw = torch.Generator().manual_seed(0)
+    shapes = [(2, 24, 5, 7), (1, 24, 1, 1), (2, 24, 1, 1), (2, 24, 1, 1), (24,)]
+    inputs = [torch.randn(shape, generator=draw) for shape in shapes[: 5 if modulated else 2]]
+    inputs = [each.to(device).requires_grad_() for each in inputs]
+    found = []
+    for function in (norm_silu, written_out):
+        result = function(*inputs, activates=modulated)
+        slopes = torch.autograd.grad(result.square().sum(), inputs)
+        found.append([result.detach(), *slopes])
+    return found

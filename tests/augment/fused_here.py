@@ -1,53 +1,43 @@
 """Run Triton's kernels in its interpreter, which needs no GPU but a process of its own."""
 
+import itertools
 import os
 
 os.environ["TRITON_INTERPRET"] = "1"  # before Triton compiles anything
 
 import torch
-import torch.nn.functional as F
 
-from augment.fused import norm_silu
-
-
-def written_out(features, gain, scale, shift, activates):
-    """Compute the same with PyTorch's own operators."""
-    result = F.normalize(features, dim=1) * gain * features.shape[1] ** 0.5
-    if scale is not None:
-        result = result * (scale + 1) + shift
-    return F.silu(result) if activates else result
+from augment import fused
+from augment.fused import norm_silu, written_out
 
 
 def results(function, inputs, activates, weights):
-    """Return the output and the gradients of all inputs."""
-    for each in inputs:
-        each.grad = None
-    padded = [*inputs, None, None][:4]
-    output = function(*padded, activates)
-    (output * weights).sum().backward()
-    return [output.detach(), *(each.grad for each in inputs)]
+    """Return the output and the gradients of all inputs that are given."""
+    given = [each for each in inputs if each is not None]
+    output = function(*inputs, activates=activates)
+    return [output.detach(), *torch.autograd.grad((output * weights).sum(), given)]
 
 
 def main():
-    """Compare, with and without modulation and activation."""
+    """Compare, with and without modulation, bias and activation."""
     torch.manual_seed(0)
-    for width, high, wide in ((8, 5, 7), (24, 4, 4), (64, 33, 2)):
-        for modulates in (False, True):
-            for activates in (False, True):
-                features = torch.randn(3, width, high, wide)
-                features[0, :, 1, 1] = 0  # without any signal
-                inputs = [features, torch.rand(1, width, 1, 1) + 0.5]
-                if modulates:
-                    inputs += list(torch.randn(2, 3, width, 1, 1))
-                inputs = [each.requires_grad_() for each in inputs]
-                weights = torch.randn(3, width, high, wide)
-                ours = results(norm_silu, inputs, activates, weights)
-                theirs = results(written_out, inputs, activates, weights)
-                for left, right in zip(ours, theirs, strict=True):
-                    # The gradient of the pixel without signal is beyond all measure.
-                    seen = right.abs() < 1e6
-                    assert left[~seen].numel() <= width
-                    torch.testing.assert_close(left[seen], right[seen], atol=2e-5, rtol=1e-4)
+    sizes = ((8, 5, 7), (24, 4, 4), (64, 33, 2))
+    for size, modulates, shifts, activates in itertools.product(sizes, *[(False, True)] * 3):
+        width = size[0]
+        features, bias = torch.randn(3, *size), torch.randn(width)
+        features[0, :, 1, 1] = -bias if shifts else 0  # without any signal
+        modulation = torch.randn(2, 3, width, 1, 1) if modulates else (None, None)
+        inputs = [features, torch.rand(1, width, 1, 1) + 0.5, *modulation, bias if shifts else None]
+        inputs = [None if each is None else each.clone().requires_grad_() for each in inputs]
+        weights = torch.randn(3, *size)
+        weights[0, :, 1, 1] = 0  # the gradient of that pixel is beyond all measure
+        ours = results(norm_silu, inputs, activates, weights)
+        theirs = results(written_out, inputs, activates, weights)
+        torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=1e-4)
+    works = fused._works_on.__wrapped__
+    assert works("cpu")
+    fused._SHORTEST = 1e3  # as good as a compiler's fault
+    assert not works("cpu")
 
 
 if __name__ == "__main__":
