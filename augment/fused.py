@@ -37,13 +37,15 @@ class _Fused(torch.autograd.Function):
     ) -> Tensor:  # fmt: skip
         features = features.contiguous(memory_format=torch.channels_last)
         ctx.save_for_backward(features, bias, gain, scale, shift)
-        ctx.sizes = sizes = _sizes(features, bias, scale, activates)
-        out, (batch, n_pixels) = torch.empty_like(features), _counts(features)
-        tiles, root = -(-n_pixels // sizes["ROWS"]), features.shape[1] ** 0.5
+        batch, width, high, wide = features.shape
+        ctx.sizes = _sizes(features, bias, scale, activates)
+        ctx.tiles = -(-high * wide // ctx.sizes["ROWS"])
+        ctx.numbers = high * wide, width**0.5, _SHORTEST
+        out = torch.empty_like(features)
         # Triton asks which device is the current one.
         with torch.cuda.device_of(features):  # type: ignore[no-untyped-call]
-            kernels.forward[(tiles, batch)](
-                features, bias, gain, scale, shift, out, n_pixels, root, _SHORTEST, **sizes
+            kernels.forward[(ctx.tiles, batch)](
+                features, bias, gain, scale, shift, out, *ctx.numbers, **ctx.sizes
             )
         return out
 
@@ -51,14 +53,13 @@ class _Fused(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         features, bias, gain, scale, shift = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last)
-        out, (batch, n_pixels) = torch.empty_like(features), _counts(features)
-        tiles, root = -(-n_pixels // ctx.sizes["ROWS"]), features.shape[1] ** 0.5
-        programs = min(tiles, _PROGRAMS)
-        parts = features.new_empty((3, batch, programs, features.shape[1]), dtype=torch.float32)
+        out, (batch, width) = torch.empty_like(features), features.shape[:2]
+        programs = min(ctx.tiles, _PROGRAMS)
+        parts = features.new_empty((3, batch, programs, width), dtype=torch.float32)
         with torch.cuda.device_of(features):  # type: ignore[no-untyped-call]
             kernels.backward[(programs, batch)](
                 features, bias, gain, scale, shift, grad, out, parts,
-                n_pixels, root, _SHORTEST, tiles, **ctx.sizes,
+                *ctx.numbers, ctx.tiles, **ctx.sizes,
             )  # fmt: skip
         of_unit, of_shift, of_bias = parts
         of_unit, of_bias = of_unit.sum(1), None if bias is None else of_bias.sum((0, 1))
@@ -66,11 +67,6 @@ class _Fused(torch.autograd.Function):
             return out, of_bias, of_unit.sum(0), None, None, None
         of_gain = (of_unit * (1 + scale)).sum(0)
         return out, of_bias, of_gain, of_unit * gain, of_shift.sum(1), None
-
-
-def _counts(features: Tensor) -> tuple[int, int]:
-    batch, _, high, wide = features.shape
-    return batch, high * wide
 
 
 def _sizes(
@@ -96,7 +92,7 @@ def norm_silu(
 ) -> Tensor:
     """Return silu(norm(features + bias) * (1 + scale) + shift).
 
-    The norm is `augment.layers.Norm`.
+    The norm is the root mean square norm over the channels (arXiv:1910.07467).
 
     Args:
         features: (B, C, H, W) bf16 or float32, on a device that `fuses` says yes of.
@@ -126,11 +122,17 @@ def written_out(
     *,
     activates: bool = True,
 ) -> Tensor:
-    """Return what `norm_silu` does, by PyTorch's own operators."""
+    """Return what `norm_silu` does, by PyTorch's own operators, on any device.
+
+    The dtype of the features stays, sums of squares excepted.
+    """
     features = features if bias is None else features + bias[:, None, None]
-    features = F.normalize(features, dim=1) * gain * features.shape[1] ** 0.5
+    with torch.autocast(features.device.type, enabled=False):  # on CUDA it would copy to float32
+        length = torch.linalg.vector_norm(features, dim=1, keepdim=True, dtype=torch.float32)
+        factor = features.shape[1] ** 0.5 / length.clamp_min(_SHORTEST)
+        features = features * factor.to(features.dtype) * gain.to(features.dtype)
     if scale is not None and shift is not None:
-        features = features * (scale + 1) + shift
+        features = torch.addcmul(shift, features, scale + 1)
     return F.silu(features) if activates else features
 
 

@@ -16,9 +16,7 @@ from denoising_diffusion_pytorch.denoising_diffusion_pytorch import (
 )
 from torch import Tensor, nn
 
-from augment.fused import fuses, norm_silu
-
-_SHORTEST = 1e-12  # of a vector that is normalized, as in `torch.nn.functional.normalize`
+from augment.fused import fuses, norm_silu, written_out
 
 
 class Norm(RMSNorm):  # type: ignore[misc]
@@ -28,10 +26,7 @@ class Norm(RMSNorm):  # type: ignore[misc]
         """Normalize (B, C, H, W) features; the same dtype comes back."""
         if fuses(images):
             return norm_silu(images, self.g, activates=False)
-        with torch.autocast(images.device.type, enabled=False):  # on CUDA it would copy to float32
-            length = torch.linalg.vector_norm(images, dim=1, keepdim=True, dtype=torch.float32)
-            factor = self.scale / length.clamp_min(_SHORTEST)
-            return images * factor.to(images.dtype) * self.g.to(images.dtype)
+        return written_out(images, self.g, activates=False)
 
 
 class NormedConvolution(Block):  # type: ignore[misc]
@@ -39,23 +34,16 @@ class NormedConvolution(Block):  # type: ignore[misc]
 
     def forward(self, images: Tensor, scale_shift: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """Turn (B, C, H, W) features into (B, D, H, W), modulated by (B, D, 1, 1) each."""
-        if not fuses(images):
-            return _after(self, self.proj(images), scale_shift)
         scale, shift = scale_shift or (None, None)
-        # The kernel adds the bias: alone that, and the sum of its gradient, cost a fifth of a step.
-        images = self.proj._conv_forward(images, self.proj.weight, None)
-        features: Tensor = self.dropout(
-            norm_silu(images, self.norm.g, scale, shift, self.proj.bias)
-        )
-        return features
-
-
-def _after(block: Block, images: Tensor, scale_shift: tuple[Tensor, Tensor] | None) -> Tensor:
-    images = block.norm(images)
-    if scale_shift is not None:
-        images = torch.addcmul(scale_shift[1], images, scale_shift[0] + 1)
-    features: Tensor = block.dropout(block.act(images))
-    return features
+        if fuses(images):
+            # The kernel adds the bias: alone that, and the sum of its gradient, cost a fifth of a
+            # step.
+            images = self.proj._conv_forward(images, self.proj.weight, None)
+            features = norm_silu(images, self.norm.g, scale, shift, self.proj.bias)
+        else:
+            features = written_out(self.proj(images), self.norm.g, scale, shift)
+        dropped: Tensor = self.dropout(features)
+        return dropped
 
 
 class Doubled(nn.Upsample):

@@ -36,7 +36,7 @@ def main():
         torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=1e-4)
     works = fused._works_on.__wrapped__
     assert works("cpu")
-    fused._SHORTEST = 1e3  # as good as a compiler's fault
+    fused.written_out = lambda *given, **how: 1.01 * written_out(*given, **how)  # a fault
     assert not works("cpu")
 
 
