@@ -94,7 +94,7 @@ class Guided(nn.Module):
     def __init__(self, unet: Unet, label: int, scale: float) -> None:
         super().__init__()
         self.unet, self.scale = unet, scale
-        # On the device, as recorded work cannot copy from the host (`terrabalance.replay`).
+        # On the device, as recorded work cannot copy from the host (`terrabalance.cuda_graphs`).
         self.asked: Tensor
         self.register_buffer("asked", torch.tensor([label, unet.time_mlp.any_class]), False)
 

@@ -16,9 +16,9 @@ from augment.loop import Training
 from augment.recipe import Recipe, TrainingConfig
 from augment.solvers import SamplingConfig
 from terrabalance.bands import RGB, Bands
+from terrabalance.cuda_graphs import Replayed
 from terrabalance.device import describe_device, precision_on
 from terrabalance.images import height_width
-from terrabalance.replay import Replayed
 
 
 def estimate_cost(

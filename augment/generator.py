@@ -14,11 +14,11 @@ from augment.layers import lean
 from augment.schedule import shift_schedule
 from terrabalance.bands import Bands, bands_from
 from terrabalance.checkpoint import load_into
+from terrabalance.cuda_graphs import Replayed
 from terrabalance.device import autocast, supports_bf16
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import done, read_json
 from terrabalance.images import height_width
-from terrabalance.replay import Replayed
 from terrabalance.settings import Settings
 
 WEIGHTS = "generator.safetensors"

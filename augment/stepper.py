@@ -21,10 +21,10 @@ from augment.generator import build_diffusion, load_weights
 from augment.objective import diffusion_loss
 from augment.rates import learning_rate_at
 from augment.recipe import Recipe
+from terrabalance.cuda_graphs import Replay
 from terrabalance.device import autocast, describe_device, tuned_convolutions
 from terrabalance.errors import BadInput
 from terrabalance.images import describe_size
-from terrabalance.replay import Replay
 from terrabalance.seeds import seed_for
 from terrabalance.symmetry import keep_shape
 

@@ -37,8 +37,8 @@ from augment.generator import GeneratorConfig, InBf16, build_diffusion
 from augment.loop import Training
 from augment.recipe import Recipe, TrainingConfig
 from augment.solvers import SamplingConfig
+from terrabalance.cuda_graphs import Replayed
 from terrabalance.device import describe_device, peak_memory, pick_device
-from terrabalance.replay import Replayed
 
 CLASSES = ("one", "two")
 WARM_UP, DRAWN, SAMPLING = 6, 88, SamplingConfig(steps=16)

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from terrabalance.replay import Replay, Replayed
+from terrabalance.cuda_graphs import Replay, Replayed
 
 CUDA = torch.device("cuda")
 
