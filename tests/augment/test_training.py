@@ -11,7 +11,7 @@ from augment.batches import BatchSource
 from augment.ema import WeightAverage
 from augment.generator import WEIGHTS, GeneratorConfig, build_diffusion, load_generator, read_card
 from augment.health import is_healthy
-from augment.layers import Norm
+from augment.layers import NormedConvolution
 from augment.objective import diffusion_loss
 from augment.rates import learning_rate_at
 from augment.recipe import Recipe, TrainingConfig
@@ -143,8 +143,8 @@ def test_a_generator_draws_in_the_precision_that_it_was_trained_in(
 ):
     train_generator(squares, recipe(precision=precision), tmp_path, cpu)
     diffusion, seen = load_generator(tmp_path, "Pond", cpu), []
-    norm = next(m for m in diffusion.modules() if isinstance(m, Norm))
-    norm.register_forward_hook(lambda *call: seen.append(call[2].dtype))
+    layer = next(m for m in diffusion.modules() if isinstance(m, NormedConvolution))
+    layer.register_forward_hook(lambda *call: seen.append(call[2].dtype))
     predicted = diffusion.model(torch.zeros(1, 3, 16, 16), torch.tensor([5]))
     half = precision == "bf16" and supports_bf16(cpu)
     assert seen == [torch.bfloat16 if half else torch.float32]
