@@ -1,12 +1,10 @@
 """What a user may change about the classifier that judges the arms."""
 
-from pathlib import Path
-
 from pydantic import Field, field_validator, model_validator
 
 from classifier.arms import BASELINE, DEFAULT_ARMS, ArmName
 from classifier.tuning import MOST_TRIES
-from terrabalance.settings import Settings
+from terrabalance.settings import AbsolutePath, Settings
 
 # What does not change a training by itself.
 CHOICES = {"arms", "seeds", "tries", "weights", "resolution"}
@@ -17,7 +15,7 @@ class ClassifierConfig(Settings):
 
     model: str = Field("resnet18", min_length=1, description="any timm model name")
     pretrained: bool = Field(True, description="load the weights of that name from the hub")
-    weights: Path | None = Field(
+    weights: AbsolutePath | None = Field(
         None, description="local .safetensors or .pth file, used instead of the hub"
     )
     image_size: int = Field(

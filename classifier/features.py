@@ -19,7 +19,7 @@ from terrabalance.checkpoint import load_into
 from terrabalance.device import autocast, precision_on
 from terrabalance.errors import BadInput
 from terrabalance.files import read_json
-from terrabalance.settings import Settings
+from terrabalance.settings import AbsolutePath, Settings
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class FeatureConfig(Settings):
         description="any timm model name, with the weights of that name from the hub, or "
         f"{BASELINE!r}: a classifier like those of the comparison, trained on the real train part",
     )
-    weights: Path | None = Field(None, description="local file, used instead of the hub")
+    weights: AbsolutePath | None = Field(None, description="local file, used instead of the hub")
     image_size: int = Field(224, ge=16, le=1024, description="side of the network's input, px")
 
 

@@ -32,7 +32,7 @@ from flows.remote import checked_address, is_address, mirror_of
 from terrabalance.device import DeviceName
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, slug
-from terrabalance.settings import Settings
+from terrabalance.settings import AbsolutePath, Settings
 
 S = TypeVar("S", bound=Settings)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # as `slug` gives them
@@ -43,14 +43,14 @@ _NOT_RESULT = {"device", "workdir", "storage", "catalogue", "name", "execution"}
 class RunConfig(Settings):
     """Everything that a run needs. Also the parameter form of the Prefect deployments."""
 
-    data: Path = Field(
+    data: AbsolutePath = Field(
         description="folder with one subfolder a class, a zip or tar of one, or a CSV with the "
         "columns path, class and optionally split"
     )
-    images: Path | None = Field(
+    images: AbsolutePath | None = Field(
         None, description="folder that a CSV's paths are relative to; none: found by itself"
     )
-    workdir: Path = Field(
+    workdir: AbsolutePath = Field(
         Path(),
         validate_default=True,
         description="folder that gets data/ and reports/, or an address as s3://bucket/folder, "
@@ -147,11 +147,6 @@ class RunConfig(Settings):
     ) -> dict[str, Any]:
         """Return the schema from which Prefect makes the parameter form."""
         return form_of(core, handler)
-
-    @field_validator("data", "images", "workdir")
-    @classmethod
-    def _absolute(cls, path: Path | None) -> Path | None:
-        return None if path is None else path.expanduser().absolute()
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         """Find the working copy of this machine; Ray sends settings between machines as pickles."""

@@ -1,6 +1,17 @@
 """The base of every settings model: frozen, and a misspelt key is an error that names itself."""
 
-from pydantic import BaseModel, ConfigDict
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+# However a path is written, from wherever, it is the same setting: a run's name follows from them.
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
 class Settings(BaseModel):

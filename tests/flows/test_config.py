@@ -113,3 +113,12 @@ def test_classes_that_are_named_are_all_filled_whatever_the_preset_limits(tmp_pa
     assert named.plan.rarest is None
     both = RunConfig(data=tmp_path, preset="cpu", plan={"classes": ["a", "b"], "rarest": 1})
     assert both.plan.rarest == 1
+
+
+def test_a_run_has_one_name_however_its_paths_are_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {
+        RunConfig(data=Path("aid"), classifier={"weights": w}, fidelity={"weights": w}).run_name
+        for w in (Path("w.pth"), tmp_path / "w.pth", Path("./w.pth"))
+    }
+    assert len(names) == 1
