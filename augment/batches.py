@@ -9,8 +9,8 @@ from torch import Tensor
 
 from augment.augmentation import random_augmentation
 from augment.condition import forget_some
-from terrabalance.bands import centred
 from terrabalance.device import has_room_for_data, send
+from terrabalance.levels import centred
 from terrabalance.seeds import generator_for, seed_for
 from terrabalance.symmetry import random_symmetries
 

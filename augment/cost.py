@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
 from augment.drawing import draw_batch
 from augment.ema import LENGTHS
 from augment.evidence import CALLS
-from augment.generator import GeneratorConfig, InBf16, build_diffusion
+from augment.generator import InBf16, build_diffusion
 from augment.loop import Training
-from augment.recipe import Recipe, TrainingConfig
-from augment.solvers import SamplingConfig
+from augment.recipe import Recipe
 from terrabalance.bands import RGB, Bands
 from terrabalance.cuda_graphs import Replayed
 from terrabalance.device import describe_device, precision_on
-from terrabalance.images import height_width
+from terrabalance.sizes import height_width
 
 
 def estimate_cost(

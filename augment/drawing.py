@@ -10,11 +10,13 @@ import torch
 from denoising_diffusion_pytorch import GaussianDiffusion
 from torch import Tensor
 
-from augment.solvers import SamplingConfig, trajectory
+from augment.config import SamplingConfig
+from augment.solvers import trajectory
 from augment.spectrum import SpectrumMap, apply_map, spectrum_map
-from terrabalance.bands import Bands, centred, to_levels
+from terrabalance.bands import Bands
 from terrabalance.files import fingerprint, read_json, write_json
 from terrabalance.images import grid, write_png
+from terrabalance.levels import centred, to_levels
 from terrabalance.symmetry import apply_symmetry, keep_shape
 
 SPECTRUM = "spectrum.json"  # the filter that the images went through, see `augment.spectrum`

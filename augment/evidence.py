@@ -14,12 +14,12 @@ from denoising_diffusion_pytorch import GaussianDiffusion
 from torch import Tensor
 
 from augment.condition import ask_for
+from augment.config import SamplingConfig
 from augment.drawing import draw_batch
 from augment.fidelity import kernel_distance, manifold
 from augment.neighbours import COPY_RATIO, nearest_real
 from augment.objective import diffusion_loss
-from augment.solvers import SamplingConfig
-from terrabalance.bands import centred
+from terrabalance.levels import centred
 from terrabalance.seeds import generator_for, seed_for
 
 FEWEST = 2  # held-out images, for a loss

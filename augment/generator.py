@@ -1,15 +1,15 @@
 """A class's generator: config to `Unet` + `GaussianDiffusion`, and its file on disk."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion, Unet
-from pydantic import Field, model_validator
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from augment.condition import Guided, condition, label_of
+from augment.config import GeneratorConfig
 from augment.layers import lean
 from augment.schedule import shift_schedule
 from terrabalance.bands import Bands, bands_from
@@ -18,70 +18,10 @@ from terrabalance.cuda_graphs import Replayed
 from terrabalance.device import autocast, supports_bf16
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import done, read_json
-from terrabalance.images import height_width
-from terrabalance.settings import Settings
+from terrabalance.sizes import height_width
 
 WEIGHTS = "generator.safetensors"
 CARD = "card.json"
-Side = Annotated[int, Field(ge=8)]
-
-
-class GeneratorConfig(Settings):
-    """The network and its diffusion process (denoising_diffusion_pytorch)."""
-
-    image_size: Side | tuple[Side, Side] = Field(
-        64, description="side of square images in pixels, or height and width: [40, 56]"
-    )
-    bands: Literal["auto", "rgb"] = Field(
-        "auto",
-        description="auto: all bands of the images in their depth, where all images agree, else "
-        "RGB of 8 bit; rgb: that in any case",
-    )
-    shown_bands: tuple[int, int, int] | None = Field(
-        None,
-        description="bands shown as red, green and blue, counted from 0; none: the first three, or "
-        "those of Sentinel-2 where there are 12 or 13",
-    )
-    dim: int = Field(64, ge=8, multiple_of=4, description="channels at full resolution")
-    dim_mults: tuple[int, ...] = Field(
-        (1, 2, 4, 8), min_length=1, description="channel multiple at each halving of the side"
-    )
-    attention_heads: int = Field(4, ge=1, description="of every attention layer")
-    attention_dim: int = Field(
-        32, ge=8, description="channels a head; at small `dim` attention is most of the work"
-    )
-    dropout: float = Field(
-        0.0, ge=0, lt=1, description="share of activations dropped in every block while training"
-    )
-    timesteps: int = Field(1000, ge=2, description="steps of the noising process")
-    objective: Literal["pred_v", "pred_noise", "pred_x0"] = Field(
-        "pred_v", description="what the network predicts"
-    )
-    beta_schedule: Literal["sigmoid", "cosine", "linear"] = Field(
-        "sigmoid", description="noise schedule"
-    )
-    schedule_base_size: int | None = Field(
-        None,
-        ge=1,
-        description="side, in pixels, of the images that the noise schedule is meant for (64 in "
-        "arXiv:2301.11093): larger ones get more noise, smaller ones less; none: all the same. For "
-        "beta_schedule=cosine: after the shift, sigmoid has no timestep that is nearly clean",
-    )
-    min_snr: bool = Field(
-        False, description="clip the loss weight at a signal-to-noise ratio of 5 (arXiv:2303.09556)"
-    )
-
-    @model_validator(mode="after")
-    def _halves_evenly(self) -> "GeneratorConfig":
-        factor = 2 ** (len(self.dim_mults) - 1)
-        for side in height_width(self.image_size):
-            if side % factor:
-                low = side // factor * factor
-                raise ValueError(
-                    f"image_size {side} cannot be halved {len(self.dim_mults) - 1} times; "
-                    f"the nearest sizes that can are {low or factor} and {low + factor}"
-                )
-        return self
 
 
 def build_diffusion(

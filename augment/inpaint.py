@@ -11,27 +11,10 @@ from itertools import pairwise
 
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion
-from pydantic import Field, model_validator
 from torch import Tensor
 
+from augment.config import InpaintConfig
 from augment.solvers import ddim_step, even_snr_times
-from terrabalance.settings import Settings
-
-
-class InpaintConfig(Settings):
-    """How an image is filled."""
-
-    steps: int = Field(50, ge=2, description="timesteps from noise to image")
-    jump: int = Field(2, ge=1, description="timesteps that are gone up again at once")
-    resamplings: int = Field(
-        5, ge=1, description="times that each stretch is walked down; 1: seams stay visible"
-    )
-
-    @model_validator(mode="after")
-    def _jumps_within(self) -> "InpaintConfig":
-        if self.jump >= self.steps:
-            raise ValueError(f"jump {self.jump} is no shorter than the {self.steps} steps")
-        return self
 
 
 def walk(config: InpaintConfig) -> list[int]:

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from augment.condition import ask_for
+from augment.config import SamplingConfig
 from augment.crew import Crew
 from augment.drawing import draw_batch
 from augment.evidence import FEWEST, HeldOut, Witness
@@ -25,7 +26,6 @@ from augment.histories import write_looks, write_losses
 from augment.recipe import Recipe
 from augment.review import Review
 from augment.snapshots import Snapshots
-from augment.solvers import SamplingConfig
 from augment.stepper import Stepper
 from terrabalance import __version__
 from terrabalance.checkpoint import drop_checkpoints, load_newest, save_checkpoint, write_tensors

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from terrabalance.bands import centred
 from terrabalance.errors import BadInput
+from terrabalance.levels import centred
 from terrabalance.symmetry import N_SYMMETRIES, apply_symmetry, keep_shape
 
 COPY_RATIO = 1 / 3

@@ -2,45 +2,15 @@
 
 import json
 import math
-import re
 import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pydantic import Field, field_validator
-
+from augment.config import PlanConfig
 from terrabalance.errors import BadInput
-from terrabalance.settings import Settings
 
 FEWEST_IMAGES = 2  # of a class in the train part: one is copied, not learned
-
-
-class PlanConfig(Settings):
-    """How far to fill, and which classes."""
-
-    target: str = Field(
-        "max",
-        description="images a class should have in the train part: max (the largest class), "
-        "median, a number such as 400, or a share of the largest class such as 80%",
-    )
-    max_per_real: float | None = Field(
-        None, gt=0, description="at most this many synthetic images per real one; none: no cap"
-    )
-    classes: tuple[str, ...] | None = Field(
-        None, description="fill only these classes; none: every class below the target"
-    )
-    rarest: int | None = Field(
-        None, ge=1, description="fill only this many classes, the rarest ones; none: all"
-    )
-
-    @field_validator("target", mode="before")
-    @classmethod
-    def _known_policy(cls, value: object) -> str:
-        text = str(value).strip().lower()
-        if not re.fullmatch(r"max|median|[1-9]\d*|\d{1,3}(\.\d+)?%", text):
-            raise ValueError(f"{value!r} is not max, median, a number, or a share such as 80%")
-        return text
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The learning rate of a generator's training as a function of the step."""
 
-from augment.recipe import TrainingConfig
+from augment.config import TrainingConfig
 
 
 def learning_rate_at(step: int, config: TrainingConfig) -> float:

@@ -12,10 +12,11 @@ from augment.pictures import Pictures, read_curve, read_looks
 from augment.screened import MEANINGS, ONLY_COPIES, refuses_only_copies, screening_record
 from terrabalance.bands import Bands
 from terrabalance.files import read_json
-from terrabalance.images import Size, at_most, describe_size, height_width, read_patches
+from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.markdown import markdown_table
 from terrabalance.page import Section, render
+from terrabalance.sizes import Size, at_most, describe_size, height_width
 
 _MANY_CLASSES = 8  # above it each class gets fewer and smaller pictures, to keep the page light
 _EXAMPLES = 5

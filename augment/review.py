@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import nn
 
+from augment.config import TrainingConfig
 from augment.ema import LENGTHS
 from augment.evidence import Look, Witness, choose, is_memorizing
-from augment.recipe import TrainingConfig
 from augment.snapshots import Snapshots
 from augment.stepper import Stepper
 

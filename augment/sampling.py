@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from imagehash import phash
 
+from augment.config import SamplingConfig
 from augment.drawing import Drawer
 from augment.generator import load_generator, read_bands
-from augment.solvers import SamplingConfig
 from terrabalance import __version__
 from terrabalance.bands import Bands
 from terrabalance.errors import BadInput, UnreadableImage

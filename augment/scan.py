@@ -30,8 +30,8 @@ import imagehash
 import numpy as np
 import tifffile
 from PIL import Image, UnidentifiedImageError
-from pydantic import Field
 
+from augment.config import ScanConfig
 from augment.duplicates import THUMBNAIL_PX, group_near_duplicates, mark_duplicates
 from augment.sources import Entry, Source
 from terrabalance.errors import BadInput, UnreadableImage
@@ -40,23 +40,12 @@ from terrabalance.images import EXTENSIONS, decode, to_pil, to_rgb
 from terrabalance.manifest import REPAIRED, Manifest, frame_of
 from terrabalance.marks import is_marked_repaired, is_marked_synthetic
 from terrabalance.progress import Progress, silent
-from terrabalance.settings import Settings
 
 _log = logging.getLogger(__name__)
 
 _THREADS = min(8, os.cpu_count() or 1)
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _CUT_SHORT = ("truncated", "failed to read")  # as Pillow and tifffile say it
-
-
-class ScanConfig(Settings):
-    """What is too small, and what counts as the same picture."""
-
-    min_side_px: int = Field(16, ge=1, description="shortest side that is used, in pixels")
-    near_duplicate_bits: int = Field(
-        4, ge=0, le=16, description="perceptual hashes (64 bits) that differ in at most so many "
-        "bits are the same picture; such images stay in one part of the split",
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)

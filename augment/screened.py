@@ -19,7 +19,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from filelock import FileLock
-from pydantic import Field
 
 from augment.sampling import SCREENING
 from augment.screening import (
@@ -36,7 +35,6 @@ from augment.screening import (
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import done, fingerprint, read_json, write_json
 from terrabalance.manifest import RULES, Manifest, read_manifest, write_manifest
-from terrabalance.settings import Settings
 
 REVIEWS = "reviews.json"
 Decision = Literal["accept", "refuse"]
@@ -52,19 +50,6 @@ MEANINGS = {
     "repeat": "repeats an earlier synthetic image",
 }
 ONLY_COPIES = "Too few validation images to set limits: only copies and repeats were refused."
-
-
-class ScreeningConfig(Settings):
-    """Which synthetic images are refused, and how long others are drawn for them."""
-
-    enabled: bool = Field(True, description="judge synthetic images and refuse some")
-    refuse_real: float = Field(
-        0.04, gt=0, lt=0.5, description="share of real images that the rules may refuse together: "
-        "how strict they are"
-    )  # fmt: skip
-    most_draws: float = Field(
-        3.0, ge=1, le=100, description="images drawn for each one that a class needs, at most"
-    )
 
 
 def judge(seen: Seen, of: Class, limit: Limits) -> Scores:

@@ -2,67 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
-from pydantic import Field, model_validator
 from torch import Tensor
 
-from terrabalance.settings import Settings
+from augment.config import SamplingConfig
 
 Noise = Callable[[], Tensor]
-
-
-class SamplingConfig(Settings):
-    """How images are drawn."""
-
-    sampler: Literal["dpm++", "ddim", "ancestral"] = Field(
-        "dpm++",
-        description="dpm++: DPM-Solver++(2M), fewest steps (arXiv:2211.01095); ddim "
-        "(arXiv:2010.02502); ancestral: all timesteps (arXiv:2006.11239)",
-    )
-    steps: int = Field(20, ge=1, description="network calls per image; ancestral uses them all")
-    eta: float = Field(0.0, ge=0, le=1, description="noise added by ddim; 0 is deterministic")
-    guidance: float = Field(
-        1.0,
-        ge=0,
-        description="of a generator that knows several classes (strategy conditional): above 1 "
-        "exaggerates what sets the class apart, at twice the calls (arXiv:2207.12598)",
-    )
-    strength: float = Field(
-        1.0,
-        gt=0,
-        le=1,
-        description="1: images begin as pure noise; below: as real training images of the class, "
-        "turned at random and noised to this share of the way (SDEdit, arXiv:2108.01073)",
-    )
-    keep: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="side of a square, as a share of the image's, in which a real training image "
-        "stays as it is, somewhere in each image; the rest is drawn around it (DDNM, "
-        "arXiv:2212.00490). Needs sampler=dpm++",
-    )
-    match_spectrum: bool = Field(
-        True,
-        description="filter the drawn images of a class so that their power spectrum is that of "
-        "its real training images; else softness or grain may tell them from real ones",
-    )
-    batch_size: int = Field(32, ge=1, description="images drawn at once")
-
-    @model_validator(mode="after")
-    def _keeps_with_its_solver(self) -> "SamplingConfig":
-        if self.keep and self.sampler != "dpm++":
-            raise ValueError("keep needs sampler = dpm++")
-        return self
-
-    @property
-    def begins_as_real(self) -> bool:
-        """Whether drawing needs real images."""
-        return self.strength < 1 or self.keep > 0
 
 
 def trajectory(

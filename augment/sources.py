@@ -67,21 +67,31 @@ def open_source(data: Path, extract_to: Path, images: Path | None = None) -> Sou
     folder or a subfolder of it.
 
     Raises:
-        BadInput: nothing is there, it is of another kind, has no classes, or cannot be trusted.
+        BadInput: as of `check_source`; it has no classes, or cannot be trusted.
     """
-    if images is not None and data.suffix.lower() != ".csv":
-        raise BadInput(f"--images goes with a CSV only, and {data} is none. Leave it out.")
+    check_source(data, images)
     if data.is_dir():
         return _list_folder(data)
-    if not data.is_file():
-        raise BadInput(f"{data}: no such file or folder. Check the path.")
     if is_archive(data):
         return _list_folder(_descend(extract(data, extract_to)))
-    if data.suffix.lower() == ".csv":
-        return _read_table(data, images)
-    raise BadInput(
-        f"{data}: not a folder, a zip, a tar (.tar, .tar.gz, .tar.xz, .tar.bz2) or a CSV."
-    )
+    return _read_table(data, images)
+
+
+def check_source(data: Path, images: Path | None = None) -> None:
+    """Make sure that something of a kind that can be opened is there, without opening it.
+
+    Raises:
+        BadInput: nothing is there, it is of another kind, or `images` is given without a CSV.
+    """
+    table = data.suffix.lower() == ".csv"
+    if images is not None and not table:
+        raise BadInput(f"--images goes with a CSV only, and {data} is none. Leave it out.")
+    if not data.exists():
+        raise BadInput(f"{data}: no such file or folder. Check the path.")
+    if not (data.is_dir() or table or is_archive(data)):
+        raise BadInput(
+            f"{data}: not a folder, a zip, a tar (.tar, .tar.gz, .tar.xz, .tar.bz2) or a CSV."
+        )
 
 
 def _visible(folder: Path) -> list[os.DirEntry[str]]:

@@ -6,32 +6,18 @@ from collections import defaultdict
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
 
+from augment.config import SplitConfig
 from augment.sources import natural_key
 from terrabalance.errors import BadInput
 from terrabalance.manifest import ORACLE, REPAIRED, SPLITS, Manifest
 from terrabalance.seeds import seed_for
-from terrabalance.settings import Settings
 
 _log = logging.getLogger(__name__)
 
 _TRAIN, _VAL, _TEST = range(len(SPLITS))
 _LEAVE_OUT = "To leave a class out, move its folder elsewhere, or take its lines out of the CSV."
 _FILL_ORDER = (_TEST, _VAL, _TRAIN)
-
-
-class SplitConfig(Settings):
-    """How much of each class is kept for judging; not used where the data gives a split."""
-
-    val: float = Field(0.2, gt=0, lt=1, description="fraction of each class in val")
-    test: float = Field(0.2, gt=0, lt=1, description="fraction of each class in test")
-
-    @model_validator(mode="after")
-    def _leave_some_to_train(self) -> "SplitConfig":
-        if self.val + self.test >= 1:
-            raise ValueError(f"val {self.val:g} and test {self.test:g} leave nothing to train on")
-        return self
 
 
 def assign_splits(manifest: Manifest, config: SplitConfig, seed: int) -> Manifest:

@@ -24,8 +24,8 @@ from augment.recipe import Recipe
 from terrabalance.cuda_graphs import Replay
 from terrabalance.device import autocast, describe_device, tuned_convolutions
 from terrabalance.errors import BadInput
-from terrabalance.images import describe_size
 from terrabalance.seeds import seed_for
+from terrabalance.sizes import describe_size
 from terrabalance.symmetry import keep_shape
 
 log = logging.getLogger(__name__)

@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from augment.config import NOT_RESULT
 from augment.crew import Ranks, TooMany
 from augment.evidence import HeldOut
 from augment.generator import WEIGHTS
 from augment.loop import Training, refuse_other, tidy
 from augment.plan import FEWEST_IMAGES
 from augment.ranks import Ask, together
-from augment.recipe import NOT_RESULT, Recipe
+from augment.recipe import Recipe
 from terrabalance.errors import BadInput
 from terrabalance.files import done, fingerprint, sha256_of
 from terrabalance.progress import Progress, silent

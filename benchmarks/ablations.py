@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from charts import OURS, chart, save
 
+from augment.config import SamplingConfig
 from augment.drawing import draw_batch
 from augment.fidelity import copying, kernel_distance, manifold
 from augment.generator import load_generator
-from augment.solvers import SamplingConfig
-from classifier.features import FeatureConfig, FeatureNetwork, pretrained_network
+from classifier.config import FeatureConfig
+from classifier.features import FeatureNetwork, pretrained_network
 from flows.config import RunConfig
 from flows.stages import load_catalogue
 from flows.training import train_class

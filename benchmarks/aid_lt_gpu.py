@@ -25,11 +25,11 @@ import pandas as pd
 from training_speed import take
 
 from augment.condition import label_of
+from augment.config import SamplingConfig
 from augment.drawing import draw_batch
 from augment.generator import load_generator, read_card
 from augment.loop import Training
 from augment.recipe import Recipe
-from augment.solvers import SamplingConfig
 from flows.config import RunConfig, build_config
 from flows.imagery import bands_of
 from flows.stages import load_catalogue

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from augment.config import ScanConfig
 from augment.duplicates import THUMBNAIL_PX, near_duplicate_labels
 from augment.plan import plan_classes
-from augment.scan import ScanConfig
 from flows import store
 from flows.config import RunConfig
 from terrabalance.bands import RGB

@@ -27,9 +27,10 @@ from timm.optim import create_optimizer_v2
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from augment.scan import ScanConfig, scan
+from augment.config import ScanConfig, SplitConfig
+from augment.scan import scan
 from augment.sources import open_source
-from augment.split import SplitConfig, assign_splits
+from augment.split import assign_splits
 from classifier.bench import Bench
 from classifier.config import ClassifierConfig
 from classifier.loop import Trainer

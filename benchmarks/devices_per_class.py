@@ -21,10 +21,11 @@ import numpy as np
 import torch
 from training_speed import ROUNDS, WARM_UP, network_of, pictures, take
 
+from augment.config import TrainingConfig
 from augment.crew import Ranks
 from augment.loop import Training
 from augment.ranks import Ask, together
-from augment.recipe import Recipe, TrainingConfig
+from augment.recipe import Recipe
 from flows.devices import devices_here
 from terrabalance.device import describe_device
 from terrabalance.files import write_text

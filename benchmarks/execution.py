@@ -29,8 +29,8 @@ import torch
 from prefect import flow, task
 from prefect_here import deploy_flows, running, server
 
-from augment.generator import GeneratorConfig
-from augment.recipe import Recipe, TrainingConfig
+from augment.config import GeneratorConfig, TrainingConfig
+from augment.recipe import Recipe
 from augment.scenes import draw_dataset
 from augment.training import train_generator
 from flows.balance import scan_and_plan

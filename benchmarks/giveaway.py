@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from augment.config import SamplingConfig
 from augment.drawing import MEASURED_ON, draw_batch
 from augment.generator import load_generator, read_bands, read_card
 from augment.giveaway import give_away
-from augment.solvers import SamplingConfig
 from augment.spectrum import apply_map, spectrum_map
 from terrabalance.bands import Bands
 from terrabalance.files import atomic_write, write_text

@@ -31,12 +31,12 @@ from training_speed import pictures, take
 
 import augment.layers
 from augment.condition import Guided
+from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
 from augment.drawing import draw_batch
 from augment.fused import fuses
-from augment.generator import GeneratorConfig, InBf16, build_diffusion
+from augment.generator import InBf16, build_diffusion
 from augment.loop import Training
-from augment.recipe import Recipe, TrainingConfig
-from augment.solvers import SamplingConfig
+from augment.recipe import Recipe
 from terrabalance.cuda_graphs import Replayed
 from terrabalance.device import describe_device, peak_memory, pick_device
 

@@ -25,17 +25,18 @@ from torch import nn
 from torch.distributed._tools.mem_tracker import MemTracker
 from torch.profiler import ProfilerActivity, profile
 
+from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
 from augment.ema import LENGTHS
-from augment.generator import GeneratorConfig, build_diffusion
-from augment.recipe import Recipe, TrainingConfig
-from augment.solvers import SamplingConfig, trajectory
+from augment.generator import build_diffusion
+from augment.recipe import Recipe
+from augment.solvers import trajectory
 from augment.stepper import Stepper
 from flows.config import RunConfig
 from flows.presets import PRESETS
 from flows.training import MOST_BASE_IMAGES
 from terrabalance.device import autocast, describe_device, peak_memory, pick_device
 from terrabalance.files import write_text
-from terrabalance.images import describe_size, height_width
+from terrabalance.sizes import describe_size, height_width
 
 CPU, GIB = torch.device("cpu"), 2**30
 SMALL = (2, 3)  # images at once in what is run for the estimate

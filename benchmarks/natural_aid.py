@@ -16,8 +16,8 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from augment.config import SamplingConfig
 from augment.sampling import sample_class
-from augment.solvers import SamplingConfig
 from terrabalance.files import write_text
 from terrabalance.images import read_patches
 

@@ -21,11 +21,12 @@ import torch
 from charts import chart, save
 from denoising_diffusion_pytorch import GaussianDiffusion
 
+from augment.config import SamplingConfig
 from augment.drawing import draw_batch
 from augment.fidelity import Estimate, kernel_distance
 from augment.generator import load_generator
-from augment.solvers import SamplingConfig
-from classifier.features import FeatureConfig, pretrained_network
+from classifier.config import FeatureConfig
+from classifier.features import pretrained_network
 from terrabalance.device import describe_device, pick_device
 from terrabalance.files import write_text
 from terrabalance.images import read_patches

@@ -23,15 +23,17 @@ from PIL import Image, ImageFilter
 
 from augment.screener import Real, fit
 from augment.screening import LIMITED, Scores, accepted, scores
-from classifier.features import FeatureConfig, FeatureNetwork, pretrained_network
+from classifier.config import FeatureConfig
+from classifier.features import FeatureNetwork, pretrained_network
 from classifier.views import FeatureCache, features_of_views
 from flows.config import RunConfig
 from flows.stages import load_catalogue
 from terrabalance.bands import RGB
 from terrabalance.device import describe_device
 from terrabalance.files import write_text
-from terrabalance.images import height_width, read_patches
+from terrabalance.images import read_patches
 from terrabalance.progress import silent
+from terrabalance.sizes import height_width
 from terrabalance.symmetry import keep_shape
 
 CPU, N_PLANTED, SHARE = torch.device("cpu"), 12, 0.04

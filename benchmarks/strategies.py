@@ -18,12 +18,13 @@ import pandas as pd
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from augment.config import SamplingConfig
 from augment.cost import estimate_cost
 from augment.drawing import draw_batch
 from augment.generator import load_generator
 from augment.judgement import judge_class
-from augment.solvers import SamplingConfig
-from classifier.features import FeatureConfig, FeatureNetwork, pretrained_network
+from classifier.config import FeatureConfig
+from classifier.features import FeatureNetwork, pretrained_network
 from flows.config import RunConfig
 from flows.stages import load_catalogue
 from flows.training import train_class

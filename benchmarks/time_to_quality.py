@@ -23,13 +23,14 @@ from charts import chart, save
 from training_speed import BATCH, pictures, rates, training_of, upstreams
 from upstream import upstream_trainer
 
+from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
 from augment.drawing import draw_batch
 from augment.fidelity import Estimate, kernel_distance
-from augment.generator import GeneratorConfig, load_generator
-from augment.recipe import Recipe, TrainingConfig
-from augment.solvers import SamplingConfig
+from augment.generator import load_generator
+from augment.recipe import Recipe
 from augment.training import train_generator
-from classifier.features import FeatureConfig, FeatureNetwork, pretrained_network
+from classifier.config import FeatureConfig
+from classifier.features import FeatureNetwork, pretrained_network
 from flows.config import RunConfig
 from flows.stages import load_catalogue
 from flows.training import train_base

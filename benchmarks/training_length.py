@@ -21,7 +21,8 @@ from matplotlib.ticker import NullFormatter
 from augment.evidence import HeldOut
 from augment.recipe import Recipe
 from augment.training import train_generator
-from classifier.features import FeatureConfig, FeatureNetwork, pretrained_network
+from classifier.config import FeatureConfig
+from classifier.features import FeatureNetwork, pretrained_network
 from flows.config import RunConfig
 from flows.stages import load_catalogue
 from flows.training import train_base

@@ -28,12 +28,14 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 from upstream import upstream_trainer
 
-from augment.generator import GeneratorConfig, build_diffusion
+from augment.config import GeneratorConfig, TrainingConfig
+from augment.generator import build_diffusion
 from augment.loop import Training
-from augment.recipe import Recipe, TrainingConfig
+from augment.recipe import Recipe
 from terrabalance.device import describe_device, pick_device
 from terrabalance.files import write_text
-from terrabalance.images import height_width, write_png
+from terrabalance.images import write_png
+from terrabalance.sizes import height_width
 
 BATCH, N_IMAGES, WARM_UP, ROUNDS, N_OPERATORS = 16, 128, 3, 5, 10
 MATRIX_SIDE = {"cpu": 2048, "cuda": 8192}

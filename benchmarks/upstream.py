@@ -4,8 +4,8 @@ from pathlib import Path
 
 from denoising_diffusion_pytorch import GaussianDiffusion, Trainer, Unet
 
-from augment.generator import GeneratorConfig
-from terrabalance.images import height_width
+from augment.config import GeneratorConfig
+from terrabalance.sizes import height_width
 
 
 def upstream_trainer(

@@ -13,8 +13,8 @@ from classifier.tuning import USUAL, Setting, settings_of
 from terrabalance.bands import RGB, Bands
 from terrabalance.device import precision_on
 from terrabalance.files import content_of, fingerprint
-from terrabalance.images import Size
 from terrabalance.manifest import Manifest
+from terrabalance.sizes import Size
 
 # Raise when a training's files would come out different for the same images and settings.
 _FORMAT = 5

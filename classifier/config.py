@@ -8,6 +8,7 @@ from terrabalance.settings import AbsolutePath, Settings
 
 # What does not change a training by itself.
 CHOICES = {"arms", "seeds", "tries", "weights", "resolution"}
+TRAINED_HERE = "baseline"  # in place of the name of a pretrained network
 
 
 class ClassifierConfig(Settings):
@@ -76,3 +77,17 @@ class ClassifierConfig(Settings):
         if "strong-augment" in self.arms and self.batch_size % 2:
             raise ValueError("batch_size must be even for strong-augment, which mixes pairs")
         return self
+
+
+class FeatureConfig(Settings):
+    """The network whose features measure how near synthetic images come to real ones."""
+
+    model: str = Field(
+        "vit_small_patch14_dinov2.lvd142m",
+        min_length=1,
+        description="any timm model name, with the weights of that name from the hub, or "
+        f"{TRAINED_HERE!r}: a classifier like those of the comparison, trained on the real train "
+        "part",
+    )
+    weights: AbsolutePath | None = Field(None, description="local file, used instead of the hub")
+    image_size: int = Field(224, ge=16, le=1024, description="side of the network's input, px")

@@ -12,9 +12,10 @@ from torch.nn import functional
 from classifier.arms import ARMS
 from terrabalance.bands import RGB, Bands
 from terrabalance.errors import BadInput
-from terrabalance.images import Size, read_patches
+from terrabalance.images import read_patches
 from terrabalance.manifest import ORACLE, Manifest
 from terrabalance.progress import Progress, silent
+from terrabalance.sizes import Size
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import Field
 from safetensors.torch import load_file
 from torch import nn
 
-from classifier.config import ClassifierConfig
+from classifier.config import TRAINED_HERE, ClassifierConfig, FeatureConfig
 from classifier.data import to_input
 from classifier.model import WEIGHTS, build_model, normalisation
 from terrabalance.bands import bands_from
@@ -19,26 +18,11 @@ from terrabalance.checkpoint import load_into
 from terrabalance.device import autocast, precision_on
 from terrabalance.errors import BadInput
 from terrabalance.files import read_json
-from terrabalance.settings import AbsolutePath, Settings
 
 _log = logging.getLogger(__name__)
 
-BASELINE = "baseline"
 _not_had = set[str]()  # names of networks whose weights this process could not get from the hub
 _BATCH = 64
-
-
-class FeatureConfig(Settings):
-    """The network whose features measure how near synthetic images come to real ones."""
-
-    model: str = Field(
-        "vit_small_patch14_dinov2.lvd142m",
-        min_length=1,
-        description="any timm model name, with the weights of that name from the hub, or "
-        f"{BASELINE!r}: a classifier like those of the comparison, trained on the real train part",
-    )
-    weights: AbsolutePath | None = Field(None, description="local file, used instead of the hub")
-    image_size: int = Field(224, ge=16, le=1024, description="side of the network's input, px")
 
 
 class FeatureNetwork:
@@ -137,7 +121,7 @@ def named_network(config: FeatureConfig, device: torch.device) -> FeatureNetwork
     Raises:
         BadInput: a local file that does not fit: asked for by name, it is not replaced silently.
     """
-    if config.model == BASELINE or (config.weights is None and config.model in _not_had):
+    if config.model == TRAINED_HERE or (config.weights is None and config.model in _not_had):
         return None
     try:
         return pretrained_network(config, device)

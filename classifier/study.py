@@ -11,8 +11,8 @@ from classifier.comparison import compare
 from classifier.ledger import LEDGER, note_opening
 from classifier.training import train
 from terrabalance.files import atomic_write
-from terrabalance.images import describe_size
 from terrabalance.progress import Progress, silent
+from terrabalance.sizes import describe_size
 
 
 def compare_bench(

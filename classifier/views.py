@@ -14,9 +14,10 @@ from torch import Tensor
 from terrabalance.bands import Bands
 from terrabalance.checkpoint import write_tensors
 from terrabalance.files import fingerprint
-from terrabalance.images import Size, read_patches
+from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest
 from terrabalance.progress import Progress
+from terrabalance.sizes import Size
 from terrabalance.symmetry import apply_symmetry
 
 Embed = Callable[[np.ndarray], np.ndarray]

@@ -12,8 +12,9 @@ from flows.config import RunConfig
 from flows.imagery import bands_of
 from flows.storage import exchange, peek, publish_files
 from terrabalance.files import DONE, done, write_json
-from terrabalance.images import at_most, grid, read_patches
+from terrabalance.images import grid, read_patches
 from terrabalance.manifest import Manifest, read_manifest
+from terrabalance.sizes import at_most
 
 _GRID_SIDE = 4  # pictures
 _MOST_PX = 96  # of a picture's side: the server keeps all that is published

@@ -64,6 +64,17 @@ def _configure(
     return build_config(data, config_file, settings or [], given)
 
 
+def _configure_run(
+    data: Path, given: dict[str, Any], config_file: Path | None, settings: list[str] | None
+) -> "RunConfig":
+    from augment.sources import check_source
+
+    config = _configure(data, given, config_file, settings)
+    if config.catalogue is None:  # before torch is imported: who mistypes a path is told at once
+        check_source(config.data, config.images)
+    return config
+
+
 def _names(listed: str | None) -> list[str] | None:
     return [name.strip() for name in listed.split(",")] if listed else None
 
@@ -99,7 +110,7 @@ def _stage_command(work: Callable[["RunConfig"], None]) -> None:
             "plan": _plan_options(classes, target),
             "classifier": {"weights": weights},
         }
-        work(_configure(data, given, config_file, settings))
+        work(_configure_run(data, given, config_file, settings))
 
     app.command(work.__name__, help=work.__doc__)(command)
 
@@ -158,7 +169,7 @@ def inpaint(
 
     Example: `terrabalance inpaint pond_3.jpg --mask clouds.png --generator data/generators/Pond-1f`
     """
-    from augment.inpaint import InpaintConfig
+    from augment.config import InpaintConfig
     from flows.config import parse_settings
     from flows.inpaint import Repair, repair
 
@@ -302,7 +313,7 @@ def review(
         "plan": _plan_options(classes, target),
         "classifier": {"weights": weights},
     }
-    config = _configure(data, given, config_file, settings)
+    config = _configure_run(data, given, config_file, settings)
     serve(board_of(config, by or getpass.getuser()), port, browser)
 
 

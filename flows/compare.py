@@ -23,10 +23,10 @@ from terrabalance import __version__
 from terrabalance.device import describe_device, pick_device
 from terrabalance.errors import BadInput
 from terrabalance.files import sha256_of, slug, write_json
-from terrabalance.images import Size
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.page import write_page
 from terrabalance.progress import Progress
+from terrabalance.sizes import Size
 
 
 def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:

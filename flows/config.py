@@ -15,24 +15,24 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
-from augment.generator import GeneratorConfig
-from augment.plan import PlanConfig
-from augment.recipe import TrainingConfig
-from augment.scan import ScanConfig
-from augment.screened import ScreeningConfig
-from augment.solvers import SamplingConfig
-from augment.split import SplitConfig
-from classifier.config import ClassifierConfig
-from classifier.features import FeatureConfig
+from augment.config import (
+    GeneratorConfig,
+    PlanConfig,
+    SamplingConfig,
+    ScanConfig,
+    ScreeningConfig,
+    SplitConfig,
+    TrainingConfig,
+)
+from classifier.config import ClassifierConfig, FeatureConfig
 from flows.execution import ExecutionConfig
 from flows.form import form_of
 from flows.mistakes import sentences
 from flows.presets import PRESETS, PresetName, merge
 from flows.remote import checked_address, is_address, mirror_of
-from terrabalance.device import DeviceName
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, slug
-from terrabalance.settings import AbsolutePath, Settings
+from terrabalance.settings import AbsolutePath, DeviceName, Settings
 
 S = TypeVar("S", bound=Settings)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # as `slug` gives them

@@ -11,7 +11,8 @@ import pandas as pd
 from augment.giveaway import give_away
 from augment.judgement import judge_class
 from classifier.bench import Bench
-from classifier.features import BASELINE, FeatureNetwork, named_network, trained_network
+from classifier.config import TRAINED_HERE
+from classifier.features import FeatureNetwork, named_network, trained_network
 from classifier.training import train_baseline
 from flows import store
 from flows.config import RunConfig
@@ -20,9 +21,10 @@ from flows.storage import sharing
 from flows.turns import turn
 from terrabalance.bands import Bands
 from terrabalance.device import pick_device
-from terrabalance.images import Size, describe_size, read_patches
+from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest, even_share, read_manifest
 from terrabalance.progress import Progress, silent
+from terrabalance.sizes import Size, describe_size
 
 MOST_OTHERS = 500  # images of other classes: enough for a ceiling
 
@@ -86,7 +88,7 @@ def judge_fidelity(
 
     return {
         "network": network.name,
-        "wanted": None if named in (BASELINE, network.name) else named,
+        "wanted": None if named in (TRAINED_HERE, network.name) else named,
         "resolution": describe_size(size),
         "classes": [
             {

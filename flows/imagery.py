@@ -13,8 +13,9 @@ from flows.storage import fetch_file, publish_files
 from terrabalance.bands import RGB, Bands, bands_from, measure_bands
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, read_json, write_json
-from terrabalance.images import EIGHT_BIT_MODES, Size, decode, describe_size, height_width
+from terrabalance.images import EIGHT_BIT_MODES, decode
 from terrabalance.manifest import Manifest, even_share
+from terrabalance.sizes import Size, describe_size, height_width
 
 _log = logging.getLogger(__name__)
 

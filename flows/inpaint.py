@@ -7,14 +7,15 @@ import numpy as np
 import torch
 from PIL import Image
 
+from augment.config import InpaintConfig
 from augment.generator import load_generator, read_bands, read_card
-from augment.inpaint import InpaintConfig, inpaint, n_calls
+from augment.inpaint import inpaint, n_calls
 from terrabalance import __version__
-from terrabalance.bands import centred, to_levels
 from terrabalance.device import pick_device
 from terrabalance.errors import BadInput
 from terrabalance.files import sha256_of
 from terrabalance.images import decode, read_patch, suffix_for, to_rgb, write_image
+from terrabalance.levels import centred, to_levels
 from terrabalance.marks import REPAIRED_KEY, is_marked_synthetic, read_marks
 from terrabalance.progress import Progress, silent
 from terrabalance.seeds import seed_for

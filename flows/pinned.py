@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from augment.generator import CARD, WEIGHTS, GeneratorConfig, read_card
+from augment.config import GeneratorConfig
+from augment.generator import CARD, WEIGHTS, read_card
 from flows.config import RunConfig
 from flows.storage import exchange
 from terrabalance.bands import Bands

@@ -20,8 +20,8 @@ from terrabalance import __version__
 from terrabalance.bands import Bands
 from terrabalance.device import describe_device, pick_device
 from terrabalance.files import atomic_write, read_json, write_json
-from terrabalance.images import describe_size
 from terrabalance.page import write_page
+from terrabalance.sizes import describe_size
 
 _log = logging.getLogger(__name__)
 

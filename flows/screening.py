@@ -24,9 +24,10 @@ from flows.storage import exchange, fetch_file, publish_files
 from flows.turns import turn
 from terrabalance.device import pick_device
 from terrabalance.files import done, fingerprint
-from terrabalance.images import height_width, read_patches
+from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest, even_share, read_manifest
 from terrabalance.progress import Progress
+from terrabalance.sizes import height_width
 from terrabalance.symmetry import keep_shape
 
 _log = logging.getLogger(__name__)

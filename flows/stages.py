@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from augment.assemble import assemble, dataset_key, is_assembled
+from augment.config import TrainingConfig
 from augment.cost import estimate_cost
 from augment.counts import summarize
 from augment.generator import CARD, read_card
 from augment.plan import ClassJob, jobs_of, plan_classes, plan_record
-from augment.recipe import TrainingConfig
 from augment.scan import scan
 from augment.screened import is_screened
 from augment.sources import open_source
 from augment.split import assign_splits
 from classifier.bench import Bench, Training, trainings_of
-from classifier.features import BASELINE
+from classifier.config import TRAINED_HERE
 from classifier.ledger import LEDGER
 from classifier.model import build_model
 from classifier.study import compare_bench
@@ -141,12 +141,12 @@ def make_plan(config: RunConfig) -> Path:
 
 def _warn_of_judge(config: RunConfig) -> None:
     """Say so where a named base spares no class its training."""
-    if config.base_from and config.training.looks and config.fidelity.model == BASELINE:
+    if config.base_from and config.training.looks and config.fidelity.model == TRAINED_HERE:
         _log.warning(
             "base_from: every class is trained again when any image changes, as fidelity.model="
             "%s is trained on all images. Name a pretrained network to train only classes whose "
             "own images changed.",
-            BASELINE,
+            TRAINED_HERE,
         )
 
 

@@ -26,11 +26,10 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
+from augment.config import NOT_RESULT, TrainingConfig
 from augment.plan import ClassJob
-from augment.recipe import NOT_RESULT, TrainingConfig
 from augment.sources import Source
-from classifier.config import CHOICES
-from classifier.features import BASELINE
+from classifier.config import CHOICES, TRAINED_HERE
 from flows.config import RunConfig
 from flows.imagery import bands_of
 from flows.pinned import identity_of, pinned_base
@@ -163,7 +162,7 @@ def _listing(rows: pd.DataFrame) -> list[str]:
 def _judge(config: RunConfig, manifest: Manifest) -> list[Any]:
     """Return what decides the features by which images are judged."""
     judge = config.fidelity
-    if judge.model == BASELINE:
+    if judge.model == TRAINED_HERE:
         return [judge.image_size, baseline_folder(config, manifest).name]
     weights = "hub" if judge.weights is None else content_of(judge.weights)
     return [judge.model, judge.image_size, weights]

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 # Where red, green and blue are among the 12 or 13 bands of Sentinel-2, in the order of the product.
 _SENTINEL_2 = {12: (3, 2, 1), 13: (3, 2, 1)}
@@ -118,15 +116,3 @@ def _thin(sample: np.ndarray, most: int = 4096) -> np.ndarray:
 
 def _columns(values: Sequence[float]) -> np.ndarray:
     return np.array(values, float)[:, None, None]
-
-
-def centred(levels: Tensor) -> Tensor:
-    """Map levels, uint8 or uint16 in full range, to float32 in [-1, 1]."""
-    return levels.float().div_(torch.iinfo(levels.dtype).max / 2).sub_(1)
-
-
-def to_levels(images: Tensor, level_type: np.dtype | type) -> np.ndarray:
-    """Map floats in [-1, 1] to levels, rounding to the nearest, on the CPU."""
-    top = np.iinfo(level_type).max
-    scaled = images.clamp(-1, 1).add(1).mul(top / 2).round()
-    return scaled.cpu().numpy().astype(level_type)

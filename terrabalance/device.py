@@ -4,17 +4,11 @@ import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
 
 import torch
-from pydantic import StringConstraints
 from torch import Tensor
 
 from terrabalance.errors import BadInput
-
-DeviceName = Annotated[
-    str, StringConstraints(pattern=r"^(auto|cpu|mps|cuda|cuda:\d+(,cuda:\d+)*)$")
-]
 
 # The rest is for weights and activations, which are what a batch is limited by.
 _SHARE_FOR_DATA = 1 / 8

@@ -18,9 +18,9 @@ from terrabalance.errors import UnreadableImage
 from terrabalance.files import atomic_write
 from terrabalance.marks import XMP_KEY, XMP_TAG, xmp_of
 from terrabalance.progress import Progress, silent
+from terrabalance.sizes import Size, height_width
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
-Size = int | tuple[int, int]  # side of a square, or (height, width), in pixels
 _TIFF = frozenset({".tif", ".tiff"})
 # Strangers' files reach no other decoder of Pillow's, above all not Ghostscript by way of EPS.
 # (JPEG includes MPO, the JPEG with a preview inside that drones and phones write.)
@@ -148,24 +148,6 @@ def to_pil(pixels: np.ndarray) -> Image.Image:
     if len(pixels) == 1:
         return Image.fromarray(np.ascontiguousarray(pixels[0]))
     return Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
-
-
-def height_width(size: Size) -> tuple[int, int]:
-    """Return (height, width)."""
-    return (size, size) if isinstance(size, int) else size
-
-
-def at_most(size: Size, side_px: int) -> Size:
-    """Shrink a size, keeping its shape, until no side is longer than `side_px`."""
-    height, width = height_width(size)
-    share = min(1.0, side_px / max(height, width))
-    return (max(1, round(height * share)), max(1, round(width * share)))
-
-
-def describe_size(size: Size) -> str:
-    """Name a size for people: `64 px`, `40 x 56 px` (height first)."""
-    height, width = height_width(size)
-    return f"{height} px" if height == width else f"{height} x {width} px"
 
 
 def read_patch(path: Path, size: Size, bands: Bands = RGB) -> np.ndarray:

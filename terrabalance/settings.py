@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 
 def _absolute(path: Path) -> Path:
@@ -12,6 +12,11 @@ def _absolute(path: Path) -> Path:
 
 # However a path is written, from wherever, it is the same setting: a run's name follows from them.
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+
+
+DeviceName = Annotated[
+    str, StringConstraints(pattern=r"^(auto|cpu|mps|cuda|cuda:\d+(,cuda:\d+)*)$")
+]
 
 
 class Settings(BaseModel):

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from augment.generator import GeneratorConfig
-from augment.recipe import Recipe, TrainingConfig
+from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
+from augment.recipe import Recipe
 from augment.sampling import sample_class
-from augment.solvers import SamplingConfig
 from augment.training import train_generator
 
 CPU = torch.device("cpu")

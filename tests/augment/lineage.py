@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from augment.config import GeneratorConfig, TrainingConfig
 from augment.evidence import HeldOut
-from augment.generator import GeneratorConfig
-from augment.recipe import Recipe, TrainingConfig
+from augment.recipe import Recipe
 from augment.training import train_generator
 
 CPU = torch.device("cpu")

@@ -4,10 +4,10 @@ import torch
 
 from augment.augmentation import N_CHANGES, random_augmentation
 from augment.condition import ask_for, tell_changes
+from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
 from augment.drawing import draw_batch
-from augment.generator import GeneratorConfig, build_diffusion, load_generator
-from augment.recipe import Recipe, TrainingConfig
-from augment.solvers import SamplingConfig
+from augment.generator import build_diffusion, load_generator
+from augment.recipe import Recipe
 from augment.training import train_generator
 
 DOWN, RIGHT, ZOOM, BRIGHTNESS, CONTRAST = range(N_CHANGES)

@@ -8,8 +8,9 @@ from safetensors.torch import load_file
 from torch._dynamo.testing import CompileCounterWithBackend
 
 from augment.compiling import _options, compile_network
-from augment.generator import WEIGHTS, GeneratorConfig
-from augment.recipe import Recipe, TrainingConfig
+from augment.config import GeneratorConfig, TrainingConfig
+from augment.generator import WEIGHTS
+from augment.recipe import Recipe
 from augment.training import train_generator
 from terrabalance.files import sha256_of
 

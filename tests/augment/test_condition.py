@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from augment.condition import Guided, forget_some
+from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
 from augment.drawing import draw_batch
-from augment.generator import GeneratorConfig, build_diffusion, load_generator, read_card
-from augment.recipe import Recipe, TrainingConfig
-from augment.solvers import SamplingConfig
+from augment.generator import build_diffusion, load_generator, read_card
+from augment.recipe import Recipe
 from augment.training import train_generator
 from terrabalance.errors import BadInput
 

@@ -1,11 +1,9 @@
 import pytest
 
+from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
 from augment.cost import estimate_cost
 from augment.ema import LENGTHS
 from augment.evidence import CALLS
-from augment.generator import GeneratorConfig
-from augment.recipe import TrainingConfig
-from augment.solvers import SamplingConfig
 
 TINY = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)
 

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import torch
 
+from augment.config import GeneratorConfig, TrainingConfig
 from augment.evidence import HeldOut, Look, Witness, choose, is_memorizing
-from augment.generator import GeneratorConfig, build_diffusion, read_card
-from augment.recipe import Recipe, TrainingConfig
+from augment.generator import build_diffusion, read_card
+from augment.recipe import Recipe
 from augment.training import train_generator
 from terrabalance.errors import BadInput
 from terrabalance.files import sha256_of

@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from augment.generator import GeneratorConfig, build_diffusion
-from augment.inpaint import InpaintConfig, inpaint, n_calls, walk
+from augment.config import GeneratorConfig, InpaintConfig
+from augment.generator import build_diffusion
+from augment.inpaint import inpaint, n_calls, walk
 
 SPREAD, CORRELATION = 0.25, 0.9
 

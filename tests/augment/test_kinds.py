@@ -5,10 +5,10 @@ import pytest
 import tifffile
 import torch
 
-from augment.generator import GeneratorConfig, read_bands
-from augment.recipe import Recipe, TrainingConfig
+from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
+from augment.generator import read_bands
+from augment.recipe import Recipe
 from augment.sampling import sample_class
-from augment.solvers import SamplingConfig
 from augment.training import train_generator
 from terrabalance.bands import Bands, measure_bands
 from terrabalance.images import decode, read_patches, write_image
@@ -111,7 +111,8 @@ def test_only_turns_that_keep_the_shape_are_drawn(cpu):
 
 
 def test_drawn_images_are_scanned_as_synthetic(tmp_path):
-    from augment.scan import ScanConfig, scan
+    from augment.config import ScanConfig
+    from augment.scan import scan
     from augment.sources import open_source
 
     images = images_of(5, "uint16", (16, 16), n=2)

@@ -1,7 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from augment.plan import PlanConfig, jobs_of, plan_classes, plan_record, target_count
+from augment.config import PlanConfig
+from augment.plan import jobs_of, plan_classes, plan_record, target_count
 from terrabalance.errors import BadInput
 
 COUNTS = {"Pond": 98, "River": 84, "Church": 11, "Beach": 41}

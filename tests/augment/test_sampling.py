@@ -8,11 +8,12 @@ from PIL.PngImagePlugin import PngInfo
 from scipy.ndimage import gaussian_filter
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
 from augment.drawing import draw_batch
-from augment.generator import GeneratorConfig, build_diffusion
-from augment.recipe import Recipe, TrainingConfig
+from augment.generator import build_diffusion
+from augment.recipe import Recipe
 from augment.sampling import sample_class
-from augment.solvers import SamplingConfig, trajectory
+from augment.solvers import trajectory
 from augment.training import train_generator
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import done, sha256_of

@@ -6,7 +6,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from augment.scan import ScanConfig, scan
+from augment.config import ScanConfig
+from augment.scan import scan
 from augment.sources import Entry, Source, open_source
 from terrabalance.files import sha256_of
 from terrabalance.images import write_png

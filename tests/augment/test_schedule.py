@@ -8,7 +8,8 @@ from denoising_diffusion_pytorch.denoising_diffusion_pytorch import (
     sigmoid_beta_schedule,
 )
 
-from augment.generator import GeneratorConfig, build_diffusion
+from augment.config import GeneratorConfig
+from augment.generator import build_diffusion
 
 SMALL = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2))
 UPSTREAM = {

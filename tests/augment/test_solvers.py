@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from augment.generator import GeneratorConfig, build_diffusion
-from augment.solvers import SamplingConfig, even_snr_times, trajectory
+from augment.config import GeneratorConfig, SamplingConfig
+from augment.generator import build_diffusion
+from augment.solvers import even_snr_times, trajectory
 
 MEAN, SPREAD = 0.2, 0.15
 

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from augment.scan import ScanConfig, scan
+from augment.config import ScanConfig, SplitConfig
+from augment.scan import scan
 from augment.sources import open_source
-from augment.split import SplitConfig, assign_splits
+from augment.split import assign_splits
 from terrabalance.errors import BadInput
 from terrabalance.manifest import Manifest, frame_of
 

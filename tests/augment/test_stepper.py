@@ -7,8 +7,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from augment.batches import BatchSource
-from augment.generator import GeneratorConfig, read_card
-from augment.recipe import Recipe, TrainingConfig
+from augment.config import GeneratorConfig, TrainingConfig
+from augment.generator import read_card
+from augment.recipe import Recipe
 from augment.stepper import Stepper
 from augment.training import train_generator
 

@@ -8,13 +8,14 @@ import torch
 from safetensors.torch import load_file
 
 from augment.batches import BatchSource
+from augment.config import GeneratorConfig, TrainingConfig
 from augment.ema import WeightAverage
-from augment.generator import WEIGHTS, GeneratorConfig, build_diffusion, load_generator, read_card
+from augment.generator import WEIGHTS, build_diffusion, load_generator, read_card
 from augment.health import is_healthy
 from augment.layers import NormedConvolution
 from augment.objective import diffusion_loss
 from augment.rates import learning_rate_at
-from augment.recipe import Recipe, TrainingConfig
+from augment.recipe import Recipe
 from augment.stepper import Stepper
 from augment.training import train_generator
 from terrabalance.device import supports_bf16

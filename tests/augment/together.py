@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from augment.config import GeneratorConfig, TrainingConfig
 from augment.crew import Ranks
 from augment.evidence import HeldOut
-from augment.generator import GeneratorConfig
 from augment.objective import diffusion_loss
 from augment.ranks import Ask
-from augment.recipe import Recipe, TrainingConfig
+from augment.recipe import Recipe
 from augment.training import _train_as_rank, train_generator
 from terrabalance.progress import Progress, silent
 

@@ -8,14 +8,9 @@ import timm
 import torch
 
 import classifier.data
+from classifier.config import FeatureConfig
 from classifier.data import load_images
-from classifier.features import (
-    FeatureConfig,
-    _filled,
-    named_network,
-    pretrained_network,
-    trained_network,
-)
+from classifier.features import _filled, named_network, pretrained_network, trained_network
 from classifier.training import train_baseline
 from terrabalance.errors import BadInput
 

@@ -30,13 +30,22 @@ def test_help_of_the_whole_lists_every_command():
     assert all(name in text for name in [*COMMANDS, "demo", "settings", "inpaint", "verify"])
 
 
-def test_help_does_not_wait_for_torch_or_prefect():
-    code = (
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["run", "--help"], 0),
+        (["settings"], 0),
+        (["run", "nowhere"], 1),
+        (["train", ".", "--set", "training.setps=3"], 1),
+    ],
+)
+def test_help_and_mistakes_are_told_before_torch_or_prefect_is_loaded(words, code, tmp_path):
+    script = (
         "import sys; from typer.testing import CliRunner; from flows.cli import app; "
-        "assert CliRunner().invoke(app, ['run', '--help']).exit_code == 0; "
-        "sys.exit(bool({'torch', 'prefect', 'pandas'} & set(sys.modules)))"
+        f"assert CliRunner().invoke(app, {words!r}).exit_code == {code}; "
+        "sys.exit(bool({'torch', 'prefect'} & set(sys.modules)))"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

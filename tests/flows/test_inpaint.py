@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from augment.generator import GeneratorConfig
-from augment.recipe import Recipe, TrainingConfig
-from augment.scan import ScanConfig, scan
+from augment.config import GeneratorConfig, ScanConfig, SplitConfig, TrainingConfig
+from augment.recipe import Recipe
+from augment.scan import scan
 from augment.sources import open_source
-from augment.split import SplitConfig, assign_splits
+from augment.split import assign_splits
 from augment.training import train_generator
 from flows.cli import app
 from terrabalance.errors import BadInput

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from augment.inpaint import InpaintConfig
+from augment.config import InpaintConfig
 from flows.config import build_config, parse_settings
 from terrabalance.errors import BadInput
 

@@ -4,18 +4,12 @@ import tifffile
 import torch
 from PIL import Image
 
-from terrabalance.bands import RGB, Bands, centred, measure_bands, to_levels
+from terrabalance.bands import RGB, Bands, measure_bands
 from terrabalance.errors import UnreadableImage
-from terrabalance.images import (
-    decode,
-    describe_size,
-    read_patch,
-    suffix_for,
-    to_pil,
-    to_rgb,
-    write_image,
-)
+from terrabalance.images import decode, read_patch, suffix_for, to_pil, to_rgb, write_image
+from terrabalance.levels import centred, to_levels
 from terrabalance.marks import is_marked_synthetic, read_marks
+from terrabalance.sizes import describe_size
 
 MARKS = {"terrabalance:synthetic": "true", "terrabalance:class": "Täler <b>"}
 
