@@ -40,7 +40,7 @@ class Seen:
 
     Attributes:
         images: (N, C, H, W) levels.
-        features: (N, D) of a network, the images as they are.
+        features: (N, S, D) of a network: of every symmetry of each, the images as they are first.
         log_p: (N, classes) of a `Recognizer`, all views together.
     """
 
@@ -119,7 +119,7 @@ def scores(seen: Seen, of: Class) -> Scores:
     """
     if len(of.images) < 2:
         raise BadInput("a class needs two training images to screen its synthetic ones by.")
-    nearest, third = _feature_distances(seen.features, of.features)
+    nearest, third = _feature_distances(seen.features[:, 0], of.features)
     usual, usual_third = _usual(of.features[0])
     others = np.delete(seen.log_p, of.label, axis=1)
     measured = traits(seen.images)
@@ -150,8 +150,8 @@ def copy_limits(of: Class) -> Limits:
 def repeats(seen: Seen, of: Class, limit: Limits, kept: np.ndarray) -> np.ndarray:
     """Score how much each image repeats an earlier one that is kept; above 0, it does.
 
-    Two images are one picture if both structure and features say so, by the limits against
-    training images.
+    Two images are one picture, over the symmetries, if both structure and features say so, by the
+    limits against training images.
 
     Args:
         seen: synthetic images in the order of drawing.
@@ -164,7 +164,8 @@ def repeats(seen: Seen, of: Class, limit: Limits, kept: np.ndarray) -> np.ndarra
     """
     usual, _ = _usual(of.features[0])
     alike = likeness(seen.images, seen.images) - limit["copy"]
-    near = 1 - distances(seen.features, seen.features) / usual - limit["near_copy"]
+    distance = _over_symmetries(seen.features[:, 0], seen.features.swapaxes(0, 1))
+    near = 1 - distance / usual - limit["near_copy"]
     both, found = np.minimum(alike, near), np.full(len(kept), -1.0)
     still = kept.copy()
     for index in np.flatnonzero(kept):
