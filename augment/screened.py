@@ -55,7 +55,7 @@ ONLY_COPIES = "Too few validation images to set limits: only copies and repeats 
 def judge(seen: Seen, of: Class, limit: Limits) -> Scores:
     """Score synthetic images by all rules, in the order of drawing."""
     found = scores(seen, of)
-    found[REPEAT] = repeats(seen, of, limit, accepted(found, limit))
+    found[REPEAT] = repeats(seen.images, limit, accepted(found, limit))
     return found
 
 

@@ -67,7 +67,7 @@ class Screener:
             images: levels.
             features: (N, views, D), the images as they are first.
         """
-        return Seen(images, features, self.recognizer.log_p(features))
+        return Seen(images, features[:, 0], self.recognizer.log_p(features))
 
 
 def fit(train: Real, val: Real, refuse_real: float) -> Screener | None:

@@ -1,8 +1,11 @@
 """Rules, limits and what they refuse, on drawn scenes with features of plain statistics."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from augment.scenes import draw_scene
@@ -16,13 +19,11 @@ SIDE = 32
 
 
 def features(images: np.ndarray) -> np.ndarray:
-    """Return (N, 31): a histogram of each band, how strong its edges are, and its quarters."""
+    """Return (N, 27): a histogram of each band, and how strong its edges are."""
     bins = images.reshape(len(images), 3, -1) // 32
     shares = np.stack([(bins == level).mean(2) for level in range(8)], axis=2)
     edges = np.abs(np.diff(images.astype(float), axis=3)).mean((2, 3)) / 64
-    quarters = images.mean(1).reshape(len(images), 2, SIDE // 2, 2, SIDE // 2).mean((2, 4)) / 64
-    parts = [shares.reshape(len(images), -1), edges, quarters.reshape(len(images), -1)]
-    return np.concatenate(parts, axis=1).astype(np.float32)
+    return np.concatenate([shares.reshape(len(images), -1), edges], axis=1).astype(np.float32)
 
 
 def scenes(class_name: str, first: int, n: int) -> np.ndarray:
@@ -30,7 +31,7 @@ def scenes(class_name: str, first: int, n: int) -> np.ndarray:
 
 
 def views(images: np.ndarray) -> np.ndarray:
-    """Return the (N, 8, 31) features of every symmetry."""
+    """Return the (N, 8, 27) features of every symmetry."""
     turned = (
         apply_symmetry(torch.from_numpy(images), which).numpy() for which in keep_shape(SIDE, SIDE)
     )
@@ -86,14 +87,19 @@ def test_noise_and_blur_are_refused(screener, train):
 
 
 @pytest.mark.parametrize("which", range(8))
-def test_a_second_drawing_of_the_same_picture_is_a_repeat(screener, train, which):
+def test_a_second_drawing_of_the_same_picture_is_a_repeat(screener, which):
     images = scenes("Forest", 3000, 6)
-    images[4] = apply_symmetry(torch.from_numpy(images[1]), which)
-    of, limit = screener.class_of(0, train.of(0)), screener.limits[0]
-    found = repeats(screener.see(images, views(images)), of, limit, np.ones(6, bool))
-    assert found[4] > 0 and found[1] <= 0
-    unkept = repeats(screener.see(images, views(images)), of, limit, np.arange(6) != 1)
+    images[4] = apply_symmetry(torch.from_numpy(encoded_anew(images[1])), which)
+    found = repeats(images, screener.limits[0], np.ones(6, bool))
+    assert found[4] > 0 and np.delete(found, 4).max() <= 0
+    unkept = repeats(images, screener.limits[0], np.arange(6) != 1)
     assert unkept[4] <= 0  # what it repeats is not used
+
+
+def encoded_anew(image: np.ndarray) -> np.ndarray:
+    file = io.BytesIO()
+    Image.fromarray(image.transpose(1, 2, 0)).save(file, "JPEG", quality=60)
+    return np.asarray(Image.open(file)).transpose(2, 0, 1).copy()
 
 
 def test_every_rule_scores_every_image(screener, train):
