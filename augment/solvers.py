@@ -116,8 +116,8 @@ def _multistep(
         prediction_type="sample",
     )
     scheduler.set_timesteps(timesteps=walked, device=images.device)
-    for time in scheduler.timesteps:
-        times = torch.full((len(images),), int(time), device=images.device)
+    for place, time in zip(walked, scheduler.timesteps, strict=True):
+        times = torch.full((len(images),), place, device=images.device)
         clean = diffusion.model_predictions(images, times, clip_x_start=True).pred_x_start
         if start is not None and kept is not None:
             clean = torch.lerp(clean, start, kept)

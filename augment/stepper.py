@@ -154,6 +154,9 @@ class Stepper:
         up.
         """
         while True:
+            # The first step is taken whole before any part of it is recorded: what the optimizer
+            # allocates at its end could not have the memory that a record holds.
+            self._learn.waits = self._learn.is_new
             try:
                 with tuned_convolutions():
                     loss = self._accumulate()
@@ -226,7 +229,7 @@ class Stepper:
             size = describe_size(self.recipe.generator.image_size)
             raise BadInput(
                 f"{self.recipe.title}: one image of {size} does not fit "
-                f" into the memory of {describe_device(self.device)}. Lower generator.dim or "
+                f"into the memory of {describe_device(self.device)}. Lower generator.dim or "
                 "generator.image_size, or use another --device."
             ) from error
         self.micro_batch = (self.micro_batch + 1) // 2

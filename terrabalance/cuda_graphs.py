@@ -36,18 +36,22 @@ class Replay:
     Args:
         work: takes tensors on `device`, and returns one.
         device: on others than CUDA nothing is recorded.
+
+    Attributes:
+        is_on: whether work is recorded at all.
+        waits: whether that is put off, as long as this is set.
     """
 
     def __init__(self, work: Callable[..., Tensor], device: torch.device) -> None:
         self._work, self._device = work, device
         self._records: dict[tuple[object, ...], _Record | None] = {}
-        self.is_on = device.type == "cuda"
+        self.is_on, self.waits = device.type == "cuda", False
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """Do the work."""
         shape = tuple((each.shape, each.dtype) for each in inputs)
         record = self._records.get(shape)
-        if record is None and self.is_on and shape in self._records:
+        if record is None and shape in self._records and self.is_on and not self.waits:
             record = self._records[shape] = self._record(inputs)
         if record is None:
             self._records[shape] = None
@@ -56,6 +60,11 @@ class Replay:
             place.copy_(given)
         record.graph.replay()
         return record.result.clone()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it has done nothing yet, or has forgotten it."""
+        return not self._records
 
     def forget(self) -> None:
         """Give back the memory that recorded work holds between its calls; it is recorded anew."""
@@ -103,6 +112,7 @@ class Replayed(nn.Module):
         """Predict, shaped as the images."""
         try:
             return self._call(images, times)
-        except torch.OutOfMemoryError:  # records of other shapes hold memory
-            self._call.forget()
-            return self._call(images, times)
+        except torch.OutOfMemoryError:
+            pass  # and on outside: the error holds what the failed call has computed
+        self._call.forget()  # records of other shapes hold memory
+        return self._call(images, times)

@@ -92,7 +92,7 @@ def test_recorded_steps_are_the_steps_that_are_taken_without(squares):
         losses = [float(stepper.advance()[0]) for _ in range(6)]
         assert stepper._learn.is_on == records
         ends.append((losses, [each.detach() for each in stepper.network.parameters()]))
-    torch.testing.assert_close(*ends)
+    torch.testing.assert_close(*ends, rtol=1e-4, atol=1e-5)  # some kernels add in any order
 
 
 def test_a_finished_training_gives_its_memory_back_at_once(squares, cpu):
