@@ -73,6 +73,14 @@ class Bench:
     root: Path
     bands: Bands = RGB
 
+    @property
+    def chroma(self) -> float:
+        """Strength of `classifier.chroma.jittered` in every arm; 0 without synthetic images."""
+        made = self.manifest.once(
+            "any synthetic", lambda: (self.manifest.usable("train")["source"] == "synthetic").any()
+        )
+        return self.config.chroma_jitter if made else 0.0
+
     def counts(self, training: Training) -> dict[str, int]:
         """Count the images that a training sees, by class; the classes in label order."""
         arm, share = training.arm, training.setting.share
@@ -143,6 +151,7 @@ class Bench:
         settings = self.config.model_dump(mode="json", exclude=CHOICES)
         return [
             _FORMAT, settings, _content(self.config), self.resolution, asdict(self.bands),
+            self.chroma,
         ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from classifier.tuning import MOST_TRIES
 from terrabalance.settings import AbsolutePath, Settings
 
 # What does not change a training by itself.
-CHOICES = {"arms", "seeds", "tries", "weights", "resolution"}
+CHOICES = {"arms", "chroma_jitter", "seeds", "tries", "weights", "resolution"}
 TRAINED_HERE = "baseline"  # in place of the name of a pretrained network
 
 
@@ -36,6 +36,14 @@ class ClassifierConfig(Settings):
         0.0, ge=0, lt=1, description="share of the label spread evenly; the corrections of logits "
         "for rare classes assume none"
     )  # fmt: skip
+    chroma_jitter: float = Field(
+        0.5,
+        ge=0,
+        le=2,
+        description="where there are synthetic images: how much the grain of the colours of every "
+        "training image, real or synthetic, is changed at random, so that it does not tell where "
+        "an image comes from; 1: about as much as images of a class differ in it",
+    )
     frozen: bool = Field(
         False,
         description="train only a linear head, on features that the network gives once: minutes "

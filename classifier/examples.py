@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from classifier.chroma import jittered, noise_from
 from classifier.data import LabelledImages, to_input
 from classifier.schedule import augment
 from classifier.strong import randomly_augmented
@@ -47,6 +48,7 @@ class PixelExamples:
         mean, std: of the bands, see `classifier.model.normalisation`.
         device: of the network.
         symmetries: whether training turns and mirrors.
+        chroma: strength of `classifier.chroma.jittered` in training.
     """
 
     images: LabelledImages
@@ -55,6 +57,7 @@ class PixelExamples:
     std: Sequence[float]
     device: torch.device
     symmetries: bool
+    chroma: float
 
     @property
     def labels(self) -> Tensor:
@@ -72,19 +75,23 @@ class PixelExamples:
         return self.images.paths
 
     def augmented(self, chosen: Tensor, draws: torch.Generator, strong: bool) -> Tensor:
-        """Return (len(chosen), C, S, S): turned, mirrored and cropped at random."""
+        """Return (len(chosen), C, S, S): turned, mirrored, cropped and jittered at random."""
         pixels = self.images.pixels[chosen]
         if strong:
             pixels = randomly_augmented(pixels, draws)
+        pixels = send(pixels, self.device)
+        if self.chroma:
+            noise = noise_from(draws, *pixels.shape[:2])
+            pixels = jittered(pixels, self.chroma, noise)
         return augment(self._input(pixels), draws, self.symmetries)
 
     def plain(self) -> Iterator[Tensor]:
         """Yield (n, C, S, S)."""
         for pixels in torch.split(self.images.pixels, _PREDICTED_AT_ONCE):
-            yield self._input(pixels)
+            yield self._input(send(pixels, self.device))
 
     def _input(self, pixels: Tensor) -> Tensor:
-        images = to_input(send(pixels, self.device), self.size_px, self.mean, self.std)
+        images = to_input(pixels, self.size_px, self.mean, self.std)
         return images.contiguous(memory_format=torch.channels_last)
 
 

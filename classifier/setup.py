@@ -60,7 +60,10 @@ class _Whole:
             bench.manifest, rows, classes, bench.resolution, on_progress, bench.bands
         )
         size_px, symmetries = bench.config.image_size, train and bench.config.symmetries
-        return PixelExamples(images, size_px, self._mean, self._std, bench.device, symmetries)
+        chroma = bench.chroma if train else 0.0
+        return PixelExamples(
+            images, size_px, self._mean, self._std, bench.device, symmetries, chroma
+        )
 
     def model(self, examples: Examples) -> nn.Module:
         return self._model.to(self._bench.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -73,12 +76,14 @@ class _Head:
     def examples(
         self, rows: pd.DataFrame, classes: list[str], on_progress: Progress, train: bool
     ) -> FeatureExamples:
-        views = range(N_SYMMETRIES if train and self._bench.config.symmetries else 1)
-        features = feature_cache(self._bench).of(self._bench.manifest, rows, views, on_progress)
+        bench = self._bench
+        views = range(N_SYMMETRIES if train and bench.config.symmetries else 1)
+        chroma = bench.chroma if train else 0.0
+        features = feature_cache(bench).of(bench.manifest, rows, views, on_progress, chroma)
         index = {name: label for label, name in enumerate(classes)}
         labels = torch.tensor([index[name] for name in rows["class"]], dtype=torch.int64)
         synthetic = torch.tensor((rows["source"] == "synthetic").tolist(), dtype=torch.bool)
-        return FeatureExamples(features, labels, synthetic, list(rows["path"]), self._bench.device)
+        return FeatureExamples(features, labels, synthetic, list(rows["path"]), bench.device)
 
     def model(self, examples: Examples) -> nn.Module:
         assert isinstance(examples, FeatureExamples)

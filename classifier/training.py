@@ -214,7 +214,7 @@ def _card(bench: Bench, training: Training, trainer: Trainer, classes: list[str]
         "arm": training.arm, "seed": training.seed, "setting": asdict(training.setting),
         "classes": classes,
         "n_train": dict(zip(classes, trainer.counts, strict=True)),
-        "resolution": bench.resolution, "bands": asdict(bench.bands),
+        "resolution": bench.resolution, "bands": asdict(bench.bands), "chroma_jitter": bench.chroma,
         "config": config.model_dump(mode="json"),
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
         "images_seen": config.steps * config.batch_size,

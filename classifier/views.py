@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from classifier.chroma import jittered, noise_of
 from terrabalance.bands import Bands
 from terrabalance.checkpoint import write_tensors
 from terrabalance.files import fingerprint
@@ -44,7 +46,12 @@ class FeatureCache:
     bands: Bands
 
     def of(
-        self, manifest: Manifest, rows: pd.DataFrame, views: Sequence[int], on_progress: Progress
+        self,
+        manifest: Manifest,
+        rows: pd.DataFrame,
+        views: Sequence[int],
+        on_progress: Progress,
+        chroma: float = 0.0,
     ) -> Tensor:
         """Return (len(rows), len(views), D) float16.
 
@@ -53,6 +60,7 @@ class FeatureCache:
             rows: of it, with an index of their own each.
             views: numbers of `terrabalance.symmetry.apply_symmetry`; 0 is the image as it is.
             on_progress: told of images.
+            chroma: strength of `classifier.chroma.jittered`, of each view anew.
 
         Raises:
             BadInput: a network that cannot be loaded, or a path that leaves the root.
@@ -62,11 +70,11 @@ class FeatureCache:
         order: list[int] = []
         parts: list[Tensor] = []
         for _, part in rows.groupby(["split", "source", "class"], sort=False):
-            path = self.folder / f"{self._key(part, views)}.safetensors"
+            path = self.folder / f"{self._key(part, views, chroma)}.safetensors"
             features = _read(path)
             if features is None:
                 embed = embed or self.open_network()
-                features = self._embed(embed, manifest, part, views)
+                features = self._embed(embed, manifest, part, views, chroma)
                 write_tensors(path, {"features": features})
             order.extend(part.index)
             parts.append(features)
@@ -76,23 +84,49 @@ class FeatureCache:
         place = pd.Series(range(len(order)), index=order)
         return torch.cat(parts)[place[rows.index].tolist()]
 
-    def _key(self, rows: pd.DataFrame, views: Sequence[int]) -> str:
-        images = list(rows["sha256"].where(rows["sha256"] != "", rows["path"]))
-        return fingerprint(self.network_key, self.size, asdict(self.bands), images, list(views))
+    def _key(self, rows: pd.DataFrame, views: Sequence[int], chroma: float) -> str:
+        parts = [self.network_key, self.size, asdict(self.bands), _names(rows), list(views)]
+        return fingerprint(*parts, chroma)
 
     def _embed(
-        self, embed: Embed, manifest: Manifest, rows: pd.DataFrame, views: Sequence[int]
+        self,
+        embed: Embed,
+        manifest: Manifest,
+        rows: pd.DataFrame,
+        views: Sequence[int],
+        chroma: float,
     ) -> Tensor:
         images = read_patches(manifest.paths(rows), self.size, self.bands)
-        return torch.from_numpy(features_of_views(embed, images, views)).half()
+        noise = noise_of(_names(rows), len(views), self.bands.count)
+        change = partial(jittered, strength=chroma, noise=noise)
+        return torch.from_numpy(features_of_views(embed, images, views, change)).half()
 
 
-def features_of_views(embed: Embed, images: np.ndarray, views: Sequence[int]) -> np.ndarray:
-    """Return the (N, views, D) features of (N, C, H, W) levels; views as of `FeatureCache.of`."""
+def _names(rows: pd.DataFrame) -> list[str]:
+    return list(rows["sha256"].where(rows["sha256"] != "", rows["path"]))
+
+
+def features_of_views(
+    embed: Embed,
+    images: np.ndarray,
+    views: Sequence[int],
+    change: Callable[[Tensor], Tensor] = lambda pixels: pixels,
+) -> np.ndarray:
+    """Return the features of (N, C, H, W) levels in several views.
+
+    Args:
+        embed: gives features.
+        images: levels.
+        views: as of `FeatureCache.of`.
+        change: of the (N * views, C, H, W) levels before that, the views of an image in a row.
+
+    Returns:
+        (N, views, D).
+    """
     pixels = torch.from_numpy(images)
     # One call for all: full batches of one shape, for which a GPU's library prepares only once.
     turned = torch.stack([apply_symmetry(pixels, which) for which in views], dim=1)
-    found = embed(turned.flatten(0, 1).numpy())
+    found = embed(change(turned.flatten(0, 1)).numpy())
     return found.reshape(len(images), len(views), found.shape[-1])
 
 

@@ -63,7 +63,7 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
     kind = "drawn" if config.drawn else "real"
     with adding(config, trained.values(), bench.root / LEDGER):
         record = compare_bench(bench, folder, kind, watcher("test"))
-    record["give_away"] = give_aways(manifest, size, bench.bands)
+    record["give_away"] = give_aways(manifest, size, bench.bands, bench.chroma)
     write_json(folder / "comparison.json", record)
     changed = changes_section(bench, read_predictions(folder / "predictions.csv"), record)
     page = write_page(

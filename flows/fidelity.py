@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from augment.giveaway import give_away
 from augment.judgement import judge_class
 from classifier.bench import Bench
+from classifier.chroma import jittered, noise_of
 from classifier.config import TRAINED_HERE
 from classifier.features import FeatureNetwork, named_network, trained_network
 from classifier.training import train_baseline
@@ -80,11 +82,11 @@ def judge_fidelity(
     def read(manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
         return read_patches(manifest.paths(rows), size, bands)
 
-    def read_all(made: Manifest) -> np.ndarray:
-        return read(made, made.usable())
-
     def features(manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
         return embed(read(manifest, rows))
+
+    def trained_on(manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
+        return _jittered(read(manifest, rows), rows, config.classifier.chroma_jitter)
 
     return {
         "network": network.name,
@@ -94,41 +96,51 @@ def judge_fidelity(
             {
                 "class": name,
                 "measures": _judge(features, catalogue, name, folder),
-                "give_away": _give_away(
-                    read(catalogue, catalogue.usable("val", name)), read_all(read_manifest(folder))
-                ),
+                "give_away": _give_away(catalogue, name, read_manifest(folder), trained_on),
             }
             for name, folder in synthetic.items()
         ],
     }
 
 
-def give_aways(manifest: Manifest, size: Size, bands: Bands) -> list[dict[str, Any]]:
+def give_aways(manifest: Manifest, size: Size, bands: Bands, chroma: float) -> list[dict[str, Any]]:
     """Say of each class with synthetic images whether codec and spectrum alone tell them apart.
 
     Args:
         manifest: real and synthetic images.
         size: that all are reduced to first.
         bands: how they are read.
+        chroma: strength of `classifier.chroma.jittered`, which the training images undergo.
 
     Returns:
         `class`, `value` and `standard_error` of `augment.giveaway.give_away`, for the classes with
         enough images.
     """
+
+    def trained_on(manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
+        return _jittered(read_patches(manifest.paths(rows), size, bands), rows, chroma)
+
     rows = manifest.usable("train")
     found = []
     for name, made in rows[rows["source"] == "synthetic"].groupby("class"):
-        held_out = manifest.usable("val", str(name))
-        images = [read_patches(manifest.paths(part), size, bands) for part in (held_out, made)]
-        if (estimate := _give_away(*images)) is not None:
+        estimate = _give_away(manifest, str(name), Manifest(manifest.root, made), trained_on)
+        if estimate is not None:
             found.append({"class": str(name), **estimate})
     return found
 
 
-def _give_away(held_out: np.ndarray, made: np.ndarray) -> dict[str, float] | None:
-    """Probe against the val part: that of train set the filter of the spectrum."""
-    found = give_away(held_out, made)
+def _give_away(
+    real: Manifest, name: str, made: Manifest, trained_on: Callable[..., np.ndarray]
+) -> dict[str, float] | None:
+    """Probe a class against its val part, as that of train set the filter of the spectrum."""
+    held_out = trained_on(real, real.usable("val", name))
+    found = give_away(held_out, trained_on(made, made.usable()))
     return asdict(found) if found else None
+
+
+def _jittered(images: np.ndarray, rows: pd.DataFrame, chroma: float) -> np.ndarray:
+    noise = noise_of(list(rows["path"]), 1, images.shape[1])
+    return jittered(torch.from_numpy(images), chroma, noise).numpy()
 
 
 def _judge(
