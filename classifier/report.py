@@ -17,6 +17,7 @@ _METRICS = (
     ("medium", "Medium"),
     ("few", "Few"),
 )
+HIGHEST_GIVE_AWAY = 0.6  # area under the curve, of a class
 _SETTINGS = {"image_size": "Network's input, px", "resolution": "Reduced first to, px"}
 _OUTCOMES = {
     "helped": ("helped", "The synthetic images helped."),
@@ -56,6 +57,7 @@ def comparison_section(record: Mapping[str, Any]) -> Section:
             for arm in dict.fromkeys((BASELINE, record["headline"]["arm"]))
         },
         mcnemar=_mcnemar(record),
+        give_away=_give_away(record),
         training=_training(record["training"]),
     )
     return Section("Did it help?", html, "comparison")
@@ -108,10 +110,28 @@ def _in_detail(record: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys((BASELINE, headline["rival"], headline["arm"])))
 
 
-def _mcnemar(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    found = difference_of(record, record["headline"]["arm"], BASELINE)
-    tests: list[dict[str, Any]] = found["mcnemar"] if found else []
-    return tests
+def _mcnemar(record: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the tests of the headline's arm against plain training and against its rival."""
+    headline = record["headline"]
+    found = {
+        against: difference_of(record, headline["arm"], against)
+        for against in (BASELINE, headline["rival"])
+    }
+    return {against: each["mcnemar"] for against, each in found.items() if each}
+
+
+def _give_away(record: Mapping[str, Any]) -> dict[str, Any] | None:
+    found: list[dict[str, Any]] = record.get("give_away") or []
+    if not found:
+        return None
+    values = [each["value"] for each in found]
+    return {
+        "mean": sum(values) / len(values),
+        "n": len(values),
+        "n_above": sum(value > HIGHEST_GIVE_AWAY for value in values),
+        "bar": HIGHEST_GIVE_AWAY,
+        "worst": max(found, key=lambda each: float(each["value"])),
+    }
 
 
 def _label(arm: str) -> str:

@@ -134,3 +134,24 @@ def test_markdown_says_the_sentence_and_the_classes_that_changed(record: dict[st
     assert "&lt;b&gt;x" in text
     assert "<" not in text
     assert "River" not in text
+
+
+def test_mcnemars_test_is_against_plain_training_and_the_best_rival():
+    found = predictions()
+    twin = found[found["arm"] == "synthetic"].assign(arm="logit-adjustment")
+    real = dict.fromkeys(CLASSES, 50)
+    n_train = dict.fromkeys(("real", "logit-adjustment", "synthetic"), real)
+    record = compare(pd.concat([found, twin]), n_train, "64 px", {})
+    html = str(comparison_section(record).html)
+    assert record["headline"]["rival"] == "logit-adjustment"
+    assert re.findall(r"McNemar's exact test</dt><dd[^>]*>[^<]* against ([\w ]+)", html) == [
+        "real only", "logit adjustment"
+    ]  # fmt: skip
+
+
+def test_the_page_says_how_many_classes_give_themselves_away(record: dict[str, Any]):
+    values = zip(CLASSES, (0.55, 0.71, 0.6, 0.74), strict=True)
+    found = [{"class": name, "value": value, "standard_error": 0.1} for name, value in values]
+    html = str(comparison_section({**record, "give_away": found}).html)
+    assert "0.65 on average, above 0.60 in 2 of 4 classes" in html
+    assert "at most 0.74" in html and HOSTILE not in html
