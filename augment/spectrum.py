@@ -2,13 +2,15 @@
 
 What a diffusion model draws is a little too smooth or too grainy at some frequencies (Dzanic et al.
 2020), and all its images of a class are more alike in that than real ones are. A filter for each
-image undoes both: the logarithms of its power in rings of frequency are moved by the map that takes
-the mean and the covariance of the drawn images to those of the real ones with the least change (the
-optimal transport of Gaussians, Olkin and Pukelsheim 1982), and a part of where each comes to lie is
-left to chance, as images drawn around the same real one lie close together. Where few real images
-say where the class lies, other classes help (`augment.shrinkage`). It works on the cosine
-transform, which has no false edges at the border, of the brightness and of the differences of
-neighbouring bands, as grain in the colours is another thing than grain in the brightness.
+image undoes much of both: the logarithms of its power in rings of frequency are moved with the
+class's mean, and half the way of the map that takes the mean and the covariance of the drawn images
+to those of the real ones with the least change (the optimal transport of Gaussians, Olkin and
+Pukelsheim 1982); a little is left to chance, as images drawn around the same real one lie close
+together. All the way hides a little more and bends what the images show: contrasts up to black and
+white, buildings with halos. Where few real images say where the class lies, other classes help
+(`augment.shrinkage`). It works on the cosine transform, which has no false edges at the border, of
+the brightness and of the differences of neighbouring bands, as grain in the colours is another
+thing than grain in the brightness.
 """
 
 from collections.abc import Sequence
@@ -17,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from scipy.fft import dctn, idctn
+from scipy.special import logsumexp
 from sklearn.covariance import ledoit_wolf
 
 from augment.borders import apply_gains, border_gains
@@ -26,7 +29,8 @@ _HALF = 12  # rings up to half a cycle a pixel
 _RINGS = _HALF + 1  # the corners beyond it are one more
 _LIMIT = 4.0  # a gain beyond it, or below its inverse, would show as ringing
 _PASSES = 4  # of filtering and measuring what came of it
-_OWN = 0.8  # correlation of an image's spectrum before and after, as far as the filter can choose
+_MOVED = 0.5  # of the way of the map
+_CHANCE = 0.3  # over the standard deviation of the real images
 _FLOOR = 1e-8  # of a squared level in [0, 1]; keeps the logarithm of a blank image finite
 
 
@@ -107,17 +111,43 @@ def apply_map(images: np.ndarray, mapping: SpectrumMap, seeds: Sequence[int]) ->
     """
     n, n_bands, *sides = images.shape
     planes = apply_gains(_planes(images), mapping.borders)
-    own = now = _log_power(planes)
-    chance = np.stack([np.random.default_rng(seed).standard_normal(own.shape[1]) for seed in seeds])
-    moved = _OWN * (own - mapping.drawn) @ mapping.matrix
-    wanted = mapping.real + moved + np.sqrt(1 - _OWN**2) * chance @ mapping.spread
-    spectrum, gains = dctn(planes, axes=(2, 3), norm="ortho"), np.zeros_like(own)
+    now = _log_power(planes)
+    sizes = np.bincount(_ring(sides).ravel() + 1, minlength=_RINGS + 1)[1:]
+    wanted = _wanted(now, mapping, seeds, sizes)
+    spectrum, gains = dctn(planes, axes=(2, 3), norm="ortho"), np.zeros_like(now)
     for _ in range(_PASSES):
         gains = (gains + wanted - now).clip(-2 * np.log(_LIMIT), 2 * np.log(_LIMIT))
         factors = _gain_at(sides, np.exp(gains / 2).reshape(n, n_bands, _RINGS))
         filtered = _levels(idctn(spectrum * factors, axes=(2, 3), norm="ortho"), images.dtype)
         now = _log_power(_planes(filtered))
     return filtered
+
+
+def _wanted(
+    own: np.ndarray, mapping: SpectrumMap, seeds: Sequence[int], sizes: np.ndarray
+) -> np.ndarray:
+    """Return where the (N, C x rings) spectra of images are to come to lie.
+
+    The contrast of each plane changes with the class's mean alone: it says nothing of where an
+    image comes from, and left to chance it would bend some images to black and white.
+
+    Args:
+        own: spectra as drawn.
+        mapping: of the class.
+        seeds: of what is left to chance.
+        sizes: (rings,) how many frequencies are in each.
+    """
+    chance = np.stack([np.random.default_rng(seed).standard_normal(own.shape[1]) for seed in seeds])
+    off, as_class = own - mapping.drawn, own + mapping.real - mapping.drawn
+    change = _MOVED * (off @ mapping.matrix - off) + _CHANCE * chance @ mapping.spread
+
+    def contrast(spectra: np.ndarray) -> np.ndarray:
+        by_ring = spectra.reshape(len(own), -1, _RINGS)
+        return logsumexp(by_ring, axis=2, b=sizes, keepdims=True).repeat(_RINGS, 2)
+
+    too_much = contrast(as_class + change) - contrast(as_class)
+    wanted: np.ndarray = as_class + change - too_much.reshape(own.shape)
+    return wanted
 
 
 def _gain_at(sides: Sequence[int], gains: np.ndarray) -> np.ndarray:
@@ -139,12 +169,18 @@ def _log_power(planes: np.ndarray) -> np.ndarray:
     window = np.hanning(sides[0])[:, None] * np.hanning(sides[1])
     off = (planes - planes.mean(axis=(2, 3), keepdims=True)) * window
     power = dctn(off, axes=(2, 3), norm="ortho") ** 2
-    ring = np.minimum((_frequency(sides) * 2 * _HALF).astype(int), _RINGS - 1)
-    ring[0, 0] = -1  # the mean is no detail
+    ring = _ring(sides)
     rings = [power[:, :, ring == r].mean(axis=2) if (ring == r).any() else power[:, :, 0, 0] * 0
              for r in range(_RINGS)]  # fmt: skip
     logarithm: np.ndarray = np.log(np.stack(rings, axis=2) + _FLOOR)
     return logarithm.reshape(len(planes), -1)
+
+
+def _ring(sides: Sequence[int]) -> np.ndarray:
+    """Return the (H, W) ring of every place of the cosine transform; -1 for the mean, no detail."""
+    ring = np.minimum((_frequency(sides) * 2 * _HALF).astype(int), _RINGS - 1)
+    ring[0, 0] = -1
+    return ring
 
 
 def _planes(images: np.ndarray) -> np.ndarray:

@@ -1,12 +1,16 @@
 """A paired hierarchical bootstrap: arrays in, intervals out.
 
 The difference of two arms is uncertain for two reasons: another training (seeds) and other test
-images. The bootstrap draws both again, images within each class, the same draw for every arm.
+images. The bootstrap draws both again, images within each class, the same draw for every arm. A
+third reason is not in it: another training of the generator, and other images drawn. What it says
+is said of the synthetic images at hand.
 
 Two corrections, because seeds are few and some classes small. Drawing n - 1 of n, not n of n,
-makes the variance unbiased (Rao and Wu 1988); the draws are then widened about the measured
-difference from normal to Student's t, with Satterthwaite's degrees of freedom. Without them three
-seeds that agree by chance, one time in four, would pass for a proof.
+makes the variance of either unbiased (Rao and Wu 1988); the draws are then widened about the
+measured difference from normal to Student's t, with Satterthwaite's degrees of freedom. Without
+them three seeds that agree by chance, one time in four, would pass for a proof. What a seed does to
+single images counts up to three times where both are drawn (Owen 2007, the pigeonhole bootstrap):
+intervals are rather too wide.
 
 What goes beyond -1 or 1 by widening is cut off, which takes nothing possible away. That the recall
 measured in one arm leaves less room is no bound: it is as uncertain as the other's.

@@ -74,7 +74,7 @@ def test_blank_images_are_left_blank():
     assert (apply_map(blank, spectrum_map(blank, blank)) == blank).all()
 
 
-def test_images_that_are_too_much_alike_become_as_various_as_real_ones():
+def test_images_that_are_too_much_alike_become_nearly_as_various_as_real_ones():
     widths = np.random.default_rng(0).uniform(0.2, 1.0, 80)
     varied = np.stack([
         gaussian_filter(image, (0, width, width))
@@ -89,7 +89,7 @@ def test_images_that_are_too_much_alike_become_as_various_as_real_ones():
         return float(np.log(fine.std((1, 2, 3)) / images.std((1, 2, 3))).std())
 
     assert spread(alike[40:]) < 0.75 * spread(varied[40:])
-    assert spread(mapped) > 0.75 * spread(varied[40:])
+    assert spread(mapped) > 0.65 * spread(varied[40:])
 
 
 def test_a_map_survives_its_record():
@@ -115,3 +115,11 @@ def test_contrast_becomes_that_of_real_images():
     real, dull = scenes(0), (scenes(1000) // 2 + 60).astype(np.uint8)
     assert contrast(dull) < 0.6 * contrast(real)
     assert contrast(apply_map(dull, spectrum_map(real, dull))) > 0.85 * contrast(real)
+
+
+def test_of_a_kind_alike_in_contrast_no_image_is_bent_to_black_and_white():
+    real = scenes(0)
+    drawn = soft(scenes(1000))
+    mapped = apply_map(drawn, spectrum_map(real, drawn))
+    gains = np.log(mapped.std((1, 2, 3)) / drawn.std((1, 2, 3)))
+    assert gains.std() < 0.1  # all are changed alike
