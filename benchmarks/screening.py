@@ -25,7 +25,7 @@ from augment.screener import Real, fit
 from augment.screening import LIMITED, Scores, accepted, scores
 from classifier.config import FeatureConfig
 from classifier.features import FeatureNetwork, pretrained_network
-from classifier.views import FeatureCache, features_of_views
+from classifier.views import FeatureCache, Views, features_of_views
 from flows.config import RunConfig
 from flows.stages import load_catalogue
 from terrabalance.bands import RGB
@@ -103,7 +103,7 @@ class Bench:
             rows = manifest.usable(split)
             self.parts[split] = Real(
                 read_patches(manifest.paths(rows), self.size),
-                cache.of(manifest, rows, self.views, silent).float().numpy(),
+                cache.of(manifest, rows, Views(self.views), silent).float().numpy(),
                 rows["class"].map(self.names.index).to_numpy(int),
             )
         screener = fit(self.parts["train"], self.parts["val"], SHARE)

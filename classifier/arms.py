@@ -1,8 +1,8 @@
 """The arms of a comparison: which images each trains on, and what it does about rare classes.
 
-All arms share network, optimizer steps, schedule, seeds and, but for `strong-augment`,
-augmentation. An arm that only corrects the logits of another one is not trained again. What
-validation may choose of each is in `classifier.tuning`.
+All arms share network, optimizer steps, schedule, seeds and, but for `strong-augment` and
+`class-cutmix`, augmentation. An arm that only corrects the logits of another one is not trained
+again. What validation may choose of each is in `classifier.tuning`.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,8 @@ ArmName = Literal[
     "balanced-softmax",
     "logit-adjustment",
     "strong-augment",
+    "class-cutmix",
+    "class-cutmix+logit-adjustment",
     "synthetic",
     "synthetic+logit-adjustment",
     "synthetic-weighted",
@@ -29,6 +31,7 @@ Treatment = Literal[
     "oversample",
     "balanced-softmax",
     "strong-augment",
+    "class-cutmix",
     "weighted",
     "pretrain",
 ]
@@ -79,6 +82,14 @@ _ALL = (
     Arm("logit-adjustment", "Logit adjustment", corrects="real", tunes="strength"),
     # timm's RandAugment, mixup and CutMix.
     Arm("strong-augment", "Strong augmentation", treatment="strong-augment"),
+    # What is left of images drawn around parts of real ones if nothing is drawn.
+    Arm("class-cutmix", "CutMix within classes", treatment="class-cutmix"),
+    Arm(
+        "class-cutmix+logit-adjustment",
+        "CutMix + logit adj.",
+        corrects="class-cutmix",
+        tunes="strength",
+    ),
     Arm("synthetic", "Real + synthetic", "synthetic", tunes="share"),
     Arm(
         "synthetic+logit-adjustment",

@@ -14,6 +14,7 @@ from classifier.features import trained_network
 from classifier.part import part_of
 from classifier.setup import feature_cache
 from classifier.training import is_trained
+from classifier.views import Views
 from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest
 from terrabalance.page import Section, data_uri, render
@@ -125,7 +126,7 @@ def _with_nearest(bench: Bench, record: Mapping[str, Any], found: list[Change]) 
 def _features(bench: Bench, record: Mapping[str, Any], rows: pd.DataFrame) -> np.ndarray:
     """Features of the network without synthetic images, which did not learn from them."""
     if bench.config.frozen:
-        cached = feature_cache(bench).of(bench.manifest, rows, (0,), silent)
+        cached = feature_cache(bench).of(bench.manifest, rows, Views(), silent)
         features: np.ndarray = cached[:, 0].float().numpy()
         return features
     training = Training(BASELINE, record["seeds"][0])

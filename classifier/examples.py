@@ -9,6 +9,7 @@ from torch import Tensor
 
 from classifier.chroma import jittered, noise_from
 from classifier.data import LabelledImages, to_input
+from classifier.paste import pasted_at_random
 from classifier.schedule import augment
 from classifier.strong import randomly_augmented
 from terrabalance.device import send
@@ -49,6 +50,7 @@ class PixelExamples:
         device: of the network.
         symmetries: whether training turns and mirrors.
         chroma: strength of `classifier.chroma.jittered` in training.
+        pastes: whether training pastes images onto others of their class.
     """
 
     images: LabelledImages
@@ -58,6 +60,7 @@ class PixelExamples:
     device: torch.device
     symmetries: bool
     chroma: float
+    pastes: bool
 
     @property
     def labels(self) -> Tensor:
@@ -77,6 +80,8 @@ class PixelExamples:
     def augmented(self, chosen: Tensor, draws: torch.Generator, strong: bool) -> Tensor:
         """Return (len(chosen), C, S, S): turned, mirrored, cropped and jittered at random."""
         pixels = self.images.pixels[chosen]
+        if self.pastes:
+            pixels = pasted_at_random(self.images.pixels, self.labels, chosen, draws)
         if strong:
             pixels = randomly_augmented(pixels, draws)
         pixels = send(pixels, self.device)
@@ -97,10 +102,10 @@ class PixelExamples:
 
 @dataclass(frozen=True)
 class FeatureExamples:
-    """Features of each image's symmetric views, for a linear head.
+    """Features of each image's views, for a linear head.
 
     Attributes:
-        features: (N, views, D) float16; view 0 is the image as it is.
+        features: (N, views, D) float16, see `classifier.views.Views`.
         labels: (N,) int64.
         synthetic: (N,) bool.
         paths: N paths relative to the manifest's root.

@@ -6,23 +6,29 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from classifier.arms import Treatment
 from classifier.bench import Bench
 from classifier.data import load_images
 from classifier.examples import Examples, FeatureExamples, PixelExamples
 from classifier.features import FeatureNetwork
 from classifier.model import build_model, normalisation
-from classifier.views import Embed, FeatureCache
+from classifier.views import Embed, FeatureCache, Views
 from terrabalance.progress import Progress
-from terrabalance.symmetry import N_SYMMETRIES
+from terrabalance.sizes import height_width
+from terrabalance.symmetry import keep_shape
 
 
 class Setup(Protocol):
     """Examples, and a network for them."""
 
     def examples(
-        self, rows: pd.DataFrame, classes: list[str], on_progress: Progress, train: bool
+        self,
+        rows: pd.DataFrame,
+        classes: list[str],
+        on_progress: Progress,
+        treatment: Treatment | None,
     ) -> Examples:
-        """Read the images of manifest rows, `train` if they are to be augmented."""
+        """Read the images of manifest rows, to be augmented by an arm's treatment; None: as is."""
 
     def model(self, examples: Examples) -> nn.Module:
         """Return the network at its start, on the device, by torch's global generator."""
@@ -53,17 +59,23 @@ class _Whole:
         self._mean, self._std = normalisation(self._model, bench.bands.count)
 
     def examples(
-        self, rows: pd.DataFrame, classes: list[str], on_progress: Progress, train: bool
+        self,
+        rows: pd.DataFrame,
+        classes: list[str],
+        on_progress: Progress,
+        treatment: Treatment | None,
     ) -> PixelExamples:
         bench = self._bench
         images = load_images(
             bench.manifest, rows, classes, bench.resolution, on_progress, bench.bands
         )
-        size_px, symmetries = bench.config.image_size, train and bench.config.symmetries
-        chroma = bench.chroma if train else 0.0
+        train = treatment is not None
         return PixelExamples(
-            images, size_px, self._mean, self._std, bench.device, symmetries, chroma
-        )
+            images, bench.config.image_size, self._mean, self._std, bench.device,
+            symmetries=train and bench.config.symmetries,
+            chroma=bench.chroma if train else 0.0,
+            pastes=treatment == "class-cutmix",
+        )  # fmt: skip
 
     def model(self, examples: Examples) -> nn.Module:
         return self._model.to(self._bench.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -74,12 +86,17 @@ class _Head:
         self._bench, self._n_classes = bench, n_classes
 
     def examples(
-        self, rows: pd.DataFrame, classes: list[str], on_progress: Progress, train: bool
+        self,
+        rows: pd.DataFrame,
+        classes: list[str],
+        on_progress: Progress,
+        treatment: Treatment | None,
     ) -> FeatureExamples:
-        bench = self._bench
-        views = range(N_SYMMETRIES if train and bench.config.symmetries else 1)
-        chroma = bench.chroma if train else 0.0
-        features = feature_cache(bench).of(bench.manifest, rows, views, on_progress, chroma)
+        bench, views = self._bench, Views()
+        if treatment is not None:
+            turns = keep_shape(*height_width(bench.resolution)) if bench.config.symmetries else (0,)
+            views = Views(turns, bench.chroma, treatment == "class-cutmix")
+        features = feature_cache(bench).of(bench.manifest, rows, views, on_progress)
         index = {name: label for label, name in enumerate(classes)}
         labels = torch.tensor([index[name] for name in rows["class"]], dtype=torch.int64)
         synthetic = torch.tensor((rows["source"] == "synthetic").tolist(), dtype=torch.bool)

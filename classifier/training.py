@@ -12,7 +12,7 @@ import timm
 import torch
 from safetensors.torch import load_file
 
-from classifier.arms import ARMS, BASELINE
+from classifier.arms import ARMS, BASELINE, Treatment
 from classifier.bench import Bench, Training, trainings_of
 from classifier.data import check_judges, train_classes, train_rows
 from classifier.examples import Examples
@@ -148,7 +148,7 @@ def _outputs(
     if rows.empty:
         return Outputs(classes, [], np.empty(0, int), np.empty((0, len(classes)), np.float32))
     if found is None:
-        trainer, examples = _prepare(bench, training, rows, classes, False, on_progress)
+        trainer, examples = _prepare(bench, training, rows, classes, None, on_progress)
         load_into(trainer.model, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
         logits = trainer.predict(examples).numpy()
         found = Outputs(classes, examples.paths, examples.labels.numpy(), logits)
@@ -161,7 +161,7 @@ def _prepare(
     training: Training,
     rows: pd.DataFrame,
     classes: list[str],
-    train: bool,
+    augmented_by: Treatment | None,
     on_progress: Progress,
 ) -> tuple[Trainer, Examples]:
     """Return the network at its start, by the training's seed, and the examples of `rows`."""
@@ -169,7 +169,7 @@ def _prepare(
     with _own_randomness(bench.device):
         torch.manual_seed(seed)
         setup = setup_for(bench, len(classes))
-        examples = setup.examples(rows, classes, on_progress, train)
+        examples = setup.examples(rows, classes, on_progress, augmented_by)
         torch.manual_seed(seed)  # whether features were there already must not matter
         model = setup.model(examples)
     counts, treatment = list(bench.counts(training).values()), ARMS[training.arm].treatment
@@ -196,7 +196,9 @@ def _train(
 ) -> None:
     rows = train_rows(bench.manifest, training.arm, training.setting.share)
     classes = train_classes(bench.manifest)
-    trainer, examples = _prepare(bench, training, rows, classes, True, on_progress)
+    trainer, examples = _prepare(
+        bench, training, rows, classes, ARMS[training.arm].treatment, on_progress
+    )
     with _own_randomness(bench.device):
         trainer.train(examples, folder, inputs, str(training), on_progress, checkpoint_every_s)
     losses = pd.DataFrame(trainer.losses, columns=["step", "loss", "learning_rate"])

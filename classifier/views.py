@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from classifier.chroma import jittered, noise_of
+from classifier.paste import pasted_by_name
 from terrabalance.bands import Bands
 from terrabalance.checkpoint import write_tensors
 from terrabalance.files import fingerprint
@@ -23,6 +23,21 @@ from terrabalance.sizes import Size
 from terrabalance.symmetry import apply_symmetry
 
 Embed = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Views:
+    """In which forms an image is seen.
+
+    Attributes:
+        symmetries: numbers of `terrabalance.symmetry.apply_symmetry`; 0 is the image as it is.
+        chroma: strength of `classifier.chroma.jittered`, of each view anew.
+        pastes: whether each of them comes once more, pasted onto another image of the class.
+    """
+
+    symmetries: tuple[int, ...] = (0,)
+    chroma: float = 0.0
+    pastes: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,21 +61,15 @@ class FeatureCache:
     bands: Bands
 
     def of(
-        self,
-        manifest: Manifest,
-        rows: pd.DataFrame,
-        views: Sequence[int],
-        on_progress: Progress,
-        chroma: float = 0.0,
+        self, manifest: Manifest, rows: pd.DataFrame, views: Views, on_progress: Progress
     ) -> Tensor:
-        """Return (len(rows), len(views), D) float16.
+        """Return (len(rows), views, D) float16.
 
         Args:
             manifest: of the images.
             rows: of it, with an index of their own each.
-            views: numbers of `terrabalance.symmetry.apply_symmetry`; 0 is the image as it is.
+            views: of each image.
             on_progress: told of images.
-            chroma: strength of `classifier.chroma.jittered`, of each view anew.
 
         Raises:
             BadInput: a network that cannot be loaded, or a path that leaves the root.
@@ -70,64 +79,53 @@ class FeatureCache:
         order: list[int] = []
         parts: list[Tensor] = []
         for _, part in rows.groupby(["split", "source", "class"], sort=False):
-            path = self.folder / f"{self._key(part, views, chroma)}.safetensors"
+            path = self.folder / f"{self._key(part, views)}.safetensors"
             features = _read(path)
             if features is None:
                 embed = embed or self.open_network()
-                features = self._embed(embed, manifest, part, views, chroma)
+                features = self._embed(embed, manifest, part, views)
                 write_tensors(path, {"features": features})
             order.extend(part.index)
             parts.append(features)
             on_progress(len(order), len(rows), "features")
         if not parts:
-            return torch.empty(0, len(views), 1, dtype=torch.float16)
+            return torch.empty(0, 1, 1, dtype=torch.float16)
         place = pd.Series(range(len(order)), index=order)
         return torch.cat(parts)[place[rows.index].tolist()]
 
-    def _key(self, rows: pd.DataFrame, views: Sequence[int], chroma: float) -> str:
-        parts = [self.network_key, self.size, asdict(self.bands), _names(rows), list(views)]
-        return fingerprint(*parts, chroma)
+    def _key(self, rows: pd.DataFrame, views: Views) -> str:
+        parts = [self.network_key, self.size, asdict(self.bands), _names(rows), asdict(views)]
+        return fingerprint(*parts)
 
-    def _embed(
-        self,
-        embed: Embed,
-        manifest: Manifest,
-        rows: pd.DataFrame,
-        views: Sequence[int],
-        chroma: float,
-    ) -> Tensor:
-        images = read_patches(manifest.paths(rows), self.size, self.bands)
-        noise = noise_of(_names(rows), len(views), self.bands.count)
-        change = partial(jittered, strength=chroma, noise=noise)
-        return torch.from_numpy(features_of_views(embed, images, views, change)).half()
+    def _embed(self, embed: Embed, manifest: Manifest, rows: pd.DataFrame, views: Views) -> Tensor:
+        names = _names(rows)
+        images = torch.from_numpy(read_patches(manifest.paths(rows), self.size, self.bands))
+        seen = [apply_symmetry(images, which) for which in views.symmetries]
+        if views.pastes:
+            seen += [pasted_by_name(each, names, view) for view, each in enumerate(seen)]
+        noise = noise_of(names, len(seen), self.bands.count)
+        return torch.from_numpy(_features(embed, seen, views.chroma, noise)).half()
 
 
 def _names(rows: pd.DataFrame) -> list[str]:
     return list(rows["sha256"].where(rows["sha256"] != "", rows["path"]))
 
 
-def features_of_views(
-    embed: Embed,
-    images: np.ndarray,
-    views: Sequence[int],
-    change: Callable[[Tensor], Tensor] = lambda pixels: pixels,
-) -> np.ndarray:
-    """Return the features of (N, C, H, W) levels in several views.
-
-    Args:
-        embed: gives features.
-        images: levels.
-        views: as of `FeatureCache.of`.
-        change: of the (N * views, C, H, W) levels before that, the views of an image in a row.
-
-    Returns:
-        (N, views, D).
-    """
+def features_of_views(embed: Embed, images: np.ndarray, symmetries: Sequence[int]) -> np.ndarray:
+    """Return the (N, views, D) features of (N, C, H, W) levels in several symmetries."""
     pixels = torch.from_numpy(images)
+    return _features(embed, [apply_symmetry(pixels, which) for which in symmetries])
+
+
+def _features(
+    embed: Embed, views: list[Tensor], chroma: float = 0.0, noise: Tensor | None = None
+) -> np.ndarray:
     # One call for all: full batches of one shape, for which a GPU's library prepares only once.
-    turned = torch.stack([apply_symmetry(pixels, which) for which in views], dim=1)
-    found = embed(change(turned.flatten(0, 1)).numpy())
-    return found.reshape(len(images), len(views), found.shape[-1])
+    seen = torch.stack(views, dim=1).flatten(0, 1)
+    if noise is not None:
+        seen = jittered(seen, chroma, noise)
+    found = embed(seen.numpy())
+    return found.reshape(len(views[0]), len(views), found.shape[-1])
 
 
 def _read(path: Path) -> Tensor | None:

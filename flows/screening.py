@@ -15,7 +15,7 @@ from augment.screened import apply, judge, screening_record
 from augment.screener import FEWEST_TRAINED, Real, Screener, fit, read_screener, write_screener
 from augment.screening import Limits, Scores
 from classifier.data import train_classes
-from classifier.views import FeatureCache, features_of_views
+from classifier.views import FeatureCache, Views, features_of_views
 from flows import store
 from flows.config import RunConfig
 from flows.fidelity import embedder, judge_network
@@ -165,7 +165,7 @@ class Judge:
         labels = {name: label for label, name in enumerate(train_classes(manifest))}
         return Real(
             read_patches(manifest.paths(rows), size, self.bands),
-            cache.of(manifest, rows, self._views, self._on_progress).float().numpy(),
+            cache.of(manifest, rows, Views(self._views), self._on_progress).float().numpy(),
             rows["class"].map(labels).to_numpy(int),
         )
 

@@ -1,0 +1,77 @@
+"""CutMix within a class (after Yun et al. 2019): a square of an image, another one around it.
+
+Labels stay, as both are of one class. It is what remains of drawing around a part of a real image
+where nothing is drawn, and so the rival of `sampling.keep`.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from terrabalance.seeds import generator_for
+from terrabalance.symmetry import apply_symmetry, keep_shape, random_symmetries
+
+_SIDE = 0.6  # of the square, as a share of the image's
+_CHANCE = 0.5  # that a training image is pasted at all
+
+
+def pasted(pixels: Tensor, around: Tensor, places: Tensor) -> Tensor:
+    """Keep a square of each image, and take the rest from another.
+
+    Args:
+        pixels: (N, C, H, W).
+        around: likewise.
+        places: (N, 2) in [0, 1], where the square lies, down and across.
+    """
+    inside = []
+    for axis, side in enumerate(pixels.shape[-2:]):
+        first = places[:, axis : axis + 1] * (1 - _SIDE) * side
+        at = torch.arange(side, device=pixels.device) + 0.5
+        inside.append((at >= first) & (at < first + _SIDE * side))
+    square = inside[0][:, None, :, None] & inside[1][:, None, None, :]
+    return torch.where(square, pixels, around)
+
+
+def pasted_at_random(
+    pixels: Tensor, labels: Tensor, chosen: Tensor, draws: torch.Generator
+) -> Tensor:
+    """Paste some of the chosen images onto others of their class, turned at random.
+
+    Args:
+        pixels: (N, C, H, W) of a part.
+        labels: (N,) int64.
+        chosen: (B,) places in them.
+        draws: on the CPU, as all of these.
+
+    Returns:
+        (B, C, H, W).
+    """
+    order, counts = labels.argsort(stable=True), labels.bincount()
+    first = (counts.cumsum(0) - counts)[labels[chosen]]
+    own = counts[labels[chosen]]
+    partner = order[first + (torch.rand(len(chosen), generator=draws) * own).long()]
+    turns = keep_shape(*pixels.shape[-2:])
+    around = random_symmetries(pixels[partner], draws, turns)
+    mixed = pasted(pixels[chosen], around, torch.rand(len(chosen), 2, generator=draws))
+    some = torch.rand(len(chosen), generator=draws) < _CHANCE
+    return torch.where(some[:, None, None, None], mixed, pixels[chosen])
+
+
+def pasted_by_name(pixels: Tensor, names: Sequence[str], view: int) -> Tensor:
+    """Paste every image of a class onto another of them, by its name and the view alone.
+
+    Args:
+        pixels: (N, C, H, W), all of one class.
+        names: N, of the images.
+        view: another one gives another surrounding and place.
+    """
+    turns, around, places = keep_shape(*pixels.shape[-2:]), [], []
+    for name in names:
+        draws = generator_for("paste", name, view)
+        partner, turn = (
+            int(torch.randint(n, (1,), generator=draws)) for n in (len(pixels), len(turns))
+        )
+        around.append(apply_symmetry(pixels[partner], turns[turn]))
+        places.append(torch.rand(2, generator=draws))
+    return pasted(pixels, torch.stack(around), torch.stack(places))
