@@ -40,6 +40,7 @@ BASELINE: ArmName = "real"
 DEFAULT_ARMS: tuple[ArmName, ...] = (
     "real",
     "logit-adjustment",
+    "class-cutmix+logit-adjustment",
     "synthetic",
     "synthetic+logit-adjustment",
 )

@@ -87,7 +87,7 @@ def test_without_synthetic_images_the_other_usual_arms_are_compared(table, tmp_p
     said = compare(table, "--workdir", tmp_path / "w", "--name", "real")
     assert said.exit_code == 0, said.output
     record = read_json(tmp_path / "w" / "reports" / "real" / "comparison.json")
-    assert record["arms"] == ["real", "logit-adjustment"]
+    assert record["arms"] == ["real", "logit-adjustment", "class-cutmix+logit-adjustment"]
     named = compare(table, "--arms", "real,synthetic", "--workdir", tmp_path / "w")
     assert isinstance(named.exception, BadInput) and "no synthetic images" in str(named.exception)
 
