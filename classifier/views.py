@@ -103,8 +103,12 @@ class FeatureCache:
         seen = [apply_symmetry(images, which) for which in views.symmetries]
         if views.pastes:
             seen += [pasted_by_name(each, names, view) for view, each in enumerate(seen)]
-        noise = noise_of(names, len(seen), self.bands.count)
-        return torch.from_numpy(_features(embed, seen, views.chroma, noise)).half()
+        stacked = torch.stack(seen, dim=1)
+        if views.chroma:
+            noise = noise_of(names, len(seen), self.bands.count)
+            changed = jittered(stacked.flatten(0, 1), views.chroma, noise)
+            stacked = changed.reshape(stacked.shape)
+        return torch.from_numpy(_features(embed, stacked)).half()
 
 
 def _names(rows: pd.DataFrame) -> list[str]:
@@ -114,18 +118,14 @@ def _names(rows: pd.DataFrame) -> list[str]:
 def features_of_views(embed: Embed, images: np.ndarray, symmetries: Sequence[int]) -> np.ndarray:
     """Return the (N, views, D) features of (N, C, H, W) levels in several symmetries."""
     pixels = torch.from_numpy(images)
-    return _features(embed, [apply_symmetry(pixels, which) for which in symmetries])
+    turned = [apply_symmetry(pixels, which) for which in symmetries]
+    return _features(embed, torch.stack(turned, dim=1))
 
 
-def _features(
-    embed: Embed, views: list[Tensor], chroma: float = 0.0, noise: Tensor | None = None
-) -> np.ndarray:
+def _features(embed: Embed, views: Tensor) -> np.ndarray:
     # One call for all: full batches of one shape, for which a GPU's library prepares only once.
-    seen = torch.stack(views, dim=1).flatten(0, 1)
-    if noise is not None:
-        seen = jittered(seen, chroma, noise)
-    found = embed(seen.numpy())
-    return found.reshape(len(views[0]), len(views), found.shape[-1])
+    found = embed(views.flatten(0, 1).numpy())
+    return found.reshape(*views.shape[:2], found.shape[-1])
 
 
 def _read(path: Path) -> Tensor | None:

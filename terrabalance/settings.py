@@ -12,8 +12,6 @@ def _absolute(path: Path) -> Path:
 
 # However a path is written, from wherever, it is the same setting: a run's name follows from them.
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
-
-
 DeviceName = Annotated[
     str, StringConstraints(pattern=r"^(auto|cpu|mps|cuda|cuda:\d+(,cuda:\d+)*)$")
 ]

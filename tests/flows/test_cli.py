@@ -42,7 +42,8 @@ def test_help_of_the_whole_lists_every_command():
 def test_help_and_mistakes_are_told_before_torch_or_prefect_is_loaded(words, code, tmp_path):
     script = (
         "import sys; from typer.testing import CliRunner; from flows.cli import app; "
-        f"assert CliRunner().invoke(app, {words!r}).exit_code == {code}; "
+        f"found = CliRunner().invoke(app, {words!r}); assert found.exit_code == {code}; "
+        f"assert {code} == (type(found.exception).__name__ == 'BadInput'); "
         "sys.exit(bool({'torch', 'prefect'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
