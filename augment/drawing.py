@@ -60,10 +60,9 @@ def draw_batch(
         each = [torch.randn((diffusion.channels, *side), generator=draw) for draw in draws]
         return torch.stack(each).to(device)
 
-    start = None if starts is None else _begin(torch.from_numpy(starts), draws).to(device)
-    kept = (
-        _kept(config.keep, side, draws).to(device) if starts is not None and config.keep else None
-    )
+    start = None if starts is None else real_starts(torch.from_numpy(starts), draws).to(device)
+    keeps = starts is not None and config.keep
+    kept = kept_parts(config.keep, side, draws).to(device) if keeps else None
     n_calls = diffusion.num_timesteps if config.sampler == "ancestral" else config.steps
     n_calls = n_calls if start is None else max(1, round(config.strength * n_calls))
     shown = np.linspace(0, n_calls, frames).round().astype(int).tolist()
@@ -76,8 +75,16 @@ def draw_batch(
     return to_levels(images, level_type), to_levels(strip, level_type)
 
 
-def _begin(starts: Tensor, draws: Sequence[torch.Generator]) -> Tensor:
-    """Choose a real image and a symmetry for each; (B, C, H, W) in [-1, 1]."""
+def real_starts(starts: Tensor, draws: Sequence[torch.Generator]) -> Tensor:
+    """Choose a real image, turned at random, for each image to begin as.
+
+    Args:
+        starts: (N, C, H, W) levels of real images.
+        draws: one generator for each image.
+
+    Returns:
+        (len(draws), C, H, W) in [-1, 1].
+    """
     among = keep_shape(*starts.shape[-2:])
     chosen = []
     for draw in draws:
@@ -88,8 +95,17 @@ def _begin(starts: Tensor, draws: Sequence[torch.Generator]) -> Tensor:
     return centred(torch.stack(chosen))
 
 
-def _kept(share: float, sides: tuple[int, int], draws: Sequence[torch.Generator]) -> Tensor:
-    """Choose where each image keeps its start: a square with soft borders; (B, 1, H, W)."""
+def kept_parts(share: float, sides: tuple[int, int], draws: Sequence[torch.Generator]) -> Tensor:
+    """Choose where each image keeps its start: a square with soft borders.
+
+    Args:
+        share: of the sides, that it takes.
+        sides: height and width, px.
+        draws: one generator for each image.
+
+    Returns:
+        (len(draws), 1, height, width) in [0, 1]; 1 is kept.
+    """
     masks = []
     for draw in draws:
         axes = []

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from augment.drawing import _begin, _kept
+from augment.drawing import kept_parts, real_starts
 from terrabalance.bands import RGB
 from terrabalance.files import write_text
 from terrabalance.images import grid, read_patches, write_image, write_png
@@ -31,9 +31,9 @@ def pasted(reals: np.ndarray, name: str, indices: list[int]) -> np.ndarray:
     """Return (N, 3, H, W) uint8, one for each index of a drawn image of the class."""
     draws = [torch.Generator().manual_seed(seed_for(0, "sample", name, index)) for index in indices]
     tensor = torch.from_numpy(reals)
-    starts = _begin(tensor, draws)  # in the order in which they were drawn
-    kept = _kept(KEEP, (SIDE_PX, SIDE_PX), draws)
-    around = _begin(tensor, [generator_for("around", name, index) for index in indices])
+    starts = real_starts(tensor, draws)  # in the order in which they were drawn
+    kept = kept_parts(KEEP, (SIDE_PX, SIDE_PX), draws)
+    around = real_starts(tensor, [generator_for("around", name, index) for index in indices])
     return to_levels(torch.lerp(around, starts, kept), np.uint8)
 
 

@@ -6,8 +6,9 @@ AID is a folder with one subfolder a class. Each class is cut in three: train (6
 (20 %, sets the limits) and held out (20 %), near-duplicates together as in every run. Planted
 among synthetic images, of every class: training images as they are, mirrored, turned, recoloured,
 encoded anew; held-out images of other classes; held-out images of the class with noise and blurred;
-noise alone. Writes screening-<side>px.md: the share of each kind that is refused, and of held-out
-images.
+noise alone. Repeats are planted apart: held-out images, and after them the same ones turned,
+encoded anew, or both, as if all had been drawn. Writes screening-<side>px.md: the share of each
+kind that is refused, and of held-out images.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import torch
 from PIL import Image, ImageFilter
 
 from augment.screener import Real, fit
-from augment.screening import LIMITED, Scores, accepted, scores
+from augment.screening import LIMITED, Scores, accepted, repeats, scores
 from classifier.config import FeatureConfig
 from classifier.features import FeatureNetwork, pretrained_network
 from classifier.views import FeatureCache, Views, features_of_views
@@ -65,12 +66,17 @@ def recoloured(images: np.ndarray) -> np.ndarray:
     return (images[:, [2, 0, 1]] * gains).clip(0, 255).astype(np.uint8)
 
 
+def turned(images: np.ndarray) -> np.ndarray:
+    """Turn (N, C, H, W) by a quarter."""
+    return np.rot90(images, 1, (2, 3)).copy()
+
+
 def planted(train: np.ndarray, held_out: np.ndarray, others: np.ndarray) -> dict[str, np.ndarray]:
     """Return what should be refused, by kind."""
     return {
         "copy: exact": train,
         "copy: mirrored": train[..., ::-1].copy(),
-        "copy: turned": np.rot90(train, 1, (2, 3)).copy(),
+        "copy: turned": turned(train),
         "copy: recoloured": recoloured(train),
         "copy: encoded anew": changed(train, encoded),
         "another class": others,
@@ -142,8 +148,34 @@ def refused(bench: Bench) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)
 
 
-def page(found: pd.DataFrame, bench: Bench, input_px: int) -> str:
+def repeated(bench: Bench) -> dict[str, np.ndarray]:
+    """Say which images are called repeats: planted ones, and real ones, which repeat nothing.
+
+    An image may repeat any that came before it, so a large class has more to be wrong about.
+    """
+    called: dict[str, list[np.ndarray]] = {}
+    for label in range(len(bench.names)):
+        images, limit = bench.parts["test"].of(label).images, bench.screener.limits[label]
+        some = images[:N_PLANTED]
+        kinds = {
+            "repeat: turned": turned(some),
+            "repeat: encoded anew": changed(some, encoded),
+            "repeat: turned and encoded anew": changed(turned(some), encoded),
+        }
+        for kind, again in kinds.items():
+            both = np.concatenate([some, again])
+            score = repeats(both, limit, np.ones(len(both), bool))
+            called.setdefault(kind, []).append(score[len(some) :] > 0)
+        score = repeats(images, limit, np.ones(len(images), bool))
+        called.setdefault("real, held out, no repeats", []).append(score > 0)
+    return {kind: np.concatenate(found) for kind, found in called.items()}
+
+
+def page(found: pd.DataFrame, again: dict[str, np.ndarray], bench: Bench, input_px: int) -> str:
     """Return the page."""
+    repeat_rows = [
+        f"| {kind} | {len(said):,} | {100 * said.mean():.1f} |" for kind, said in again.items()
+    ]
     by_kind = found.drop(columns="class").groupby("kind", sort=False).mean()
     real = found[found["kind"] == "real, held out"].groupby("class")["refused"].mean()
     foreign = found[found["kind"] == "another class"].groupby("class")["refused"].mean()
@@ -176,6 +208,10 @@ of training images: {100 * copies:.1f} %.
 Images of other classes: least in {foreign.idxmin()} ({100 * foreign.min():.0f} %), most in
 {foreign.idxmax()} ({100 * foreign.max():.0f} %). {describe_device(CPU)}, Python
 {platform.python_version()}.
+
+| Planted behind what it repeats | images | called a repeat |
+|---|---|---|
+{chr(10).join(repeat_rows)}
 """
 
 
@@ -197,7 +233,8 @@ def main() -> None:
     bench = Bench(config, pretrained_network(judge, CPU))
     found = refused(bench)
     found.to_csv(given.workdir / f"refused-{given.side}.csv", index=False)
-    write_text(given.out / f"screening-{given.side}px.md", page(found, bench, given.input))
+    text = page(found, repeated(bench), bench, given.input)
+    write_text(given.out / f"screening-{given.side}px.md", text)
 
 
 if __name__ == "__main__":

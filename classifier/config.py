@@ -55,12 +55,13 @@ class ClassifierConfig(Settings):
         description="what to compare; `real` always, oracle where the data has a split oracle",
     )
     tries: int = Field(
-        1,
+        2,
         ge=1,
         le=MOST_TRIES,
         description="settings that every arm is tried with; the validation part chooses. 1: the "
-        "usual one. More: how many of the synthetic images, none of them included, how strong a "
-        "correction for rare classes, or, in arms that have neither, which learning rate",
+        "usual one; 2, so that it is asked whether to use synthetic images at all; up to 6: how "
+        "many of them, how strong a correction for rare classes, or, in arms that have neither, "
+        "which learning rate",
     )
     seeds: tuple[int, ...] = Field(
         (0, 1, 2), min_length=1, description="one training a seed and arm; 3 or more for a verdict"

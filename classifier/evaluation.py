@@ -10,6 +10,8 @@ from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_f
 
 from terrabalance.errors import BadInput
 
+_BINS = 15  # of confidence
+
 
 def scores(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     """Score the predictions of one training on one split.
@@ -52,17 +54,26 @@ def scores(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def calibration_error(confidence: np.ndarray, hit: np.ndarray, n_bins: int = 15) -> float:
-    """Return the expected calibration error in [0, 1] (Guo et al. 2017, equal bins).
+def calibration_error(confidence: np.ndarray, hit: np.ndarray) -> float:
+    """Return the expected calibration error in [0, 1] (Guo et al. 2017).
 
     Args:
         confidence: (N,) of the predicted class, in [0, 1].
         hit: (N,) bool, whether it is the true one.
-        n_bins: of equal width.
     """
-    bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
-    gaps = np.bincount(bins, hit, n_bins) - np.bincount(bins, confidence, n_bins)
-    return float(np.abs(gaps).sum() / len(hit))
+    return float(np.abs(calibration_gaps(confidence, hit).sum(axis=0)).sum() / len(hit))
+
+
+def calibration_gaps(confidence: np.ndarray, hit: np.ndarray) -> np.ndarray:
+    """Return (N, bins): hit less confidence in the bin of each image, of fifteen of equal width.
+
+    Args:
+        confidence: as of `calibration_error`.
+        hit: likewise.
+    """
+    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    gaps: np.ndarray = np.eye(_BINS)[bins] * (hit - confidence)[:, None]
+    return gaps
 
 
 def mcnemar(before: np.ndarray, after: np.ndarray) -> dict[str, float]:

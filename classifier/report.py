@@ -7,7 +7,7 @@ from classifier.arms import ARMS, BASELINE
 from classifier.comparison import difference_of
 from terrabalance.charts import place, symmetric_limit
 from terrabalance.markdown import escape_markdown, markdown_table
-from terrabalance.page import Section, render, signed
+from terrabalance.page import HIGHEST_GIVE_AWAY, Section, render, signed
 
 _METRICS = (
     ("balanced_accuracy", "Balanced accuracy"),
@@ -17,7 +17,6 @@ _METRICS = (
     ("medium", "Medium"),
     ("few", "Few"),
 )
-HIGHEST_GIVE_AWAY = 0.6  # area under the curve, of a class
 _SETTINGS = {"image_size": "Network's input, px", "resolution": "Reduced first to, px"}
 _OUTCOMES = {
     "helped": ("helped", "The synthetic images helped."),
@@ -129,7 +128,6 @@ def _give_away(record: Mapping[str, Any]) -> dict[str, Any] | None:
         "mean": sum(values) / len(values),
         "n": len(values),
         "n_above": sum(value > HIGHEST_GIVE_AWAY for value in values),
-        "bar": HIGHEST_GIVE_AWAY,
         "worst": max(found, key=lambda each: float(each["value"])),
     }
 

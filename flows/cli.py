@@ -196,7 +196,7 @@ def compare(
         typer.Option(
             min=1,
             max=6,
-            help="Settings that every arm is tried with; validation chooses. Default: 1.",
+            help="Settings that every arm is tried with; validation chooses. Default: 2.",
         ),
     ] = None,
     resolution: Annotated[

@@ -36,7 +36,7 @@ def draw_dataset(root: Path, n: int = 8) -> Manifest:
 def tiny_config(**changes: object) -> ClassifierConfig:
     """Return a judge that learns the colours in seconds, without a hub."""
     fields = {"model": "test_resnet", "pretrained": False, "image_size": 32, "steps": 6,
-              "batch_size": 8, "learning_rate": 3e-3, "seeds": (0, 1)}  # fmt: skip
+              "batch_size": 8, "learning_rate": 3e-3, "seeds": (0, 1), "tries": 1}  # fmt: skip
     return ClassifierConfig.model_validate({**fields, **changes})
 
 

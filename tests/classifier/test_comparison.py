@@ -155,7 +155,8 @@ def test_the_spread_of_the_bootstrap_is_that_of_a_proportion():
     truth = np.repeat([0, 1], 400)
     after = np.where(rng.random(800) < 0.8, truth, 1 - truth)
     resampling = Resampling(truth, 2, 1)
-    draws = resampling.draws(*(resampling.scores(each[None]) for each in (truth, after)))
+    sure = np.ones((1, 800))
+    draws = resampling.draws(*(resampling.scores(each[None], sure) for each in (truth, after)))
     assert draws[:, 0].std() == pytest.approx(np.sqrt(0.8 * 0.2 / 800), rel=0.1)
 
 
@@ -227,6 +228,22 @@ def test_calibration_and_mcnemar_are_in_the_record():
     assert record["metrics"]["real"]["calibration_error"]["mean"] < 0.1  # confidence = chance
     for test in difference_of(record, "synthetic", "real")["mcnemar"]:
         assert test["gained"] > test["lost"] and test["p_value"] < 0.001
+
+
+def test_an_arm_that_is_too_sure_of_itself_is_found_out():
+    """Its hits are the same: only its confidence, 0.9 instead of 0.6, is wrong."""
+    rows = guesses({"real": [0.6] * 3, "synthetic": [0.6] * 3}, n=100)
+    too_sure = rows.assign(confidence=rows["confidence"].where(rows["arm"] == "real", 0.9))
+    found = difference_of(judged(too_sure), "synthetic", "real")["calibration_error"]
+    assert 0.15 < found["low"] < found["mean"] < found["high"] < 0.4
+    assert found["mean"] == pytest.approx(0.3, abs=0.08)
+
+
+def test_equally_calibrated_arms_are_rarely_told_apart():
+    chances = {"real": [0.7] * 3, "synthetic": [0.7] * 3}
+    runs = [judged(guesses(chances, 40, 3, rng_seed=run)) for run in range(40)]
+    found = [difference_of(run, "synthetic", "real")["calibration_error"] for run in runs]
+    assert sum(each["low"] > 0 or each["high"] < 0 for each in found) <= 6
 
 
 def test_holm_stops_at_the_first_that_fails():

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, recall_score
 
-from classifier.evaluation import scores
+from classifier.evaluation import calibration_error, scores
 from terrabalance.errors import BadInput
 
 CLASSES = ["Pond", "Field", "<b>Port"]
@@ -35,6 +35,13 @@ def test_a_class_without_test_images_does_not_lower_the_average():
 def test_a_class_never_predicted_has_no_precision():
     rows = pd.DataFrame({"class": ["Pond", "Field"], "predicted": ["Pond", "Pond"]})
     assert scores(rows, CLASSES)["per_class"][1]["precision"] == 0
+
+
+def test_calibration_error_is_the_gap_of_every_bin_by_its_images():
+    confidence = np.array([0.95, 0.95, 0.95, 0.95, 0.55, 0.55, 1.0, 0.0])
+    hit = np.array([True, True, True, False, True, False, True, False])
+    # Bins of a fifteenth; that of 0.95 and 1.0 is one: 4.8 sure, 4 right.
+    assert calibration_error(confidence, hit) == pytest.approx((0.8 + 0.1) / 8)
 
 
 def test_an_unknown_class_is_named():

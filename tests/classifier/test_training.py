@@ -136,7 +136,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path):
 def test_a_finished_training_is_skipped_until_its_inputs_change(squares, tmp_path):
     folder = train(bench_for(squares, tmp_path, steps=2), REAL)
     written = (folder / "done.json").stat().st_mtime_ns
-    more = {"seeds": (0, 5), "arms": ("real", "oversample"), "tries": 2}
+    more = {"seeds": (0, 5), "arms": ("real", "oversample"), "tries": 3}
     assert train(bench_for(squares, tmp_path, steps=2, **more), REAL) == folder
     assert (folder / "done.json").stat().st_mtime_ns == written
     assert train(bench_for(squares, tmp_path, steps=3), REAL) != folder

@@ -52,6 +52,8 @@ def test_synthetic_images_from_anywhere_are_judged(table, tmp_path):
     assert record["metrics"]["synthetic"]["balanced_accuracy"]["per_seed"]
     assert [row["n_train"]["synthetic"] for row in record["per_class"]] == [9, 6]
     assert "Real + synthetic" in (folder / "index.html").read_text()
+    # Whether to use them at all is asked without being told to.
+    assert "none of the synthetic images" in {row["says"] for row in record["tried"]}
 
 
 def test_every_arm_is_tuned_with_the_same_number_of_tries(table, tmp_path):
