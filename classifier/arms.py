@@ -22,6 +22,8 @@ ArmName = Literal[
     "synthetic+logit-adjustment",
     "synthetic-weighted",
     "synthetic-weighted+logit-adjustment",
+    "class-cutmix+synthetic",
+    "class-cutmix+synthetic+logit-adjustment",
     "pretrain-synthetic",
     "oracle",
 ]
@@ -31,7 +33,6 @@ Treatment = Literal[
     "oversample",
     "balanced-softmax",
     "strong-augment",
-    "class-cutmix",
     "weighted",
     "pretrain",
 ]
@@ -56,6 +57,9 @@ class Arm:
         images: `real` training images alone, with the `synthetic` ones, or with the real ones of
             split `oracle`.
         treatment: of the loss, the order or the images, while training.
+        pastes: whether images are pasted onto others of their class and source
+            (`classifier.paste`).
+        without: the arm that this one is, but for its synthetic images.
         corrects: the arm whose logits this one corrects (Menon et al. 2021); None: it is trained.
         tunes: what of it is tried on validation, see `classifier.tuning`.
     """
@@ -64,6 +68,8 @@ class Arm:
     label: str
     images: Literal["real", "synthetic", "oracle"] = "real"
     treatment: Treatment = "plain"
+    pastes: bool = False
+    without: ArmName = BASELINE
     corrects: ArmName | None = None
     tunes: Knob = "rate"
 
@@ -84,10 +90,11 @@ _ALL = (
     # timm's RandAugment, mixup and CutMix.
     Arm("strong-augment", "Strong augmentation", treatment="strong-augment"),
     # What is left of images drawn around parts of real ones if nothing is drawn.
-    Arm("class-cutmix", "CutMix within classes", treatment="class-cutmix"),
+    Arm("class-cutmix", "CutMix within classes", pastes=True),
     Arm(
         "class-cutmix+logit-adjustment",
         "CutMix + logit adj.",
+        pastes=True,
         corrects="class-cutmix",
         tunes="strength",
     ),
@@ -106,6 +113,25 @@ _ALL = (
         "Weighted + logit adj.",
         "synthetic",
         corrects="synthetic-weighted",
+        tunes="weight",
+    ),
+    # Whether synthetic images add anything to what real ones give without them.
+    Arm(
+        "class-cutmix+synthetic",
+        "CutMix + synthetic",
+        "synthetic",
+        "weighted",
+        pastes=True,
+        without="class-cutmix",
+        tunes="weight",
+    ),
+    Arm(
+        "class-cutmix+synthetic+logit-adjustment",
+        "CutMix + synth. + logit adj.",
+        "synthetic",
+        pastes=True,
+        without="class-cutmix",
+        corrects="class-cutmix+synthetic",
         tunes="weight",
     ),
     Arm("pretrain-synthetic", "Synthetic, then real", "synthetic", "pretrain", tunes="share"),

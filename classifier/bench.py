@@ -35,7 +35,7 @@ class Training:
 def training_of(arm: str, seed: int, setting: Setting) -> Training:
     """Return the training that an arm with a setting rests on, which may be another arm's."""
     if setting.share == 0:
-        return Training(BASELINE, seed)
+        return Training(ARMS[arm].without, seed)
     if (corrected := ARMS[arm].corrects) is not None:
         return Training(corrected, seed, replace(setting, strength=1.0))
     return Training(arm, seed, setting)

@@ -50,7 +50,7 @@ class PixelExamples:
         device: of the network.
         symmetries: whether training turns and mirrors.
         chroma: strength of `classifier.chroma.jittered` in training.
-        pastes: whether training pastes images onto others of their class.
+        pastes: whether training pastes images onto others of their class and source.
     """
 
     images: LabelledImages
@@ -81,7 +81,8 @@ class PixelExamples:
         """Return (len(chosen), C, S, S): turned, mirrored, cropped and jittered at random."""
         pixels = self.images.pixels[chosen]
         if self.pastes:
-            pixels = pasted_at_random(self.images.pixels, self.labels, chosen, draws)
+            groups = 2 * self.labels + self.synthetic
+            pixels = pasted_at_random(self.images.pixels, groups, chosen, draws)
         if strong:
             pixels = randomly_augmented(pixels, draws)
         pixels = send(pixels, self.device)

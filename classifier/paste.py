@@ -34,22 +34,22 @@ def pasted(pixels: Tensor, around: Tensor, places: Tensor) -> Tensor:
 
 
 def pasted_at_random(
-    pixels: Tensor, labels: Tensor, chosen: Tensor, draws: torch.Generator
+    pixels: Tensor, groups: Tensor, chosen: Tensor, draws: torch.Generator
 ) -> Tensor:
-    """Paste some of the chosen images onto others of their class, turned at random.
+    """Paste some of the chosen images onto others of their group, turned at random.
 
     Args:
         pixels: (N, C, H, W) of a part.
-        labels: (N,) int64.
+        groups: (N,) int64, of the images.
         chosen: (B,) places in them.
         draws: on the CPU, as all of these.
 
     Returns:
         (B, C, H, W).
     """
-    order, counts = labels.argsort(stable=True), labels.bincount()
-    first = (counts.cumsum(0) - counts)[labels[chosen]]
-    own = counts[labels[chosen]]
+    order, counts = groups.argsort(stable=True), groups.bincount()
+    first = (counts.cumsum(0) - counts)[groups[chosen]]
+    own = counts[groups[chosen]]
     partner = order[first + (torch.rand(len(chosen), generator=draws) * own).long()]
     turns = keep_shape(*pixels.shape[-2:])
     around = random_symmetries(pixels[partner], draws, turns)

@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from classifier.arms import Treatment
+from classifier.arms import Arm
 from classifier.bench import Bench
 from classifier.data import load_images
 from classifier.examples import Examples, FeatureExamples, PixelExamples
@@ -26,9 +26,9 @@ class Setup(Protocol):
         rows: pd.DataFrame,
         classes: list[str],
         on_progress: Progress,
-        treatment: Treatment | None,
+        trained_by: Arm | None,
     ) -> Examples:
-        """Read the images of manifest rows, to be augmented by an arm's treatment; None: as is."""
+        """Read the images of manifest rows, to be augmented as an arm asks for; None: as is."""
 
     def model(self, examples: Examples) -> nn.Module:
         """Return the network at its start, on the device, by torch's global generator."""
@@ -63,18 +63,18 @@ class _Whole:
         rows: pd.DataFrame,
         classes: list[str],
         on_progress: Progress,
-        treatment: Treatment | None,
+        trained_by: Arm | None,
     ) -> PixelExamples:
         bench = self._bench
         images = load_images(
             bench.manifest, rows, classes, bench.resolution, on_progress, bench.bands
         )
-        train = treatment is not None
+        train = trained_by is not None
         return PixelExamples(
             images, bench.config.image_size, self._mean, self._std, bench.device,
             symmetries=train and bench.config.symmetries,
             chroma=bench.chroma if train else 0.0,
-            pastes=treatment == "class-cutmix",
+            pastes=trained_by is not None and trained_by.pastes,
         )  # fmt: skip
 
     def model(self, examples: Examples) -> nn.Module:
@@ -90,12 +90,12 @@ class _Head:
         rows: pd.DataFrame,
         classes: list[str],
         on_progress: Progress,
-        treatment: Treatment | None,
+        trained_by: Arm | None,
     ) -> FeatureExamples:
         bench, views = self._bench, Views()
-        if treatment is not None:
+        if trained_by is not None:
             turns = keep_shape(*height_width(bench.resolution)) if bench.config.symmetries else (0,)
-            views = Views(turns, bench.chroma, treatment == "class-cutmix")
+            views = Views(turns, bench.chroma, trained_by.pastes)
         features = feature_cache(bench).of(bench.manifest, rows, views, on_progress)
         index = {name: label for label, name in enumerate(classes)}
         labels = torch.tensor([index[name] for name in rows["class"]], dtype=torch.int64)

@@ -12,7 +12,7 @@ import timm
 import torch
 from safetensors.torch import load_file
 
-from classifier.arms import ARMS, BASELINE, Treatment
+from classifier.arms import ARMS, BASELINE, Arm
 from classifier.bench import Bench, Training, trainings_of
 from classifier.data import check_judges, train_classes, train_rows
 from classifier.examples import Examples
@@ -161,7 +161,7 @@ def _prepare(
     training: Training,
     rows: pd.DataFrame,
     classes: list[str],
-    augmented_by: Treatment | None,
+    trained_by: Arm | None,
     on_progress: Progress,
 ) -> tuple[Trainer, Examples]:
     """Return the network at its start, by the training's seed, and the examples of `rows`."""
@@ -169,7 +169,7 @@ def _prepare(
     with _own_randomness(bench.device):
         torch.manual_seed(seed)
         setup = setup_for(bench, len(classes))
-        examples = setup.examples(rows, classes, on_progress, augmented_by)
+        examples = setup.examples(rows, classes, on_progress, trained_by)
         torch.manual_seed(seed)  # whether features were there already must not matter
         model = setup.model(examples)
     counts, treatment = list(bench.counts(training).values()), ARMS[training.arm].treatment
@@ -196,9 +196,7 @@ def _train(
 ) -> None:
     rows = train_rows(bench.manifest, training.arm, training.setting.share)
     classes = train_classes(bench.manifest)
-    trainer, examples = _prepare(
-        bench, training, rows, classes, ARMS[training.arm].treatment, on_progress
-    )
+    trainer, examples = _prepare(bench, training, rows, classes, ARMS[training.arm], on_progress)
     with _own_randomness(bench.device):
         trainer.train(examples, folder, inputs, str(training), on_progress, checkpoint_every_s)
     losses = pd.DataFrame(trainer.losses, columns=["step", "loss", "learning_rate"])

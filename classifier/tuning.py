@@ -18,7 +18,7 @@ class Setting:
     """How an arm is trained and read, as far as it is not the same for all of them.
 
     Attributes:
-        share: of the synthetic images, in [0, 1]; with 0 the arm is trained as `real`.
+        share: of the synthetic images, in [0, 1]; with 0 the arm is trained as its `without`.
         strength: of what the arm does about rare classes; 1 makes up for their numbers.
         rate: times `classifier.learning_rate`.
         weight: of a synthetic image in the loss of `synthetic-weighted`; a real one has 1.

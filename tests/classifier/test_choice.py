@@ -5,7 +5,7 @@ import pytest
 
 from classifier import choice
 from classifier.arms import ARMS
-from classifier.bench import Training, trainings_of
+from classifier.bench import Training, training_of, trainings_of
 from classifier.choice import choose, counts_of
 from classifier.outputs import Outputs
 from classifier.tuning import MOST_TRIES, Setting, settings_of
@@ -79,6 +79,19 @@ def test_a_correcting_arm_rests_on_what_it_corrects_at_every_strength(squares, t
     assert {each.arm for each in trained} == {"real", "synthetic"}
     # All the rates of `real` and the shares of `synthetic` but 0, and nothing else.
     assert len(trained) == MOST_TRIES + MOST_TRIES - 1
+
+
+@pytest.mark.parametrize(
+    ("arm", "left"),
+    [
+        ("synthetic", "real"),
+        ("synthetic-weighted+logit-adjustment", "real"),
+        ("class-cutmix+synthetic", "class-cutmix"),
+        ("class-cutmix+synthetic+logit-adjustment", "class-cutmix"),
+    ],
+)
+def test_without_its_synthetic_images_an_arm_is_what_it_adds_them_to(arm, left):
+    assert training_of(arm, 3, Setting(share=0.0)) == Training(left, 3)
 
 
 def test_where_a_synthetic_image_weighs_less_it_counts_less_in_the_shares(squares, tmp_path):

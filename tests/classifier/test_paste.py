@@ -24,12 +24,12 @@ def test_a_square_of_three_fifths_stays_where_it_was_and_the_rest_is_another_ima
     assert set(found[0].unique().tolist()) == {10, 30}
 
 
-def test_images_are_pasted_onto_others_of_their_class_alone_and_half_of_them_not_at_all():
+def test_images_are_pasted_onto_others_of_their_group_alone_and_half_of_them_not_at_all():
     levels = torch.arange(40)
-    labels = levels % 3
+    groups = levels % 3
     chosen = torch.arange(40).repeat(5)
     draws = torch.Generator().manual_seed(0)
-    found = pasted_at_random(plain_images(*levels), labels, chosen, draws)
+    found = pasted_at_random(plain_images(*levels), groups, chosen, draws)
     inside = [set(image.unique().tolist()) for image in found]
     assert all(own.item() in seen for own, seen in zip(chosen, inside, strict=True))
     assert all({level % 3 for level in seen} == {int(own) % 3}

@@ -224,7 +224,7 @@ def test_an_exploding_loss_names_its_step(squares, tmp_path):
 @pytest.mark.parametrize(
     "arm",
     ["class-weight", "oversample", "balanced-softmax", "strong-augment", "class-cutmix",
-     "synthetic-weighted", "pretrain-synthetic"],
+     "class-cutmix+synthetic", "synthetic-weighted", "pretrain-synthetic"],
 )  # fmt: skip
 def test_every_arm_trains_otherwise_than_the_plain_one_and_repeats(squares, tmp_path, arm):
     benches = [bench_for(squares, tmp_path / name) for name in "ab"]
