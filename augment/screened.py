@@ -101,9 +101,10 @@ def _apply(
     for rule in RULES if found and limit else ():
         assert found and limit
         frame[f"score_{rule}"] = found[rule]
-        bound = highest(limit).get(rule, np.inf)
-        for index in np.flatnonzero(found[rule] > bound):
-            reasons[index].append(rule)
+        if rule in highest(limit):
+            within = found[rule] <= highest(limit)[rule]
+            for index in np.flatnonzero(~within):  # what cannot be told is not within
+                reasons[index].append(rule)
     reviews = read_reviews(folder)
     _apply_reviews(frame, reviews)
     frame["status"], frame["detail"] = _statuses(frame, reasons, n_needed)
@@ -173,7 +174,8 @@ def read_reviews(folder: Path) -> dict[str, dict[str, str]]:
 def review(folder: Path, path: str, decision: Decision | None, reviewer: str) -> None:
     """Keep a person's decision on one image, or take it back with None.
 
-    The manifest follows at once: a spare image takes the place of one that is refused.
+    The manifest follows at once: a spare image takes the place of one that is refused. What repeats
+    an image that is refused by eye stays refused itself, until it is accepted by eye.
 
     Raises:
         BadInput: no such image in the folder's manifest.

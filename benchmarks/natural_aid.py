@@ -1,12 +1,14 @@
 """The natural AID, filled around parts of its own images by the generator of AID-LT.
 
-    python benchmarks/natural_aid.py AID-LT.csv AID GENERATOR OUT
+    python benchmarks/natural_aid.py AID-LT.csv AID MADE_BY OUT
     terrabalance compare OUT/images.csv --resolution 64 ...
 
 The pool to train on are the parts train, oracle and unused of the protocol; validation and test
-stay. Every class is filled to the size of the largest. GENERATOR is the folder of one that knows
-all classes; that it has seen a quarter of the pool only is a weakness of the synthetic images, not
-a leak. They are not screened. OUT gets copies of the images and images.csv with a column `source`.
+stay. Every class is filled to the size of the largest. MADE_BY is the folder of a generator that
+knows all classes, which draws what is missing, not screened; or what `aid_lt_fill.py` wrote, whose
+synthetic images are taken, as many as a class lacks or has. That either has seen a quarter of the
+pool only is a weakness of the synthetic images, not a leak. OUT gets copies of the images and
+images.csv with a column `source`.
 """
 
 import argparse
@@ -42,6 +44,25 @@ def copied(rows: pd.DataFrame, images: Path, out: Path) -> pd.DataFrame:
     return rows.assign(path="real/" + rows["path"], source="real")
 
 
+def taken(table: Path, lacking: pd.Series, out: Path) -> pd.DataFrame:
+    """Copy synthetic images that a table lists, the first of each class, as far as there are any.
+
+    Args:
+        table: with columns path, class, split and source.
+        lacking: images, by class.
+        out: gets them.
+    """
+    rows = pd.read_csv(table)
+    made = rows[rows["source"] == "synthetic"].sort_values("path").groupby("class")
+    some = pd.concat([part.head(lacking[name]) for name, part in made])
+    for path in some["path"]:
+        target = out / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(table.parent / path, target)
+    print(f"{len(some)} of {lacking.sum()} that are missing", flush=True)
+    return some
+
+
 def fill(name: str, own: pd.DataFrame, wanted: int, generator: Path, out: Path) -> pd.DataFrame:
     """Draw what a class lacks; return path, class and split."""
     lacking = wanted - len(own)
@@ -61,16 +82,20 @@ def fill(name: str, own: pd.DataFrame, wanted: int, generator: Path, out: Path) 
 def main() -> None:
     """Draw what is missing, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("table", "images", "generator", "out"):
+    for name in ("table", "images", "made_by", "out"):
         parser.add_argument(name, type=Path)
     given = parser.parse_args()
     rows = real_rows(given.table, given.images, given.out)
     train = rows[rows["split"] == "train"]
-    wanted = int(train.groupby("class").size().max())
-    made = [
-        fill(str(name), own, wanted, given.generator, given.out)
-        for name, own in train.groupby("class")
-    ]
+    sizes = train.groupby("class").size()
+    wanted, listed = int(sizes.max()), given.made_by / "images.csv"
+    if listed.is_file():
+        made = [taken(listed, wanted - sizes, given.out)]
+    else:
+        made = [
+            fill(str(name), own, wanted, given.made_by, given.out)
+            for name, own in train.groupby("class")
+        ]
     write_text(given.out / "images.csv", pd.concat([rows, *made]).to_csv(index=False))
 
 

@@ -1,8 +1,9 @@
 """The arms of a comparison: which images each trains on, and what it does about rare classes.
 
-All arms share network, optimizer steps, schedule, seeds and, but for `strong-augment` and
-`class-cutmix`, augmentation. An arm that only corrects the logits of another one is not trained
-again. What validation may choose of each is in `classifier.tuning`.
+All arms share network, optimizer steps, the shape of the schedule, seeds and, but for
+`strong-augment` and those with `class-cutmix`, augmentation. An arm that only corrects the logits
+of another one is not trained again. What validation may choose of each, the height of the learning
+rate where an arm has nothing of its own, is in `classifier.tuning`.
 """
 
 from collections.abc import Sequence
@@ -144,6 +145,19 @@ assert tuple(ARMS) == get_args(ArmName)
 def rivals(names: Sequence[str]) -> list[str]:
     """Return those of `names` that need neither synthetic images nor the oracle's."""
     return [name for name in names if ARMS[name].images == "real"]
+
+
+def with_rivals(names: Sequence[ArmName]) -> tuple[ArmName, ...]:
+    """Return `names` with what each arm that uses synthetic images has to be better than.
+
+    That is the same arm without them, and a correction of its logits, which costs no training: who
+    leaves them out would call theirs the gain of a correction.
+    """
+    first = next((place for place, name in enumerate(names) if ARMS[name].generative), len(names))
+    plain = dict.fromkeys(ARMS[name].without for name in names if ARMS[name].generative)
+    wanted = [*plain, *(arm.name for arm in _ALL if arm.corrects in plain)]
+    missing = [name for name in wanted if name not in (BASELINE, *names)]
+    return (*names[:first], *missing, *names[first:])
 
 
 def generative(names: Sequence[str]) -> list[str]:

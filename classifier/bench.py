@@ -17,7 +17,7 @@ from terrabalance.manifest import Manifest
 from terrabalance.sizes import Size
 
 # Raise when a training's files would come out different for the same images and settings.
-_FORMAT = 5
+_FORMAT = 6
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ makes the variance of either unbiased (Rao and Wu 1988); the draws are then wide
 measured difference from normal to Student's t, with Satterthwaite's degrees of freedom. Without
 them three seeds that agree by chance, one time in four, would pass for a proof. What a seed does to
 single images counts up to three times where both are drawn (Owen 2007, the pigeonhole bootstrap):
-intervals are rather too wide.
+intervals are rather too wide. Of a class that has n images t never gets more than n - 1 degrees,
+whether or not seeds agree: of twenty images the normal distribution would call one class in ten
+changed that is not, and more.
 
-Resampled images repeat, so the calibration error of every draw is a little larger than that of the
-images, and macro F1 a little off. All draws are therefore moved by one step, onto the measured
-difference.
+Calibration errors have no interval: of few images they are too large, most so of a classifier that
+is well calibrated, and resampling does not tell by how much.
 
 What goes beyond -1 or 1 by widening is cut off, which takes nothing possible away. That the recall
 measured in one arm leaves less room is no bound: it is as uncertain as the other's.
@@ -26,23 +27,30 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from classifier.evaluation import calibration_gaps
 from terrabalance.seeds import seed_for
 
 N_RESAMPLES = 2_000
-METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "calibration_error")
+METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
 LEVEL = 0.95
 _TAIL = (1 + LEVEL) / 2
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Arrays over the columns of `Resampling.scores`; p values are two-sided."""
+    """Arrays over the columns of `Resampling.scores`.
+
+    Attributes:
+        mean: as measured.
+        low, high: of the interval.
+        p_value: two-sided.
+        draws: (N_RESAMPLES, columns) that the interval is made of.
+    """
 
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
     p_value: np.ndarray
+    draws: np.ndarray
 
 
 class Resampling:
@@ -65,25 +73,27 @@ class Resampling:
         self._weights = _image_weights(rng, truth)
         self._chosen = rng.integers(n_seeds, size=(N_RESAMPLES, max(1, n_seeds - 1)))
 
-    def measured(self, predicted: np.ndarray, confidence: np.ndarray) -> np.ndarray:
-        """Return the (seeds, columns) scores of one arm as measured, see `scores`."""
-        ones = np.ones((1, len(self._truth)), np.float32)
-        pairs = zip(predicted, confidence, strict=True)
-        return np.concatenate([self._scores(ones, *pair) for pair in pairs])
+    def most_freedom(self) -> np.ndarray:
+        """Return (columns,) degrees of freedom that the images of a class leave at most."""
+        overall = len(METRICS) + len(self._groups)
+        return np.concatenate([np.full(overall, np.inf), np.maximum(self._support - 1, 1)])
 
-    def scores(self, predicted: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    def measured(self, predicted: np.ndarray) -> np.ndarray:
+        """Return (seeds, columns) as measured, of (seeds, images) labels."""
+        ones = np.ones((1, len(self._truth)), np.float32)
+        return np.concatenate([self._scores(ones, each) for each in predicted])
+
+    def scores(self, predicted: np.ndarray) -> np.ndarray:
         """Return the scores of one arm in every draw of images.
 
         Args:
             predicted: (seeds, images) labels.
-            confidence: (seeds, images) of the predicted class, in [0, 1].
 
         Returns:
-            (seeds, N_RESAMPLES, columns) float64: `METRICS`, mean recall of each group, recall of
-            each class (0 without images).
+            (seeds, N_RESAMPLES, 3 + groups + classes) float64: accuracy, balanced accuracy,
+            macro F1, mean recall of each group, recall of each class (0 without images).
         """
-        pairs = zip(predicted, confidence, strict=True)
-        return np.stack([self._scores(self._weights, *pair) for pair in pairs])
+        return np.stack([self._scores(self._weights, each) for each in predicted])
 
     def draws(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         """Return (N_RESAMPLES, columns) differences of two results of `scores`."""
@@ -91,12 +101,10 @@ class Resampling:
         total: np.ndarray = np.einsum("sr,src->rc", shares, after - before)
         return total
 
-    def _scores(
-        self, weights: np.ndarray, predicted: np.ndarray, confidence: np.ndarray
-    ) -> np.ndarray:
+    def _scores(self, weights: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """Score one training in all draws at once: (draws, columns)."""
-        there, right = self._support > 0, self._truth == predicted
-        hits = weights @ (self._one_hot[self._truth] * right[:, None])
+        there = self._support > 0
+        hits = weights @ (self._one_hot[self._truth] * (self._truth == predicted)[:, None])
         found = weights @ self._one_hot[predicted]
         recall = hits / np.maximum(self._support, 1)
         f1 = 2 * hits / np.maximum(found + self._support, 1)
@@ -104,7 +112,6 @@ class Resampling:
             hits.sum(axis=1) / len(self._truth),
             recall[:, there].mean(axis=1),
             f1[:, there].mean(axis=1),
-            np.abs(weights @ calibration_gaps(confidence, right)).sum(axis=1) / len(right),
             *(
                 recall[:, group].mean(axis=1) if group else recall[:, 0] * 0
                 for group in self._groups
@@ -113,28 +120,27 @@ class Resampling:
         return np.column_stack([*metrics, recall]).astype(float)
 
 
-def judge(draws: np.ndarray, per_seed: np.ndarray) -> Difference:
+def judge(draws: np.ndarray, per_seed: np.ndarray, most_freedom: np.ndarray) -> Difference:
     """Put 95 % intervals around the measured differences.
 
     Args:
         draws: (N_RESAMPLES, columns), see `Resampling.draws`.
         per_seed: (seeds, columns) measured differences.
+        most_freedom: (columns,) degrees that t has at most, see `Resampling.most_freedom`.
     """
-    mean, freedom = per_seed.mean(axis=0), _freedom(draws, per_seed)
-    low, high = np.quantile(widened(draws, per_seed), [1 - _TAIL, _TAIL], axis=0).clip(-1, 1)
+    mean, freedom = per_seed.mean(axis=0), np.minimum(_freedom(draws, per_seed), most_freedom)
+    wide = _widened(draws, mean, freedom)
+    low, high = np.quantile(wide, [1 - _TAIL, _TAIL], axis=0).clip(-1, 1)
     error = draws.std(axis=0)
     ratio = np.divide(np.abs(mean), error, out=np.zeros_like(mean), where=error > 0)
     ratio[(error == 0) & (mean != 0)] = np.inf
-    return Difference(mean, low, high, 2 * stats.t.sf(ratio, freedom))
+    return Difference(mean, low, high, 2 * stats.t.sf(ratio, freedom), wide)
 
 
-def widened(draws: np.ndarray, per_seed: np.ndarray) -> np.ndarray:
-    """Return the draws about the measured difference, as wide as Student's t asks for.
-
-    Args and shape: as of `judge`.
-    """
-    factor = stats.t.ppf(_TAIL, _freedom(draws, per_seed)) / stats.norm.ppf(_TAIL)
-    wide: np.ndarray = per_seed.mean(axis=0) + (draws - draws.mean(axis=0)) * factor
+def _widened(draws: np.ndarray, mean: np.ndarray, freedom: np.ndarray) -> np.ndarray:
+    """Widen draws about the measured differences from normal to Student's t."""
+    factor = stats.t.ppf(_TAIL, freedom) / stats.norm.ppf(_TAIL)
+    wide: np.ndarray = mean + (draws - mean) * factor
     return wide
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from classifier.arms import BASELINE
 from classifier.bootstrap import holm
 from classifier.differences import N_OVERALL, Judged, interval
+from classifier.verdict import FEWEST_SEEDS
 
 # Test images of a class: of ten, a few lucky hits that all trainings share look like a proof, and
 # thirty such classes would give a false one every fourth time.
@@ -71,7 +72,8 @@ def _changes(
         change = interval(found, N_OVERALL + index)
         if n_test < 2:  # nothing to resample: the change could be anything
             change |= {"low": -1.0, "high": 1.0}
-        said = _verdict(change, bool(significant[index]), n_test)
+        enough = n_test >= _FEWEST_TO_JUDGE and len(judged.part.seeds) >= FEWEST_SEEDS
+        said = _verdict(change) if enough and significant[index] else "unchanged"
         changes.append({**change, "verdict": said})
     return changes
 
@@ -80,9 +82,7 @@ def _mean_scores(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {key: sum(run[key] for run in runs) / len(runs) for key in ("precision", "recall", "f1")}
 
 
-def _verdict(change: Mapping[str, float], significant: bool, n_test: int) -> str:
-    if significant and n_test >= _FEWEST_TO_JUDGE and change["low"] > 0:
+def _verdict(change: Mapping[str, float]) -> str:
+    if change["low"] > 0:
         return "helped"
-    if significant and n_test >= _FEWEST_TO_JUDGE and change["high"] < 0:
-        return "hurt"
-    return "unchanged"
+    return "hurt" if change["high"] < 0 else "unchanged"

@@ -22,12 +22,13 @@ from terrabalance.progress import silent
 
 _SHOWN = 6  # images of each kind
 _NEAREST = 3
+_NO_MAJORITY = -1
 _SIDE_PX = 96  # of a picture on the page, at most
 
 
 @dataclass(frozen=True)
 class Change:
-    """A test image on which most seeds changed their mind.
+    """A test image that most seeds of either arm agree on, and the two arms not.
 
     Attributes:
         path: of the image.
@@ -47,6 +48,8 @@ class Change:
 def changes(predictions: pd.DataFrame, record: Mapping[str, Any]) -> dict[str, list[Change]]:
     """Find the test images whose majority over seeds became right (`gained`) or wrong (`lost`).
 
+    An image without a majority, in either arm, is left out.
+
     Args:
         predictions: as `classifier.comparison.compare` takes them.
         record: of it; its headline names the two arms.
@@ -61,7 +64,7 @@ def changes(predictions: pd.DataFrame, record: Mapping[str, Any]) -> dict[str, l
     before, after = (_majority(part.predicted[name], len(classes)) for name in names)
     found: dict[str, list[Change]] = {"gained": [], "lost": []}
     for path, truth, old, new in zip(part.paths, part.truth, before, after, strict=True):
-        if old != new and truth in (old, new):
+        if old != new and truth in (old, new) and _NO_MAJORITY not in (old, new):
             kind = "gained" if new == truth else "lost"
             found[kind].append(Change(path, classes[truth], classes[old], classes[new]))
     return found
@@ -69,8 +72,7 @@ def changes(predictions: pd.DataFrame, record: Mapping[str, Any]) -> dict[str, l
 
 def _majority(predicted: np.ndarray, n_classes: int) -> np.ndarray:
     votes = np.stack([(predicted == label).sum(0) for label in range(n_classes)])
-    majority: np.ndarray = votes.argmax(0)
-    return majority
+    return np.where(2 * votes.max(0) > len(predicted), votes.argmax(0), _NO_MAJORITY)
 
 
 def changes_section(

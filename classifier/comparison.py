@@ -73,7 +73,8 @@ def compare(
     found = differences(judged, chosen_on, arms, headline["rival"])
     by_arm = {arm: _scores(test, arm, classes) for arm in arms}
     per_class = by_class(judged, n_train, by_arm, headline["arm"], headline["rival"])
-    said = verdict(_claim(found, headline, test, test_kind, per_class, val_scores, shares))
+    claim = _claim(found, headline, test, test_kind, per_class, val_scores, shares, tried)
+    said = verdict(claim)
     return {
         "classes": classes, "arms": arms, "seeds": test.seeds, "n_test": len(test.truth),
         "test_kind": test_kind, "resolution": resolution, "headline": headline, "groups": groups,
@@ -85,7 +86,9 @@ def compare(
             for name, runs in by_arm.items()
         },
         "verdict": {
-            **said, "by_class": class_sentence(per_class, BASELINE, headline["arm"]),
+            **said,
+            "by_class": class_sentence(per_class, BASELINE, headline["arm"])
+            if claim.uses_synthetic or not claim.generative else "",
         },
         "training": dict(training), "give_away": None,
     }  # fmt: skip
@@ -114,7 +117,8 @@ def _headline(arms: Sequence[str], score: Mapping[str, float], without_val: bool
     """
     made, plain = generative(arms), rivals(arms)
     rival = max(plain, key=lambda name: score[name])
-    candidates = made or [name for name in plain if name != BASELINE] or list(arms[1:])
+    candidates = made or [name for name in plain if name != BASELINE]
+    candidates = candidates or [name for name in arms if name != BASELINE]
     arm = candidates[0] if without_val else max(candidates, key=lambda name: score[name])
     return {"arm": arm, "baseline": BASELINE, "rival": rival if made else BASELINE}
 
@@ -129,7 +133,7 @@ def _scores(part: Part, arm: str, classes: Sequence[str]) -> list[dict[str, Any]
 
 def _metrics(runs: Sequence[Mapping[str, Any]], groups: np.ndarray) -> dict[str, Any]:
     """Mean, standard deviation over seeds (0 with one) and the value of each seed."""
-    values = {name: [run[name] for run in runs] for name in METRICS}
+    values = {name: [run[name] for run in runs] for name in (*METRICS, "calibration_error")}
     values |= dict(zip(GROUPS, groups.T.tolist(), strict=True))
     return {
         name: {
@@ -144,16 +148,16 @@ def _metrics(runs: Sequence[Mapping[str, Any]], groups: np.ndarray) -> dict[str,
 def _claim(
     differences: Sequence[Mapping[str, Any]], headline: Mapping[str, str], test: Part, kind: str,
     per_class: Sequence[Mapping[str, Any]], val_scores: Mapping[str, float] | None,
-    shares: Mapping[str, float],
+    shares: Mapping[str, float], tried: Sequence[Mapping[str, Any]],
 ) -> Claim:  # fmt: skip
     found = {d["baseline"]: d for d in differences if d["arm"] == headline["arm"]}
-    to_real, rival = found[BASELINE], found.get(headline["rival"])
+    to_real, rival = found[BASELINE], found[headline["rival"]]
     excess = to_real["excess"]
     return Claim(
         arm=headline["arm"],
         to_real=to_real["balanced_accuracy"],
         rival=headline["rival"],
-        to_rival=(rival or to_real)["balanced_accuracy"],
+        to_rival=rival["balanced_accuracy"],
         n_seeds=len(test.seeds),
         n_test=len(test.truth),
         fewest=min(row["n_test"] for row in per_class if row["n_test"]),
@@ -161,6 +165,7 @@ def _claim(
         excess=excess["mean"] if excess and excess["suspicious"] else None,
         generative=ARMS[headline["arm"]].generative,
         share=shares.get(headline["arm"], 1.0),
+        tried=_ways_tried(tried),
         suspects=tuple(
             d["arm"]
             for d in differences
@@ -168,3 +173,9 @@ def _claim(
         ),
         val_gap=val_scores[headline["arm"]] - val_scores[headline["rival"]] if val_scores else None,
     )
+
+
+def _ways_tried(tried: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the settings that arms with synthetic images were tried with, but for none of them."""
+    used = (row for row in tried if ARMS[row["arm"]].generative and row["setting"]["share"])
+    return tuple(dict.fromkeys("all of them" if row["usual"] else row["says"] for row in used))

@@ -2,7 +2,7 @@
 
 from pydantic import Field, field_validator, model_validator
 
-from classifier.arms import BASELINE, DEFAULT_ARMS, ArmName
+from classifier.arms import BASELINE, DEFAULT_ARMS, ArmName, with_rivals
 from classifier.tuning import MOST_TRIES
 from terrabalance.settings import AbsolutePath, Settings
 
@@ -52,7 +52,9 @@ class ClassifierConfig(Settings):
     arms: tuple[ArmName, ...] = Field(
         DEFAULT_ARMS,
         min_length=2,
-        description="what to compare; `real` always, oracle where the data has a split oracle",
+        description="what to compare; `real` always, oracle where the data has a split oracle. "
+        "What arms with synthetic images have to be better than is added: the same without them, "
+        "and logit adjustment",
     )
     tries: int = Field(
         2,
@@ -69,6 +71,11 @@ class ClassifierConfig(Settings):
     symmetries: bool = Field(
         True, description="train on the eight symmetries of the square (views from above)"
     )
+
+    @field_validator("arms")
+    @classmethod
+    def _and_rivals(cls, given: tuple[ArmName, ...]) -> tuple[ArmName, ...]:
+        return with_rivals(given)
 
     @field_validator("arms", "seeds")
     @classmethod

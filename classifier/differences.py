@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from classifier.arms import BASELINE, generative
-from classifier.bootstrap import METRICS, Difference, Resampling, judge, widened
+from classifier.arms import BASELINE
+from classifier.bootstrap import METRICS, Difference, Resampling, judge
 from classifier.evaluation import mcnemar
 from classifier.part import Part
 
@@ -14,6 +14,7 @@ GROUPS = ("many", "medium", "few")
 N_OVERALL = len(METRICS) + len(GROUPS)  # columns before those of the classes
 _BALANCED = METRICS.index("balanced_accuracy")
 _FEWEST_FOR_EXCESS = 5  # validation images of every class, to know how far chance goes
+_CLEARLY_WORTH = 1 / 3  # of what the oracle gains, by which its interval has to stay above zero
 _SUSPICIOUS = 3.0  # standard errors by which an arm may gain more on test than on val
 
 
@@ -33,9 +34,8 @@ class Judged:
         members = [[label[name] for name in group] for group in groups.values()]
         resampling = Resampling(part.truth, len(classes), len(part.seeds), members)
         self.part, self._resampling = part, resampling
-        seen = {arm: (part.predicted[arm], part.confidence[arm]) for arm in part.predicted}
-        self._measured = {arm: resampling.measured(*each) for arm, each in seen.items()}
-        self._scores = {arm: resampling.scores(*each) for arm, each in seen.items()}
+        self._measured = {arm: resampling.measured(each) for arm, each in part.predicted.items()}
+        self._scores = {arm: resampling.scores(each) for arm, each in part.predicted.items()}
 
     def score(self, arm: str) -> float:
         """Return the balanced accuracy of an arm, the mean over seeds."""
@@ -56,30 +56,27 @@ class Judged:
 
     def difference(self, baseline: str, arm: str) -> Difference:
         """Return the intervals of all columns."""
-        return judge(self.draws(baseline, arm), self.per_seed(baseline, arm))
-
-    def gains(self, baseline: str, arm: str) -> np.ndarray:
-        """Return the (draws,) differences of balanced accuracy that its interval is made of."""
-        return widened(self.draws(baseline, arm), self.per_seed(baseline, arm))[:, _BALANCED]
+        draws, per_seed = self.draws(baseline, arm), self.per_seed(baseline, arm)
+        return judge(draws, per_seed, self._resampling.most_freedom())
 
 
 def differences(
     judged: Judged, chosen_on: Judged | None, arms: Sequence[str], rival: str
 ) -> list[dict[str, Any]]:
-    """Compare all arms with `real`, and those with synthetic images with the best without.
+    """Compare all arms with `real`, and with the best that needs no synthetic images.
 
     Args:
         judged: the test part.
         chosen_on: the validation part, where there is one.
         arms: in the order of the record.
-        rival: the best arm without synthetic images; `real` if that is the only one.
+        rival: the latter; `real` if that is the only one.
 
     Returns:
         As in the comparison record.
     """
     pairs = [(str(BASELINE), arm) for arm in arms if arm != BASELINE]
     if rival != BASELINE:
-        pairs += [(rival, arm) for arm in generative(arms)]
+        pairs += [(rival, arm) for arm in arms if arm not in (BASELINE, rival)]
     return [
         {
             "baseline": baseline, "arm": arm,
@@ -111,16 +108,19 @@ def _mcnemar(part: Part, baseline: str, arm: str) -> list[dict[str, Any]]:
 
 
 def _recovered(judged: Judged, arm: str, arms: Sequence[str]) -> dict[str, float] | None:
-    """Which share of what more real images are worth an arm gets; None without a clear worth."""
+    """Which share of what more real images are worth an arm gets; None without a clear worth.
+
+    A ratio to what may be next to nothing has no interval.
+    """
     if "oracle" not in arms or arm == "oracle":
         return None
-    worth = judged.difference(BASELINE, "oracle")
-    if worth.low[_BALANCED] <= 0:
+    worth, gain = (judged.difference(BASELINE, each) for each in ("oracle", arm))
+    if worth.low[_BALANCED] <= _CLEARLY_WORTH * max(worth.mean[_BALANCED], 0):
         return None
-    ratios = judged.gains(BASELINE, arm) / judged.gains(BASELINE, "oracle").clip(1e-9)
+    ratios = gain.draws[:, _BALANCED] / worth.draws[:, _BALANCED].clip(1e-9)
     low, high = np.quantile(ratios, [0.025, 0.975])
-    gain = judged.per_seed(BASELINE, arm)[:, _BALANCED].mean()
-    return {"mean": float(gain / worth.mean[_BALANCED]), "low": float(low), "high": float(high)}
+    mean = gain.mean[_BALANCED] / worth.mean[_BALANCED]
+    return {"mean": float(mean), "low": float(low), "high": float(high)}
 
 
 def _excess(judged: Judged, chosen_on: Judged, baseline: str, arm: str) -> dict[str, Any] | None:

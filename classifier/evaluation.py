@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_f
 
 from terrabalance.errors import BadInput
 
-_BINS = 15  # of confidence
+_BINS = 15
 
 
 def scores(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
@@ -55,25 +55,15 @@ def scores(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
 
 
 def calibration_error(confidence: np.ndarray, hit: np.ndarray) -> float:
-    """Return the expected calibration error in [0, 1] (Guo et al. 2017).
+    """Return the expected calibration error in [0, 1] (Guo et al. 2017, fifteen equal bins).
 
     Args:
         confidence: (N,) of the predicted class, in [0, 1].
         hit: (N,) bool, whether it is the true one.
     """
-    return float(np.abs(calibration_gaps(confidence, hit).sum(axis=0)).sum() / len(hit))
-
-
-def calibration_gaps(confidence: np.ndarray, hit: np.ndarray) -> np.ndarray:
-    """Return (N, bins): hit less confidence in the bin of each image, of fifteen of equal width.
-
-    Args:
-        confidence: as of `calibration_error`.
-        hit: likewise.
-    """
     bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    gaps: np.ndarray = np.eye(_BINS)[bins] * (hit - confidence)[:, None]
-    return gaps
+    gaps = np.bincount(bins, hit, _BINS) - np.bincount(bins, confidence, _BINS)
+    return float(np.abs(gaps).sum() / len(hit))
 
 
 def mcnemar(before: np.ndarray, after: np.ndarray) -> dict[str, float]:

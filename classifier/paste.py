@@ -38,6 +38,8 @@ def pasted_at_random(
 ) -> Tensor:
     """Paste some of the chosen images onto others of their group, turned at random.
 
+    One that is alone is pasted onto itself.
+
     Args:
         pixels: (N, C, H, W) of a part.
         groups: (N,) int64, of the images.
@@ -49,8 +51,10 @@ def pasted_at_random(
     """
     order, counts = groups.argsort(stable=True), groups.bincount()
     first = (counts.cumsum(0) - counts)[groups[chosen]]
-    own = counts[groups[chosen]]
-    partner = order[first + (torch.rand(len(chosen), generator=draws) * own).long()]
+    place = order.argsort()[chosen] - first  # in its group
+    others = (counts[groups[chosen]] - 1).clamp_min(1)
+    step = 1 + (torch.rand(len(chosen), generator=draws) * others).long()
+    partner = order[first + (place + step) % counts[groups[chosen]]]
     turns = keep_shape(*pixels.shape[-2:])
     around = random_symmetries(pixels[partner], draws, turns)
     mixed = pasted(pixels[chosen], around, torch.rand(len(chosen), 2, generator=draws))
@@ -61,17 +65,21 @@ def pasted_at_random(
 def pasted_by_name(pixels: Tensor, names: Sequence[str], view: int) -> Tensor:
     """Paste every image of a class onto another of them, by its name and the view alone.
 
+    One that is alone is pasted onto itself.
+
     Args:
         pixels: (N, C, H, W), all of one class.
         names: N, of the images.
         view: another one gives another surrounding and place.
     """
     turns, around, places = keep_shape(*pixels.shape[-2:]), [], []
-    for name in names:
+    for own, name in enumerate(names):
         draws = generator_for("paste", name, view)
-        partner, turn = (
-            int(torch.randint(n, (1,), generator=draws)) for n in (len(pixels), len(turns))
+        step, turn = (
+            int(torch.randint(n, (1,), generator=draws))
+            for n in (max(1, len(pixels) - 1), len(turns))
         )
+        partner = (own + 1 + step) % len(pixels)
         around.append(apply_symmetry(pixels[partner], turns[turn]))
         places.append(torch.rand(2, generator=draws))
     return pasted(pixels, torch.stack(around), torch.stack(places))

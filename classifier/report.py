@@ -64,9 +64,12 @@ def comparison_section(record: Mapping[str, Any]) -> Section:
 
 def comparison_markdown(record: Mapping[str, Any]) -> str:
     """Return the short version in Markdown: the sentence, the arms, the classes that changed."""
+    rival = record["headline"]["rival"]
+    against = dict.fromkeys((BASELINE, rival))
+    titles = [title for arm in against for title in (f"To {_label(arm).lower()}", "95 % interval")]
     scores = markdown_table(
-        ["Arm", "Balanced accuracy", "Macro F1", "Few", "To real", "95 % interval"],
-        [_arm_row(record, arm) for arm in record["arms"]],
+        ["Arm", "Balanced accuracy", "Macro F1", "Few", *titles],
+        [_arm_row(record, arm, list(against)) for arm in record["arms"]],
     )
     changed = [row for row in _rarest_first(record) if row["verdict"] != "unchanged"]
     classes = markdown_table(
@@ -86,15 +89,18 @@ def comparison_markdown(record: Mapping[str, Any]) -> str:
     return f"## Did it help?\n\n**{sentence}**\n\n{by_class}\n\n{scores}\n{tail}"
 
 
-def _arm_row(record: Mapping[str, Any], arm: str) -> list[str]:
-    metrics, found = record["metrics"][arm], difference_of(record, arm, BASELINE)
-    change = found["balanced_accuracy"] if found else None
-    return [
-        _label(arm),
-        *(_mean_and_std(metrics[name]) for name in ("balanced_accuracy", "macro_f1", "few")),
-        signed(100 * change["mean"]) if change else "",
-        _interval(change) if change else "",
-    ]
+def _arm_row(record: Mapping[str, Any], arm: str, against: Sequence[str]) -> list[str]:
+    metrics = record["metrics"][arm]
+    shown = (_mean_and_std(metrics[name]) for name in ("balanced_accuracy", "macro_f1", "few"))
+    return [_label(arm), *shown, *(cell for each in against for cell in _gap(record, arm, each))]
+
+
+def _gap(record: Mapping[str, Any], arm: str, baseline: str) -> tuple[str, str]:
+    found = difference_of(record, arm, baseline)
+    if found is None:
+        return "", ""
+    change = found["balanced_accuracy"]
+    return signed(100 * change["mean"]), _interval(change)
 
 
 def _headline(record: Mapping[str, Any]) -> tuple[str, str]:

@@ -21,7 +21,7 @@ class Setting:
         share: of the synthetic images, in [0, 1]; with 0 the arm is trained as its `without`.
         strength: of what the arm does about rare classes; 1 makes up for their numbers.
         rate: times `classifier.learning_rate`.
-        weight: of a synthetic image in the loss of `synthetic-weighted`; a real one has 1.
+        weight: of a synthetic image in the loss, where it is weighted; a real one has 1.
     """
 
     share: float = 1.0

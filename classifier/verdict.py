@@ -13,8 +13,8 @@ _NAMED = 8  # classes named in a sentence
 FEWEST_FOR_A_VERDICT = 10  # test images of every class
 FEWEST_SEEDS = 3
 _NONE_CHOSEN = (
-    "Validation chose none of the synthetic images in any arm: they lower its balanced accuracy. "
-    "The best arm there, without them, is {}."
+    "Validation chose none of the synthetic images in any arm: they do no better there with what "
+    "was tried ({}) than without. The best arm there is {}."
 )
 
 
@@ -36,6 +36,7 @@ class Claim:
             it; else None.
         generative: whether the arm uses synthetic images.
         share: of the synthetic images that the arm uses, as val chose it.
+        tried: settings of arms with synthetic images that val chose from, but for none of them.
         suspects: arms that gain more on test than on val than chance explains.
         val_gap: balanced accuracy of the arm less that of the rival on val, which chose both; None
             without val.
@@ -53,7 +54,13 @@ class Claim:
     generative: bool = True
     val_gap: float | None = None
     share: float = 1.0
+    tried: tuple[str, ...] = ()
     suspects: tuple[str, ...] = ()
+
+    @property
+    def uses_synthetic(self) -> bool:
+        """Whether any synthetic image takes part in the arm as val chose it."""
+        return self.generative and self.share > 0
 
 
 def verdict(claim: Claim) -> dict[str, str]:
@@ -67,8 +74,9 @@ def verdict(claim: Claim) -> dict[str, str]:
         like a leak; "none chosen" if val chose none of the synthetic images in any arm; else "no
         clear difference".
     """
-    if claim.generative and claim.share == 0:
-        return {"outcome": "none chosen", "sentence": _NONE_CHOSEN.format(claim.rival)}
+    if claim.generative and not claim.uses_synthetic:
+        sentence = _NONE_CHOSEN.format(", ".join(claim.tried), claim.rival)
+        return {"outcome": "none chosen", "sentence": sentence}
     outcome = _outcome(claim)
     sentences = [_against_real(claim, outcome)]
     if claim.rival != BASELINE:

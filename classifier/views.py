@@ -22,6 +22,8 @@ from terrabalance.progress import Progress
 from terrabalance.sizes import Size
 from terrabalance.symmetry import apply_symmetry
 
+# Raise when the features of an image in a form would come out different.
+_FORMAT = 2
 Embed = Callable[[np.ndarray], np.ndarray]
 
 
@@ -94,8 +96,8 @@ class FeatureCache:
         return torch.cat(parts)[place[rows.index].tolist()]
 
     def _key(self, rows: pd.DataFrame, views: Views) -> str:
-        parts = [self.network_key, self.size, asdict(self.bands), _names(rows), asdict(views)]
-        return fingerprint(*parts)
+        how = [self.network_key, self.size, asdict(self.bands), asdict(views)]
+        return fingerprint(_FORMAT, *how, _names(rows))
 
     def _embed(self, embed: Embed, manifest: Manifest, rows: pd.DataFrame, views: Views) -> Tensor:
         names = _names(rows)

@@ -49,6 +49,15 @@ def test_refused_images_keep_their_scores_and_reasons(folder):
     assert record["ended"] and is_screened(folder)
 
 
+def test_what_has_no_score_is_refused(folder):
+    scores = found()
+    scores["near_copy"][3] = np.nan
+    apply(folder, 6, 6, scores, LIMIT)
+    assert statuses(folder) == ["ok", "ok", "ok", "refused", "ok", "ok"]
+    apply(folder, 6, 6, scores, {"copy": 1.0})  # a rule that has no limit refuses nothing
+    assert statuses(folder) == ["ok"] * 6
+
+
 def test_what_is_missing_is_told_and_drawing_goes_on_until_the_budget_ends(folder):
     assert not apply(folder, 6, 9, found(copy=0), LIMIT)["ended"] and not is_screened(folder)
     record = apply(folder, 6, 6, found(copy=0), LIMIT)

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from classifier.bench import Training, trainings_of
+from classifier.bench import trainings_of
 from classifier.changes import changes, changes_section
 from classifier.choice import choose, counts_of, predictions_of
 from classifier.comparison import compare
@@ -26,7 +26,8 @@ def predicted(votes: dict[str, tuple[str, str]], truth: str = "A") -> pd.DataFra
 
 def test_the_majority_of_the_seeds_decides_what_changed():
     rows = predicted({"kept": ("AAB", "AAA"), "gained": ("BBA", "AAB"), "lost": ("AAA", "BBA"),
-                      "still wrong": ("BBB", "CCC")})  # fmt: skip
+                      "still wrong": ("BBB", "CCC"), "all differ": ("ABC", "AAA"),
+                      "differ now": ("BBB", "ABC")})  # fmt: skip
     counts = dict.fromkeys("ABC", 9)
     found = changes(rows, compare(rows, dict.fromkeys(ARMS, counts), "32 px", {}))
     assert {kind: [c.path for c in each] for kind, each in found.items()} == {
@@ -46,12 +47,14 @@ def bench(squares, tmp_path):
 def test_changed_images_are_shown_beside_their_nearest_synthetic_ones(bench):
     choices = choose(bench)
     rows = predictions_of(bench, choices, "test")
+    rows = rows[rows["arm"].isin(ARMS)]
     first = rows["path"] == rows["path"].iloc[0]
     truth = rows.loc[first, "class"].iloc[0]
     other = next(name for name in bench.manifest.classes() if name != truth)
     rows["predicted"] = rows["class"]
     rows.loc[first & (rows["arm"] == "real"), "predicted"] = other
-    record = compare(rows, counts_of(bench, choices), "32 px", {})
+    counts = counts_of(bench, choices)
+    record = compare(rows, {arm: counts[arm] for arm in ARMS}, "32 px", {})
     html = changes_section(bench, rows, record).html
     assert "1 became right and 0 wrong" in html
     assert html.count("data:image/png") == 4  # itself and three synthetic ones
@@ -61,4 +64,3 @@ def test_changed_images_are_shown_beside_their_nearest_synthetic_ones(bench):
 def test_without_synthetic_images_there_is_nothing_to_show(bench):
     record = {"headline": {"arm": "class-weight"}}
     assert changes_section(bench, pd.DataFrame(), record) is None
-    assert str(Training("real", 0)) == "real, seed 0"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from classifier import choice
-from classifier.arms import ARMS
+from classifier.arms import ARMS, DEFAULT_ARMS, with_rivals
 from classifier.bench import Training, training_of, trainings_of
 from classifier.choice import choose, counts_of
 from classifier.outputs import Outputs
@@ -34,7 +34,7 @@ def sweep(squares, tmp_path, monkeypatch):
 def test_the_best_share_on_val_is_chosen(sweep):
     right = {("real", 1.0): 0.6, ("synthetic", 0.5): 0.8, ("synthetic", 1.0): 0.7}
     bench, found = sweep(right, ("real", "synthetic"))
-    assert found.shares == {"real": 1.0, "synthetic": 0.5}
+    assert found.shares == {"real": 1.0, "logit-adjustment": 1.0, "synthetic": 0.5}
     rows = [row for row in found.tried if row["arm"] == "synthetic"]
     assert [(row["says"], row["chosen"]) for row in rows] == [
         ("as usual", False),
@@ -100,7 +100,6 @@ def test_where_a_synthetic_image_weighs_less_it_counts_less_in_the_shares(square
     worth = {name: real[name] + 0.25 * (every[name] - real[name]) for name in real}
     found = bench.shares(Training("synthetic-weighted", 0, Setting(weight=0.25)))
     assert found == pytest.approx({name: n / sum(worth.values()) for name, n in worth.items()})
-    assert min(every[name] - real[name] for name in real) == 0 < sum(every.values())
     for arm, counts in (("real", real), ("synthetic", every)):
         shares = {name: n / sum(counts.values()) for name, n in counts.items()}
         assert bench.shares(Training(arm, 0)) == pytest.approx(shares)
@@ -109,3 +108,13 @@ def test_where_a_synthetic_image_weighs_less_it_counts_less_in_the_shares(square
 @pytest.mark.parametrize("arm", ARMS)
 def test_the_first_setting_of_an_arm_is_the_arm_as_it_is_meant(arm):
     assert settings_of(arm, 1) == (Setting(),)
+
+
+def test_what_synthetic_images_have_to_be_better_than_is_compared_unasked():
+    assert with_rivals(("real", "oversample")) == ("real", "oversample")
+    assert with_rivals(("real", "synthetic")) == ("real", "logit-adjustment", "synthetic")
+    assert with_rivals(("real", "class-cutmix+synthetic+logit-adjustment", "oracle")) == (
+        "real", "class-cutmix", "class-cutmix+logit-adjustment",
+        "class-cutmix+synthetic+logit-adjustment", "oracle",
+    )  # fmt: skip
+    assert with_rivals(DEFAULT_ARMS) == DEFAULT_ARMS

@@ -37,6 +37,21 @@ def test_images_are_pasted_onto_others_of_their_group_alone_and_half_of_them_not
     assert 60 < sum(len(seen) == 2 for seen in inside) < 140
 
 
+def test_no_image_is_pasted_onto_itself_unless_it_is_alone():
+    levels = torch.arange(41)
+    chosen = levels.repeat(20)
+    draws = torch.Generator().manual_seed(0)
+    found = pasted_at_random(plain_images(*levels), levels // 2, chosen, draws)
+    two = torch.tensor([len(image.unique()) == 2 for image in found])
+    assert 0.45 < two[chosen < 40].float().mean() < 0.55  # a quarter, if half were their own
+    assert not two[chosen == 40].any()
+    images = plain_images(3, 7, 9)
+    for view in range(20):
+        inside = pasted_by_name(images, ["a", "b", "c"], view)
+        assert [len(each.unique()) for each in inside] == [2, 2, 2]
+    assert torch.equal(pasted_by_name(images[:1], ["a"], 0), images[:1])
+
+
 def test_what_a_view_is_pasted_onto_depends_on_its_name_alone():
     images = torch.randint(256, (3, 3, 8, 8), dtype=torch.uint8)
     first = pasted_by_name(images, ["a", "b", "c"], 0)

@@ -147,6 +147,9 @@ def test_mcnemars_test_is_against_plain_training_and_the_best_rival():
     assert re.findall(r"McNemar's exact test</dt><dd[^>]*>[^<]* against ([\w ]+)", html) == [
         "real only", "logit adjustment"
     ]  # fmt: skip
+    header, _, *rows = [line for line in comparison_markdown(record).splitlines() if "|" in line]
+    assert "To real only | 95 % interval | To logit adjustment | 95 % interval" in header
+    assert re.search(r"Real \+ synthetic .* 0\.0 \| 0\.0 to 0\.0 \|$", rows[2])
 
 
 def test_the_page_says_how_many_classes_give_themselves_away(record: dict[str, Any]):

@@ -43,7 +43,7 @@ def compare(*words: object):
 
 
 def test_synthetic_images_from_anywhere_are_judged(table, tmp_path):
-    arms = "real,oversample,synthetic,synthetic+logit-adjustment"
+    arms = "real,oversample,logit-adjustment,synthetic,synthetic+logit-adjustment"
     said = compare(table, "--arms", arms, "--workdir", tmp_path / "w", "--name", "mine")
     assert said.exit_code == 0, said.output
     folder = tmp_path / "w" / "reports" / "mine"
@@ -100,8 +100,10 @@ def test_a_copy_of_a_test_image_among_the_synthetic_ones_is_left_out(table, tmp_
     said = compare(table, "--arms", "real,synthetic", "--workdir", tmp_path / "w", "--name", "c")
     assert said.exit_code == 0, said.output
     record = read_json(tmp_path / "w" / "reports" / "c" / "comparison.json")
+    # Nobody compares synthetic images without the one-line correction.
+    assert record["arms"] == (arms := ["real", "logit-adjustment", "synthetic"])
     assert record["n_test"] == 8  # the real image stays
-    assert record["per_class"][0]["n_train"] == {"real": 6, "synthetic": 8}
+    assert record["per_class"][0]["n_train"] == dict(zip(arms, (6, 6, 8), strict=True))
 
 
 def test_a_synthetic_test_image_is_refused_with_its_line(table, tmp_path):
