@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from classifier.chroma import jittered, noise_from
 from classifier.data import LabelledImages, to_input
-from classifier.paste import pasted_at_random
+from classifier.paste import Peers, pasted_at_random
 from classifier.schedule import augment
 from classifier.strong import randomly_augmented
 from terrabalance.device import send
@@ -77,12 +78,15 @@ class PixelExamples:
         """N paths relative to the manifest's root."""
         return self.images.paths
 
+    @cached_property
+    def _peers(self) -> Peers:
+        return Peers(2 * self.labels + self.synthetic)
+
     def augmented(self, chosen: Tensor, draws: torch.Generator, strong: bool) -> Tensor:
         """Return (len(chosen), C, S, S): turned, mirrored, cropped and jittered at random."""
         pixels = self.images.pixels[chosen]
         if self.pastes:
-            groups = 2 * self.labels + self.synthetic
-            pixels = pasted_at_random(self.images.pixels, groups, chosen, draws)
+            pixels = pasted_at_random(self.images.pixels, self._peers, chosen, draws)
         if strong:
             pixels = randomly_augmented(pixels, draws)
         pixels = send(pixels, self.device)

@@ -33,28 +33,46 @@ def pasted(pixels: Tensor, around: Tensor, places: Tensor) -> Tensor:
     return torch.where(square, pixels, around)
 
 
+class Peers:
+    """Who else is of an image's group.
+
+    Args:
+        groups: (N,) int64, of all images.
+    """
+
+    def __init__(self, groups: Tensor) -> None:
+        self._order, counts = groups.argsort(stable=True), groups.bincount()
+        self._count, self._first = counts[groups], (counts.cumsum(0) - counts)[groups]
+        self._place = self._order.argsort() - self._first
+
+    def of(self, chosen: Tensor, draws: torch.Generator) -> Tensor:
+        """Return another image of the group for each, at random; the image itself if it is alone.
+
+        Args:
+            chosen: (B,) images.
+            draws: on the CPU.
+        """
+        count = self._count[chosen]
+        others = (count - 1).clamp_min(1)
+        step = 1 + (torch.rand(len(chosen), generator=draws) * others).long()
+        return self._order[self._first[chosen] + (self._place[chosen] + step) % count]
+
+
 def pasted_at_random(
-    pixels: Tensor, groups: Tensor, chosen: Tensor, draws: torch.Generator
+    pixels: Tensor, peers: Peers, chosen: Tensor, draws: torch.Generator
 ) -> Tensor:
     """Paste some of the chosen images onto others of their group, turned at random.
 
-    One that is alone is pasted onto itself.
-
     Args:
         pixels: (N, C, H, W) of a part.
-        groups: (N,) int64, of the images.
+        peers: among them.
         chosen: (B,) places in them.
         draws: on the CPU, as all of these.
 
     Returns:
         (B, C, H, W).
     """
-    order, counts = groups.argsort(stable=True), groups.bincount()
-    first = (counts.cumsum(0) - counts)[groups[chosen]]
-    place = order.argsort()[chosen] - first  # in its group
-    others = (counts[groups[chosen]] - 1).clamp_min(1)
-    step = 1 + (torch.rand(len(chosen), generator=draws) * others).long()
-    partner = order[first + (place + step) % counts[groups[chosen]]]
+    partner = peers.of(chosen, draws)
     turns = keep_shape(*pixels.shape[-2:])
     around = random_symmetries(pixels[partner], draws, turns)
     mixed = pasted(pixels[chosen], around, torch.rand(len(chosen), 2, generator=draws))
