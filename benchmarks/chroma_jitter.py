@@ -85,7 +85,7 @@ def main() -> None:
     columns = " | ".join(f"`{arm}`" for arm in ARMS)
     text = f"""# How strongly to change the grain of the colours
 
-AID-LT at {SIDE_PX} px, {given.filled.name}: give-away (area under the curve of the probe, mean over
+AID-LT at {SIDE_PX} px: give-away (area under the curve of the probe, mean over
 classes; how many are at {HIGHEST_GIVE_AWAY} or below), and balanced accuracy on validation images
 in %, mean of three seeds, head on frozen features, one setting an arm. Test was not opened.
 
