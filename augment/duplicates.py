@@ -63,13 +63,15 @@ def _precious_first(frame: pd.DataFrame, row: int) -> tuple[object, ...]:
 
 
 def group_near_duplicates(
-    frame: pd.DataFrame, thumbnails: np.ndarray, max_bits: int
+    frame: pd.DataFrame, thumbnails: np.ndarray, max_bits: int, originals: Sequence[str] = ()
 ) -> pd.DataFrame:
     """Give images with status ok that are nearly the same picture a common `group`.
 
     Two images match where their 64-bit perceptual hashes differ in at most `max_bits` bits and
-    their (N, 16, 16) uint8 grey `thumbnails`, in the order of the rows, agree as well. Matches of
-    matches share the group. Groups are numbered from 0 by their first path; alone is -1.
+    their (N, 16, 16) uint8 grey `thumbnails`, in the order of the rows, agree as well; and where
+    one is a repair of the other, by the SHA-256 of its original in `originals`, a row each (empty:
+    of no other). Matches of matches share the group. Groups are numbered from 0 by their first
+    path; alone is -1.
     """
     frame = frame.copy()
     frame["group"] = -1
@@ -77,8 +79,19 @@ def group_near_duplicates(
     usable = np.array(sorted(usable, key=lambda row: natural_key(frame["path"].iat[row])), int)
     hashes = np.array([int(text, 16) for text in frame["phash"].iloc[usable]], np.uint64)
     labels = near_duplicate_labels(hashes, thumbnails[usable], max_bits)
+    if any(originals):
+        sums = list(frame["sha256"].iloc[usable])
+        labels = _merged(labels, *_repairs(sums, [originals[row] for row in usable.tolist()]))
     frame.iloc[usable, frame.columns.get_loc("group")] = _numbered(labels)
     return frame
+
+
+def _repairs(sums: Sequence[str], originals: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of repaired images, and of what they are repairs of."""
+    place = {checksum: index for index, checksum in enumerate(sums)}
+    pairs = [(at, place[each]) for at, each in enumerate(originals) if each and each in place]
+    left, right = np.array(pairs, int).reshape(-1, 2).T
+    return left, right
 
 
 def _numbered(labels: np.ndarray) -> np.ndarray:

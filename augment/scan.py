@@ -38,7 +38,7 @@ from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.files import inside, sha256_of
 from terrabalance.images import EXTENSIONS, decode, to_pil, to_rgb
 from terrabalance.manifest import REPAIRED, Manifest, frame_of
-from terrabalance.marks import is_marked_repaired, is_marked_synthetic
+from terrabalance.marks import is_marked_synthetic, repaired_from
 from terrabalance.progress import Progress, silent
 
 _log = logging.getLogger(__name__)
@@ -52,28 +52,31 @@ _CUT_SHORT = ("truncated", "failed to read")  # as Pillow and tifffile say it
 class _Look:
     """A manifest row, and where it could be decoded its thumbnail and the hash of its pixels.
 
-    The thumbnail is grey, (16, 16) uint8.
+    The thumbnail is grey, (16, 16) uint8; `original` is the SHA-256 of what it is a repair of.
     """
 
     row: dict[str, object]
     thumbnail: np.ndarray | None = None
     picture: str = ""
+    original: str = ""
 
 
 def scan(source: Source, config: ScanConfig, on_progress: Progress = silent) -> Manifest:
     """Decode every file with a few threads, find duplicates; one row a file, in their order."""
     rows: list[dict[str, object]] = []
     pictures: list[str] = []
+    originals: list[str] = []
     thumbnails = np.zeros((len(source.entries), THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)
     looks = _in_order(lambda e: _look(source.root, e, config.min_side_px), source.entries)
     for index, look in enumerate(looks):
         rows.append(look.row)
         pictures.append(look.picture)
+        originals.append(look.original)
         if look.thumbnail is not None:
             thumbnails[index] = look.thumbnail
         on_progress(index + 1, len(source.entries), "scanning")
     frame = mark_duplicates(frame_of(rows), pictures)
-    frame = group_near_duplicates(frame, thumbnails, config.near_duplicate_bits)
+    frame = group_near_duplicates(frame, thumbnails, config.near_duplicate_bits, originals)
     left_out = int((frame["status"] != "ok").sum())
     _log.info("%s: %d files, %d of them left out", source.root, len(frame), left_out)
     return Manifest(source.root, frame)
@@ -122,10 +125,11 @@ def _look_at_pixels(path: Path, row: dict[str, object], min_side_px: int) -> _Lo
         "width_px": width, "height_px": height, "bands": bands, "mode": decoded.mode,
         "phash": str(imagehash.phash(image)),
     }  # fmt: skip
-    if is_marked_repaired(path):
+    original = repaired_from(path)
+    if original is not None:
         facts["detail"] = REPAIRED
     filled = {**row, **facts, **_fitness(row, width, height, min_side_px)}
-    return _Look(filled, np.asarray(grey), _picture(decoded.pixels))
+    return _Look(filled, np.asarray(grey), _picture(decoded.pixels), original or "")
 
 
 def _picture(pixels: np.ndarray) -> str:

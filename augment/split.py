@@ -25,8 +25,9 @@ def assign_splits(manifest: Manifest, config: SplitConfig, seed: int) -> Manifes
 
     A given split is honoured; only the copy in train (or val) of a picture that is in test (or
     val) as well gets the status `leaks into test` (`leaks into val`). A draw takes the asked
-    fraction of each class, keeps near-duplicates together, gives repaired images to train, and
-    depends on the paths and the seed, not on the order of the rows.
+    fraction of each class, keeps near-duplicates together, and depends on the paths and the seed,
+    not on the order of the rows. Images that a generator has repaired take no part in it: they go
+    to train, and are left out where their original went to val or test.
 
     Raises:
         BadInput: no image is usable, some have a split and some not, a class would have no image
@@ -48,7 +49,9 @@ def assign_splits(manifest: Manifest, config: SplitConfig, seed: int) -> Manifes
             f"generator, the first is {judging['path'].iloc[0]!r}. Move them to train."
         )
     if n_without:
-        return Manifest(manifest.root, _drawn(manifest, usable, config, seed))
+        frame = _drawn(manifest, usable[usable["detail"] != REPAIRED], config, seed)
+        frame.loc[usable.index[usable["detail"] == REPAIRED], "split"] = SPLITS[_TRAIN]
+        return Manifest(manifest.root, _without_leaks(frame, frame.loc[usable.index]))
     return Manifest(manifest.root, _given(manifest, usable))
 
 
@@ -94,10 +97,9 @@ def _drawn(
     sizes = np.bincount(codes, minlength=len(classes))
     need = np.array([_quota(int(n), config) for n in sizes])
     got, parts = np.zeros_like(need), np.empty(len(usable), int)
-    repaired = (usable["detail"] == REPAIRED).to_numpy()
     for unit in _units(usable, seed):
         counts = np.bincount(codes[unit], minlength=len(classes))
-        part = _TRAIN if repaired[unit].any() else _choose(counts, need, got)
+        part = _choose(counts, need, got)
         got[:, part] += counts
         parts[unit] = part
     frame = manifest.frame.copy()

@@ -16,7 +16,7 @@ from terrabalance.errors import BadInput
 from terrabalance.files import sha256_of
 from terrabalance.images import decode, read_patch, suffix_for, to_rgb, write_image
 from terrabalance.levels import centred, to_levels
-from terrabalance.marks import REPAIRED_KEY, is_marked_synthetic, read_marks
+from terrabalance.marks import ORIGINAL_KEY, REPAIRED_KEY, is_marked_synthetic, read_marks
 from terrabalance.progress import Progress, silent
 from terrabalance.seeds import seed_for
 
@@ -133,7 +133,7 @@ def _marks(
         "terrabalance:class": class_name,
         "terrabalance:generator": wanted.generator.name,
         "terrabalance:seed": str(seed_for(wanted.seed, "inpaint", source, index)),
-        "terrabalance:source": f"{wanted.image.name} {source}",
+        ORIGINAL_KEY: f"{wanted.image.name} {source}",
         "terrabalance:mask": sha256_of(wanted.mask),
         "terrabalance:inpainting": config.model_dump_json(),
     }

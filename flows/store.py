@@ -39,7 +39,7 @@ from terrabalance.files import content_of, fingerprint, read_json, slug, write_j
 from terrabalance.manifest import Manifest
 
 # Raise when a stage's files would come out different for the same settings.
-FORMAT = 7
+FORMAT = 8
 
 
 def report_folder(config: RunConfig) -> Path:

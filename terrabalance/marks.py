@@ -16,6 +16,7 @@ from terrabalance.errors import UnreadableImage
 
 SYNTHETIC_KEY = "terrabalance:synthetic"  # in the text of every synthetic image
 REPAIRED_KEY = "terrabalance:filled"  # likewise of a repaired one: the share that was filled
+ORIGINAL_KEY = "terrabalance:source"  # of a repaired one: name and SHA-256 of the real image
 XMP_KEY = "XML:com.adobe.xmp"  # of a PNG's iTXt chunk
 XMP_TAG = 700  # of a TIFF
 _TIFF = frozenset({".tif", ".tiff"})
@@ -89,9 +90,13 @@ def is_marked_synthetic(path: Path) -> bool:
     return read_marks(path).get(SYNTHETIC_KEY) == "true"
 
 
-def is_marked_repaired(path: Path) -> bool:
-    """Say whether a PNG or TIFF says of itself that terrabalance filled a part of it."""
-    return REPAIRED_KEY in read_marks(path)
+def repaired_from(path: Path) -> str | None:
+    """Return the SHA-256 of the image that a PNG or TIFF is a repair of, as it says of itself.
+
+    None where it does not say that terrabalance filled a part of it, "" where not of which.
+    """
+    marks = read_marks(path)
+    return marks.get(ORIGINAL_KEY, "").rpartition(" ")[2] if REPAIRED_KEY in marks else None
 
 
 def lost_marks(path: Path) -> list[str]:

@@ -115,6 +115,18 @@ def test_groups_are_numbered_by_their_first_path_and_alone_is_minus_one():
     assert frame["group"].tolist() == [1, 0, 0, 1, -1, -1]
 
 
+def test_a_repaired_image_is_of_the_group_of_its_original_however_much_was_filled():
+    rows = [
+        row("P/1", "s1", phash="00000000000000ff"),
+        row("P/2", "s2", phash="ff00000000000000"),
+        row("P/2_repaired", "s3", phash="0f0f0f0f0f0f0f0f"),
+        row("P/9_repaired", "s4", phash="f0f0f0f0f0f0f0f0"),
+    ]
+    thumbnails = np.zeros((4, 16, 16), np.uint8)
+    frame = group_near_duplicates(frame_of(rows), thumbnails, 4, ["", "", "s2", "not here"])
+    assert frame["group"].tolist() == [-1, 0, 0, -1]
+
+
 def test_no_usable_image_gives_no_group():
     frame = frame_of([row("P/1", "a", status="empty", phash="")])
     assert group_near_duplicates(frame, np.zeros((1, 16, 16), np.uint8), 4)["group"].tolist() == [

@@ -110,6 +110,33 @@ def test_an_unknown_setting_or_class_is_named(tmp_path, photo, generator):
     assert "draws Pond, not 'Port'" in str(run(*arguments, "--class", "Port").exception)
 
 
+@pytest.mark.parametrize("width", [2, 36])
+def test_a_repaired_image_never_trains_while_its_original_judges(tmp_path, generator, width):
+    """Whether little of it was filled or much, and without moving any other image."""
+    home = tmp_path / "data" / "Pond"
+    rng = np.random.default_rng(0)
+    for index in range(12):
+        write_png(home / f"{index}.png", rng.integers(0, 256, (3, 40, 60), np.uint8))
+
+    def split():
+        manifest = scan(open_source(tmp_path / "data", tmp_path / "x", None), ScanConfig())
+        return assign_splits(manifest, SplitConfig(), 0).frame.set_index("path")
+
+    before = split()["split"]
+    mask = mask_of(tmp_path / "mask.png", 12, 12 + width)
+    parts = {part: before.index[before == part][0] for part in ("train", "val", "test")}
+    for path in parts.values():
+        said = run(tmp_path / "data" / path, "--mask", mask, "--generator", generator)
+        assert said.exit_code == 0, said.output
+    after = split()
+    assert after["split"][before.index].equals(before)
+    found = {part: after.loc[path.replace(".", "_repaired.")] for part, path in parts.items()}
+    assert {part: row["status"] for part, row in found.items()} == {
+        "train": "ok", "val": "leaks into val", "test": "leaks into test",
+    }  # fmt: skip
+    assert found["test"]["detail"] == parts["test"]
+
+
 def test_a_repaired_image_only_trains(tmp_path, photo, generator):
     mask = mask_of(tmp_path / "mask.png", 10, 30)
     home = tmp_path / "data" / "Pond"
@@ -123,6 +150,7 @@ def test_a_repaired_image_only_trains(tmp_path, photo, generator):
         frame = assign_splits(manifest, SplitConfig(), seed).frame
         repaired = frame[frame["path"].str.contains("repaired")]
         assert len(repaired) == 4 and set(repaired["split"]) == {"train"}
+        assert set(repaired["status"]) == {"ok"}  # the original is elsewhere
     manifest.frame["split"] = ["train", "val", "test"] * 4
     with pytest.raises(BadInput, match="repaired by a generator, the first is"):
         assign_splits(manifest, SplitConfig(), 0)
