@@ -17,7 +17,7 @@ from classifier.by_class import by_class
 from classifier.differences import GROUPS, Judged, differences
 from classifier.evaluation import calibration_error, scores
 from classifier.part import Part, part_of
-from classifier.verdict import Claim, class_sentence, verdict
+from classifier.verdict import Claim, class_sentence, no_images, verdict
 from terrabalance.errors import BadInput
 
 
@@ -65,16 +65,18 @@ def compare(
     val_scores = {arm: chosen_on.score(arm) for arm in arms} if chosen_on else None
     shares = dict(shares or {})
     used = [arm for arm in arms if shares.get(arm, 1.0)]
-    headline = _headline(
-        used if generative(used) else arms,
-        val_scores or {arm: judged.score(arm) for arm in arms},
-        val is None,
-    )
+    none_chosen = bool(generative(arms)) and not generative(used)
+    score = val_scores or {arm: judged.score(arm) for arm in arms}
+    headline = _headline(used if len(used) > 1 else arms, score, val is None)
     found = differences(judged, chosen_on, arms, headline["rival"])
     by_arm = {arm: _scores(test, arm, classes) for arm in arms}
     per_class = by_class(judged, n_train, by_arm, headline["arm"], headline["rival"])
-    claim = _claim(found, headline, test, test_kind, per_class, val_scores, shares, tried)
-    said = verdict(claim)
+    claim = _claim(found, headline, test, test_kind, per_class, val_scores)
+    if none_chosen:
+        instead = max(rivals(arms), key=lambda arm: score[arm])
+        said = no_images(_ways_tried(tried), instead)
+    else:
+        said = verdict(claim)
     return {
         "classes": classes, "arms": arms, "seeds": test.seeds, "n_test": len(test.truth),
         "test_kind": test_kind, "resolution": resolution, "headline": headline, "groups": groups,
@@ -87,8 +89,7 @@ def compare(
         },
         "verdict": {
             **said,
-            "by_class": class_sentence(per_class, BASELINE, headline["arm"])
-            if claim.uses_synthetic or not claim.generative else "",
+            "by_class": class_sentence(per_class, BASELINE, headline["arm"]),
         },
         "training": dict(training), "give_away": None,
     }  # fmt: skip
@@ -110,7 +111,8 @@ def difference_of(record: Mapping[str, Any], arm: str, baseline: str) -> dict[st
 def _headline(arms: Sequence[str], score: Mapping[str, float], without_val: bool) -> dict[str, str]:
     """Say which arm the verdict is about, and which is the best without synthetic images.
 
-    An arm for which val chose none of the synthetic images speaks for them only if all are so.
+    An arm for which val chose none of the synthetic images does not speak for them; where all are
+    so, the verdict is about the best arm without.
 
     Without val, the score is of test: then the first arm with synthetic images is judged, and the
     rival is the best on test, so that luck can only speak against the synthetic images.
@@ -148,7 +150,6 @@ def _metrics(runs: Sequence[Mapping[str, Any]], groups: np.ndarray) -> dict[str,
 def _claim(
     differences: Sequence[Mapping[str, Any]], headline: Mapping[str, str], test: Part, kind: str,
     per_class: Sequence[Mapping[str, Any]], val_scores: Mapping[str, float] | None,
-    shares: Mapping[str, float], tried: Sequence[Mapping[str, Any]],
 ) -> Claim:  # fmt: skip
     found = {d["baseline"]: d for d in differences if d["arm"] == headline["arm"]}
     to_real, rival = found[BASELINE], found[headline["rival"]]
@@ -164,8 +165,6 @@ def _claim(
         kind=kind,
         excess=excess["mean"] if excess and excess["suspicious"] else None,
         generative=ARMS[headline["arm"]].generative,
-        share=shares.get(headline["arm"], 1.0),
-        tried=_ways_tried(tried),
         suspects=tuple(
             d["arm"]
             for d in differences

@@ -180,8 +180,9 @@ def _cell(count: int, percent: float, correct: bool) -> dict[str, Any]:
 
 def _training(training: Mapping[str, Any]) -> dict[str, str]:
     """Label the plain settings; what is None, empty or nested says nothing to a reader."""
+    shown = {**training, "pretrained": True} if training.get("weights") else training
     return {
         _SETTINGS.get(key, key.replace("_", " ").capitalize()): str(value)
-        for key, value in training.items()
+        for key, value in shown.items()
         if isinstance(value, str | int | float) and value != "" and key != "seeds"
     }

@@ -35,8 +35,6 @@ class Claim:
         excess: by how much more the arm gains on test than on val, where chance cannot explain
             it; else None.
         generative: whether the arm uses synthetic images.
-        share: of the synthetic images that the arm uses, as val chose it.
-        tried: settings of arms with synthetic images that val chose from, but for none of them.
         suspects: arms that gain more on test than on val than chance explains.
         val_gap: balanced accuracy of the arm less that of the rival on val, which chose both; None
             without val.
@@ -53,14 +51,7 @@ class Claim:
     excess: float | None = None
     generative: bool = True
     val_gap: float | None = None
-    share: float = 1.0
-    tried: tuple[str, ...] = ()
     suspects: tuple[str, ...] = ()
-
-    @property
-    def uses_synthetic(self) -> bool:
-        """Whether any synthetic image takes part in the arm as val chose it."""
-        return self.generative and self.share > 0
 
 
 def verdict(claim: Claim) -> dict[str, str]:
@@ -71,12 +62,8 @@ def verdict(claim: Claim) -> dict[str, str]:
         is claimed. The outcome is "helped" only if the arm is clearly better than `real` and than
         the best arm without synthetic images, and val does not prefer the latter; "beaten" if that
         one is clearly better and `real` is not; "hurt" if `real` is; "suspect" if the gain looks
-        like a leak; "none chosen" if val chose none of the synthetic images in any arm; else "no
-        clear difference".
+        like a leak; else "no clear difference".
     """
-    if claim.generative and not claim.uses_synthetic:
-        sentence = _NONE_CHOSEN.format(", ".join(claim.tried), claim.rival)
-        return {"outcome": "none chosen", "sentence": sentence}
     outcome = _outcome(claim)
     sentences = [_against_real(claim, outcome)]
     if claim.rival != BASELINE:
@@ -101,6 +88,16 @@ def verdict(claim: Claim) -> dict[str, str]:
     return {"outcome": outcome, "sentence": " ".join(sentences)}
 
 
+def no_images(tried: Sequence[str], instead: str) -> dict[str, str]:
+    """Say that val chose none of the synthetic images in any arm; like `verdict`.
+
+    Args:
+        tried: settings with some of them, in words.
+        instead: the best arm without them, on val.
+    """
+    return {"outcome": "none chosen", "sentence": _NONE_CHOSEN.format(", ".join(tried), instead)}
+
+
 def _of_validation(claim: Claim) -> list[str]:
     if not claim.generative or claim.val_gap is None or claim.val_gap > 0:
         return []
@@ -108,8 +105,8 @@ def _of_validation(claim: Claim) -> list[str]:
     if float(ahead) == 0:
         return [f"On validation images the best arm with them only equals {claim.rival}."]
     return [
-        f"Validation chooses no synthetic images at all: there {claim.rival} is {ahead} points "
-        "ahead of the best arm with them."
+        "On validation images the best arm has no synthetic images: "
+        f"{claim.rival} is {ahead} points ahead of the best arm with them."
     ]
 
 
@@ -181,7 +178,8 @@ def class_sentence(per_class: Sequence[Mapping[str, Any]], baseline: str, arm: s
     others = [row for row in per_class if row["n_train"][arm] == row["n_train"][baseline]]
     groups = [(filled, "filled"), (others, "other" if filled else "classes")]
     said = [f"of {len(rows)} {name}, {_changes(rows)}" for rows, name in groups if rows]
-    return f"Recall by class: {'; '.join(said)}. For the rest no change was shown."
+    subject = "" if ARMS[arm].generative else f", {ARMS[arm].label} against {ARMS[baseline].label}"
+    return f"Recall by class{subject}: {'; '.join(said)}. For the rest no change was shown."
 
 
 def _changes(rows: Sequence[Mapping[str, Any]]) -> str:

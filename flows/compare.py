@@ -7,6 +7,7 @@ import pandas as pd
 from classifier.arms import ARMS, DEFAULT_ARMS
 from classifier.bench import Bench, trainings_of
 from classifier.changes import changes_section
+from classifier.data import train_rows
 from classifier.ledger import LEDGER
 from classifier.part import read_predictions
 from classifier.report import comparison_section
@@ -116,6 +117,8 @@ def _with_possible_arms(config: RunConfig, manifest: Manifest) -> RunConfig:
             "with --arms, or give a balanced dataset, or a CSV with a column `source`."
         )
     arms = tuple(arm for arm in config.classifier.arms if arm not in lacking)
+    for arm in arms:
+        train_rows(manifest, arm)  # refuses an arm that lacks its images, before there is a folder
     classifier = config.classifier.model_copy(update={"arms": arms})
     stem = f"{slug(config.data.name.split('.')[0])}-compare-{config.result_key[:6]}"
     name = config.name or slug(stem)

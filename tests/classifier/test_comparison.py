@@ -318,14 +318,15 @@ def gain_excess(record: dict) -> dict | None:
 
 
 def test_an_arm_without_its_synthetic_images_does_not_speak_for_them():
-    chances = {"real": [0.6] * 3, "synthetic": [0.5] * 3, "synthetic-weighted": [0.6] * 3}
+    chances = {"real": [0.6] * 3, "synthetic": [0.5] * 3, "synthetic-weighted": [0.6] * 3,
+               "oversample": [0.55] * 3}  # fmt: skip
     predictions = pd.concat([guesses(chances), guesses(chances, split="val", rng_seed=1)])
     counts = {f"c{label}": 10 for label in range(3)}
     n_train = dict.fromkeys(chances, counts)
-    shares = {"real": 1.0, "synthetic": 0.5, "synthetic-weighted": 0.0}
+    shares = {"real": 1.0, "synthetic": 0.5, "synthetic-weighted": 0.0, "oversample": 1.0}
     record = compare(predictions, n_train, "64 px", {}, shares=shares)
     assert record["headline"]["arm"] == "synthetic"
-    assert "Validation chooses no synthetic images" in record["verdict"]["sentence"]
+    assert "the best arm has no synthetic images" in record["verdict"]["sentence"]
     setting = {"share": 0.5}
     tried = [
         {"arm": "synthetic", "usual": True, "says": "as usual", "setting": {"share": 1.0}},
@@ -334,6 +335,9 @@ def test_an_arm_without_its_synthetic_images_does_not_speak_for_them():
         {"arm": "real", "usual": True, "says": "as usual", "setting": {"share": 1.0}},
     ]
     without = {**shares, "synthetic": 0.0}
-    none = compare(predictions, n_train, "64 px", {}, tried=tried, shares=without)["verdict"]
-    assert none["outcome"] == "none chosen" and none["by_class"] == ""
-    assert "what was tried (all of them, half)" in none["sentence"]
+    none = compare(predictions, n_train, "64 px", {}, tried=tried, shares=without)
+    assert none["verdict"]["outcome"] == "none chosen"
+    assert "what was tried (all of them, half)" in none["verdict"]["sentence"]
+    # What is shown in detail is an arm that trained on no synthetic image, and says so.
+    assert none["headline"] == {"arm": "oversample", "baseline": "real", "rival": "real"}
+    assert "Recall by class, Oversampling against Real only" in none["verdict"]["by_class"]

@@ -1,7 +1,7 @@
 import itertools
 from typing import Any
 
-from classifier.verdict import Claim, class_sentence
+from classifier.verdict import Claim, class_sentence, no_images
 from classifier.verdict import verdict as verdict_of
 
 MINUS = "\N{MINUS SIGN}"
@@ -47,11 +47,11 @@ def test_none_is_an_answer_that_validation_may_give():
     change = {"mean": 0.01, "low": -0.01, "high": 0.03}
     said = verdict(change, 3, 1536, 33, val_gap=-0.004)["sentence"]
     assert said.endswith(
-        "Validation chooses no synthetic images at all: there real is 0.4 points ahead of the best "
-        "arm with them."
+        "On validation images the best arm has no synthetic images: real is 0.4 points ahead of "
+        "the best arm with them."
     )
     for gap in (0.004, None):
-        assert "Validation" not in verdict(change, 3, 1536, 33, val_gap=gap)["sentence"]
+        assert "validation" not in verdict(change, 3, 1536, 33, val_gap=gap)["sentence"]
 
 
 def test_a_tie_on_validation_is_not_told_as_a_decision():
@@ -75,9 +75,13 @@ def test_what_validation_did_not_choose_is_not_called_a_help():
     sure = {"mean": 0.1, "low": 0.05, "high": 0.2}
     assert verdict(sure, 3, 1536, 33, val_gap=-0.01)["outcome"] == "no clear difference"
     assert verdict(sure, 3, 1536, 33, val_gap=0.01)["outcome"] == "helped"
-    none = verdict({"mean": 0.0, "low": 0.0, "high": 0.0}, 3, 1536, 33, share=0.0, val_gap=0.0)
+
+
+def test_that_none_were_chosen_is_said_with_what_was_tried():
+    none = no_images(("all of them", "half"), "logit-adjustment")
     assert none["outcome"] == "none chosen"
     assert "Validation chose none of the synthetic images in any arm" in none["sentence"]
+    assert "(all of them, half)" in none["sentence"] and "logit-adjustment" in none["sentence"]
 
 
 def test_filled_classes_are_told_apart_from_the_others():

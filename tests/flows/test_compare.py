@@ -94,6 +94,12 @@ def test_without_synthetic_images_the_other_usual_arms_are_compared(table, tmp_p
     assert isinstance(named.exception, BadInput) and "no synthetic images" in str(named.exception)
 
 
+def test_an_arm_that_lacks_its_images_is_refused_before_anything_is_written(table, tmp_path):
+    said = compare(table, "--arms", "real,synthetic,oracle", "--workdir", tmp_path / "w")
+    assert isinstance(said.exception, BadInput) and "'oracle'" in str(said.exception)
+    assert not (tmp_path / "w" / "reports").exists()
+
+
 def test_a_copy_of_a_test_image_among_the_synthetic_ones_is_left_out(table, tmp_path):
     copy = tmp_path / "A" / "train_synthetic_0.png"
     shutil.copy(tmp_path / "B" / "test_real_0.png", copy)
