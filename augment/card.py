@@ -1,7 +1,7 @@
 """The dataset card: README.md of an assembled dataset, read by people and by Hugging Face."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -142,8 +142,7 @@ def _generators(rows: pd.DataFrame, cards: Mapping[str, Any]) -> str:
         return "## Synthetic images\n\nNone: every image is real.\n"
     lines = [
         "## How the synthetic images were made\n",
-        "One denoising diffusion model a class, trained on the real training images of that class "
-        "alone; each image is drawn from its own seed.\n",
+        f"{_trained_on(cards.values())} Each image is drawn from its own seed.\n",
         "| class | generator | images drawn | what is known of it |",
         "|---|---|---:|---|",
     ]
@@ -155,6 +154,26 @@ def _generators(rows: pd.DataFrame, cards: Mapping[str, Any]) -> str:
     configs = {key: card["config"] for key, card in cards.items() if "config" in card}
     block = _json_block(configs) if configs else ""
     return "\n".join([*lines, "", block])
+
+
+def _trained_on(cards: Iterable[Mapping[str, Any]]) -> str:
+    """Say what the models have seen, as that is what may come back in their images."""
+    if any(len(card.get("draws", ())) > 1 for card in cards):
+        return (
+            "One denoising diffusion model of all classes, told which one to draw, trained on the "
+            "real training images of all."
+        )
+    bases = sorted({card["start"] for card in cards if card.get("start")})
+    if not bases:
+        return (
+            "One denoising diffusion model a class, trained on the real training images of that "
+            "class alone."
+        )
+    names = ", ".join(map(escape_markdown, bases))
+    return (
+        f"One denoising diffusion model a class: a base ({names}) that was trained on the real "
+        "training images of all classes, trained further on those of that class."
+    )
 
 
 def _settings(about: Mapping[str, object]) -> str:

@@ -16,7 +16,8 @@ from augment.fidelity import (
 from augment.giveaway import FEWEST
 from terrabalance.page import Section, render
 
-FEWEST_HELD_OUT = N_NEIGHBOURS + 1
+# Of fewer, a neighbourhood of five is most of the class, and any image lies in one.
+FEWEST_JUDGED = 2 * N_NEIGHBOURS
 
 
 def judge_class(
@@ -34,13 +35,15 @@ def judge_class(
         `kid` with `floor` (the class's own training images instead of the generated ones: what
         perfect images would score) and `ceiling` (other classes' images instead), each with
         value and standard_error; `manifold`, `copying`, `frechet` (None with few images), and
-        the counts. None with fewer than `FEWEST_HELD_OUT` images on a side.
+        the counts. None with fewer than `FEWEST_JUDGED` images drawn or held out, or hardly any
+        others.
     """
     counts = {
         "n_generated": len(generated), "n_held_out": len(held_out), "n_train": len(train),
         "n_others": len(others),
     }  # fmt: skip
-    if min(counts.values()) < FEWEST_HELD_OUT:
+    compared = min(len(generated), len(held_out))
+    if compared < FEWEST_JUDGED or min(len(train), len(others)) <= N_NEIGHBOURS:
         return None
     return {
         **counts,

@@ -92,9 +92,20 @@ def plan_record(
         del row["class_name"]
     return {
         "target": {"policy": config.target, "count": jobs[0].n_target},
+        "left_out": _left_out(jobs, config),
         "classes": rows,
         "cost": dict(cost),
     }
+
+
+def _left_out(jobs: list[ClassJob], config: PlanConfig) -> str:
+    """Say that `rarest` leaves out some of the jobs, rarest first; empty where it does not."""
+    named = [job for job in jobs if config.classes is None or job.class_name in config.classes]
+    below = [job for job in named[config.rarest :] if job.minority]
+    if config.rarest is None or not below:
+        return ""
+    who = "rarest class is" if config.rarest == 1 else f"{config.rarest} rarest classes are"
+    return f"Only the {who} filled; all: --set plan.rarest=none."
 
 
 def jobs_of(plan: Mapping[str, Any]) -> list[ClassJob]:

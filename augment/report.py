@@ -41,7 +41,8 @@ def balance_record(
         bands: how they are read.
 
     Returns:
-        A record that JSON can hold: `target`, `side_px`, `resolution`, `before` and `after`
+        A record that JSON can hold: `target`, `left_out` (why classes below it are not filled; or
+        empty), `side_px`, `resolution`, `before` and `after`
         (images, imbalance ratio, effective number of classes, all of the train part), `classes`
         (largest first), `problems` in the data, and `filled`: for each class of `synthetic` its
         card, its nearest neighbours (distances are root-mean-square, scaled to [0, 255]; None:
@@ -51,6 +52,7 @@ def balance_record(
     classes = _classes(catalogue, plan, made)
     return {
         "target": dict(plan["target"]),
+        "left_out": plan.get("left_out", ""),  # plans of earlier versions do not say
         "side_px": max(height_width(size)),
         "resolution": describe_size(size),
         "before": _balance([row["n_real"] for row in classes]),
@@ -251,6 +253,7 @@ def balance_section(
         filled=filled,
         widest=widest,
         n_open=3 if light else len(filled),
+        n_val=sum(row["n_val"] for row in record["classes"]),
         meanings=MEANINGS,
         only_copies=ONLY_COPIES,
     )

@@ -158,6 +158,19 @@ def refuses_only_copies(record: Mapping[str, Any]) -> bool:
     return bool(record["judged"]) and set(record["limits"]) < set(LIMITED)
 
 
+def what_is_missing(class_name: str, record: Mapping[str, Any]) -> str:
+    """Say of a class's record how many images are missing and why; empty where none is."""
+    if not record["n_missing"]:
+        return ""
+    why = [f"{MEANINGS[rule]} ({count})" for rule, count in record["refused"].items()]
+    if record["refused_by_eye"]:
+        why.append(f"by eye ({record['refused_by_eye']})")
+    return (
+        f"{class_name}: {record['n_missing']} of {record['n_needed']} images are missing after "
+        f"drawing {record['n_drawn']}; refused: {', '.join(why)}; an image may count for several."
+    )
+
+
 def is_screened(folder: Path) -> bool:
     """Say whether a class's images can be used: to the end, or as far as a person wants."""
     record = screening_record(folder)

@@ -46,8 +46,10 @@ def verify(folder: Path, on_progress: Progress = silent) -> list[Problem]:
 
     Raises:
         NotReady: the folder holds no manifest.
-        BadInput: the manifest describes files elsewhere, as a catalogue does.
+        BadInput: no such folder, or its manifest describes files elsewhere, as a catalogue does.
     """
+    if not folder.exists():
+        raise BadInput(f"{folder}: no such file or folder. Check the path.")
     if not (folder / "manifest.parquet").is_file():
         raise NotReady(
             f"{folder}: holds no manifest. Give a folder below data/datasets/ of the workdir."

@@ -146,11 +146,11 @@ def run(config: "RunConfig") -> None:
 
     Runs as the Prefect flow `balance-dataset` on Prefect's embedded server (or on the one that
     PREFECT_API_URL names). Stopped at any moment, the same command goes on where it was. Ends
-    with the verdict and the path of the report.
+    with the verdict, what images are missing, and the path of the report.
 
     Example: `terrabalance run aid.zip --preset 8gb --classes Mountain,Church --target 80%`
     """
-    from flows.console import print_verdict
+    from flows.console import print_missing, print_verdict
 
     with bars() as watcher:
         from prefect import tags
@@ -163,4 +163,5 @@ def run(config: "RunConfig") -> None:
         with embedded_server(), watched_by(watcher), tags(TAG):
             page = balance_dataset(config)
     print_verdict(page.with_name("comparison.json"))
+    print_missing(page.with_name("balance.json"))
     print_path("Report", page)

@@ -1,6 +1,8 @@
 """What the command line prints: tables, bars, paths."""
 
 import json
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -25,7 +27,15 @@ if TYPE_CHECKING:
     from flows.config import RunConfig
     from terrabalance.manifest import Manifest
 
-console = Console()
+_WIDE = 200  # columns
+
+
+def _width() -> int | None:
+    """A file or a pipe is as wide as its names: one cut in two cannot be copied."""
+    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDE
+
+
+console = Console(width=_width())
 _LINE_EVERY_S = 30.0
 
 
@@ -122,6 +132,8 @@ def print_plan(plan: dict[str, Any], n_trained: int, n_drawn: int) -> None:
             style="bold" if row["n_needed"] else "dim",
         )  # fmt: skip
     console.print(table)
+    if why := plan.get("left_out"):  # plans of earlier versions do not say
+        console.print(why)
     cost = plan["cost"]
     console.print(
         f"About {duration(cost['train_s'])} to train and {duration(cost['sample_s'])} to sample "
@@ -180,6 +192,16 @@ def print_verdict(path: Path) -> None:
 
     said = read_json(path)["verdict"]
     console.print(f"\n{escape(said['sentence'])}\n{escape(said['by_class'])}\n", soft_wrap=True)
+
+
+def print_missing(path: Path) -> None:
+    """Print of which classes images are missing, by the balance report's record."""
+    from augment.screened import what_is_missing
+    from terrabalance.files import read_json
+
+    for row in read_json(path)["filled"]:
+        if row["screening"] and (line := what_is_missing(row["class"], row["screening"])):
+            console.print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
 
 
 def print_settings(config: "RunConfig") -> None:

@@ -46,9 +46,16 @@ def judge_network(
     with turn(folder, "another process trains the judge, waiting for it", on_progress):
         root, bands = store.classifiers_folder(config), bands_of(config, catalogue)
         bench = Bench(catalogue, config.classifier, size, device, root, bands)
-        with sharing(config, folder, on_progress) as listener:
+        with sharing(config, folder, _of_the_judge(on_progress)) as listener:
             train_baseline(bench, folder, listener)
     return trained_network(folder, device)
+
+
+def _of_the_judge(on_progress: Progress) -> Progress:
+    """Say whose steps these are, in the midst of a generator's."""
+    return lambda done, total, message="": on_progress(
+        done, total, f"a classifier to judge by, {message}"
+    )
 
 
 def embedder(network: FeatureNetwork, bands: Bands) -> Callable[[np.ndarray], np.ndarray]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from augment.plan import ClassJob
 from augment.sampling import sample_class
-from augment.screened import apply, judge, screening_record
+from augment.screened import apply, judge, screening_record, what_is_missing
 from augment.screener import FEWEST_TRAINED, Real, Screener, fit, read_screener, write_screener
 from augment.screening import Limits, Scores
 from classifier.data import train_classes
@@ -68,11 +68,8 @@ def _draw_accepted(
             break
         rate = max(_WORST_RATE, record["n_accepted"] / n_images)
         n_images = min(most, n_images + math.ceil(record["n_missing"] / rate))
-    if record["n_missing"]:
-        _log.warning(
-            "%s: %d of %d images are missing after drawing %d; refused: %s",
-            job.class_name, record["n_missing"], job.n_needed, n_images, record["refused"],
-        )  # fmt: skip
+    if missing := what_is_missing(job.class_name, record):
+        _log.warning("%s", missing)
 
 
 def _draw(

@@ -120,14 +120,14 @@ def make_plan(config: RunConfig) -> Path:
     """Plan every class and measure what it will cost; return the path of `plan.json`."""
     store.is_begun(config)  # refuses a name that is taken, before any work
     manifest = load_catalogue(config)
-    path = store.report_folder(config) / "plan.json"
     counts = {str(name): int(n) for name, n in count_by_class(manifest, "train").items()}
+    jobs = plan_classes(counts, config.plan)  # refuses unknown classes, before there is a folder
+    path = store.report_folder(config) / "plan.json"
     key = fingerprint(store.FORMAT, counts, config.result_key)
     if not _is_of(path, key):
         fetch_file(config, path)
     if not _is_of(path, key):
         _warn_of_judge(config)
-        jobs = plan_classes(counts, config.plan)
         device = pick_device(config.device_here)
         filled = [job.class_name for job in jobs if job.n_needed]
         trainings = _trainings(config, manifest, {name: counts[name] for name in filled})

@@ -51,7 +51,7 @@ def train_base(config: RunConfig, on_progress: Progress = silent) -> Path | None
     if config.base.looks:
         rows = manifest.usable("val")
         shown = even_share(rows[rows["class"].isin(classes)], _MOST_BASE_HELD_OUT)
-        held_out = _held_out(config, manifest, shown, classes)
+        held_out = _held_out(config, manifest, shown, classes, on_progress)
     with turn(folder, "another process trains the base, waiting for it", on_progress):
         if done(folder) is None:
             rows = even_share(manifest.usable("train"), MOST_BASE_IMAGES)
@@ -99,7 +99,7 @@ def _train_from(
     held_out = None
     if config.training.looks:
         shown = manifest.usable("val", class_name)
-        held_out = _held_out(config, manifest, shown, classes)
+        held_out = _held_out(config, manifest, shown, classes, on_progress)
     device, *beside = devices_of_class(config)
     with sharing(config, folder, on_progress) as listener:
         train_generator(images, recipe, folder, device, listener, None, held_out, beside)
@@ -110,13 +110,17 @@ def _classes(manifest: Manifest) -> tuple[str, ...]:
 
 
 def _held_out(
-    config: RunConfig, manifest: Manifest, rows: pd.DataFrame, classes: tuple[str, ...]
+    config: RunConfig,
+    manifest: Manifest,
+    rows: pd.DataFrame,
+    classes: tuple[str, ...],
+    on_progress: Progress,
 ) -> HeldOut | None:
     """Return what a generator is judged by; None where there is too little of it."""
     if len(rows) < FEWEST:
         return None
     labels = [label_of(name, classes) for name in rows["class"]]
-    network = judge_network(config, manifest)
+    network = judge_network(config, manifest, on_progress)
     images = _patches(config, manifest, rows)
     embed = embedder(network, bands_of(config, manifest))
     return HeldOut(images, np.array(labels), embed, network.name)

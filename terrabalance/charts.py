@@ -68,7 +68,8 @@ class Lines:
         points: name -> SVG points.
         first, last: steps at the left and right end.
         low, high: values at the bottom and top.
-        mark: position of a step of interest, in the curve's own coordinates.
+        mark: position of a step of interest, in the curve's own coordinates; its stroke, too, is
+            inside.
     """
 
     points: dict[str, str]
@@ -100,7 +101,8 @@ def plain_lines(
         name: " ".join(f"{a:.1f},{d:.1f}" for a, d in zip(across[:-1], row, strict=True))
         for name, row in zip(series, down, strict=True)
     }
-    return Lines(points, steps[0], steps[-1], low, high, round(float(across[-1]), 1))
+    inside = min(max(float(across[-1]), 1), WIDTH - 1)  # half a stroke, where a chart is narrow
+    return Lines(points, steps[0], steps[-1], low, high, round(inside, 1))
 
 
 def _moving_average(values: np.ndarray, half: int) -> np.ndarray:

@@ -1,9 +1,10 @@
 """The base of every settings model: frozen, and a misspelt key is an error that names itself."""
 
 from pathlib import Path
-from typing import Annotated
+from types import NoneType
+from typing import Annotated, Any, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
 
 
 def _absolute(path: Path) -> Path:
@@ -18,6 +19,21 @@ DeviceName = Annotated[
 
 
 class Settings(BaseModel):
-    """Frozen pydantic model that refuses unknown keys."""
+    """Frozen pydantic model that refuses unknown keys.
+
+    A field that may be None also takes the word `none`, as the command line and TOML have no other.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_as_written(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        empty = {
+            name
+            for name, field in cls.model_fields.items()
+            if given.get(name) == "none" and NoneType in get_args(field.annotation)
+        }
+        return {name: None if name in empty else value for name, value in given.items()}

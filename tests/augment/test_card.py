@@ -88,6 +88,19 @@ def test_the_card_says_how_the_images_were_made_and_with_what(manifest):
     assert '"policy": "max"' in card
 
 
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"draws": ["Pond"], "start": None}, "real training images of that class alone"),
+        ({"draws": ["Pond"], "start": "base-1f2e"}, "(base-1f2e) that was trained on the real"),
+        ({"draws": ["Pond", "Port"], "start": None}, "model of all classes"),
+    ],
+)
+def test_the_card_says_of_which_classes_the_models_have_seen_images(manifest, facts, said):
+    text = dataset_card(manifest, {"generators": {"g": facts}})
+    assert said in text.replace("\\", "")
+
+
 def test_the_card_warns_and_shows_three_ways_to_load(manifest):
     card = dataset_card(manifest, ABOUT)
     for words in ("do not measure", "real images only", "hard links", "ImageFolder",

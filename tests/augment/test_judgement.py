@@ -27,7 +27,7 @@ def test_copies_are_found_out(parts):
 
 
 def test_too_few_held_out_images_give_none_and_the_page_says_so(parts):
-    assert judge_class(**{**parts, "held_out": parts["held_out"][:5]}) is None
+    assert judge_class(**{**parts, "held_out": parts["held_out"][:9]}) is None
     record = {"network": "<i>net</i>", "wanted": "<b>gone</b>", "resolution": "32 px", "classes": [
         {"class": "<b>Pond", "measures": None, "give_away": None},
         {"class": "Park", "measures": judge_class(**parts),

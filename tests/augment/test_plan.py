@@ -45,6 +45,26 @@ def test_a_class_outside_the_plan_is_still_a_minority():
     assert [job.minority for job in jobs] == [True, True, True, False]
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"rarest": 2}, "Only the 2 rarest classes are filled; all: --set plan.rarest=none."),
+        ({"rarest": 1}, "Only the rarest class is filled; all: --set plan.rarest=none."),
+        ({"rarest": 3}, ""),  # the largest is at the target
+        ({"classes": ("Church", "Beach")}, ""),
+        ({"rarest": 1, "max_per_real": 0.01}, "Only the rarest class"),
+    ],
+)
+def test_a_plan_says_that_rarest_leaves_classes_out_and_how_to_fill_all(settings, said):
+    config = PlanConfig(**settings)
+    line = plan_record(plan_classes(COUNTS, config), config, {})["left_out"]
+    assert line.startswith(said) and bool(line) == bool(said)
+
+
+def test_the_way_to_fill_all_classes_fills_all():
+    assert needed(rarest="none") == needed(rarest=None) == needed()
+
+
 def test_unknown_class_is_named_with_the_ones_there_are():
     with pytest.raises(BadInput, match=r"no such class: \['Lake'\].*Church"):
         plan_classes(COUNTS, PlanConfig(classes=("Lake",)))

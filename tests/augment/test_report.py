@@ -174,7 +174,9 @@ def test_the_loss_curve_is_drawn(html: str):
 
 
 @pytest.mark.parametrize(("rules", "said"), [(("copy", "near_copy"), True), (LIMITED, False)])
-def test_rules_without_limits_are_told(parts: dict[str, Any], record: dict[str, Any], rules, said):
+def test_what_limits_there_are_and_from_how_many_images_is_told(
+    parts: dict[str, Any], record: dict[str, Any], rules, said
+):
     screening = {
         "n_drawn": 9, "n_accepted": 9, "n_used": 6, "n_needed": 6, "n_missing": 0, "most": 18,
         "judged": True, "refused": {}, "refused_by_eye": 0, "accepted_by_eye": 0,
@@ -182,8 +184,18 @@ def test_rules_without_limits_are_told(parts: dict[str, Any], record: dict[str, 
     }  # fmt: skip
     filled = [{**row, "screening": screening} for row in record["filled"]]
     rest = {key: value for key, value in parts.items() if key != "plan"}
-    html = str(balance_section({**record, "filled": filled}, **rest).html)
+    counts = [{**row, "n_val": 5} for row in record["classes"]]
+    html = str(balance_section({**record, "filled": filled, "classes": counts}, **rest).html)
     assert (ONLY_COPIES in html) is said
+    limits = "Validation images that the limits come from: 5 of the class, 20 of all classes."
+    assert (limits in html) is not said
+
+
+def test_the_page_says_why_classes_below_the_target_are_not_filled(parts: dict[str, Any]):
+    why = "Only the 2 rarest classes are filled; all: --set plan.rarest=none."
+    record = balance_record(**{**parts, "plan": {**parts["plan"], "left_out": why}})
+    rest = {key: value for key, value in parts.items() if key != "plan"}
+    assert why in str(balance_section(record, **rest).html)
 
 
 def test_the_table_has_one_row_a_class(record: dict[str, Any]):

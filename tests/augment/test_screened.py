@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augment.screened import REVIEWS, apply, is_screened, review, screening_record
+from augment.screened import REVIEWS, apply, is_screened, review, screening_record, what_is_missing
 from augment.screening import LIMITED, REPEAT
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import mark_done, write_json
@@ -62,6 +62,17 @@ def test_what_is_missing_is_told_and_drawing_goes_on_until_the_budget_ends(folde
     assert not apply(folder, 6, 9, found(copy=0), LIMIT)["ended"] and not is_screened(folder)
     record = apply(folder, 6, 6, found(copy=0), LIMIT)
     assert record["ended"] and record["n_missing"] == 1
+
+
+def test_what_is_missing_is_said_in_the_words_of_the_page(folder):
+    apply(folder, 6, 6, found(off_class=0, edges=0), LIMIT)
+    review(folder, "000001.png", "refuse", "Ada")
+    record = screening_record(folder)
+    assert record and what_is_missing("Pond", record) == (
+        "Pond: 2 of 6 images are missing after drawing 6; refused: looks like another class (1), "
+        "edges unlike the class (1), by eye (1); an image may count for several."
+    )
+    assert what_is_missing("Pond", apply(folder, 4, 6, found(), LIMIT)) == ""
 
 
 def test_an_image_refused_by_eye_is_replaced_by_a_spare_one(folder):

@@ -119,6 +119,11 @@ def test_a_catalogue_is_not_a_dataset(dataset, tmp_path):
         verify(tmp_path / "catalogue")
 
 
+def test_a_folder_that_is_not_there_is_told_so(tmp_path):
+    with pytest.raises(BadInput, match="nope: no such file or folder"):
+        verify(tmp_path / "nope")
+
+
 def test_a_folder_without_a_manifest_is_refused(tmp_path):
     with pytest.raises(NotReady, match=r"no manifest.*below data/datasets/"):
         verify(tmp_path)

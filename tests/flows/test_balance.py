@@ -135,6 +135,14 @@ def test_a_stage_out_of_order_says_what_to_run_first(scenes, tiny, tmp_path):
         stages.assemble_dataset(fresh)
 
 
+def test_an_unknown_class_is_refused_before_the_run_has_a_folder(config):
+    plan = config.plan.model_copy(update={"classes": ("Ponds",)})
+    wrong = config.model_copy(update={"plan": plan, "name": "wrong"})
+    with pytest.raises(BadInput, match="Ponds"):
+        stages.make_plan(wrong)
+    assert not (config.workdir / "reports" / "wrong").exists()
+
+
 def test_a_class_that_the_plan_does_not_fill_is_named(scenes, tiny, tmp_path):
     fresh = RunConfig(data=scenes, workdir=tmp_path, **tiny)
     with pytest.raises(BadInput, match="'Forest' is not filled"):

@@ -107,6 +107,13 @@ def test_merge_keeps_both_sides():
     }
 
 
+def test_none_is_written_as_a_word_where_a_setting_may_be_none_and_only_there(tmp_path):
+    given = {"plan": {"rarest": "none"}, "base_from": "none", "training": {"symmetries": "none"}}
+    config = RunConfig(data=tmp_path, preset="cpu", **given)
+    assert config.plan.rarest is None and config.base_from is None
+    assert config.training.symmetries == "none"
+
+
 def test_classes_that_are_named_are_all_filled_whatever_the_preset_limits(tmp_path):
     assert RunConfig(data=tmp_path, preset="cpu").plan.rarest == 3
     named = RunConfig(data=tmp_path, preset="cpu", plan={"classes": ["a", "b", "c", "d"]})

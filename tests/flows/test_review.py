@@ -200,6 +200,8 @@ def _debugger(profile: Path, address: str) -> str:
 def test_in_chromium_the_keyboard_decides_and_moves_on(browser, board):
     browser.wait("document.getElementById('image').naturalWidth > 0")
     first = browser.value("document.getElementById('path').textContent")
+    where = browser.value("document.getElementById('where').textContent")
+    assert where.startswith(f"Image 1 of {len(board.items)}, {len(board.items)} not yet decided")
     browser.press("r")
     browser.wait(f"document.getElementById('path').textContent !== {first!r}")
     assert first_row(board)["review"] == "refuse"
@@ -210,6 +212,15 @@ def test_in_chromium_the_keyboard_decides_and_moves_on(browser, board):
     browser.wait("!document.getElementById('status').innerText.includes('by eye')")
     assert first_row(board)["review"] == ""
     browser.press("a")
-    browser.wait("document.getElementById('where').textContent.includes('shown')")
+    browser.wait("document.getElementById('where').textContent.startsWith('Image ')")
     browser.wait(f"document.getElementById('path').textContent !== {first!r}")
     assert first_row(board)["review"] == "accept"
+
+
+def test_in_chromium_an_image_that_is_refused_fills_its_frame(browser, board):
+    browser.press("r")
+    browser.wait("document.getElementById('where').textContent.includes('Image 2')")
+    browser.press("ArrowLeft")
+    browser.wait("document.getElementById('frame').classList.contains('refused')")
+    wide = "document.getElementById({!r}).clientWidth"
+    assert browser.value(wide.format("image")) == browser.value(wide.format("frame")) > 200

@@ -9,7 +9,7 @@ import pytest
 from markupsafe import Markup
 from PIL import Image
 
-from terrabalance.charts import loss_curve, place, symmetric_limit
+from terrabalance.charts import WIDTH, loss_curve, place, plain_lines, symmetric_limit
 from terrabalance.markdown import escape_markdown, markdown_table
 from terrabalance.page import (
     Section,
@@ -98,6 +98,12 @@ def test_a_loss_curve_falls_from_the_top_to_the_bottom():
     assert curve.raw.endswith(" 600.0,120.0")
     assert (curve.first, curve.last, curve.high, curve.low) == (1, 1000, 1.0, 0.001)
     assert len(curve.raw.split()) == 300
+
+
+def test_a_mark_at_either_end_is_drawn_inside_the_chart():
+    for step, inside in ((10, 1), (30, WIDTH - 1), (20, WIDTH / 2)):
+        lines = plain_lines([10, 20, 30], {"kid": [0.3, 0.2, 0.1]}, step)
+        assert lines is not None and lines.mark == inside
 
 
 def test_a_flat_loss_is_drawn_and_a_single_one_is_not():
