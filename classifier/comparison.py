@@ -48,8 +48,8 @@ def compare(
         The comparison record; fractions in [0, 1]. `give_away` is left to who has the images.
         Intervals are of 95 %, each class's too; the verdicts of the classes are corrected for their
         number (Holm), and `helped` also against the best arm without synthetic images. A class with
-        fewer than two test images has the interval -1 to 1, one with fewer than twenty is always
-        `unchanged`, which means: no change was shown.
+        fewer than two test images has the interval -1 to 1, one with fewer than twenty, or of fewer
+        than three seeds, is always `unchanged`, which means: no change was shown.
 
     Raises:
         BadInput: no test predictions, or arms that differ in seeds or in images.
