@@ -34,7 +34,7 @@ _WITHOUT = {
 
 def comparison_section(record: Mapping[str, Any]) -> Section:
     """Draw the comparison record (see `classifier.comparison.compare`) as one section."""
-    kind, headline = _headline(record)
+    kind, headline = _outcome(record)
     changes = [row["recall_change"] for row in record["per_class"]]
     shown = _in_detail(record)
     html = render(
@@ -103,7 +103,7 @@ def _gap(record: Mapping[str, Any], arm: str, baseline: str) -> tuple[str, str]:
     return signed(100 * change["mean"]), _interval(change)
 
 
-def _headline(record: Mapping[str, Any]) -> tuple[str, str]:
+def _outcome(record: Mapping[str, Any]) -> tuple[str, str]:
     outcome = record["verdict"]["outcome"]
     plain = not ARMS[record["headline"]["arm"]].generative
     return _WITHOUT.get(outcome, _OUTCOMES[outcome]) if plain else _OUTCOMES[outcome]

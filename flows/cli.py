@@ -181,12 +181,13 @@ def inpaint(
         print_path("Repaired", file)
 
 
-@app.command()
+# Names are not cut in two there, as they would be in the table of the options.
+@app.command(epilog=f"Arms: {', '.join(get_args(ArmName))}.")
 def compare(
     data: options.Data,
     arms: Annotated[
         str | None,
-        typer.Option(help=f"Arms to compare, separated by commas: {', '.join(get_args(ArmName))}."),
+        typer.Option(help="Arms to compare, separated by commas; all are named below."),
     ] = None,
     seeds: Annotated[
         str | None, typer.Option(help="Numbers separated by commas. Default: 0,1,2.")

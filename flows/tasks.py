@@ -80,8 +80,8 @@ def plan(config: RunConfig) -> Path:
     publish_table(
         "plan",
         record["classes"],
-        f"About {duration(cost['train_s'])} of training and "
-        f"{duration(cost['sample_s'])} of sampling on {cost['device']}",
+        f"About {duration(cost['train_s'])} of training and {duration(cost['sample_s'])} of "
+        f"sampling on {cost['device']}. {record['left_out']}".rstrip(),
     )
     return path
 

@@ -8,7 +8,11 @@ from contextlib import suppress
 from functools import partial
 
 import pytest
+from typer.testing import CliRunner
 from waiting import eventually
+
+from classifier.arms import ARMS
+from flows.cli import app
 
 COMMANDS = ["run", "scan", "plan", "train", "sample", "assemble", "classify", "report"]
 
@@ -47,6 +51,11 @@ def test_help_and_mistakes_are_told_before_torch_or_prefect_is_loaded(words, cod
         "sys.exit(bool({'torch', 'prefect'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
+
+
+def test_no_arms_name_is_cut_in_a_narrow_terminal():
+    said = CliRunner().invoke(app, ["compare", "--help"], env={"COLUMNS": "80"}).stdout
+    assert all(re.search(rf"{re.escape(name)}[,.]", said) for name in ARMS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
