@@ -52,7 +52,7 @@ def balance_record(
     classes = _classes(catalogue, plan, made)
     return {
         "target": dict(plan["target"]),
-        "left_out": plan.get("left_out", ""),  # plans of earlier versions do not say
+        "left_out": plan["left_out"],
         "side_px": max(height_width(size)),
         "resolution": describe_size(size),
         "before": _balance([row["n_real"] for row in classes]),

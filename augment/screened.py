@@ -98,12 +98,12 @@ def _apply(
     manifest = read_manifest(folder)
     frame = manifest.frame.sort_values("path").reset_index(drop=True)
     reasons: list[list[str]] = [[] for _ in range(len(frame))]
+    bounds = highest(limit) if found and limit else {}
     for rule in RULES if found and limit else ():
-        assert found and limit
+        assert found
         frame[f"score_{rule}"] = found[rule]
-        if rule in highest(limit):
-            within = found[rule] <= highest(limit)[rule]
-            for index in np.flatnonzero(~within):  # what cannot be told is not within
+        if rule in bounds:
+            for index in np.flatnonzero(~(found[rule] <= bounds[rule])):  # nan is not within
                 reasons[index].append(rule)
     reviews = read_reviews(folder)
     _apply_reviews(frame, reviews)

@@ -25,13 +25,13 @@ from augment.drawing import MEASURED_ON, draw_batch
 from augment.generator import load_generator, read_bands, read_card
 from augment.giveaway import give_away
 from augment.spectrum import apply_map, spectrum_map
-from classifier.chroma import jittered, noise_of
+from classifier.chroma import jittered_by_name
 from classifier.config import ClassifierConfig
-from classifier.report import HIGHEST_GIVE_AWAY
 from terrabalance.bands import Bands
 from terrabalance.files import atomic_write, write_text
 from terrabalance.images import read_patches
 from terrabalance.markdown import markdown_table
+from terrabalance.page import HIGHEST_GIVE_AWAY
 from terrabalance.seeds import seed_for
 
 AT_ONCE = 16
@@ -120,7 +120,7 @@ def judged(name: str, parts: Parts, given: argparse.Namespace) -> dict[str, obje
 def as_trained_on(images: np.ndarray, name: str) -> np.ndarray:
     """Return images as a classifier sees them in training."""
     names = [f"{name} {index}" for index in range(len(images))]
-    return jittered(torch.from_numpy(images), JITTER, noise_of(names, 1, images.shape[1])).numpy()
+    return jittered_by_name(torch.from_numpy(images), names, JITTER).numpy()
 
 
 def main() -> None:

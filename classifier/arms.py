@@ -95,7 +95,6 @@ _ALL = (
     Arm(
         "class-cutmix+logit-adjustment",
         "CutMix + logit adj.",
-        pastes=True,
         corrects="class-cutmix",
         tunes="strength",
     ),
@@ -130,7 +129,6 @@ _ALL = (
         "class-cutmix+synthetic+logit-adjustment",
         "CutMix + synth. + logit adj.",
         "synthetic",
-        pastes=True,
         without="class-cutmix",
         corrects="class-cutmix+synthetic",
         tunes="weight",

@@ -30,6 +30,18 @@ def noise_of(names: Sequence[str], n_views: int, n_bands: int) -> Tensor:
     return torch.cat([torch.empty(0, *shape[1:]), *draws])
 
 
+def jittered_by_name(pixels: Tensor, names: Sequence[str], strength: float) -> Tensor:
+    """Change images as `jittered` does, by their names alone.
+
+    Args:
+        pixels: (N * views, C, H, W) levels, the views of an image in a row.
+        names: N, of the images.
+        strength: as of `jittered`.
+    """
+    n_views = len(pixels) // max(1, len(names))
+    return jittered(pixels, strength, noise_of(names, n_views, pixels.shape[1]))
+
+
 def noise_from(draws: torch.Generator, n_images: int, n_bands: int) -> Tensor:
     """Draw what `jittered` takes for images; (n_images, n_bands - 1, places) float32."""
     return torch.randn((n_images, n_bands - 1, _PLACES), generator=draws)

@@ -77,15 +77,18 @@ def differences(
     pairs = [(str(BASELINE), arm) for arm in arms if arm != BASELINE]
     if rival != BASELINE:
         pairs += [(rival, arm) for arm in arms if arm not in (BASELINE, rival)]
+    found = {pair: judged.difference(*pair) for pair in pairs}
+    worth = found.get((BASELINE, "oracle"))
     return [
         {
             "baseline": baseline, "arm": arm,
-            **_intervals(judged.difference(baseline, arm)),
+            **_intervals(difference),
             "mcnemar": _mcnemar(judged.part, baseline, arm),
-            "recovered": _recovered(judged, arm, arms) if baseline == BASELINE else None,
+            "recovered": _recovered(difference, worth)
+            if worth and baseline == BASELINE and arm != "oracle" else None,
             "excess": chosen_on and _excess(judged, chosen_on, baseline, arm),
         }
-        for baseline, arm in pairs
+        for (baseline, arm), difference in found.items()
     ]  # fmt: skip
 
 
@@ -107,14 +110,11 @@ def _mcnemar(part: Part, baseline: str, arm: str) -> list[dict[str, Any]]:
     return [{"seed": seed, **mcnemar(before, after)} for seed, before, after in hits]
 
 
-def _recovered(judged: Judged, arm: str, arms: Sequence[str]) -> dict[str, float] | None:
+def _recovered(gain: Difference, worth: Difference) -> dict[str, float] | None:
     """Which share of what more real images are worth an arm gets; None without a clear worth.
 
     A ratio to what may be next to nothing has no interval.
     """
-    if "oracle" not in arms or arm == "oracle":
-        return None
-    worth, gain = (judged.difference(BASELINE, each) for each in ("oracle", arm))
     if worth.low[_BALANCED] <= _CLEARLY_WORTH * max(worth.mean[_BALANCED], 0):
         return None
     ratios = gain.draws[:, _BALANCED] / worth.draws[:, _BALANCED].clip(1e-9)

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from classifier.chroma import jittered, noise_of
+from classifier.chroma import jittered_by_name
 from classifier.paste import pasted_by_name
 from terrabalance.bands import Bands
 from terrabalance.checkpoint import write_tensors
@@ -107,8 +107,7 @@ class FeatureCache:
             seen += [pasted_by_name(each, names, view) for view, each in enumerate(seen)]
         stacked = torch.stack(seen, dim=1)
         if views.chroma:
-            noise = noise_of(names, len(seen), self.bands.count)
-            changed = jittered(stacked.flatten(0, 1), views.chroma, noise)
+            changed = jittered_by_name(stacked.flatten(0, 1), names, views.chroma)
             stacked = changed.reshape(stacked.shape)
         return torch.from_numpy(_features(embed, stacked)).half()
 

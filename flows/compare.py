@@ -117,7 +117,7 @@ def _with_possible_arms(config: RunConfig, manifest: Manifest) -> RunConfig:
             "with --arms, or give a balanced dataset, or a CSV with a column `source`."
         )
     arms = tuple(arm for arm in config.classifier.arms if arm not in lacking)
-    for arm in arms:
+    for arm in {ARMS[arm].images: arm for arm in arms}.values():
         train_rows(manifest, arm)  # refuses an arm that lacks its images, before there is a folder
     classifier = config.classifier.model_copy(update={"arms": arms})
     stem = f"{slug(config.data.name.split('.')[0])}-compare-{config.result_key[:6]}"

@@ -132,8 +132,8 @@ def print_plan(plan: dict[str, Any], n_trained: int, n_drawn: int) -> None:
             style="bold" if row["n_needed"] else "dim",
         )  # fmt: skip
     console.print(table)
-    if why := plan.get("left_out"):  # plans of earlier versions do not say
-        console.print(why)
+    if plan["left_out"]:
+        console.print(plan["left_out"])
     cost = plan["cost"]
     console.print(
         f"About {duration(cost['train_s'])} to train and {duration(cost['sample_s'])} to sample "

@@ -12,7 +12,7 @@ import torch
 from augment.giveaway import give_away
 from augment.judgement import judge_class
 from classifier.bench import Bench
-from classifier.chroma import jittered, noise_of
+from classifier.chroma import jittered_by_name
 from classifier.config import TRAINED_HERE
 from classifier.features import FeatureNetwork, named_network, trained_network
 from classifier.training import train_baseline
@@ -146,8 +146,7 @@ def _give_away(
 
 
 def _jittered(images: np.ndarray, rows: pd.DataFrame, chroma: float) -> np.ndarray:
-    noise = noise_of(list(rows["path"]), 1, images.shape[1])
-    return jittered(torch.from_numpy(images), chroma, noise).numpy()
+    return jittered_by_name(torch.from_numpy(images), list(rows["path"]), chroma).numpy()
 
 
 def _judge(

@@ -75,7 +75,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     catalogue = write_real(root / "real")
     few = {"<b>x</b>": 6, HOSTILE: 8}
     plan = {
-        "target": {"policy": "max", "count": 12},
+        "target": {"policy": "max", "count": 12}, "left_out": "",
         "classes": [
             {"class": name, "n_train": n, "n_target": 12, "n_needed": few.get(name, 0),
              "minority": n < 12, "capped": False}

@@ -81,6 +81,10 @@ def test_a_correcting_arm_rests_on_what_it_corrects_at_every_strength(squares, t
     assert len(trained) == MOST_TRIES + MOST_TRIES - 1
 
 
+def test_a_training_is_named_by_its_arm_and_seed():
+    assert str(Training("real", 0)) == "real, seed 0"
+
+
 @pytest.mark.parametrize(
     ("arm", "left"),
     [
@@ -100,6 +104,7 @@ def test_where_a_synthetic_image_weighs_less_it_counts_less_in_the_shares(square
     worth = {name: real[name] + 0.25 * (every[name] - real[name]) for name in real}
     found = bench.shares(Training("synthetic-weighted", 0, Setting(weight=0.25)))
     assert found == pytest.approx({name: n / sum(worth.values()) for name, n in worth.items()})
+    assert min(every[name] - real[name] for name in real) == 0 < sum(every.values())
     for arm, counts in (("real", real), ("synthetic", every)):
         shares = {name: n / sum(counts.values()) for name, n in counts.items()}
         assert bench.shares(Training(arm, 0)) == pytest.approx(shares)
