@@ -18,14 +18,14 @@ import torch
 from charts import OURS, chart, save
 
 from augment.config import SamplingConfig
-from augment.drawing import draw_batch
-from augment.fidelity import copying, kernel_distance, manifold
-from augment.generator import load_generator
+from augment.measure.metrics import copying, kernel_distance, manifold
+from augment.network.generator import load_generator
+from augment.sample.batch import draw_batch
 from classifier.config import FeatureConfig
-from classifier.features import FeatureNetwork, pretrained_network
-from flows.config import RunConfig
-from flows.stages import load_catalogue
-from flows.training import train_class
+from classifier.network.features import FeatureNetwork, pretrained_network
+from flows.settings.config import RunConfig
+from flows.stages.generators import train_class
+from flows.stages.stages import load_catalogue
 from terrabalance.device import describe_device
 from terrabalance.files import read_json, slug, write_json, write_text
 from terrabalance.images import read_patches

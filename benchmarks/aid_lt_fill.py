@@ -18,13 +18,13 @@ import pandas as pd
 from natural_aid import copied
 from PIL import Image
 
-from augment.drawing import MEASURED_ON
-from augment.sampling import MARK
-from augment.screened import highest
-from augment.spectrum import apply_map, spectrum_map
-from flows.config import build_config
-from flows.screening import Judge
-from flows.stages import load_catalogue
+from augment.sample.batch import MEASURED_ON
+from augment.sample.sampling import MARK
+from augment.sample.spectrum import apply_map, spectrum_map
+from augment.screen.outcome import highest
+from flows.settings.config import build_config
+from flows.stages.stages import load_catalogue
+from flows.stages.synthetic import Judge
 from terrabalance.bands import RGB
 from terrabalance.files import write_text
 from terrabalance.images import grid, read_patches, write_image, write_png

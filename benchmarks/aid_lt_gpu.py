@@ -24,16 +24,16 @@ import numpy as np
 import pandas as pd
 from training_speed import take
 
-from augment.condition import label_of
 from augment.config import SamplingConfig
-from augment.drawing import draw_batch
-from augment.generator import load_generator, read_card
-from augment.loop import Training
-from augment.recipe import Recipe
-from flows.config import RunConfig, build_config
-from flows.imagery import bands_of
-from flows.stages import load_catalogue
-from flows.training import train_base
+from augment.network.conditioning import label_of
+from augment.network.generator import load_generator, read_card
+from augment.sample.batch import draw_batch
+from augment.train.loop import Training
+from augment.train.spec import Recipe
+from flows.settings.config import RunConfig, build_config
+from flows.stages.generators import train_base
+from flows.stages.stages import load_catalogue
+from flows.store.bands import bands_of
 from terrabalance.device import describe_device, peak_memory, pick_device
 from terrabalance.images import grid, read_patches, write_png
 from terrabalance.seeds import seed_for

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
+from augment.catalogue.duplicates import THUMBNAIL_PX, near_duplicate_labels
 from augment.config import ScanConfig
-from augment.duplicates import THUMBNAIL_PX, near_duplicate_labels
 from augment.plan import plan_classes
-from flows import store
-from flows.config import RunConfig
+from flows.settings.config import RunConfig
+from flows.store import paths
 from terrabalance.bands import RGB
 from terrabalance.files import mark_done, write_json
 from terrabalance.manifest import Manifest, count_by_class, frame_of, read_manifest, write_manifest
@@ -82,12 +82,12 @@ def _time_names(config: RunConfig, manifest: Manifest) -> None:
         counts = {str(c): int(n) for c, n in count_by_class(manifest, "train").items()}
         jobs = [job for job in plan_classes(counts, config.plan) if job.n_needed]
     with timed("name the base"):
-        store.base_folder(config, manifest)
+        paths.base_folder(config, manifest)
     with timed("name one class's results (each task)"):
-        store.synthetic_folder(config, manifest, jobs[0])
+        paths.synthetic_folder(config, manifest, jobs[0])
     with timed(f"name the results of all {len(jobs)} classes"):
         for job in jobs:
-            store.synthetic_folder(config, manifest, job)
+            paths.synthetic_folder(config, manifest, job)
 
 
 if __name__ == "__main__":

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from classifier.bench import Bench, trainings_of
-from classifier.choice import choose, predictions_of
 from classifier.config import ClassifierConfig
-from classifier.training import train
-from flows.config import RunConfig
-from flows.fidelity import give_aways
-from flows.stages import make_catalogue
+from classifier.study.selection import choose, predictions_of
+from classifier.train.experiment import Bench, trainings_of
+from classifier.train.training import train
+from flows.settings.config import RunConfig
+from flows.stages.fidelity import give_aways
+from flows.stages.stages import make_catalogue
 from terrabalance.bands import RGB
 from terrabalance.device import pick_device
 from terrabalance.files import write_text

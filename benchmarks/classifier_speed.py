@@ -27,14 +27,14 @@ from timm.optim import create_optimizer_v2
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
+from augment.catalogue.scan import scan
+from augment.catalogue.sources import open_source
+from augment.catalogue.split import assign_splits
 from augment.config import ScanConfig, SplitConfig
-from augment.scan import scan
-from augment.sources import open_source
-from augment.split import assign_splits
-from classifier.bench import Bench
 from classifier.config import ClassifierConfig
-from classifier.loop import Trainer
-from classifier.setup import setup_for
+from classifier.train.experiment import Bench
+from classifier.train.loop import Trainer
+from classifier.train.setup import setup_for
 from terrabalance.device import describe_device, pick_device, supports_bf16
 from terrabalance.files import write_text
 from terrabalance.progress import silent

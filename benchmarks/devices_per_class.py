@@ -22,11 +22,11 @@ import torch
 from training_speed import ROUNDS, WARM_UP, network_of, pictures, take
 
 from augment.config import TrainingConfig
-from augment.crew import Ranks
-from augment.loop import Training
-from augment.ranks import Ask, together
-from augment.recipe import Recipe
-from flows.devices import devices_here
+from augment.train.launch import Ask, together
+from augment.train.loop import Training
+from augment.train.process_group import Ranks
+from augment.train.spec import Recipe
+from flows.store.devices import devices_here
 from terrabalance.device import describe_device
 from terrabalance.files import write_text
 

@@ -30,13 +30,13 @@ from prefect import flow, task
 from prefect_here import deploy_flows, running, server
 
 from augment.config import GeneratorConfig, TrainingConfig
-from augment.recipe import Recipe
 from augment.scenes import draw_dataset
-from augment.training import train_generator
-from flows.balance import scan_and_plan
-from flows.config import RunConfig
-from flows.work import Work, perform
-from flows.works import base_work, class_works
+from augment.train.spec import Recipe
+from augment.train.training import train_generator
+from flows.orchestrate.flows import scan_and_plan
+from flows.orchestrate.job import Work, perform
+from flows.orchestrate.jobs import base_work, class_works
+from flows.settings.config import RunConfig
 from terrabalance.files import done
 
 _CLASSES = ("Forest", "River", "Beach", "Residential", "Farmland", "StorageTanks")
@@ -134,9 +134,9 @@ def main() -> None:
 
 def tasks_flow(name: str) -> tuple[Any, str]:
     """Return a flow of the project and where a worker imports it from."""
-    from flows import balance
+    from flows.orchestrate import flows
 
-    return getattr(balance, name), f"flows.balance.{name}"
+    return getattr(flows, name), f"flows.orchestrate.flows.{name}"
 
 
 def _measure(what: str, runner: str, number: int, at_once: int, root: Path) -> None:

@@ -3,14 +3,14 @@
     python benchmarks/giveaway.py AID-LT.csv AID GENERATOR WORKDIR OUT --classes Forest,Park
 
 GENERATOR is the folder of a finished one that knows all classes. Each class is drawn without the
-filter of `augment.spectrum`, then filtered by its real training images and those of the other
-classes; what is drawn is kept in WORKDIR, and images of a generator that is elsewhere may be put
-there (CLASS-keep0.6.npy, (N, 3, H, W) uint8, with its card.json and done.json in GENERATOR). The
-probe of `augment.giveaway` compares both with the class's validation images, which neither the
-generator nor the filter has seen, and so it does with the real images of the part `oracle`: what it
-says of two real parts is its zero. At last all are jittered, real and synthetic alike, as
-classifiers are trained on them (`classifier.chroma`). The images are not screened. OUT gets
-giveaway.md.
+filter of `augment.sample.spectrum`, then filtered by its real training images and those of the
+other classes; what is drawn is kept in WORKDIR, and images of a generator that is elsewhere may be
+put there (CLASS-keep0.6.npy, (N, 3, H, W) uint8, with its card.json and done.json in GENERATOR).
+The probe of `augment.measure.giveaway` compares both with the class's validation images, which
+neither the generator nor the filter has seen, and so it does with the real images of the part
+`oracle`: what it says of two real parts is its zero. At last all are jittered, real and synthetic
+alike, as classifiers are trained on them (`classifier.images.chroma`). The images are not screened.
+OUT gets giveaway.md.
 """
 
 import argparse
@@ -21,12 +21,12 @@ import pandas as pd
 import torch
 
 from augment.config import SamplingConfig
-from augment.drawing import MEASURED_ON, draw_batch
-from augment.generator import load_generator, read_bands, read_card
-from augment.giveaway import give_away
-from augment.spectrum import apply_map, spectrum_map
-from classifier.chroma import jittered_by_name
+from augment.measure.giveaway import give_away
+from augment.network.generator import load_generator, read_bands, read_card
+from augment.sample.batch import MEASURED_ON, draw_batch
+from augment.sample.spectrum import apply_map, spectrum_map
 from classifier.config import ClassifierConfig
+from classifier.images.chroma import jittered_by_name
 from terrabalance.bands import Bands
 from terrabalance.files import atomic_write, write_text
 from terrabalance.images import read_patches
@@ -38,7 +38,8 @@ AT_ONCE = 16
 JITTER = float(ClassifierConfig.model_fields["chroma_jitter"].default)
 PAGE = """# Do synthetic images give themselves away?
 
-Area under the curve of the probe of `augment.giveaway`, which sees codec traces and the power
+Area under the curve of the probe of `augment.measure.giveaway`, which sees codec traces and the
+power
 spectrum: images drawn at {side} px with sampling.keep={keep:g}, none screened, against the
 validation images of the class. `untreated` as drawn; `filtered` as the pipeline does; `trained on`
 with the grain of the colours changed at random besides, of the validation images as well

@@ -29,14 +29,14 @@ import numpy as np
 import torch
 from training_speed import pictures, take
 
-import augment.layers
-from augment.condition import Guided
+import augment.network.layers
 from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
-from augment.drawing import draw_batch
-from augment.fused import fuses
-from augment.generator import InBf16, build_diffusion
-from augment.loop import Training
-from augment.recipe import Recipe
+from augment.network.conditioning import Guided
+from augment.network.fused import fuses
+from augment.network.generator import InBf16, build_diffusion
+from augment.sample.batch import draw_batch
+from augment.train.loop import Training
+from augment.train.spec import Recipe
 from terrabalance.cuda_graphs import Replayed
 from terrabalance.device import describe_device, peak_memory, pick_device
 
@@ -87,7 +87,7 @@ def main() -> None:
         ("as PyTorch does it", False, False), ("recorded", True, False),
         ("fused", False, True), ("recorded and fused", True, True),
     ):  # fmt: skip
-        augment.layers.fuses = fuses if fuse else lambda _: False
+        augment.network.layers.fuses = fuses if fuse else lambda _: False
         torch.cuda.reset_peak_memory_stats(device)
         with tempfile.TemporaryDirectory() as folder:
             training = training_of(config, given.batch, Path(folder))

@@ -26,14 +26,14 @@ from torch.distributed._tools.mem_tracker import MemTracker
 from torch.profiler import ProfilerActivity, profile
 
 from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
-from augment.ema import LENGTHS
-from augment.generator import build_diffusion
-from augment.recipe import Recipe
-from augment.solvers import trajectory
-from augment.stepper import Stepper
-from flows.config import RunConfig
-from flows.presets import PRESETS
-from flows.training import MOST_BASE_IMAGES
+from augment.network.generator import build_diffusion
+from augment.sample.samplers import trajectory
+from augment.train.ema import LENGTHS
+from augment.train.spec import Recipe
+from augment.train.stepper import Stepper
+from flows.settings.config import RunConfig
+from flows.settings.presets import PRESETS
+from flows.stages.generators import MOST_BASE_IMAGES
 from terrabalance.device import autocast, describe_device, peak_memory, pick_device
 from terrabalance.files import write_text
 from terrabalance.sizes import describe_size, height_width

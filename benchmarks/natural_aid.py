@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 
 from augment.config import SamplingConfig
-from augment.sampling import sample_class
+from augment.sample.sampling import sample_class
 from terrabalance.files import write_text
 from terrabalance.images import read_patches
 

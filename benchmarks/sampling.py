@@ -22,11 +22,11 @@ from charts import chart, save
 from denoising_diffusion_pytorch import GaussianDiffusion
 
 from augment.config import SamplingConfig
-from augment.drawing import draw_batch
-from augment.fidelity import Estimate, kernel_distance
-from augment.generator import load_generator
+from augment.measure.metrics import Estimate, kernel_distance
+from augment.network.generator import load_generator
+from augment.sample.batch import draw_batch
 from classifier.config import FeatureConfig
-from classifier.features import pretrained_network
+from classifier.network.features import pretrained_network
 from terrabalance.device import describe_device, pick_device
 from terrabalance.files import write_text
 from terrabalance.images import read_patches

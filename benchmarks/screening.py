@@ -22,13 +22,13 @@ import pandas as pd
 import torch
 from PIL import Image, ImageFilter
 
-from augment.screener import Real, fit
-from augment.screening import LIMITED, Scores, accepted, repeats, scores
+from augment.screen.fitted import Real, fit
+from augment.screen.rules import LIMITED, Scores, accepted, repeats, scores
 from classifier.config import FeatureConfig
-from classifier.features import FeatureNetwork, pretrained_network
-from classifier.views import FeatureCache, Views, features_of_views
-from flows.config import RunConfig
-from flows.stages import load_catalogue
+from classifier.network.features import FeatureNetwork, pretrained_network
+from classifier.network.views import FeatureCache, Views, features_of_views
+from flows.settings.config import RunConfig
+from flows.stages.stages import load_catalogue
 from terrabalance.bands import RGB
 from terrabalance.device import describe_device
 from terrabalance.files import write_text

@@ -19,15 +19,15 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from augment.config import SamplingConfig
-from augment.cost import estimate_cost
-from augment.drawing import draw_batch
-from augment.generator import load_generator
-from augment.judgement import judge_class
+from augment.measure.fidelity import judge_class
+from augment.network.generator import load_generator
+from augment.sample.batch import draw_batch
+from augment.train.cost import estimate_cost
 from classifier.config import FeatureConfig
-from classifier.features import FeatureNetwork, pretrained_network
-from flows.config import RunConfig
-from flows.stages import load_catalogue
-from flows.training import train_class
+from classifier.network.features import FeatureNetwork, pretrained_network
+from flows.settings.config import RunConfig
+from flows.stages.generators import train_class
+from flows.stages.stages import load_catalogue
 from terrabalance.device import describe_device
 from terrabalance.files import read_json, write_json, write_text
 from terrabalance.images import grid, read_patches, to_pil, write_png

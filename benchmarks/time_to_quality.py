@@ -24,16 +24,16 @@ from training_speed import BATCH, pictures, rates, training_of, upstreams
 from upstream import upstream_trainer
 
 from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
-from augment.drawing import draw_batch
-from augment.fidelity import Estimate, kernel_distance
-from augment.generator import load_generator
-from augment.recipe import Recipe
-from augment.training import train_generator
+from augment.measure.metrics import Estimate, kernel_distance
+from augment.network.generator import load_generator
+from augment.sample.batch import draw_batch
+from augment.train.spec import Recipe
+from augment.train.training import train_generator
 from classifier.config import FeatureConfig
-from classifier.features import FeatureNetwork, pretrained_network
-from flows.config import RunConfig
-from flows.stages import load_catalogue
-from flows.training import train_base
+from classifier.network.features import FeatureNetwork, pretrained_network
+from flows.settings.config import RunConfig
+from flows.stages.generators import train_base
+from flows.stages.stages import load_catalogue
 from terrabalance.device import describe_device, pick_device
 from terrabalance.files import read_json, write_json, write_text
 from terrabalance.images import read_patches, write_png

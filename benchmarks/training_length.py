@@ -5,7 +5,7 @@ r"""How long a class may be trained before its images are learned by heart, by h
 
 From a base trained as in the preset `cpu`, but shorter, at 32 px, one generator is trained on each
 number of images of a class for the same steps, and looked at on the way as every training is
-(`augment.evidence`), but not ended. Goes on where it was stopped.
+(`augment.train.evaluation`), but not ended. Goes on where it was stopped.
 """
 
 import argparse
@@ -18,14 +18,14 @@ import torch
 from charts import chart, save
 from matplotlib.ticker import NullFormatter
 
-from augment.evidence import HeldOut
-from augment.recipe import Recipe
-from augment.training import train_generator
+from augment.train.evaluation import HeldOut
+from augment.train.spec import Recipe
+from augment.train.training import train_generator
 from classifier.config import FeatureConfig
-from classifier.features import FeatureNetwork, pretrained_network
-from flows.config import RunConfig
-from flows.stages import load_catalogue
-from flows.training import train_base
+from classifier.network.features import FeatureNetwork, pretrained_network
+from flows.settings.config import RunConfig
+from flows.stages.generators import train_base
+from flows.stages.stages import load_catalogue
 from terrabalance.device import describe_device
 from terrabalance.files import write_text
 from terrabalance.images import read_patches

@@ -29,9 +29,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from upstream import upstream_trainer
 
 from augment.config import GeneratorConfig, TrainingConfig
-from augment.generator import build_diffusion
-from augment.loop import Training
-from augment.recipe import Recipe
+from augment.network.generator import build_diffusion
+from augment.train.loop import Training
+from augment.train.spec import Recipe
 from terrabalance.device import describe_device, pick_device
 from terrabalance.files import write_text
 from terrabalance.images import write_png

@@ -59,7 +59,7 @@ class Arm:
             split `oracle`.
         treatment: of the loss, the order or the images, while training.
         pastes: whether images are pasted onto others of their class and source
-            (`classifier.paste`).
+            (`classifier.images.paste`).
         without: the arm that this one is, but for its synthetic images.
         corrects: the arm whose logits this one corrects (Menon et al. 2021); None: it is trained.
         tunes: what of it is tried on validation, see `classifier.tuning`.

@@ -1,5 +1,5 @@
 """`python -m flows`: the command line, where its script is not on the path."""
 
-from flows.cli import main
+from flows.cli.app import main
 
 main()

@@ -6,7 +6,7 @@ Columns (in this order; a later stage adds rows or columns, none edits another's
     split       train, val, test; oracle: real images that only the comparison's arm of that name
                 trains on; any other name is set aside and never used; "" where none
     source      real or synthetic
-    status      ok, or why the file is left out (see `augment.scan`, `augment.screened`)
+    status      ok, or why the file is left out, see `augment.catalogue.scan`
     detail      what the status refers to, e.g. the path that it is a duplicate of
     width_px, height_px, bands, mode, bytes   of the file; 0 and "" where unreadable
     sha256      of the bytes, hex
@@ -14,7 +14,7 @@ Columns (in this order; a later stage adds rows or columns, none edits another's
     group       id shared by images that must stay in one split (near-duplicates); -1 alone
     generator, seed, run   of a synthetic image: who drew it, from which noise, in which run; "",
                 -1 and "" for a real one
-    score_<rule>   of a synthetic image, by each rule of `augment.screening`; NaN where not judged
+    score_<rule>   of a synthetic image, by each screening rule; NaN where not judged
     review, reviewer, reviewed   of a synthetic image that a person judged: accept or refuse, who,
                 and when (ISO 8601, UTC); "" where nobody did
 """

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from terrabalance.files import write_text
 from terrabalance.images import to_pil
 
-# Area under the curve of `augment.giveaway`, of a class: what is above is marked on all pages.
+# Area under the curve of the give-away probe, of a class: what is above is marked on all pages.
 HIGHEST_GIVE_AWAY = 0.6
 
 

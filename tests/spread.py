@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flows.balance import train_and_synthesize
-from flows.config import RunConfig
+from flows.orchestrate.flows import train_and_synthesize
+from flows.settings.config import RunConfig
 from terrabalance.files import sha256_of
 
 _MADE = ("*.safetensors", "*.png", "manifest.csv", "losses.csv", "screening.json")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from classifier.bench import Bench, Training
 from classifier.config import ClassifierConfig
+from classifier.train.experiment import Bench, Training
 from terrabalance.images import write_png
 from terrabalance.manifest import Manifest, frame_of
 

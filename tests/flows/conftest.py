@@ -10,7 +10,7 @@ import pytest
 from spread import two_classes
 
 from augment.scenes import draw_dataset
-from flows.config import RunConfig
+from flows.settings.config import RunConfig
 
 _TINY_TOML = """
 preset = "demo"

@@ -1,0 +1,1 @@
+"""From a folder, an archive or a CSV to the rows of all images."""

@@ -1,0 +1,1 @@
+"""The balanced dataset: folders, card, verification."""

@@ -1,0 +1,228 @@
+"""Real images and accepted synthetic ones -> a balanced dataset of folders.
+
+`folder/train|val|test/<class>/<image>`, the layout that torchvision, timm and Hugging Face read
+without help, with the manifest and a dataset card beside it, and `folder/oracle` where the data
+has that split. Validation and test hold real images only; every check of that rule is here.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock
+
+from augment.dataset.card import dataset_card
+from terrabalance.errors import BadInput
+from terrabalance.files import done, fingerprint, mark_done, slug, write_text
+from terrabalance.manifest import ORACLE, SPLITS, Manifest, read_manifest, write_manifest
+from terrabalance.progress import Progress, silent
+
+_STAGE = "terrabalance.assemble"
+_FORMAT = 2  # raise it when the layout changes, so that older folders are built again
+_IDENTITY = ["path", "class", "split", "sha256"]
+_PREFIX = "synthetic_"
+_REPAIR = {
+    "real": "Run `terrabalance scan` again.",
+    "synthetic": "Run `terrabalance sample` again.",
+}
+
+
+def assemble(
+    catalogue: Manifest,
+    synthetic: Sequence[Manifest],
+    folder: Path,
+    about: Mapping[str, object],
+    on_progress: Progress = silent,
+) -> Manifest:
+    """Build the balanced dataset in `folder`; the folder is whole or absent.
+
+    Real images are hard-linked where the file system allows it, else copied. Only rows with
+    status ok in train, val, test or oracle are taken. With the same rows and the same `about` as
+    in the folder that is there, nothing is done; a dataset that this function made earlier is
+    replaced.
+
+    Args:
+        catalogue: the real images, all splits.
+        synthetic: accepted synthetic images, split train only.
+        folder: where the dataset goes.
+        about: what the dataset card says, see `augment.dataset.card.dataset_card`; JSON-able, and
+            the same from run to run (no times of day), because it takes part in the comparison.
+        on_progress: counts files.
+
+    Returns:
+        The manifest of the dataset, root `folder`; also written as Parquet and CSV.
+
+    Raises:
+        BadInput: a synthetic row outside train or not marked synthetic, a catalogue row that is
+            not real, a synthetic class without a real training image, a file that is gone, or a
+            folder that something else made.
+    """
+    _refuse_leaks(catalogue, synthetic)
+    key = dataset_key(catalogue, synthetic, about)
+    if not is_assembled(folder, key):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):  # two runs may have one name
+            if not is_assembled(folder, key):
+                _assemble(catalogue, synthetic, folder, about, key, on_progress)
+    return read_manifest(folder)
+
+
+def _assemble(
+    catalogue: Manifest,
+    synthetic: Sequence[Manifest],
+    folder: Path,
+    about: Mapping[str, object],
+    key: str,
+    on_progress: Progress,
+) -> None:
+    _refuse_foreign(folder, [part.root for part in (catalogue, *synthetic)])
+    aside = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    plan = _plan(catalogue, synthetic)
+    frame = _fill(aside, plan, on_progress)
+    write_manifest(Manifest(aside, frame), aside)
+    write_text(aside / "README.md", dataset_card(Manifest(folder, frame), about))
+    mark_done(aside, {"stage": _STAGE, "fingerprint": key, **_counts(frame)})
+    _swap(aside, folder)
+
+
+def _refuse_leaks(catalogue: Manifest, synthetic: Sequence[Manifest]) -> None:
+    """Stop before anything is written if a generated image could be validated or tested on."""
+    if (wrong := catalogue.frame.query("source != 'real'")).shape[0]:
+        raise BadInput(
+            f"{catalogue.root}: {len(wrong)} images of the catalogue are not real, "
+            f"e.g. {wrong['path'].iloc[0]!r}. Scan a folder of real images only."
+        )
+    trained = set(catalogue.usable("train")["class"])
+    for part in synthetic:
+        wrong = part.frame.query("split != 'train' or source != 'synthetic'")
+        if len(wrong):
+            row = wrong.iloc[0]
+            raise BadInput(
+                f"{part.root}: {len(wrong)} generated images are not of split 'train' and source "
+                f"'synthetic', e.g. {row['path']!r} of {row['split']!r}, {row['source']!r}. "
+                "Validation and test hold real images only; draw these images again."
+            )
+        if unknown := sorted(set(part.classes()) - trained):
+            raise BadInput(
+                f"{part.root}: generated images of {unknown}, which has no real training image "
+                f"in {catalogue.root}. Use the catalogue that the generator was trained on."
+            )
+
+
+def _identity(manifest: Manifest) -> str:
+    return str(manifest.usable()[_IDENTITY].to_csv(index=False))
+
+
+def dataset_key(
+    catalogue: Manifest, synthetic: Sequence[Manifest], about: Mapping[str, object]
+) -> str:
+    """Return the hash of all that decides a dataset; the arguments are those of `assemble`."""
+    return fingerprint(_FORMAT, about, *map(_identity, (catalogue, *synthetic)))
+
+
+def is_assembled(folder: Path, key: str) -> bool:
+    """Say whether the dataset of that key is there, with all its files in their sizes."""
+    record = done(folder)
+    if record is None or (record.get("stage"), record.get("fingerprint")) != (_STAGE, key):
+        return False
+    rows = read_manifest(folder).frame
+    files = [folder / path for path in rows["path"]]
+    sizes = [file.stat().st_size if file.is_file() else -1 for file in files]
+    return sizes == rows["bytes"].tolist()
+
+
+def _refuse_foreign(folder: Path, roots: Iterable[Path]) -> None:
+    """Refuse to replace what this stage did not make, or a folder that holds its own inputs."""
+    if any(root.resolve().is_relative_to(folder.resolve()) for root in roots):
+        raise BadInput(f"{folder} holds images to be assembled. Name another folder.")
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not folder.is_dir() or (done(folder) or {}).get("stage") != _STAGE:
+        raise BadInput(
+            f"{folder} exists and was not made by this stage. Move it away or name another folder."
+        )
+
+
+def _plan(catalogue: Manifest, synthetic: Sequence[Manifest]) -> pd.DataFrame:
+    """Return the rows of the dataset: `path` as it will be, `origin` the full path of its file."""
+    parts = []
+    for manifest in (catalogue, *synthetic):
+        rows = manifest.usable()
+        rows = rows[rows["split"].isin((*SPLITS, ORACLE))].reset_index(drop=True)
+        # Resolved, because a hard link to a symbolic link is one that breaks when moved.
+        parts.append(rows.assign(origin=[path.resolve() for path in manifest.paths(rows)]))
+    rows = pd.concat(parts, ignore_index=True)
+    return rows.assign(path=_names(rows))
+
+
+def _names(rows: pd.DataFrame) -> list[str]:
+    """Name each row's file: safe, unique also where case does not count, its extension kept."""
+    taken: set[str] = set()
+    drawn: dict[str, int] = {}
+    names = []
+    for path, label, split, source in zip(
+        rows["path"], rows["class"], rows["split"], rows["source"], strict=True
+    ):
+        home = f"{split}/{slug(label)}/"
+        file = Path(path)
+        if source == "synthetic":
+            index = drawn[label] = drawn.get(label, -1) + 1
+            stem = f"{_PREFIX}{slug(label)}_{index:06d}"
+        else:
+            stem = _real_stem(file.stem)
+        if f"{home}{stem}{file.suffix}".lower() in taken:
+            stem = f"{stem}_{fingerprint(path, length=10)}"
+        names.append(f"{home}{stem}{file.suffix}")
+        taken.add(names[-1].lower())
+    return names
+
+
+def _real_stem(stem: str) -> str:
+    """A safe name that never looks like a synthetic image's."""
+    safe = slug(stem)
+    return f"real_{safe}" if safe.lower().startswith(_PREFIX) else safe
+
+
+def _fill(folder: Path, rows: pd.DataFrame, on_progress: Progress) -> pd.DataFrame:
+    for count, row in enumerate(rows.itertuples(), 1):
+        target = folder / row.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _link(row.origin, target, row.source)
+        if target.stat().st_size != row.bytes:
+            raise BadInput(f"{row.origin} has changed since its manifest. {_REPAIR[row.source]}")
+        on_progress(count, len(rows), "assembling")
+    return rows.drop(columns="origin")
+
+
+def _link(origin: Path, target: Path, source: str) -> None:
+    try:
+        os.link(origin, target)
+    except OSError as error:  # another disk, no hard links there, or no file
+        if not origin.is_file():
+            gone = f"{origin} is in the manifest but gone. {_REPAIR[source]}"
+            raise BadInput(gone) from error
+        shutil.copyfile(origin, target)
+
+
+def _counts(frame: pd.DataFrame) -> dict[str, Any]:
+    sizes = frame.groupby(["split", "class", "source"]).size()
+    rows = [
+        {"split": split, "class": label, "source": source, "count": int(count)}
+        for (split, label, source), count in sizes.items()
+    ]
+    return {"images": len(frame), "counts": rows}
+
+
+def _swap(aside: Path, folder: Path) -> None:
+    """Put the new dataset in place; two renames, so that a mixture of both never shows."""
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    aside.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)

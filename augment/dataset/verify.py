@@ -1,0 +1,112 @@
+"""Does an assembled dataset still hold what its manifest says, and is every made image marked?"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from terrabalance.errors import BadInput, NotReady, UnreadableImage
+from terrabalance.files import inside, sha256_of
+from terrabalance.manifest import Manifest, read_manifest
+from terrabalance.marks import is_marked_synthetic, lost_marks
+from terrabalance.progress import Progress, silent
+
+_OWN = frozenset({
+    "manifest.csv", "manifest.parquet", "README.md", "done.json",
+    # Of one class's synthetic images.
+    "strip.png", "spectrum.json", "screening.json", "reviews.json", ".screening.lock",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a dataset.
+
+    Attributes:
+        path: of the file, relative to the dataset.
+        kind: `missing`, `changed`, `unmarked` (a synthetic image without its marks), `posing` (a
+            real one with the mark of a synthetic one), `judging` (a synthetic one in val or test),
+            `unknown` (no row of the manifest) or `outside` (a row that leaves the dataset).
+        detail: what exactly.
+    """
+
+    path: str
+    kind: str
+    detail: str
+
+
+def verify(folder: Path, on_progress: Progress = silent) -> list[Problem]:
+    """Check every file of a dataset against its manifest; read-only.
+
+    Args:
+        folder: of a dataset that `augment.dataset.assemble` made, or of one class's synthetic
+            images.
+        on_progress: told of each file.
+
+    Returns:
+        What is wrong, by path; empty for a dataset as it was made.
+
+    Raises:
+        NotReady: the folder holds no manifest.
+        BadInput: no such folder, or its manifest describes files elsewhere, as a catalogue does.
+    """
+    if not folder.exists():
+        raise BadInput(f"{folder}: no such file or folder. Check the path.")
+    if not (folder / "manifest.parquet").is_file():
+        raise NotReady(
+            f"{folder}: holds no manifest. Give a folder below data/datasets/ of the workdir."
+        )
+    manifest = read_manifest(folder)
+    if manifest.root.resolve() != folder.resolve():
+        raise BadInput(
+            f"{folder}: its manifest is of images in {manifest.root}. Name a dataset's folder, "
+            "such as data/datasets/<run>."
+        )
+    problems = [*_problems_of_rows(manifest, on_progress), *_unknown(manifest)]
+    return sorted(problems, key=lambda problem: (problem.path, problem.kind))
+
+
+def _problems_of_rows(manifest: Manifest, on_progress: Progress) -> Iterator[Problem]:
+    rows = manifest.frame
+    columns = (rows[name] for name in ("path", "split", "source", "sha256"))
+    for count, (path, split, source, sha256) in enumerate(zip(*columns, strict=True), 1):
+        synthetic = source == "synthetic"
+        if synthetic and split != "train":
+            yield Problem(path, "judging", f"a synthetic image in split {split}")
+        try:
+            yield from _problems_of_file(path, inside(manifest.root, path), sha256, synthetic)
+        except BadInput as error:
+            yield Problem(path, "outside", str(error))
+        on_progress(count, len(rows), "checking")
+
+
+def _problems_of_file(path: str, file: Path, sha256: str, synthetic: bool) -> Iterator[Problem]:
+    if not file.is_file():
+        yield Problem(path, "missing", "in the manifest, not on the disk")
+        return
+    if sha256_of(file) != sha256:
+        yield Problem(path, "changed", "its bytes are not those of the manifest")
+    check: Callable[[Path], Iterator[tuple[str, str]]] = _unmarked if synthetic else _posing
+    try:
+        for kind, detail in check(file):
+            yield Problem(path, kind, detail)
+    except UnreadableImage as error:
+        yield Problem(path, "changed", f"damaged: {error}")
+
+
+def _unmarked(file: Path) -> Iterator[tuple[str, str]]:
+    if lost := lost_marks(file):
+        yield "unmarked", f"synthetic, and lacks {' and '.join(lost)}"
+
+
+def _posing(file: Path) -> Iterator[tuple[str, str]]:
+    if is_marked_synthetic(file):
+        yield "posing", "listed as real, and marked as synthetic"
+
+
+def _unknown(manifest: Manifest) -> Iterator[Problem]:
+    known = set(manifest.frame["path"])
+    for file in sorted(manifest.root.rglob("*")):
+        path = file.relative_to(manifest.root).as_posix()
+        is_file = file.is_symlink() or not file.is_dir()  # a link to a folder is not followed
+        if is_file and path not in known and path not in _OWN:
+            yield Problem(path, "unknown", "the manifest does not know it")

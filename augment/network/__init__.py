@@ -1,0 +1,1 @@
+"""The U-Net, its diffusion process, and the files of a trained generator."""

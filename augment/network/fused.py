@@ -1,0 +1,186 @@
+"""Upstream's norm, with what follows it in a block, as one kernel each way (Triton).
+
+Norm, modulation and activation are a dozen kernels in PyTorch, each of which reads and writes all
+features; on a GPU that takes longer than the convolutions between them. One kernel reads them once.
+"""
+
+import logging
+from functools import cache
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+try:
+    from augment.network import kernels
+except ImportError:  # Triton comes with torch, but not on every system
+    kernels = None  # type: ignore[assignment]
+
+log = logging.getLogger(__name__)
+
+_SHORTEST = 1e-12  # of a vector that is normalized, as in `torch.nn.functional.normalize`
+_TILE = 4096  # features that a program holds at once
+_PROGRAMS = 64  # for each image, in the backward pass: each leaves one partial sum
+
+
+class _Fused(torch.autograd.Function):
+    """Features (B, C, H, W), bias and gain (C,), scale and shift (B, C), whether SiLU follows.
+
+    Bias, scale and shift may be None.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, features: Tensor, bias: Tensor | None, gain: Tensor, scale: Tensor | None,
+        shift: Tensor | None, activates: bool,
+    ) -> Tensor:  # fmt: skip
+        features = features.contiguous(memory_format=torch.channels_last)
+        ctx.save_for_backward(features, bias, gain, scale, shift)
+        batch, width, high, wide = features.shape
+        ctx.sizes = _sizes(features, bias, scale, activates)
+        ctx.tiles = -(-high * wide // ctx.sizes["ROWS"])
+        ctx.numbers = high * wide, width**0.5, _SHORTEST
+        out = torch.empty_like(features)
+        # Triton asks which device is the current one.
+        with torch.cuda.device_of(features):  # type: ignore[no-untyped-call]
+            kernels.forward[(ctx.tiles, batch)](
+                features, bias, gain, scale, shift, out, *ctx.numbers, **ctx.sizes
+            )
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        features, bias, gain, scale, shift = ctx.saved_tensors
+        grad = grad.contiguous(memory_format=torch.channels_last)
+        out, (batch, width) = torch.empty_like(features), features.shape[:2]
+        programs = min(ctx.tiles, _PROGRAMS)
+        parts = features.new_empty((3, batch, programs, width), dtype=torch.float32)
+        with torch.cuda.device_of(features):  # type: ignore[no-untyped-call]
+            kernels.backward[(programs, batch)](
+                features, bias, gain, scale, shift, grad, out, parts,
+                *ctx.numbers, ctx.tiles, **ctx.sizes,
+            )  # fmt: skip
+        of_unit, of_shift, of_bias = parts
+        of_unit, of_bias = of_unit.sum(1), None if bias is None else of_bias.sum((0, 1))
+        if scale is None:
+            return out, of_bias, of_unit.sum(0), None, None, None
+        of_gain = (of_unit * (1 + scale)).sum(0)
+        return out, of_bias, of_gain, of_unit * gain, of_shift.sum(1), None
+
+
+def _sizes(
+    features: Tensor, bias: Tensor | None, scale: Tensor | None, activates: bool
+) -> dict[str, Any]:
+    width = features.shape[1]
+    lanes = 1 << (width - 1).bit_length()
+    return {
+        "WIDTH": width, "LANES": lanes, "ROWS": max(1, _TILE // lanes),
+        "SHIFTS": bias is not None, "MODULATES": scale is not None, "ACTIVATES": activates,
+        "enable_fp_fusion": True,  # Triton's default until 3.10
+    }  # fmt: skip
+
+
+def norm_silu(
+    features: Tensor,
+    gain: Tensor,
+    scale: Tensor | None = None,
+    shift: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    activates: bool = True,
+) -> Tensor:
+    """Return silu(norm(features + bias) * (1 + scale) + shift).
+
+    The norm is the root mean square norm over the channels (arXiv:1910.07467).
+
+    Args:
+        features: (B, C, H, W) bf16 or float32, on a device that `fuses` says yes of.
+        gain: (1, C, 1, 1), upstream's `g`.
+        scale: (B, C, 1, 1), or None.
+        shift: (B, C, 1, 1), where there is a scale.
+        bias: (C,), that of a convolution which left it to this; or None.
+        activates: False leaves out the SiLU.
+
+    Returns:
+        (B, C, H, W) of the dtype of the features, channels last; computed in float32.
+    """
+    if scale is not None and shift is not None:
+        scale, shift = scale.float().flatten(1).contiguous(), shift.float().flatten(1).contiguous()
+    bias = None if bias is None else bias.float()
+    return cast(
+        Tensor, _Fused.apply(features, bias, gain.float().flatten(), scale, shift, activates)
+    )
+
+
+def written_out(
+    features: Tensor,
+    gain: Tensor,
+    scale: Tensor | None = None,
+    shift: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    activates: bool = True,
+) -> Tensor:
+    """Return what `norm_silu` does, by PyTorch's own operators, on any device.
+
+    The dtype of the features stays, sums of squares excepted.
+    """
+    features = features if bias is None else features + bias[:, None, None]
+    with torch.autocast(features.device.type, enabled=False):  # on CUDA it would copy to float32
+        length = torch.linalg.vector_norm(features, dim=1, keepdim=True, dtype=torch.float32)
+        factor = features.shape[1] ** 0.5 / length.clamp_min(_SHORTEST)
+        features = features * factor.to(features.dtype) * gain.to(features.dtype)
+    if scale is not None and shift is not None:
+        features = torch.addcmul(shift, features, scale + 1)
+    return F.silu(features) if activates else features
+
+
+def fuses(features: Tensor) -> bool:
+    """Say whether `norm_silu` works on the device of some features.
+
+    Not while they are compiled: the compiler fuses by itself, and cannot look inside.
+    """
+    return (
+        features.is_cuda and not torch.compiler.is_compiling() and _works_on(str(features.device))
+    )
+
+
+@cache
+def _works_on(device: str) -> bool:
+    """Try it once, and see whether the result is right.
+
+    Triton needs a C compiler, not every GPU has all it takes, and compilers have faults.
+    """
+    if kernels is None:
+        return False
+    kind = torch.device(device).type
+    try:
+        with (
+            torch.enable_grad(),
+            torch.inference_mode(False),
+            torch.autocast(kind, enabled=False),
+        ):
+            for modulated in (True, False):
+                torch.testing.assert_close(
+                    *_both(torch.device(device), modulated), atol=1e-3, rtol=1e-3
+                )
+    except Exception as error:  # whatever the compiler or the driver raises
+        reason = " ".join(str(error).strip().splitlines()[:2])
+        log.warning("norms are not fused on %s, which is slower (%s)", device, reason)
+        return False
+    return True
+
+
+def _both(device: torch.device, modulated: bool) -> list[list[Tensor]]:
+    """Return result and gradients of `norm_silu`, and of PyTorch's operators."""
+    draw = torch.Generator().manual_seed(0)
+    shapes = [(2, 24, 5, 7), (1, 24, 1, 1), (2, 24, 1, 1), (2, 24, 1, 1), (24,)]
+    inputs = [torch.randn(shape, generator=draw) for shape in shapes[: 5 if modulated else 2]]
+    inputs = [each.to(device).requires_grad_() for each in inputs]
+    found = []
+    for function in (norm_silu, written_out):
+        result = function(*inputs, activates=modulated)
+        slopes = torch.autograd.grad(result.square().sum(), inputs)
+        found.append([result.detach(), *slopes])
+    return found

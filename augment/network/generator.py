@@ -1,0 +1,140 @@
+"""A class's generator: config to `Unet` + `GaussianDiffusion`, and its file on disk."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from denoising_diffusion_pytorch import GaussianDiffusion, Unet
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from augment.config import GeneratorConfig
+from augment.network.conditioning import Guided, condition, label_of
+from augment.network.layers import lean
+from augment.network.noise_schedule import shift_schedule
+from terrabalance.bands import Bands, bands_from
+from terrabalance.checkpoint import load_into
+from terrabalance.cuda_graphs import Replayed
+from terrabalance.device import autocast, supports_bf16
+from terrabalance.errors import BadInput, NotReady
+from terrabalance.files import done, read_json
+from terrabalance.sizes import height_width
+
+WEIGHTS = "generator.safetensors"
+CARD = "card.json"
+
+
+def build_diffusion(
+    config: GeneratorConfig, n_classes: int = 0, n_bands: int = 3
+) -> GaussianDiffusion:
+    """Build the diffusion model with freshly drawn weights (global torch RNG).
+
+    Its network can be told of augmentation and, with `n_classes`, of the class, see
+    `augment.network.conditioning`; the parts that upstream has are upstream's, seed for seed.
+    """
+    unet = Unet(
+        dim=config.dim,
+        channels=n_bands,
+        dim_mults=config.dim_mults,
+        attn_heads=config.attention_heads,
+        attn_dim_head=config.attention_dim,
+        dropout=config.dropout,
+    )
+    lean(unet)
+    condition(unet, n_classes)
+    diffusion = GaussianDiffusion(
+        unet,
+        image_size=height_width(config.image_size),
+        timesteps=config.timesteps,
+        objective=config.objective,
+        beta_schedule=config.beta_schedule,
+        min_snr_loss_weight=config.min_snr,
+    )
+    if config.schedule_base_size is not None:
+        shift_schedule(diffusion, config.schedule_base_size, config.min_snr)
+    return diffusion
+
+
+class InBf16(nn.Module):
+    """A network that computes under bf16 autocast, for sampling; the solver's steps stay float32.
+
+    Args:
+        network: of images and timesteps.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor, times: Tensor, self_condition: None = None) -> Tensor:
+        """Predict for (B, C, H, W) images and (B,) timesteps; float32."""
+        with autocast(images.device, "bf16"):
+            predicted: Tensor = self.network(images, times, self_condition)
+        return predicted.float()
+
+
+def load_generator(
+    folder: Path, class_name: str, device: torch.device, guidance: float = 1.0
+) -> GaussianDiffusion:
+    """Load a finished generator to draw one class.
+
+    Args:
+        folder: of the generator.
+        class_name: the class that it is to draw.
+        device: to run on.
+        guidance: of a generator that knows several classes, see
+            `augment.network.conditioning.Guided`.
+
+    Returns:
+        The diffusion model with the averaged (EMA) weights, in evaluation mode on `device`. It
+        draws in the precision that it was trained in, where `device` has that.
+
+    Raises:
+        NotReady: the folder holds no finished generator.
+        BadInput: the generator does not know the class, or its weights do not fit its card.
+    """
+    card = read_card(folder)
+    if class_name not in card["draws"]:
+        raise BadInput(f"{folder}: draws {', '.join(card['draws'])}, not {class_name!r}.")
+    classes = card["classes"]
+    config, n_bands = GeneratorConfig(**card["config"]["generator"]), read_bands(folder).count
+    diffusion = build_diffusion(config, len(classes), n_bands)
+    load_weights(diffusion.model, folder)
+    if classes:
+        label = label_of(class_name, classes)
+        diffusion.model = Guided(diffusion.model, label, guidance)
+    if card["precision"] == "bf16" and supports_bf16(device):
+        diffusion.model = InBf16(diffusion.model)
+    diffusion.to(device, memory_format=torch.channels_last)
+    diffusion.model = Replayed(diffusion.model, device)
+    return diffusion.eval().requires_grad_(False)
+
+
+def load_weights(network: nn.Module, folder: Path) -> None:
+    """Load a finished generator's averaged weights into a network on the CPU.
+
+    Raises:
+        BadInput: the weights belong to a network with other settings.
+    """
+    load_into(network, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
+
+
+def read_bands(folder: Path) -> Bands:
+    """Return the bands that a finished generator draws.
+
+    Raises:
+        NotReady: the folder holds no finished generator.
+    """
+    return bands_from(read_card(folder)["bands"])
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return the card of a finished generator, as written by `augment.train.training`.
+
+    Raises:
+        NotReady: the folder holds no finished generator.
+    """
+    if done(folder) is None:
+        raise NotReady(f"{folder}: no finished generator. Run `terrabalance train` first.")
+    card: dict[str, Any] = read_json(folder / CARD)
+    return card

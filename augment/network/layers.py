@@ -1,0 +1,112 @@
+"""Upstream's layers, computed with less traffic: the same weights, names and results.
+
+Under bf16 autocast upstream's norms and attention fall back to float32, as their parameters are,
+and its attention copies its tensors between two memory layouts. Here activations stay in bf16,
+sums of squares excepted, and in the layout that convolutions with channels last leave.
+"""
+
+import torch
+import torch.nn.functional as F
+from denoising_diffusion_pytorch import Unet
+from denoising_diffusion_pytorch.denoising_diffusion_pytorch import (
+    Attention,
+    Block,
+    LinearAttention,
+    RMSNorm,
+)
+from torch import Tensor, nn
+
+from augment.network.fused import fuses, norm_silu, written_out
+
+
+class Norm(RMSNorm):  # type: ignore[misc]
+    """Root mean square norm over the channels (arXiv:1910.07467)."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalize (B, C, H, W) features; the same dtype comes back."""
+        if fuses(images):
+            return norm_silu(images, self.g, activates=False)
+        return written_out(images, self.g, activates=False)
+
+
+class NormedConvolution(Block):  # type: ignore[misc]
+    """Convolution, norm, modulation, SiLU, dropout."""
+
+    def forward(self, images: Tensor, scale_shift: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """Turn (B, C, H, W) features into (B, D, H, W), modulated by (B, D, 1, 1) each."""
+        scale, shift = scale_shift or (None, None)
+        if fuses(images):
+            # The kernel adds the bias: alone that, and the sum of its gradient, cost a fifth of a
+            # step.
+            images = self.proj._conv_forward(images, self.proj.weight, None)
+            features = norm_silu(images, self.norm.g, scale, shift, self.proj.bias)
+        else:
+            features = written_out(self.proj(images), self.norm.g, scale, shift)
+        dropped: Tensor = self.dropout(features)
+        return dropped
+
+
+class Doubled(nn.Upsample):
+    """Each pixel four times, in the dtype that comes: autocast would make it float32 on CUDA."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Enlarge (B, C, H, W) features."""
+        with torch.autocast(images.device.type, enabled=False):
+            return super().forward(images)
+
+
+class Linear(LinearAttention):  # type: ignore[misc]
+    """Attention whose cost grows with the number of pixels (arXiv:1812.01243)."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Attend within (B, C, H, W) features."""
+        queries, keys, values = _split(self.to_qkv(self.norm(images)), self.heads)
+        keys, values = _with_memory(keys, values, self.mem_kv.transpose(-1, -2))
+        # With their dtype named, autocast leaves them alone.
+        queries = queries.softmax(-1, dtype=queries.dtype)
+        context = keys.softmax(-2, dtype=keys.dtype).transpose(-1, -2) @ values * self.scale
+        return self.to_out(_joined(queries @ context, images.shape))
+
+
+class Full(Attention):  # type: ignore[misc]
+    """Attention of each pixel to each, by torch's fused kernels: its matrix is never stored.
+
+    Upstream's own `flash=True` allows nothing but the flash kernel on CUDA, which refuses float32.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Attend within (B, C, H, W) features."""
+        queries, keys, values = _split(self.to_qkv(self.norm(images)), self.heads)
+        keys, values = _with_memory(keys, values, self.mem_kv)
+        attended = F.scaled_dot_product_attention(queries, keys, values)
+        return self.to_out(_joined(attended, images.shape))
+
+
+def lean(unet: Unet) -> None:
+    """Give the layers of a U-Net the forward passes above, in place."""
+    forms = {
+        RMSNorm: Norm, Block: NormedConvolution, LinearAttention: Linear, Attention: Full,
+        nn.Upsample: Doubled,
+    }  # fmt: skip
+    for module in unet.modules():
+        # Not a new module: weights, their names and the random numbers drawn for them stay.
+        module.__class__ = forms.get(type(module), type(module))
+
+
+def _split(features: Tensor, heads: int) -> list[Tensor]:
+    """Return queries, keys, values, (B, heads, N, D) each, as views of (B, 3 heads D, H, W)."""
+    pixels = features.permute(0, 2, 3, 1).flatten(1, 2)
+    shape = (*pixels.shape[:2], heads, -1)
+    return [part.view(shape).transpose(1, 2) for part in pixels.chunk(3, dim=-1)]
+
+
+def _with_memory(keys: Tensor, values: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+    """Put (2, heads, M, D) learned keys and values before those of the pixels."""
+    learned = memory.to(keys.dtype)[:, None].expand(-1, len(keys), -1, -1, -1)
+    return torch.cat((learned[0], keys), dim=-2), torch.cat((learned[1], values), dim=-2)
+
+
+def _joined(attended: Tensor, shape: torch.Size) -> Tensor:
+    """Turn (B, heads, N, D) into (B, heads D, H, W), channels last in memory."""
+    batch, _, height, width = shape
+    return attended.transpose(1, 2).reshape(batch, height, width, -1).permute(0, 3, 1, 2)

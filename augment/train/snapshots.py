@@ -1,0 +1,40 @@
+"""Averages of the weights kept at several steps of a training, to choose among at its end."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import nn
+
+from augment.train.ema import Average
+from terrabalance.checkpoint import write_tensors
+
+
+class Snapshots:
+    """Files in a folder, one for each step; the same step again replaces its file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, step: int, averages: Sequence[Average]) -> None:
+        """Write the averages of a step."""
+        tensors = {
+            f"{place}/{name}": tensor
+            for place, average in enumerate(averages)
+            for name, tensor in average.network.state_dict().items()
+        }
+        write_tensors(self._path(step), tensors)
+
+    def take_up(self, step: int, place: int, network: nn.Module) -> None:
+        """Load the average at `place` of a step into `network`."""
+        kept = load_file(self._path(step))
+        mine = {name: kept[f"{place}/{name}"] for name in network.state_dict()}
+        network.load_state_dict(mine)
+
+    def drop(self) -> None:
+        """Delete all of them."""
+        for path in self._folder.glob("step_*.safetensors"):
+            path.unlink(missing_ok=True)
+
+    def _path(self, step: int) -> Path:
+        return self._folder / f"step_{step:07d}.safetensors"

@@ -1,0 +1,1 @@
+"""Predictions of several arms to a verdict; arrays only."""

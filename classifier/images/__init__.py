@@ -1,0 +1,1 @@
+"""The images that classifiers see: reading, augmentation, order."""

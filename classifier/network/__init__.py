@@ -1,0 +1,1 @@
+"""Classifiers, and the features of pretrained ones."""

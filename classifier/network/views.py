@@ -1,0 +1,136 @@
+"""Features of images and their symmetric views, computed once and kept class by class."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from classifier.images.chroma import jittered_by_name
+from classifier.images.paste import pasted_by_name
+from terrabalance.bands import Bands
+from terrabalance.checkpoint import write_tensors
+from terrabalance.files import fingerprint
+from terrabalance.images import read_patches
+from terrabalance.manifest import Manifest
+from terrabalance.progress import Progress
+from terrabalance.sizes import Size
+from terrabalance.symmetry import apply_symmetry
+
+# Raise when the features of an image in a form would come out different.
+_FORMAT = 2
+Embed = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Views:
+    """In which forms an image is seen.
+
+    Attributes:
+        symmetries: numbers of `terrabalance.symmetry.apply_symmetry`; 0 is the image as it is.
+        chroma: strength of `classifier.images.chroma.jittered`, of each view anew.
+        pastes: whether each of them comes once more, pasted onto another image of the class.
+    """
+
+    symmetries: tuple[int, ...] = (0,)
+    chroma: float = 0.0
+    pastes: bool = False
+
+
+@dataclass(frozen=True)
+class FeatureCache:
+    """Features by one network, on the disk.
+
+    Attributes:
+        folder: gets a file for each class, split and source, so that a killed run goes on from
+            there.
+        network_key: what decides the features of pixels.
+        open_network: gives what turns (N, C, H, W) levels into (N, D) features; called once, and
+            only where something is missing.
+        size: at which images are read.
+        bands: how they are read.
+    """
+
+    folder: Path
+    network_key: str
+    open_network: Callable[[], Embed]
+    size: Size
+    bands: Bands
+
+    def of(
+        self, manifest: Manifest, rows: pd.DataFrame, views: Views, on_progress: Progress
+    ) -> Tensor:
+        """Return (len(rows), views, D) float16.
+
+        Args:
+            manifest: of the images.
+            rows: of it, with an index of their own each.
+            views: of each image.
+            on_progress: told of images.
+
+        Raises:
+            BadInput: a network that cannot be loaded, or a path that leaves the root.
+            UnreadableImage: a file is damaged.
+        """
+        embed: Embed | None = None
+        order: list[int] = []
+        parts: list[Tensor] = []
+        for _, part in rows.groupby(["split", "source", "class"], sort=False):
+            path = self.folder / f"{self._key(part, views)}.safetensors"
+            features = _read(path)
+            if features is None:
+                embed = embed or self.open_network()
+                features = self._embed(embed, manifest, part, views)
+                write_tensors(path, {"features": features})
+            order.extend(part.index)
+            parts.append(features)
+            on_progress(len(order), len(rows), "features")
+        if not parts:
+            return torch.empty(0, 1, 1, dtype=torch.float16)
+        place = pd.Series(range(len(order)), index=order)
+        return torch.cat(parts)[place[rows.index].tolist()]
+
+    def _key(self, rows: pd.DataFrame, views: Views) -> str:
+        how = [self.network_key, self.size, asdict(self.bands), asdict(views)]
+        return fingerprint(_FORMAT, *how, _names(rows))
+
+    def _embed(self, embed: Embed, manifest: Manifest, rows: pd.DataFrame, views: Views) -> Tensor:
+        names = _names(rows)
+        images = torch.from_numpy(read_patches(manifest.paths(rows), self.size, self.bands))
+        seen = [apply_symmetry(images, which) for which in views.symmetries]
+        if views.pastes:
+            seen += [pasted_by_name(each, names, view) for view, each in enumerate(seen)]
+        stacked = torch.stack(seen, dim=1)
+        if views.chroma:
+            changed = jittered_by_name(stacked.flatten(0, 1), names, views.chroma)
+            stacked = changed.reshape(stacked.shape)
+        return torch.from_numpy(_features(embed, stacked)).half()
+
+
+def _names(rows: pd.DataFrame) -> list[str]:
+    return list(rows["sha256"].where(rows["sha256"] != "", rows["path"]))
+
+
+def features_of_views(embed: Embed, images: np.ndarray, symmetries: Sequence[int]) -> np.ndarray:
+    """Return the (N, views, D) features of (N, C, H, W) levels in several symmetries."""
+    pixels = torch.from_numpy(images)
+    turned = [apply_symmetry(pixels, which) for which in symmetries]
+    return _features(embed, torch.stack(turned, dim=1))
+
+
+def _features(embed: Embed, views: Tensor) -> np.ndarray:
+    # One call for all: full batches of one shape, for which a GPU's library prepares only once.
+    found = embed(views.flatten(0, 1).numpy())
+    return found.reshape(*views.shape[:2], found.shape[-1])
+
+
+def _read(path: Path) -> Tensor | None:
+    try:
+        return load_file(path)["features"]
+    except (OSError, SafetensorError):
+        return None

@@ -1,0 +1,151 @@
+"""Which test images became right and which wrong, and the synthetic images that may be why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from classifier.arms import ARMS, BASELINE
+from classifier.compare.predictions import part_of
+from classifier.images.data import train_rows
+from classifier.network.features import trained_network
+from classifier.network.views import Views
+from classifier.train.experiment import Bench, Training
+from classifier.train.setup import feature_cache
+from classifier.train.training import is_trained
+from terrabalance.images import read_patches
+from terrabalance.manifest import Manifest
+from terrabalance.page import Section, data_uri, render
+from terrabalance.progress import silent
+
+_SHOWN = 6  # images of each kind
+_NEAREST = 3
+_NO_MAJORITY = -1
+_SIDE_PX = 96  # of a picture on the page, at most
+
+
+@dataclass(frozen=True)
+class Change:
+    """A test image that most seeds of either arm agree on, and the two arms not.
+
+    Attributes:
+        path: of the image.
+        class_name: the true one.
+        before: what most seeds said in the best arm without synthetic images.
+        after: what most say with them.
+        nearest: path and class of the synthetic training images that are nearest by features.
+    """
+
+    path: str
+    class_name: str
+    before: str
+    after: str
+    nearest: tuple[tuple[str, str], ...] = ()
+
+
+def changes(predictions: pd.DataFrame, record: Mapping[str, Any]) -> dict[str, list[Change]]:
+    """Find the test images whose majority over seeds became right (`gained`) or wrong (`lost`).
+
+    An image without a majority, in either arm, is left out.
+
+    Args:
+        predictions: as `classifier.compare.comparison.compare` takes them.
+        record: of it; its headline names the two arms.
+
+    Returns:
+        Changes without `nearest`, by path.
+    """
+    headline, classes = record["headline"], record["classes"]
+    part = part_of(predictions, "test", record["arms"], classes)
+    assert part is not None
+    names = (headline["rival"], headline["arm"])
+    before, after = (_majority(part.predicted[name], len(classes)) for name in names)
+    found: dict[str, list[Change]] = {"gained": [], "lost": []}
+    for path, truth, old, new in zip(part.paths, part.truth, before, after, strict=True):
+        if old != new and truth in (old, new) and _NO_MAJORITY not in (old, new):
+            kind = "gained" if new == truth else "lost"
+            found[kind].append(Change(path, classes[truth], classes[old], classes[new]))
+    return found
+
+
+def _majority(predicted: np.ndarray, n_classes: int) -> np.ndarray:
+    votes = np.stack([(predicted == label).sum(0) for label in range(n_classes)])
+    return np.where(2 * votes.max(0) > len(predicted), votes.argmax(0), _NO_MAJORITY)
+
+
+def changes_section(
+    bench: Bench, predictions: pd.DataFrame, record: Mapping[str, Any]
+) -> Section | None:
+    """Show changed test images beside the nearest synthetic ones; None without synthetic images.
+
+    Args:
+        bench: on which the arms were trained.
+        predictions: as for `changes`.
+        record: of the comparison.
+    """
+    arm = record["headline"]["arm"]
+    if not ARMS[arm].generative or not record["shares"].get(arm, 1.0):
+        return None
+    found = changes(predictions, record)
+    shown = {kind: _with_nearest(bench, record, _evenly(each)) for kind, each in found.items()}
+    pictures = {kind: [_pictured(bench, change) for change in each] for kind, each in shown.items()}
+    html = render(
+        "changes.html.j2",
+        counts={kind: len(each) for kind, each in found.items()},
+        pictures=pictures,
+        label=ARMS[arm].label,
+        rival=ARMS[record["headline"]["rival"]].label,
+        n_seeds=len(record["seeds"]),
+    )
+    return Section("Which images changed?", html, "changes")
+
+
+def _evenly(found: list[Change]) -> list[Change]:
+    places = np.linspace(0, len(found) - 1, min(_SHOWN, len(found))).round().astype(int)
+    return [found[place] for place in places]
+
+
+def _with_nearest(bench: Bench, record: Mapping[str, Any], found: list[Change]) -> list[Change]:
+    arm = record["headline"]["arm"]
+    rows = train_rows(bench.manifest, arm, record["shares"].get(arm, 1.0))
+    made = rows[rows["source"] == "synthetic"].reset_index(drop=True)
+    tests = bench.manifest.usable("test").set_index("path", drop=False)
+    if not found or made.empty:
+        return found
+    asked = tests.loc[[change.path for change in found]].reset_index(drop=True)
+    own, others = (_features(bench, record, part) for part in (asked, made))
+    distance = np.linalg.norm(own[:, None] - others[None], axis=2)
+    nearest = []
+    for change, row in zip(found, distance, strict=True):
+        best = made.iloc[row.argsort()[:_NEAREST]]
+        pairs = tuple(zip(best["path"], best["class"], strict=True))
+        nearest.append(replace(change, nearest=pairs))
+    return nearest
+
+
+def _features(bench: Bench, record: Mapping[str, Any], rows: pd.DataFrame) -> np.ndarray:
+    """Features of the network without synthetic images, which did not learn from them."""
+    if bench.config.frozen:
+        cached = feature_cache(bench).of(bench.manifest, rows, Views(), silent)
+        features: np.ndarray = cached[:, 0].float().numpy()
+        return features
+    training = Training(BASELINE, record["seeds"][0])
+    assert is_trained(bench, training)
+    network = trained_network(bench.folder(training), bench.device)
+    return network.embed(read_patches(bench.manifest.paths(rows), bench.resolution, bench.bands))
+
+
+def _pictured(bench: Bench, change: Change) -> dict[str, Any]:
+    uris = [
+        _uri(bench, bench.manifest, path) for path in (change.path, *(p for p, _ in change.nearest))
+    ]
+    return {"change": change, "test": uris[0], "nearest": uris[1:]}
+
+
+def _uri(bench: Bench, manifest: Manifest, path: str) -> str:
+    rows = manifest.frame[manifest.frame["path"] == path]
+    levels = read_patches(manifest.paths(rows), bench.resolution, bench.bands)
+    step = max(1, -(-max(levels.shape[-2:]) // _SIDE_PX))
+    return data_uri(bench.bands.preview(levels)[0][:, ::step, ::step])

@@ -1,0 +1,1 @@
+"""A whole comparison: validation chooses, test is opened once."""

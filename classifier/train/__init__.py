@@ -1,0 +1,1 @@
+"""One training: an arm, a seed and a setting."""

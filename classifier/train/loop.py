@@ -1,0 +1,161 @@
+"""The training loop: a function of the seed and the step, so that a killed one goes on."""
+
+import logging
+import math
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from classifier.arms import Treatment
+from classifier.config import ClassifierConfig
+from classifier.images.schedule import learning_rate_at
+from classifier.images.strong import hard, mixed
+from classifier.train.examples import Examples
+from classifier.train.treatment import image_weights, indices_of, log_prior, weighted_loss
+from classifier.tuning import USUAL, Setting
+from terrabalance.checkpoint import load_into, load_newest, save_checkpoint
+from terrabalance.device import supports_bf16
+from terrabalance.errors import TrainingDiverged
+from terrabalance.progress import Progress
+from terrabalance.seeds import generator_for, seed_for
+
+CHECKPOINT_EVERY_S = 60.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Trainer:
+    """What a step needs.
+
+    Attributes:
+        model: inputs to logits, on `device`.
+        config: of the classifier.
+        seed: of order, augmentation and dropout.
+        device: of the model.
+        counts: training images by class, in label order.
+        treatment: of the arm.
+        setting: of the arm.
+        losses: (step, loss, learning rate) so far.
+    """
+
+    model: nn.Module
+    config: ClassifierConfig
+    seed: int
+    device: torch.device
+    counts: list[int]
+    treatment: Treatment = "plain"
+    setting: Setting = USUAL
+    losses: list[tuple[int, float, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        decayed = [p for p in self.model.parameters() if p.requires_grad and p.ndim > 1]
+        plain = [p for p in self.model.parameters() if p.requires_grad and p.ndim <= 1]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": self.config.weight_decay},
+             {"params": plain, "weight_decay": 0.0}],
+            lr=self.config.learning_rate,
+        )  # fmt: skip
+        # Balanced softmax learns what is left after the prior, and predicts without it.
+        balanced = self.treatment == "balanced-softmax"
+        strength = self.setting.strength if balanced else 0.0
+        self._offsets = (strength * log_prior(self.counts)).to(self.device)
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Return (N, classes) float32 logits, of bf16 arithmetic where the device has it."""
+        bf16 = supports_bf16(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
+            out: Tensor = self.model(inputs)
+        return out.float()
+
+    def predict(self, examples: Examples) -> Tensor:
+        """Return the (N, classes) float32 logits of all examples, on the CPU."""
+        self.model.eval()
+        with torch.inference_mode():
+            parts = [self.logits(inputs).cpu() for inputs in examples.plain()]
+        return torch.cat([torch.empty(0, len(self.counts)), *parts])
+
+    def train(
+        self,
+        examples: Examples,
+        folder: Path,
+        inputs: str,
+        name: str,
+        on_progress: Progress,
+        checkpoint_every_s: float,
+    ) -> None:
+        """Train to the last step, from the newest checkpoint of the same `inputs` in `folder`.
+
+        Raises:
+            TrainingDiverged: the loss is not finite.
+        """
+        total, saved = self.config.steps, time.monotonic()
+        weights = image_weights(self.treatment, examples, self.counts, self.setting)
+        for step in range(self._resume(folder, inputs), total):
+            loss, rate = self._step(examples, weights, step)
+            if not math.isfinite(loss):
+                raise TrainingDiverged(
+                    f"classifier ({name}): the loss is {loss} at step {step + 1} of {total}. "
+                    "Lower classifier.learning_rate and run again."
+                )
+            self.losses.append((step + 1, loss, rate))
+            if step + 1 < total and time.monotonic() - saved >= checkpoint_every_s:
+                self._save(folder, inputs, step + 1)
+                saved = time.monotonic()
+            on_progress(step + 1, total, f"{name}, loss {loss:.3f}")
+
+    def _step(self, examples: Examples, weights: Tensor, step: int) -> tuple[float, float]:
+        config = self.config
+        rate = self.setting.rate * learning_rate_at(step, config)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        torch.manual_seed(seed_for("classifier", "dropout", self.seed, step))
+        chosen = indices_of(
+            self.treatment, examples, step, config.steps, config.batch_size, self.seed,
+            self.setting.strength,
+        )  # fmt: skip
+        draws = generator_for("classifier", "augment", self.seed, step)
+        strong = self.treatment == "strong-augment"
+        inputs = examples.augmented(chosen, draws, strong)
+        labels = examples.labels[chosen].to(self.device)
+        if strong:
+            n_classes = len(self.counts)
+            inputs, targets = mixed(inputs, labels, n_classes, config.label_smoothing, draws)
+        else:
+            targets = hard(labels, len(self.counts), config.label_smoothing)
+        self.model.train()
+        logits = self.logits(inputs) + self._offsets
+        loss = weighted_loss(logits, targets, weights[chosen].to(self.device))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return loss.item(), rate
+
+    def _save(self, folder: Path, inputs: str, step: int) -> None:
+        parts = {
+            "inputs": inputs, "losses": self.losses, "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }  # fmt: skip
+        save_checkpoint(folder / "checkpoints", step, parts)
+
+    def _resume(self, folder: Path, inputs: str) -> int:
+        """Load the newest checkpoint of the same inputs; return the number of steps done."""
+        parts = load_newest(folder / "checkpoints")
+        if parts is None:
+            return 0
+        if parts["inputs"] != inputs:
+            _log.warning("%s: checkpoints of other settings or images, starting over", folder)
+            remove_checkpoints(folder)
+            return 0
+        load_into(self.model, parts["model"], str(folder / "checkpoints"))
+        self.optimizer.load_state_dict(parts["optimizer"])
+        self.losses = [tuple(row) for row in parts["losses"]]
+        return int(parts["step"])
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Delete the checkpoints of a training that has finished, or that cannot be gone on with."""
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Prefect: flows, tasks, jobs and who runs them."""

@@ -1,0 +1,143 @@
+"""Register the flows on a Prefect server, with work pools and what no run may lack."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prefect import Flow
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import get_current_settings
+from prefect.utilities.callables import parameter_schema
+from prefect.workers.process import ProcessWorker
+
+from flows.orchestrate import flows
+from flows.orchestrate.automations import HEARTBEAT_S, TAG, ensure_automations
+from flows.settings.execution import RUNNER_VARIABLE
+from terrabalance import __version__
+from terrabalance.errors import BadInput
+
+_GPU_TAG = "gpu"
+ENVIRONMENT = {
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
+    "DO_NOT_TRACK": "1",
+}
+_SET_FOLDER = "prefect.deployments.steps.set_working_directory"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One flow to register; its docstring is the description."""
+
+    flow: Flow[..., Any]
+    needs_gpu: bool = False
+
+    @property
+    def name(self) -> str:
+        """What `prefect deployment run` takes."""
+        return f"{self.flow.name}/{self.flow.name}"
+
+    @property
+    def tags(self) -> list[str]:
+        """What the deployment's runs can be found by."""
+        return [TAG, _GPU_TAG] if self.needs_gpu else [TAG]
+
+
+ENTRIES = (
+    Entry(flows.balance_dataset),
+    Entry(flows.scan_and_plan),
+    Entry(flows.train_and_synthesize),
+    Entry(flows.train_base, needs_gpu=True),
+    Entry(flows.fill_class, needs_gpu=True),
+    Entry(flows.train_classifiers, needs_gpu=True),
+    Entry(flows.compare_classifiers),
+)
+
+
+def deploy(pool: str, gpu_pool: str, workdir: Path) -> dict[str, str]:
+    """Register every flow; return the work pool of each deployment, by the deployment's name.
+
+    What is there is brought up to date and keeps its schedules and job variables, so it may be done
+    again at any time. Where the pools differ, flows that wait send their work to the workers. Work
+    pools that are missing are made, of type process; others are left as they are.
+
+    Args:
+        pool: of what plans, waits and assembles.
+        gpu_pool: of what trains and draws.
+        workdir: where workers run the flows: what a run's relative `workdir` starts from.
+
+    Raises:
+        BadInput: no server is named, or it does not answer.
+    """
+    pools = {entry.name: gpu_pool if entry.needs_gpu else pool for entry in ENTRIES}
+    with _server() as client:
+        for name in dict.fromkeys(pools.values()):
+            _ensure_pool(client, name)
+        for entry in ENTRIES:
+            waits = not entry.needs_gpu and pool != gpu_pool
+            environment = ENVIRONMENT | ({RUNNER_VARIABLE: "workers"} if waits else {})
+            _register(client, entry, pools[entry.name], workdir, environment)
+        ensure_automations(client)
+    return pools
+
+
+@contextmanager
+def _server() -> Iterator[SyncPrefectClient]:
+    url = get_current_settings().api.url
+    if url is None:
+        raise BadInput(
+            "PREFECT_API_URL: names no server. Start one with `prefect server start`, then "
+            "`export PREFECT_API_URL=http://127.0.0.1:4200/api`."
+        )
+    with get_client(sync_client=True) as client:
+        try:
+            client.hello().raise_for_status()
+        except httpx.HTTPError as error:
+            raise BadInput(
+                f"PREFECT_API_URL={url}: no Prefect server answers there ({error}). Start one with "
+                "`prefect server start`, or correct the address."
+            ) from error
+        yield client
+
+
+def _ensure_pool(client: SyncPrefectClient, name: str) -> None:
+    template = ProcessWorker.get_default_base_job_template()
+    pool = WorkPoolCreate(name=name, type=ProcessWorker.type, base_job_template=template)
+    try:
+        client.read_work_pool(name)
+    except ObjectNotFound:
+        client.create_work_pool(pool)
+
+
+def _register(
+    client: SyncPrefectClient, entry: Entry, pool: str, workdir: Path, environment: dict[str, str]
+) -> None:
+    flow = entry.flow
+    fields: dict[str, Any] = {
+        "version": __version__,
+        "description": flow.description,
+        "tags": entry.tags,
+        "work_pool_name": pool,
+        "path": None,
+        # By module, not by file: a worker needs the package and no checkout.
+        "entrypoint": f"{flow.__module__}.{flow.fn.__name__}",
+        # Without a step, Prefect copies the worker's folder, with all data in it, to a temporary
+        # one, runs there, and removes it with all that the run has made.
+        "pull_steps": [{_SET_FOLDER: {"directory": str(workdir)}}],
+        "parameter_openapi_schema": parameter_schema(flow).model_dump(exclude_unset=True),
+        "enforce_parameter_schema": True,
+        "job_variables": {"env": environment},
+    }
+    try:
+        known = client.read_deployment_by_name(entry.name)
+    except ObjectNotFound:
+        client.create_deployment(client.create_flow_from_name(flow.name), flow.name, **fields)
+    else:  # creating it anew would drop the schedules that it has
+        job = known.job_variables or {}  # somebody may have added keys or an image
+        kept = {key: value for key, value in job.get("env", {}).items() if key != RUNNER_VARIABLE}
+        fields["job_variables"] = {**job, "env": {**kept, **environment}}
+        client.update_deployment(known.id, DeploymentUpdate(**fields))

@@ -1,0 +1,146 @@
+"""Do work by deployment runs, which any number of Prefect workers pick from their work pools."""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar, cast
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun, State, WorkPoolStatus
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
+from prefect.states import Crashed, Pending
+
+from flows.orchestrate.artifacts import listen
+from flows.orchestrate.job import Work
+from flows.orchestrate.runners import ATTEMPTS
+from terrabalance.errors import BadInput
+
+_log = logging.getLogger(__name__)
+R = TypeVar("R")
+_LOOK_EVERY_S = 2.0
+_PAGE = 200  # runs in an answer of the server, at most
+_PATIENCE_S = 600.0  # with a server that is away
+_ELSEWHERE = (
+    "its worker finished it in a folder that is not seen here. Give a --workdir that all machines "
+    "share, or an address"
+)
+
+
+@dataclass
+class _Order:
+    """A piece of work that some worker does, or will."""
+
+    work: Work
+    run_id: UUID
+    number: int  # of the run, counted from the first that was ever begun for this result
+    pool: str | None  # whose workers may do it
+    attempts: int = 1  # of this process's
+
+
+def by_workers(works: Sequence[Work], what: str) -> dict[str, str]:
+    """Have every piece done; return label -> reason of those that failed.
+
+    A run is known by what it makes: if this process is killed and started again, it takes up the
+    runs that it had begun and does not begin them twice. A run that crashed (its worker died; the
+    server knows by the missing heartbeat, see `flows.orchestrate.deploy`) is begun again.
+
+    Raises:
+        BadInput: no server is named, or it does not know the deployments.
+    """
+    if not PREFECT_API_URL.value():
+        raise BadInput(
+            "execution.runner=workers needs a Prefect server. Set PREFECT_API_URL to its address "
+            "and run `terrabalance deploy` once."
+        )
+    report, failed = listen(what), dict[str, str]()
+    left = [_begin(work, 0) for work in works]
+    report(0, len(works), waiting_for({order.pool for order in left if order.pool}))
+    while left:
+        states = _patiently(partial(_states, [order.run_id for order in left]))
+        still = []
+        for order in left:
+            state = states.get(order.run_id, Crashed(message="the server forgot it"))
+            if not state.is_final():
+                still.append(order)
+            elif state.is_crashed() and order.attempts < ATTEMPTS:
+                _log.warning("%s: %s; begun again", order.work.label, state.message)
+                again = _begin(order.work, order.number + 1)
+                still.append(replace(again, attempts=order.attempts + 1))
+            elif not state.is_completed():
+                failed[order.work.label] = str(state.message or state.name)
+            elif not order.work.is_done():
+                failed[order.work.label] = _ELSEWHERE
+        if len(still) < len(left):
+            report(len(works) - len(still), len(works))
+        left = still
+        time.sleep(_LOOK_EVERY_S * -(-len(left) // _PAGE))  # one page in that time, however many
+    return failed
+
+
+def waiting_for(pools: Collection[str]) -> str:
+    """Say whose workers are waited for, and how to start one where a work pool has none."""
+    lonely = [pool for pool in sorted(pools) if not _patiently(partial(_has_worker, pool))]
+    advice = [f"{pool} has none, start one: prefect worker start --pool {pool}" for pool in lonely]
+    whose = f" of the work pool {', '.join(sorted(pools))}" if pools else ""
+    return "; ".join([f"waiting for workers{whose}", *advice])
+
+
+def _has_worker(pool: str) -> bool:
+    with get_client(sync_client=True) as client:
+        return client.read_work_pool(pool).status != WorkPoolStatus.NOT_READY
+
+
+def _begin(work: Work, number: int) -> _Order:
+    """Begin a run, or take up one that is under way; pass by those that ended without a result."""
+    while True:
+        run = _patiently(partial(_run, work, number))
+        state = run.state or Pending()
+        if not state.is_final() or (state.is_completed() and work.is_done()):
+            return _Order(work, run.id, number, run.work_pool_name)
+        number += 1
+
+
+def _run(work: Work, number: int) -> FlowRun:
+    try:
+        # Called without an event loop, Prefect gives the run itself and not a coroutine.
+        run = run_deployment(
+            work.deployment,
+            parameters=work.parameters,
+            idempotency_key=f"{work.key}-{number}",
+            timeout=0,
+        )
+        return cast(FlowRun, run)
+    except ObjectNotFound as error:
+        raise BadInput(
+            f"the Prefect server has no deployment {work.deployment!r}. Run `terrabalance deploy`."
+        ) from error
+
+
+def _states(ids: Sequence[UUID]) -> dict[UUID, State]:
+    found = {}
+    with get_client(sync_client=True) as client:
+        for first in range(0, len(ids), _PAGE):
+            page = FlowRunFilter(id=FlowRunFilterId(any_=list(ids[first : first + _PAGE])))
+            for run in client.read_flow_runs(flow_run_filter=page, limit=_PAGE):
+                found[run.id] = run.state or Pending()
+    return found
+
+
+def _patiently(ask: Callable[[], R]) -> R:
+    """Ask the server again and again while it is away: it may be starting anew."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return ask()
+        except httpx.TransportError:
+            if time.monotonic() > deadline:
+                raise
+            _log.warning("the Prefect server does not answer; asking again")
+            time.sleep(_LOOK_EVERY_S)

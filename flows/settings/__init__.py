@@ -1,0 +1,1 @@
+"""The settings of a run, its presets, and what is said of wrong ones."""

@@ -1,0 +1,263 @@
+"""The whole of a run's settings: the rooms' own models, composed once."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import CoreSchema
+
+from augment.config import (
+    GeneratorConfig,
+    PlanConfig,
+    SamplingConfig,
+    ScanConfig,
+    ScreeningConfig,
+    SplitConfig,
+    TrainingConfig,
+)
+from classifier.config import ClassifierConfig, FeatureConfig
+from flows.settings.addresses import checked_address, is_address, mirror_of
+from flows.settings.execution import ExecutionConfig
+from flows.settings.form import form_of
+from flows.settings.messages import sentences
+from flows.settings.presets import PRESETS, PresetName, merge
+from terrabalance.errors import BadInput
+from terrabalance.files import fingerprint, slug
+from terrabalance.settings import AbsolutePath, DeviceName, Settings
+
+S = TypeVar("S", bound=Settings)
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # as `slug` gives them
+# Where, by whom and under which name, not what.
+_NOT_RESULT = {"device", "workdir", "storage", "catalogue", "name", "execution"}
+
+
+class RunConfig(Settings):
+    """Everything that a run needs. Also the parameter form of the Prefect deployments."""
+
+    data: AbsolutePath = Field(
+        description="folder with one subfolder a class, a zip or tar of one, or a CSV with the "
+        "columns path, class and optionally split"
+    )
+    images: AbsolutePath | None = Field(
+        None, description="folder that a CSV's paths are relative to; none: found by itself"
+    )
+    workdir: AbsolutePath = Field(
+        Path(),
+        validate_default=True,
+        description="folder that gets data/ and reports/, or an address as s3://bucket/folder, "
+        "gs:// or az://, which several machines may share",
+    )
+    storage: str | None = Field(
+        None,
+        description="the address that was given as workdir, which then is this machine's working "
+        "copy below TERRABALANCE_CACHE; not to be given",
+    )
+    catalogue: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+        max_length=128,
+        description="name of a finished folder below data/catalogues/, used instead of scanning "
+        "data, which need not be on this machine then",
+    )
+    name: str | None = Field(None, description="of the run; none: made from data and settings")
+    preset: PresetName = Field("cpu", description="starting point for what is not given here")
+    seed: int = Field(0, ge=0, description="the same seed gives the same result")
+    device: DeviceName = Field(
+        "auto",
+        description="auto: cuda, else mps, else cpu; cuda: every GPU; cuda:1: that one; "
+        "cuda:1,cuda:2: those",
+    )
+    execution: ExecutionConfig = ExecutionConfig()
+    drawn: bool = Field(
+        False, description="the images are drawn, not real; every page then says so"
+    )
+    scan: ScanConfig = ScanConfig()
+    split: SplitConfig = SplitConfig()
+    plan: PlanConfig = PlanConfig()
+    generator: GeneratorConfig = GeneratorConfig()
+    strategy: Literal["warm-start", "conditional", "scratch"] = Field(
+        "warm-start",
+        description="warm-start: one base is trained on the train part of every class, told which "
+        "is which, and each class's generator goes on from it; conditional: the base itself draws "
+        "every class; scratch: each class's generator begins with random weights",
+    )
+    base_from: str | None = Field(
+        None,
+        min_length=1,
+        description="a finished base that is used as it is, whatever the data now holds, so that "
+        "only classes whose own images changed are trained: the name of its folder below "
+        "data/generators/, or a path; none: a base is trained whenever any image changed",
+    )
+    base: TrainingConfig = Field(TrainingConfig(), description="how the base is trained")
+    training: TrainingConfig = Field(
+        TrainingConfig(), description="how each class's generator is trained"
+    )
+    sampling: SamplingConfig = SamplingConfig()
+    screening: ScreeningConfig = ScreeningConfig()
+    classifier: ClassifierConfig = ClassifierConfig()
+    fidelity: FeatureConfig = FeatureConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        preset = PRESETS.get(str(given.get("preset", "cpu")), {})  # an unknown one is refused later
+        plain = {
+            key: value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
+            for key, value in given.items()
+        }
+        named = plain.get("plan")
+        if isinstance(named, dict) and named.get("classes") is not None and "rarest" not in named:
+            # A preset may limit how many classes are filled; classes that are named are all meant.
+            plain["plan"] = {**named, "rarest": None}
+        return merge(preset, plain)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _mirror_the_store(cls, given: Any) -> Any:
+        """Put the working copy where this machine has it, whichever wrote the settings."""
+        if not isinstance(given, dict):
+            return given
+        workdir, address = given.get("workdir"), given.get("storage")
+        if isinstance(workdir, Path) and re.match(r"\w+:/\w", str(workdir)):
+            raise ValueError(f"workdir: give the address as text; {workdir} is a path")
+        if is_address(workdir):
+            scheme, _, rest = str(workdir).partition("://")
+            if scheme == "file":
+                return {**given, "workdir": Path(rest), "storage": None}
+            address = workdir
+        if address is None:
+            return given
+        address = checked_address(str(address))
+        return {**given, "workdir": mirror_of(address), "storage": address}
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the schema from which Prefect makes the parameter form."""
+        return form_of(core, handler)
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        """Find the working copy of this machine; Ray sends settings between machines as pickles."""
+        super().__setstate__(state)
+        if self.storage is not None:
+            self.__dict__["workdir"] = mirror_of(self.storage)
+
+    @field_validator("base_from")
+    @classmethod
+    def _name_or_path(cls, base: str | None) -> str | None:
+        if base is None or _PLAIN_NAME.fullmatch(base):
+            return base
+        if is_address(base):
+            raise ValueError("give the name of the folder alone: it is looked for below workdir")
+        return str(Path(base).expanduser().absolute())
+
+    @model_validator(mode="after")
+    def _has_use_for_the_base(self) -> "RunConfig":
+        if self.base_from is not None and self.strategy != "warm-start":
+            reason = {
+                "conditional": "draws from a base that learns the images of this very run",
+                "scratch": "starts from no base",
+            }[self.strategy]
+            raise ValueError(
+                f"base_from: strategy={self.strategy} {reason}. Leave base_from out, or set "
+                "strategy=warm-start"
+            )
+        return self
+
+    @property
+    def result_key(self) -> str:
+        """A short hash of all that decides the result."""
+        return fingerprint(self.model_dump(mode="json", exclude=_NOT_RESULT))
+
+    @property
+    def device_here(self) -> str:
+        """The device of this process: any, where others do the work that `device` is for."""
+        return self.device if self.execution.runner == "local" else "auto"
+
+    @property
+    def run_name(self) -> str:
+        """The folder-safe name of the run."""
+        stem = self.data.name.split(".")[0]
+        return slug(self.name or f"{slug(stem)}-{self.preset}-{self.result_key[:6]}")
+
+
+def build_config(
+    data: Path, config_file: Path | None, settings: list[str], options: dict[str, Any]
+) -> RunConfig:
+    """Compose a run from a TOML file, `key.sub=value` settings and options, the last ones winning.
+
+    Args:
+        data: the images.
+        config_file: TOML with the fields of `RunConfig`, or None.
+        settings: each `section.field=value`; the value is read as TOML, else as text.
+        options: nested fields; those that are None are left out.
+
+    Raises:
+        BadInput: every wrong field with its name and reason, in one message.
+    """
+    given = _read_toml(config_file) if config_file else {}
+    for setting in settings:
+        given = merge(given, _parse_setting(setting))
+    try:
+        return _checked(RunConfig, merge(given, _without_none({**options, "data": data})))
+    except BadInput as error:
+        raise BadInput(f"{error} (`terrabalance settings` lists every setting)") from error
+
+
+def parse_settings(model: type[S], settings: list[str]) -> S:
+    """Build a settings model from `field=value` alone.
+
+    Raises:
+        BadInput: every wrong field with its name and reason, in one message.
+    """
+    given: dict[str, Any] = {}
+    for setting in settings:
+        given = merge(given, _parse_setting(setting))
+    return _checked(model, given)
+
+
+def _checked(model: type[S], given: dict[str, Any]) -> S:
+    try:
+        return model(**given)
+    except ValidationError as error:
+        raise BadInput(sentences(model, error)) from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read as TOML ({error})") from error
+
+
+def _parse_setting(setting: str) -> dict[str, Any]:
+    key, equals, text = setting.partition("=")
+    if not equals or not key.strip():
+        raise BadInput(f"--set {setting!r}: write it as section.field=value")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    for part in reversed(key.strip().split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def _without_none(given: dict[str, Any]) -> dict[str, Any]:
+    plain = {
+        key: _without_none(value) if isinstance(value, dict) else value
+        for key, value in given.items()
+    }
+    return {key: value for key, value in plain.items() if value is not None and value != {}}

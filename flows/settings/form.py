@@ -1,0 +1,62 @@
+"""The parameter form of the deployments: defaults and limits in words, presets left in charge.
+
+Prefect's form sends a value for every field that has a default in the schema, also for fields
+that nobody touched. A preset fills only what is left open, so it would never fill anything. What
+a preset decides has therefore no default in the schema; its help says what an empty field means.
+"""
+
+from typing import Any
+
+from pydantic import GetJsonSchemaHandler
+from pydantic_core import CoreSchema
+
+from flows.settings.presets import PRESETS
+
+_LOWEST = {"minimum": "at least {}", "exclusiveMinimum": "above {}"}
+_HIGHEST = {"maximum": "at most {}", "exclusiveMaximum": "below {}"}
+
+
+def form_of(core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    """Return the JSON schema of a run's settings as a form."""
+    schema = handler(core)
+    fields: dict[str, Any] = handler.resolve_ref_schema(schema)["properties"]
+    sections = {name: field for name, field in fields.items() if "$ref" in field}
+    decided: dict[str, set[str]] = {}  # two sections may share one definition
+    for name, field in sections.items():
+        field.pop("default", None)
+        decided.setdefault(field["$ref"], set()).update(_decided_by_presets(name))
+    for reference, names in decided.items():
+        _explain(handler.resolve_ref_schema({"$ref": reference})["properties"], names)
+    _explain({n: f for n, f in fields.items() if n not in sections}, set().union(*PRESETS.values()))
+    return schema
+
+
+def _decided_by_presets(section: str) -> set[str]:
+    return {name for preset in PRESETS.values() for name in preset.get(section, {})}
+
+
+def _explain(fields: dict[str, Any], decided: set[str]) -> None:
+    for name, field in fields.items():
+        notes = _limits(field)
+        if name in decided and "default" in field:
+            notes.append(f"empty: as the preset says, else {_shown(field.pop('default'))}")
+            if field.get("type") == "boolean":  # a switch cannot be empty, a choice can
+                del field["type"]
+                field["enum"] = [True, False]
+        if notes:
+            field["description"] = f"{field.get('description', '')} ({'; '.join(notes)})"
+
+
+def _limits(field: dict[str, Any]) -> list[str]:
+    kind = next((k for k in field.get("anyOf", []) if k.get("type") != "null"), field)
+    return [
+        words.format(kind[key])
+        for key, words in {**_LOWEST, **_HIGHEST}.items()
+        if isinstance(kind.get(key), int | float)
+    ]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, value))
+    return "none" if value is None else str(value)

@@ -1,0 +1,1 @@
+"""Where results live, who may make them, and how machines share them."""

@@ -1,0 +1,180 @@
+"""What lies below `data/` and may be used again: list it, and remove what nothing uses.
+
+`flows.store.paths` notes what each run uses. A run counts as long as its report or its dataset is
+there.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from terrabalance.files import DONE, read_json
+
+Kind = Literal["catalogues", "generators", "synthetic", "classifiers", "extracted"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+_ASIDE = ".pruned-"
+_NO_RESULT = {"features"}  # of the classifiers' frozen mode: quickly made again, of no one run
+_DAY_S = 24 * 3600
+# A run may be just about to note what it made, or be at work without a new file for a while.
+_QUIET_S = {True: 600, False: _DAY_S}
+_NO_NEWS = {"config.json", "timings.json", ".timings.lock"}  # of a run that made nothing yet
+
+
+@dataclass(frozen=True)
+class Result:
+    """One folder that runs find again."""
+
+    kind: Kind
+    path: Path
+    n_bytes: int
+    changed: float  # seconds since 1970, of the newest file
+    finished: bool
+    used_by: tuple[str, ...]
+
+    def record(self) -> dict[str, Any]:
+        """Return what a machine reads."""
+        return {
+            "kind": self.kind, "name": self.path.name, "bytes": self.n_bytes,
+            "changed": self.changed, "finished": self.finished, "used_by": list(self.used_by),
+        }  # fmt: skip
+
+
+def results(workdir: Path) -> list[Result]:
+    """Return all results below `workdir`/data, by kind and name."""
+    uses = _uses(workdir)
+    return [
+        _look_at(kind, folder, uses.get(f"{kind}/{folder.name}", []))
+        for kind in KINDS
+        for folder in _folders(workdir / "data" / kind)
+    ]
+
+
+def unexplained(workdir: Path) -> list[str]:
+    """Return the runs of which is not known what they use: made by an older version, or copied."""
+    known = {folder.name for folder in _folders(workdir / "data" / "uses")}
+    return sorted(run for run in _runs(workdir) - known if _has_made(workdir, run))
+
+
+def _has_made(workdir: Path, run: str) -> bool:
+    """Say whether a run's folders hold more than what a run that was refused leaves."""
+    report = workdir / "reports" / run
+    left = {path.name for path in report.iterdir()} if report.is_dir() else set()
+    return not left <= _NO_NEWS or (workdir / "data" / "datasets" / run).is_dir()
+
+
+def prunable(
+    found: list[Result], kinds: tuple[Kind, ...] = KINDS, older_than_days: float = 0
+) -> list[Result]:
+    """Return the results that no run uses and nobody works on."""
+    now = time.time()
+    return [
+        result
+        for result in found
+        if result.kind in kinds
+        and not result.used_by
+        and not (result.path / "reviews.json").exists()  # somebody's work, which nothing remakes
+        and now - result.changed > max(older_than_days * _DAY_S, _quiet_s(result))
+        and not _is_locked(result.path)
+    ]
+
+
+def _quiet_s(result: Result) -> float:
+    # Whoever scans an unpacked archive has noted nothing yet, and may take hours.
+    return _QUIET_S[result.finished and result.kind != "extracted"]
+
+
+def prune(wanted: list[Result]) -> list[Result]:
+    """Remove results; return those that are gone. What somebody works on by now stays.
+
+    Killed at any moment, this leaves no folder that looks finished and is not.
+    """
+    for parent in {result.path.parent for result in wanted}:
+        for left in parent.glob(f"{_ASIDE}*"):  # by a prune that was killed
+            shutil.rmtree(left)
+    return [result for result in wanted if _remove(result.path)]
+
+
+def _remove(folder: Path) -> bool:
+    try:
+        with ExitStack() as held:
+            for lock in _locks(folder):
+                held.enter_context(FileLock(lock, blocking=False))
+            (folder / DONE).unlink(missing_ok=True)
+            aside = folder.rename(folder.with_name(f"{_ASIDE}{folder.name}"))
+    except Timeout:
+        return False
+    shutil.rmtree(aside)
+    return True
+
+
+def _locks(folder: Path) -> list[Path]:
+    """Return the lock files of a result that are there; who works on it holds one."""
+    beside = (f"{folder.name}.lock", f".{folder.name}.lock")
+    candidates = [*(folder.with_name(name) for name in beside), *folder.glob(".*.lock")]
+    return [path for path in candidates if path.is_file()]
+
+
+def _is_locked(folder: Path) -> bool:
+    try:
+        for lock in _locks(folder):
+            with FileLock(lock, blocking=False):
+                pass
+    except Timeout:
+        return True
+    return False
+
+
+def _look_at(kind: Kind, folder: Path, used_by: list[str]) -> Result:
+    files = [path.stat() for path in folder.rglob("*") if path.is_file()]
+    changed = max((stat.st_mtime for stat in files), default=folder.stat().st_mtime)
+    if (
+        kind == "extracted"
+    ):  # unpacked aside, so whole or absent; its files have the archive's times
+        finished, changed = True, folder.stat().st_mtime
+    else:
+        finished = (folder / DONE).is_file()
+    n_bytes = sum(stat.st_size for stat in files)
+    return Result(kind, folder, n_bytes, changed, finished, tuple(sorted(used_by)))
+
+
+def _uses(workdir: Path) -> dict[str, list[str]]:
+    """Return the runs that use each result, by `kind/name`."""
+    uses: dict[str, list[str]] = {}
+    for run in _runs(workdir):
+        notes = (workdir / "data" / "uses" / run).glob("*.json")
+        noted = {read_json(note)["result"] for note in notes}
+        for result in noted | _generators_of(workdir / "data" / "datasets" / run):
+            uses.setdefault(result, []).append(run)
+    return uses
+
+
+def _generators_of(dataset: Path) -> set[str]:
+    """Return what drew a dataset's images, also where its run uses others by now."""
+    manifest = dataset / "manifest.parquet"
+    if not manifest.is_file():
+        return set()
+    names = pd.read_parquet(manifest, columns=["generator"])["generator"].unique()
+    return {f"generators/{name}" for name in names if name}
+
+
+def _runs(workdir: Path) -> set[str]:
+    """Return the runs whose report or dataset is there."""
+    places = (workdir / "reports", workdir / "data" / "datasets")
+    return {folder.name for place in places for folder in _folders(place)}
+
+
+def _folders(place: Path) -> Iterator[Path]:
+    if place.is_dir():
+        yield from sorted(
+            path
+            for path in place.iterdir()
+            if path.is_dir() and not path.is_symlink()
+            if path.name not in _NO_RESULT and not path.name.startswith(".")
+        )

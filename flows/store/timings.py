@@ -1,0 +1,52 @@
+"""How long each stage of a run took, in `reports/<run>/timings.json`."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from filelock import FileLock
+
+from flows.settings.config import RunConfig
+from flows.store import paths
+from flows.store.sync import fetch_file, publish_files
+from terrabalance.errors import StoreUnreachable
+from terrabalance.files import read_json, write_json
+
+_log = logging.getLogger(__name__)
+R = TypeVar("R")
+
+
+def timed(config: RunConfig, stage: str, work: Callable[[], R]) -> R:
+    """Do a stage's work and add its wall-clock seconds to `reports/<run>/timings.json`.
+
+    A stage that failed or was stopped by Ctrl-C and went on adds up; of one that was killed only
+    the last part counts. One that had nothing to do adds next to nothing. A run that is refused
+    before it has a catalogue leaves nothing.
+    """
+    began, finished = time.monotonic(), False
+    try:
+        result = work()
+        finished = True
+        return result
+    finally:
+        if finished or paths.is_begun(config):
+            _tell(config, stage, time.monotonic() - began)
+
+
+def _tell(config: RunConfig, stage: str, seconds: float) -> None:
+    path = paths.report_folder(config) / "timings.json"
+    try:
+        _add_timing(config, path, stage, seconds)
+    except StoreUnreachable as error:  # not worth the result, nor the error on its way
+        _log.warning("%s: not shared (%s)", path, error)
+
+
+def _add_timing(config: RunConfig, path: Path, stage: str, seconds: float) -> None:
+    with FileLock(path.with_name(".timings.lock")):  # classes may end at the same moment
+        fetch_file(config, path)
+        timings = read_json(path) if path.exists() else {}
+        timings[stage] = round(timings.get(stage, 0.0) + seconds, 1)
+        write_json(path, timings)
+        publish_files(config, [path])

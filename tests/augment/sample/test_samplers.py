@@ -1,0 +1,103 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from augment.config import GeneratorConfig, SamplingConfig
+from augment.network.generator import build_diffusion
+from augment.sample.samplers import even_snr_times, trajectory
+
+MEAN, SPREAD = 0.2, 0.15
+
+
+class GaussianOracle(nn.Module):
+    """Predicts v without error where every pixel of the clean images is N(MEAN, SPREAD^2)."""
+
+    def __init__(self, alphas_cumprod: Tensor) -> None:
+        super().__init__()
+        self.alphas_cumprod = alphas_cumprod
+
+    def forward(self, images: Tensor, times: Tensor, _: None = None) -> Tensor:
+        signal = self.alphas_cumprod[times].view(-1, 1, 1, 1)
+        alpha, sigma = signal.sqrt(), (1 - signal).sqrt()
+        gain = alpha * SPREAD**2 / (signal * SPREAD**2 + 1 - signal)
+        clean = MEAN + gain * (images - alpha * MEAN)
+        noise = (images - alpha * clean) / sigma
+        return alpha * noise - sigma * clean
+
+
+SCHEDULES = {
+    "usual": {},
+    "noisier": {"schedule_base_size": 4, "beta_schedule": "cosine"},
+    "cleaner": {"schedule_base_size": 32},
+}
+
+
+@pytest.fixture(params=SCHEDULES)
+def oracle(request):
+    config = GeneratorConfig(image_size=8, dim=8, dim_mults=(1, 2), **SCHEDULES[request.param])
+    diffusion = build_diffusion(config)
+    diffusion.model = GaussianOracle(diffusion.alphas_cumprod)
+    return diffusion.eval()
+
+
+def draw(diffusion, start: Tensor, **config: object) -> Tensor:
+    noises = torch.Generator().manual_seed(1)
+    first = iter([start])
+
+    def noise() -> Tensor:
+        given = next(first, None)
+        return torch.randn(start.shape, generator=noises) if given is None else given
+
+    with torch.inference_mode():
+        *_, images = trajectory(diffusion, noise, SamplingConfig(**config))
+    return images
+
+
+def error(diffusion, **config: object) -> float:
+    """Root mean squared distance to the exact solution of the probability-flow ODE.
+
+    It ends at the cleanest timestep, from where the network's clean image is the last step.
+    """
+    start = torch.randn((64, 3, 8, 8), generator=torch.Generator().manual_seed(0))
+    signal = diffusion.alphas_cumprod[[0, -1]]
+    cleanest, scale = (signal * SPREAD**2 + 1 - signal).sqrt()
+    last = signal[0].sqrt() * SPREAD / cleanest
+    exact = MEAN + last * SPREAD * (start - signal[1].sqrt() * MEAN) / scale
+    return float((draw(diffusion, start, **config) - exact).square().mean().sqrt())
+
+
+def test_multistep_solver_reaches_the_exact_solution_in_few_calls(oracle):
+    assert error(oracle, sampler="dpm++", steps=20) < 0.02 * SPREAD
+    assert error(oracle, sampler="dpm++", steps=10) < error(oracle, sampler="ddim", steps=20)
+    assert error(oracle, sampler="dpm++", steps=40) < 0.02 * SPREAD
+
+
+def test_every_solver_draws_the_distribution_that_the_model_predicts(oracle):
+    start = torch.randn((64, 3, 8, 8), generator=torch.Generator().manual_seed(0))
+    for config in (
+        {"sampler": "dpm++"},
+        {"sampler": "ddim", "steps": 400},
+        {"sampler": "ddim", "steps": 400, "eta": 1.0},
+        {"sampler": "ancestral"},
+    ):
+        images = draw(oracle, start, **config)
+        assert float(images.mean()) == pytest.approx(MEAN, abs=0.01), config
+        assert float(images.std()) == pytest.approx(SPREAD, rel=0.05), config
+
+
+@pytest.mark.parametrize("sampler", ["dpm++", "ddim"])
+def test_a_solver_calls_the_network_as_often_as_it_is_told(oracle, sampler):
+    calls = []
+    oracle.model.register_forward_hook(lambda *_: calls.append(1))
+    draw(oracle, torch.zeros(1, 3, 8, 8), sampler=sampler, steps=7)
+    assert len(calls) == 7
+
+
+@pytest.mark.parametrize("schedule", ["sigmoid", "cosine", "linear"])
+@pytest.mark.parametrize("steps", [1, 2, 20, 49, 50])
+def test_timesteps_fall_from_the_last_and_are_as_many_as_asked(schedule, steps):
+    config = GeneratorConfig(image_size=8, dim=8, dim_mults=(1, 2), timesteps=50)
+    diffusion = build_diffusion(config.model_copy(update={"beta_schedule": schedule}))
+    times = even_snr_times(diffusion, steps)
+    assert times[0] == 49 and len(times) == steps and times[-1] >= 0
+    assert times == sorted(set(times), reverse=True)

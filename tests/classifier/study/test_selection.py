@@ -1,0 +1,124 @@
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from classifier.arms import ARMS, DEFAULT_ARMS, with_rivals
+from classifier.study.selection import choose, counts_of
+from classifier.train.experiment import Training, training_of, trainings_of
+from classifier.train.outputs import Outputs
+from classifier.tuning import MOST_TRIES, Setting, settings_of
+
+from ..conftest import bench_for
+
+
+@pytest.fixture
+def sweep(squares, tmp_path, monkeypatch):
+    """Return what chooses where each training has a balanced accuracy on val that is given."""
+
+    def choices(right: Mapping[tuple[str, float], float], arms: tuple[str, ...], tries: int = 3):
+        def val_outputs(bench, training: Training) -> Outputs:
+            truth = np.repeat([0, 1], 100)
+            hit = np.arange(200) % 100 < 100 * right.get((training.arm, training.setting.share), 0)
+            logits = np.eye(2)[np.where(hit, truth, 1 - truth)].astype(np.float32)
+            return Outputs(["<b>Pond", "Field"], [str(i) for i in range(200)], truth, logits)
+
+        monkeypatch.setattr("classifier.study.selection.val_outputs", val_outputs)
+        bench = bench_for(squares, tmp_path, arms=arms, tries=tries, seeds=(0, 1))
+        return bench, choose(bench)
+
+    return choices
+
+
+def test_the_best_share_on_val_is_chosen(sweep):
+    right = {("real", 1.0): 0.6, ("synthetic", 0.5): 0.8, ("synthetic", 1.0): 0.7}
+    bench, found = sweep(right, ("real", "synthetic"))
+    assert found.shares == {"real": 1.0, "logit-adjustment": 1.0, "synthetic": 0.5}
+    rows = [row for row in found.tried if row["arm"] == "synthetic"]
+    assert [(row["says"], row["chosen"]) for row in rows] == [
+        ("as usual", False),
+        ("none of the synthetic images", False),
+        ("50 % of the synthetic images", True),
+    ]
+    assert [row["val"] for row in rows] == pytest.approx([0.7, 0.6, 0.8])
+    assert counts_of(bench, found)["synthetic"]["<b>Pond"] == 10
+
+
+def test_none_of_the_synthetic_images_is_chosen_where_they_harm(sweep):
+    right = {("real", 1.0): 0.9, ("synthetic", 0.5): 0.8, ("synthetic", 1.0): 0.7}
+    bench, found = sweep(right, ("real", "synthetic"))
+    assert found.shares["synthetic"] == 0.0
+    assert found.training("synthetic", 1) == Training("real", 1)
+    assert counts_of(bench, found)["synthetic"] == counts_of(bench, found)["real"]
+
+
+def test_every_arm_is_tried_with_equally_many_different_settings(sweep):
+    names = tuple(ARMS)
+    _, found = sweep({}, names, MOST_TRIES)
+    for name in names:
+        tried = [tuple(row["setting"].items()) for row in found.tried if row["arm"] == name]
+        assert len(set(tried)) == MOST_TRIES
+
+
+def test_alone_the_usual_setting_is_not_chosen_but_given(sweep):
+    _, found = sweep({("synthetic", 1.0): 0.1}, ("real", "synthetic"), tries=1)
+    assert found.tried == []
+    assert set(found.settings.values()) == {Setting()}
+
+
+def test_of_equals_the_usual_setting_is_taken(sweep):
+    _, found = sweep({}, ("real", "logit-adjustment", "synthetic"), MOST_TRIES)
+    assert set(found.settings.values()) == {Setting()}
+
+
+def test_a_correcting_arm_rests_on_what_it_corrects_at_every_strength(squares, tmp_path):
+    arms = ("real", "logit-adjustment", "synthetic", "synthetic+logit-adjustment")
+    bench = bench_for(squares, tmp_path, arms=arms, tries=MOST_TRIES, seeds=(0,))
+    trained = trainings_of(bench.config)
+    assert {each.arm for each in trained} == {"real", "synthetic"}
+    # All the rates of `real` and the shares of `synthetic` but 0, and nothing else.
+    assert len(trained) == MOST_TRIES + MOST_TRIES - 1
+
+
+def test_a_training_is_named_by_its_arm_and_seed():
+    assert str(Training("real", 0)) == "real, seed 0"
+
+
+@pytest.mark.parametrize(
+    ("arm", "left"),
+    [
+        ("synthetic", "real"),
+        ("synthetic-weighted+logit-adjustment", "real"),
+        ("class-cutmix+synthetic", "class-cutmix"),
+        ("class-cutmix+synthetic+logit-adjustment", "class-cutmix"),
+    ],
+)
+def test_without_its_synthetic_images_an_arm_is_what_it_adds_them_to(arm, left):
+    assert training_of(arm, 3, Setting(share=0.0)) == Training(left, 3)
+
+
+def test_where_a_synthetic_image_weighs_less_it_counts_less_in_the_shares(squares, tmp_path):
+    bench = bench_for(squares, tmp_path, arms=("real", "synthetic-weighted"))
+    real, every = (bench.counts(Training(arm, 0)) for arm in ("real", "synthetic"))
+    worth = {name: real[name] + 0.25 * (every[name] - real[name]) for name in real}
+    found = bench.shares(Training("synthetic-weighted", 0, Setting(weight=0.25)))
+    assert found == pytest.approx({name: n / sum(worth.values()) for name, n in worth.items()})
+    assert min(every[name] - real[name] for name in real) == 0 < sum(every.values())
+    for arm, counts in (("real", real), ("synthetic", every)):
+        shares = {name: n / sum(counts.values()) for name, n in counts.items()}
+        assert bench.shares(Training(arm, 0)) == pytest.approx(shares)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_the_first_setting_of_an_arm_is_the_arm_as_it_is_meant(arm):
+    assert settings_of(arm, 1) == (Setting(),)
+
+
+def test_what_synthetic_images_have_to_be_better_than_is_compared_unasked():
+    assert with_rivals(("real", "oversample")) == ("real", "oversample")
+    assert with_rivals(("real", "synthetic")) == ("real", "logit-adjustment", "synthetic")
+    assert with_rivals(("real", "class-cutmix+synthetic+logit-adjustment", "oracle")) == (
+        "real", "class-cutmix", "class-cutmix+logit-adjustment",
+        "class-cutmix+synthetic+logit-adjustment", "oracle",
+    )  # fmt: skip
+    assert with_rivals(DEFAULT_ARMS) == DEFAULT_ARMS

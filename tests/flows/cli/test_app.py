@@ -1,0 +1,190 @@
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from functools import partial
+
+import pytest
+from typer.testing import CliRunner
+from waiting import eventually
+
+from classifier.arms import ARMS
+from flows.cli.app import app
+
+COMMANDS = ["run", "scan", "plan", "train", "sample", "assemble", "classify", "report"]
+
+
+def terrabalance(*words: str, cwd=None) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "flows", *map(str, words)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
+        timeout=240,
+        check=False,
+    )
+
+
+def test_help_of_the_whole_lists_every_command():
+    text = terrabalance("--help").stdout
+    assert all(name in text for name in [*COMMANDS, "demo", "settings", "inpaint", "verify"])
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["run", "--help"], 0),
+        (["settings"], 0),
+        (["run", "nowhere"], 1),
+        (["train", ".", "--set", "training.setps=3"], 1),
+    ],
+)
+def test_help_and_mistakes_are_told_before_torch_or_prefect_is_loaded(words, code, tmp_path):
+    script = (
+        "import sys; from typer.testing import CliRunner; from flows.cli.app import app; "
+        f"found = CliRunner().invoke(app, {words!r}); assert found.exit_code == {code}; "
+        f"assert {code} == (type(found.exception).__name__ == 'BadInput'); "
+        "sys.exit(bool({'torch', 'prefect'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
+
+
+def test_no_arms_name_is_cut_in_a_narrow_terminal():
+    said = CliRunner().invoke(app, ["compare", "--help"], env={"COLUMNS": "80"}).stdout
+    assert all(re.search(rf"{re.escape(name)}[,.]", said) for name in ARMS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_says_what_data_is(command):
+    result = terrabalance(command, "--help")
+    assert result.returncode == 0
+    assert "one subfolder a class" in result.stdout and "--preset" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["scan", "nowhere"], "nowhere"),
+        (["scan", ".", "--set", "generator.setps=3"], "generator.setps"),
+        (["scan", ".", "--preset", "huge"], "preset"),
+        (["plan", ".", "--target", "most"], "plan.target"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(words, reason, tmp_path):
+    result = terrabalance(*words, cwd=tmp_path)
+    assert result.returncode == 2
+    assert reason in result.stderr and "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_a_command_that_is_refused_before_a_catalogue_leaves_nothing(command, scenes, tmp_path):
+    too_small = shutil.copytree(scenes / "Beach", tmp_path / "data" / "Beach").parent
+    (too_small / "Pond").mkdir()
+    shutil.copy(next((scenes / "River").iterdir()), too_small / "Pond")
+    work = tmp_path / "work"
+    for data, reason in ("nowhere", "no such file"), (too_small, "'Pond' has 1 usable"):
+        result = terrabalance(command, data, "--name", "x", "--workdir", work, cwd=tmp_path)
+        assert result.returncode == 2 and reason in result.stderr
+    assert not work.exists()
+
+
+def test_scan_prints_counts_and_what_was_left_out(scenes, tmp_path):
+    data = shutil.copytree(scenes, tmp_path / "scenes")
+    (data / "Forest" / "notes.txt").write_text("to do")
+    result = terrabalance("scan", data, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "Forest" in result.stdout and "Imbalance ratio" in result.stdout
+    assert "not an image: 1 (Forest/notes.txt)" in result.stdout
+
+
+def test_a_workdir_that_cannot_be_written_is_one_line(scenes, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = terrabalance("scan", scenes, "--workdir", tmp_path / "file", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr and str(tmp_path / "file") in result.stderr
+
+
+def test_stages_one_by_one_end_with_a_report_and_a_dataset_that_verifies(
+    scenes, tiny_toml, tmp_path
+):
+    for command in ("plan", "train", "sample", "assemble", "classify", "report"):
+        result = terrabalance(command, scenes, "--config", tiny_toml, "--name", "x", cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+    assert (tmp_path / "reports" / "x" / "index.html").stat().st_size > 10_000
+    assert "Report:" in result.stdout
+    result = terrabalance("plan", scenes, "--config", tiny_toml, "--name", "x", cwd=tmp_path)
+    made = re.search(r"generators (\d+) of (\d+), classes' images (\d+) of", result.stdout)
+    assert made and len(set(made.groups())) == 1 and int(made[1]) > 0
+    dataset = tmp_path / "data" / "datasets" / "x"
+    assert terrabalance("verify", dataset).returncode == 0
+    (dataset / "train" / "mine.png").write_bytes(b"")
+    result = terrabalance("verify", dataset)
+    assert result.returncode == 1 and "train/mine.png" in result.stdout
+
+
+def test_settings_lists_every_field_with_its_value_in_a_preset():
+    text = terrabalance("settings").stdout
+    for name in ("training.steps", "generator.objective", "classifier.model", "split.val"):
+        assert name in text
+    assert "preset cpu" in text and re.search(r"generator\.image_size +32 ", text)
+    for raw in ("Pydantic", "Posix", "(None)"):
+        assert raw not in text
+    text = terrabalance("settings", "--preset", "8gb").stdout
+    assert "preset 8gb" in text and re.search(r"generator\.image_size +128 ", text)
+
+
+def test_the_demo_ends_with_a_report_and_can_be_given_again_with_other_settings(tmp_path):
+    small = ["base.steps=2", "training.steps=2", "sampling.steps=2", "generator.dim=8",
+             "classifier.model=test_resnet", "classifier.steps=2"]  # fmt: skip
+    settings = [word for each in small for word in ("--set", each)]
+    for more in ([], ["--set", "classifier.steps=3"]):
+        result = terrabalance("demo", "--workdir", str(tmp_path), *settings, *more)
+        assert result.returncode == 0, result.stderr
+        assert "Report:" in result.stdout and "drawn test images" in result.stdout
+    assert len(list((tmp_path / "reports").glob("*/index.html"))) == 2
+
+
+@pytest.mark.parametrize(("sent", "to_all"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+def test_a_run_that_is_interrupted_ends_at_once_with_a_line_and_no_process(
+    sent, to_all, scenes, tmp_path
+):
+    settings = ["execution.per_device=2", "strategy=scratch", "training.steps=100000",
+                "training.looks=0", "training.checkpoint_every=5", "generator.dim=8"]  # fmt: skip
+    words = ["run", str(scenes), "--preset", "demo", "--workdir", str(tmp_path)]
+    words += [word for each in settings for word in ("--set", each)]
+    with (tmp_path / "log").open("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows", *words], stdout=log, stderr=log, start_new_session=True,
+            # Where a shell runs the tests in the background, they and their children ignore it.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
+        try:
+            checkpoints = "data/generators/*/checkpoints/*.pt"
+            eventually(lambda: list(tmp_path.glob(checkpoints)), 120, "a training has begun")
+            if to_all:  # as a terminal does
+                os.killpg(process.pid, sent)
+            else:
+                process.send_signal(sent)
+            assert process.wait(60) == 130
+            eventually(lambda: not _alive_in_group(process.pid), 120, "all processes are gone")
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        log.seek(0)
+        printed = log.read()
+    assert "Stopped. The same command goes on where it was." in printed
+    assert "Traceback" not in printed and "Crash" not in printed
+
+
+def _alive_in_group(group: int) -> list[str]:
+    """Return the processes of a group, without those that are dead and not yet buried."""
+    listed = subprocess.run(
+        ["ps", "-e", "-o", "pgid=,stat=,args="], capture_output=True, text=True, check=True
+    ).stdout
+    rows = [line.split(maxsplit=2) for line in listed.splitlines()]
+    return [args for pgid, stat, args in rows if pgid == str(group) and stat[0] != "Z"]

@@ -1,0 +1,226 @@
+"""Reviewing by eye: the addresses, and the page in Chromium with the keyboard."""
+
+import itertools
+import json
+import shutil
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from fastapi.testclient import TestClient
+from websockets.sync.client import connect
+
+from augment.scenes import draw_dataset
+from augment.screen.outcome import MEANINGS, ONLY_COPIES
+from flows.cli.review import Board, board_of, review_app
+from flows.settings.config import RunConfig
+from flows.stages import generators, stages
+from terrabalance.errors import NotReady
+from terrabalance.manifest import read_manifest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def config(tiny, tmp_path_factory) -> RunConfig:
+    root = tmp_path_factory.mktemp("r")
+    scenes = draw_dataset(root / "scenes", {"Forest": 10, "River": 8, "Beach": 5}, side_px=32)
+    config = RunConfig(data=scenes, workdir=root, name="tiny", **tiny)
+    with pytest.raises(NotReady, match="terrabalance sample"):
+        board_of(config, "Ada")
+    generators.train_base(config)
+    generators.train_class(config, "Beach")
+    stages.synthesize_class(config, "Beach")
+    return config
+
+
+@pytest.fixture
+def board(config) -> Iterator[Board]:
+    board = board_of(config, "Ada <b>")
+    yield board
+    for index in range(len(board.items)):
+        board.decide(index, None)
+
+
+def client(board: Board, host: str = "127.0.0.1") -> TestClient:
+    return TestClient(
+        review_app(board), base_url=f"http://{host}", cookies={"terrabalance-review": board.key}
+    )
+
+
+def first_row(board: Board) -> dict:
+    name, path = board.items[0]
+    frame = read_manifest(board.folders[name]).frame
+    return frame[frame["path"] == path].iloc[0].to_dict()
+
+
+def test_a_decision_is_in_the_manifest_with_who_and_when(board):
+    answer = client(board).post(
+        "/review/0", json={"decision": "refuse"}, headers={"X-Token": board.token}
+    )
+    assert answer.json()[0]["status"] == "refused"
+    row = first_row(board)
+    assert (row["review"], row["reviewer"], row["status"]) == ("refuse", "Ada <b>", "refused")
+    assert row["reviewed"]
+
+
+def test_assemble_leaves_out_what_was_refused(board, config):
+    before = len(read_manifest(stages.assemble_dataset(config)).usable("train", "Beach"))
+    board.decide(0, "refuse")
+    after = len(read_manifest(stages.assemble_dataset(config)).usable("train", "Beach"))
+    assert after == before - 1
+
+
+def test_a_run_draws_on_for_what_was_refused(board, config):
+    board.decide(0, "refuse")
+    folder = stages.synthesize_class(config, "Beach")
+    frame = read_manifest(folder).frame.sort_values("path")
+    needed = len(board.items)
+    assert len(frame) > needed and (frame["status"] == "ok").sum() == needed
+    assert frame["reviewer"].iloc[0] == "Ada <b>"
+
+
+def test_a_rule_without_a_limit_refuses_nothing_and_the_page_says_so(board):
+    state = board.states()[0]
+    scores = {row["rule"]: row for row in state["scores"]}
+    assert scores["repeat"]["limit"] == 0 and scores["copy"]["limit"] is not None
+    assert scores["colour"]["limit"] is None and not scores["colour"]["over"]
+    assert state["note"] == ONLY_COPIES
+    page = client(board).get("/").text
+    assert ONLY_COPIES in page and MEANINGS["near_copy"] in page
+
+
+def test_pictures_are_sent_and_others_are_not(board):
+    web = client(board)
+    assert web.get("/image/0").content.startswith(b"\x89PNG")
+    assert web.get("/real/0/0").content.startswith(b"\x89PNG")
+    for address in ("/image/-1", f"/image/{len(board.items)}", "/real/0/99", "/image/..%2f..%2fx"):
+        assert web.get(address).status_code in (404, 422)
+
+
+def test_no_other_page_can_decide_or_look(board):
+    post = {"url": "/review/0", "json": {"decision": "refuse"}}
+    assert client(board).post(**post).status_code == 422
+    assert client(board).post(**post, headers={"X-Token": "guess"}).status_code == 403
+    assert client(board, "rebound.example").get("/").status_code == 400
+    assert first_row(board)["review"] == ""
+
+
+def test_without_the_printed_address_nothing_is_shown(board):
+    web = TestClient(review_app(board), base_url="http://127.0.0.1")
+    for address in ("/", "/image/0", "/real/0/0", "/?key=guess"):
+        answer = web.get(address)
+        assert answer.status_code == 403 and board.token not in answer.text
+    assert board.token in web.get(f"/?key={board.key}").text
+    assert web.get("/image/0").status_code == 200  # by the cookie
+
+
+def test_names_do_not_become_markup(board):
+    answer = client(board).get("/")
+    assert "Ada &lt;b&gt;" in answer.text and "Ada <b>" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+class Page:
+    """A page in headless Chromium, over the DevTools protocol."""
+
+    def __init__(self, socket) -> None:
+        self._socket, self._ids = socket, itertools.count(1)
+
+    def call(self, method: str, **params):
+        number = next(self._ids)
+        self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
+        while (answer := json.loads(self._socket.recv(timeout=30))).get("id") != number:
+            pass
+        return answer["result"]
+
+    def press(self, key: str) -> None:
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, text=key[:1] * (len(key) == 1))
+
+    def value(self, expression: str):
+        return self.call("Runtime.evaluate", expression=expression)["result"].get("value")
+
+    def wait(self, expression: str) -> None:
+        deadline = time.monotonic() + 30
+        while not self.value(expression):
+            assert time.monotonic() < deadline, expression
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def browser(board, tmp_path) -> Iterator[Page]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here; on Debian: apt-get install chromium")
+    server = uvicorn.Server(uvicorn.Config(review_app(board), port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    address = f"http://127.0.0.1:{port}/?key={board.key}"
+    chromium = subprocess.Popen(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
+         "--no-first-run", "--disable-background-networking", f"--user-data-dir={tmp_path}/c",
+         address],
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        with connect(_debugger(tmp_path / "c", address), max_size=None) as socket:
+            page = Page(socket)
+            page.wait("document.getElementById('status')?.textContent.length > 0")
+            yield page
+    finally:
+        chromium.kill()
+        chromium.wait()
+        server.should_exit = True
+        thread.join()
+
+
+def _debugger(profile: Path, address: str) -> str:
+    """Return the DevTools address of the page."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        time.sleep(0.1)
+        port = profile / "DevToolsActivePort"
+        if not port.is_file() or len(lines := port.read_text().split()) < 2:
+            continue
+        with urllib.request.urlopen(f"http://127.0.0.1:{lines[0]}/json", timeout=10) as answer:
+            pages = [page for page in json.load(answer) if page["url"] == address]
+        if pages:
+            return str(pages[0]["webSocketDebuggerUrl"])
+    raise AssertionError("Chromium did not open the page")
+
+
+def test_in_chromium_the_keyboard_decides_and_moves_on(browser, board):
+    browser.wait("document.getElementById('image').naturalWidth > 0")
+    first = browser.value("document.getElementById('path').textContent")
+    where = browser.value("document.getElementById('where').textContent")
+    assert where.startswith(f"Image 1 of {len(board.items)}, {len(board.items)} not yet decided")
+    browser.press("r")
+    browser.wait(f"document.getElementById('path').textContent !== {first!r}")
+    assert first_row(board)["review"] == "refuse"
+    browser.press("ArrowLeft")
+    browser.wait(f"document.getElementById('path').textContent === {first!r}")
+    browser.wait("document.getElementById('status').innerText.includes('refuse by eye')")
+    browser.press("u")
+    browser.wait("!document.getElementById('status').innerText.includes('by eye')")
+    assert first_row(board)["review"] == ""
+    browser.press("a")
+    browser.wait("document.getElementById('where').textContent.startsWith('Image ')")
+    browser.wait(f"document.getElementById('path').textContent !== {first!r}")
+    assert first_row(board)["review"] == "accept"
+
+
+def test_in_chromium_an_image_that_is_refused_fills_its_frame(browser, board):
+    browser.press("r")
+    browser.wait("document.getElementById('where').textContent.includes('Image 2')")
+    browser.press("ArrowLeft")
+    browser.wait("document.getElementById('frame').classList.contains('refused')")
+    wide = "document.getElementById({!r}).clientWidth"
+    assert browser.value(wide.format("image")) == browser.value(wide.format("frame")) > 200

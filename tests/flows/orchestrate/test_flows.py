@@ -1,0 +1,177 @@
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ParameterTypeError
+from prefect.testing.utilities import prefect_test_harness
+
+from classifier.arms import DEFAULT_ARMS
+from classifier.train.experiment import Training
+from flows.orchestrate.flows import WorkFailed, balance_dataset, train_and_synthesize
+from flows.settings.config import RunConfig
+from flows.stages import stages
+from flows.stages.report import write_report
+from flows.store import paths
+from terrabalance.errors import BadInput, NotReady
+from terrabalance.files import read_json, sha256_of
+from terrabalance.manifest import read_manifest
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server():
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture(scope="module")
+def config(scenes, tiny, tmp_path_factory) -> RunConfig:
+    return RunConfig(data=scenes, workdir=tmp_path_factory.mktemp("work"), name="tiny", **tiny)
+
+
+@pytest.fixture(scope="module")
+def page(server, config) -> Path:
+    return balance_dataset(config)
+
+
+def task_runs() -> list:
+    with get_client(sync_client=True) as client:
+        return client.read_task_runs(limit=200)
+
+
+def test_the_whole_flow_ends_with_a_report(page, config):
+    html = page.read_text()
+    assert "River" in html and "not real" in html
+    comparison = read_json(page.with_name("comparison.json"))
+    assert "drawn test images" in html and "real test images" not in html
+    assert comparison["arms"] == list(DEFAULT_ARMS) and comparison["seeds"] == [0, 1]
+    assert "too few real validation images" in html  # Beach has one
+    for name in (
+        "balance.json",
+        "fidelity.json",
+        "classes.csv",
+        "predictions.csv",
+        "plan.json",
+        "config.json",
+    ):
+        assert page.with_name(name).stat().st_size > 0
+
+
+def test_val_and_test_of_the_balanced_dataset_hold_real_images_only(page, config):
+    frame = read_manifest(config.workdir / "data" / "datasets" / "tiny").frame
+    held_out = frame[frame["split"].isin(["val", "test"])]
+    assert len(held_out) and set(held_out["source"]) == {"real"}
+    synthetic = frame[frame["source"] == "synthetic"]
+    assert len(synthetic) and set(synthetic["class"]) == {"Beach"}
+
+
+def test_the_filled_class_reaches_the_target(page, config):
+    counts = read_manifest(config.workdir / "data" / "datasets" / "tiny").usable("train")
+    assert counts.groupby("class").size()["Beach"] == counts.groupby("class").size().max()
+
+
+def test_task_runs_have_names_that_people_can_read(page):
+    names = {run.name for run in task_runs()}
+    assert {
+        "train the base",
+        "fill Beach",
+        "classifiers of seed 0",
+        "plan max",
+    } <= names
+
+
+def test_the_same_command_again_changes_no_file(page, config):
+    made = [path for path in (config.workdir / "data").rglob("*") if path.is_file()]
+    before = {path: path.stat().st_mtime_ns for path in made}
+    comparison = sha256_of(page.with_name("comparison.json"))
+    balance_dataset(config)
+    assert {path: path.stat().st_mtime_ns for path in made} == before
+    assert sha256_of(page.with_name("comparison.json")) == comparison
+
+
+def test_other_images_under_the_same_name_get_no_old_verdict(page, config, monkeypatch):
+    assert "Did it help?" in page.read_text()
+    monkeypatch.setattr("flows.stages.stages.dataset_key", lambda *_: "of other images")
+    write_report(config)
+    assert "Did it help?" not in page.read_text()
+    with pytest.raises(NotReady, match="terrabalance assemble"):
+        stages.classify(config, Training("real", 0))
+    monkeypatch.undo()
+    assert "Did it help?" in write_report(config).read_text()
+
+
+def test_no_stage_but_plan_and_classify_needs_the_classifier(page, config, monkeypatch):
+    def no_hub(*_, **__):
+        raise BadInput("no hub")
+
+    monkeypatch.setattr("flows.stages.stages.build_model", no_hub)
+    assert stages.assemble_dataset(config).is_dir() and write_report(config).is_file()
+    with pytest.raises(BadInput, match="no hub"):
+        stages.check_classifier(config)
+
+
+def test_a_plan_asks_no_hub_and_yet_names_a_wrong_file(scenes, tiny, tmp_path):
+    wanted = {**tiny["classifier"], "pretrained": True}
+    config = RunConfig(data=scenes, workdir=tmp_path, **{**tiny, "classifier": wanted})
+    stages.check_classifier(config, from_hub=False)
+    wrong = {**wanted, "weights": tmp_path / "gone.pth"}
+    config = RunConfig(data=scenes, workdir=tmp_path, **{**tiny, "classifier": wrong})
+    with pytest.raises(BadInput, match="is not a file"):
+        stages.check_classifier(config, from_hub=False)
+    with pytest.raises(BadInput, match="is not a file"):
+        balance_dataset(config)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_belongs_to_other_settings_is_refused(page, config):
+    other = config.model_copy(update={"seed": 5})
+    with pytest.raises(BadInput, match="Choose another --name"):
+        paths.report_folder(other)
+
+
+def test_a_stage_out_of_order_says_what_to_run_first(scenes, tiny, tmp_path):
+    fresh = RunConfig(data=scenes, workdir=tmp_path, **tiny)
+    with pytest.raises(NotReady, match="terrabalance train"):
+        stages.synthesize_class(fresh, "Beach")
+    with pytest.raises(NotReady, match="terrabalance sample"):
+        stages.assemble_dataset(fresh)
+
+
+def test_an_unknown_class_is_refused_before_the_run_has_a_folder(config):
+    plan = config.plan.model_copy(update={"classes": ("Ponds",)})
+    wrong = config.model_copy(update={"plan": plan, "name": "wrong"})
+    with pytest.raises(BadInput, match="Ponds"):
+        stages.make_plan(wrong)
+    assert not (config.workdir / "reports" / "wrong").exists()
+
+
+def test_a_class_that_the_plan_does_not_fill_is_named(scenes, tiny, tmp_path):
+    fresh = RunConfig(data=scenes, workdir=tmp_path, **tiny)
+    with pytest.raises(BadInput, match="'Forest' is not filled"):
+        stages.synthesize_class(fresh, "Forest")
+
+
+def test_one_failing_class_does_not_stop_the_others(scenes, tiny, tmp_path):
+    plan = {"target": "max", "rarest": 2}
+    fresh = RunConfig(data=scenes, workdir=tmp_path, **{**tiny, "plan": plan})
+    jobs = stages.load_jobs(fresh)
+    assert [job.class_name for job in jobs] == ["Beach", "River"]
+    manifest = stages.load_catalogue(fresh)
+    blocked = paths.generator_folder(fresh, manifest, "Beach")
+    blocked.parent.mkdir(parents=True)
+    (blocked / "checkpoints").mkdir(parents=True)
+    (blocked / "checkpoints" / "step_0000003.pt").write_bytes(b"damaged")
+    with pytest.raises(WorkFailed, match=r"1 failed.*Beach"):
+        train_and_synthesize(fresh)
+    river = paths.synthetic_folder(fresh, manifest, jobs[1])
+    assert (river / "done.json").exists()
+    account = {row["class"]: row for row in read_json(paths.report_folder(fresh) / "account.json")}
+    assert "step_0000003.pt" in account["Beach"]["failed"]
+    assert account["Beach"]["accepted"] is None
+    assert account["River"]["failed"] == "" and account["River"]["accepted"] > 0
+    (blocked / "checkpoints" / "step_0000003.pt").unlink()
+    assert train_and_synthesize(fresh).is_dir()  # the rerun repairs only what failed
+
+
+def test_a_wrong_parameter_is_refused_before_any_work(tmp_path):
+    with pytest.raises(ParameterTypeError, match=r"generator\.setps: Extra inputs"):
+        balance_dataset({"data": str(tmp_path), "generator": {"setps": 4}})

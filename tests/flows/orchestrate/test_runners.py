@@ -1,0 +1,83 @@
+"""The same job in one process, in several, and on Ray: same files, whatever dies on the way."""
+
+import multiprocessing
+import signal
+
+import pytest
+from prefect.testing.utilities import prefect_test_harness
+from spread import in_mid_training, made_by
+
+from flows.orchestrate.flows import train_and_synthesize
+from flows.settings.config import RunConfig
+from terrabalance.errors import BadInput
+from terrabalance.files import read_json
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server():
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture(scope="module")
+def undisturbed(job, tmp_path_factory) -> dict[str, str]:
+    return made_by(job(tmp_path_factory.mktemp("alone")))
+
+
+def test_ray_makes_the_files_that_one_process_makes(undisturbed, job, tmp_path):
+    assert made_by(job(tmp_path, runner="ray")) == undisturbed
+
+
+def test_two_processes_do_so_too_even_if_one_is_killed(undisturbed, job, tmp_path):
+    killed = []
+
+    def kill_one() -> None:
+        killed.extend(multiprocessing.active_children()[:1])
+        killed[0].kill()
+
+    config = job(tmp_path, runner="local", per_device=2)
+    killer = in_mid_training(config, kill_one)
+    assert made_by(config) == undisturbed
+    assert not killer.is_alive() and killed[0].exitcode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("runner", ["local", "ray"])
+def test_a_class_may_have_two_processes_wherever_it_is_done(tiny, scenes, tmp_path, runner):
+    execution = {"runner": runner, "per_device": 2, "devices_per_class": 2}
+    config = RunConfig(data=scenes, workdir=tmp_path, execution=execution, **tiny)
+    train_and_synthesize(config)
+    cards = (config.workdir / "data" / "generators").glob("*/card.json")
+    assert [read_json(card)["devices"] for card in cards] == [2, 2]  # of the base and of the class
+
+
+def test_more_devices_than_any_ray_node_has_are_refused(job, tmp_path):
+    with pytest.raises(BadInput, match=r"devices_per_class=64: no node .* more than \d+ CPUs"):
+        train_and_synthesize(job(tmp_path, runner="ray", devices_per_class=64))
+
+
+def test_a_lost_ray_node_has_its_class_done_by_another(undisturbed, job, tmp_path):
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
+    )
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    config = job(tmp_path, runner="ray", ray_address=cluster.address)
+    killer = in_mid_training(config, lambda: cluster.remove_node(nodes[0], allow_graceful=False))
+    try:
+        assert made_by(config) == undisturbed
+        assert not killer.is_alive()
+    finally:
+        cluster.shutdown()
+
+
+def test_a_ray_cluster_that_does_not_answer_is_named(job, tmp_path):
+    config = job(tmp_path, runner="ray", ray_address="127.0.0.1:1")
+    with pytest.raises(BadInput, match=r"127\.0\.0\.1:1"):
+        train_and_synthesize(config)
+
+
+def test_workers_need_the_deployments(job, tmp_path):
+    config = job(tmp_path, runner="workers")
+    with pytest.raises(BadInput, match="terrabalance deploy"):
+        train_and_synthesize(config)

@@ -1,0 +1,193 @@
+"""A real server, two real workers, and the worst that can happen to each."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.states import Pending, Scheduled
+from prefect.testing.utilities import prefect_test_harness
+from prefect_server import ROOT, environment_of, forget_server, prefect, running, served
+from spread import in_mid_training, made_by, wait_for_mid_training
+from waiting import eventually
+
+from flows.orchestrate import artifacts, automations, tasks
+from flows.orchestrate.deploy import deploy
+from flows.orchestrate.workers import waiting_for
+from flows.store import paths
+
+_SLOTS = "gpus"
+_LEASES = "prefect.server.concurrency.lease_storage"
+_RUN = """
+import sys
+from prefect import tags
+from flows.orchestrate.flows import train_and_synthesize
+from flows.settings.config import RunConfig
+with tags("terrabalance"):
+    train_and_synthesize(RunConfig.model_validate_json(sys.argv[1]))
+"""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(job, tmp_path_factory) -> dict[str, str]:
+    with prefect_test_harness(server_startup_timeout=120):
+        return made_by(job(tmp_path_factory.mktemp("alone")))
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory) -> dict[str, str]:
+    found = environment_of(tmp_path_factory.mktemp("prefect"))
+    return {
+        **found,
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        # In memory, as is the default, a server that is started anew forgets who holds a slot.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": f"{_LEASES}.filesystem",
+    }
+
+
+class Place:
+    """A server with deployments, and workers that come and go."""
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self.environment, self.folder = environment, folder
+        self._server = ExitStack()
+
+    def start_server(self) -> None:
+        log = self.folder / "server.log"
+        self._pid = self._server.enter_context(served(self.environment, log)).pid
+
+    def kill_server(self) -> None:
+        os.killpg(self._pid, signal.SIGKILL)
+        self._server.close()
+
+    def worker(self, name: str) -> Any:
+        words = ["worker", "start", "--pool", "terrabalance-gpu", "--limit", "1", "--name", name]
+        return running(self.environment, self.folder / f"{name}.log", *words, cwd=self.folder)
+
+    def runs(self, state: str, flow: str | None = None) -> list[dict[str, Any]]:
+        body: dict[str, Any] = {"flow_runs": {"state": {"type": {"any_": [state]}}}}
+        if flow:
+            body["flows"] = {"name": {"any_": [flow]}}
+        url = f"{self.environment['PREFECT_API_URL']}/flow_runs/filter"
+        return httpx.post(url, json=body, timeout=30).raise_for_status().json()
+
+    def slots_taken(self) -> int:
+        url = f"{self.environment['PREFECT_API_URL']}/v2/concurrency_limits/{_SLOTS}"
+        return int(httpx.get(url, timeout=30).raise_for_status().json()["active_slots"])
+
+
+@pytest.fixture(scope="module")
+def place(environment, tmp_path_factory) -> Iterator[Place]:
+    """The server and the deployments; a run that is silent is found out sooner than usual."""
+    place = Place(environment, tmp_path_factory.mktemp("place"))
+    place.start_server()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}),
+    ):
+        patch.setattr(automations, "SILENCE", timedelta(seconds=45))
+        deploy("terrabalance", "terrabalance-gpu", place.folder)
+        prefect(environment, "gcl", "create", _SLOTS, "--limit", "2")
+        yield place
+    forget_server()
+    place.kill_server()
+
+
+def kill_family(pid: int) -> None:
+    """Kill a worker and the runs it began, as a power cut would, parents first."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    os.kill(pid, signal.SIGKILL)
+    for child in children:
+        kill_family(int(child))
+
+
+def test_a_killed_worker_has_its_class_done_by_another(undisturbed, place, job, tmp_path):
+    config = job(tmp_path, runner="workers", slots=_SLOTS)
+    with place.worker("first") as first, ExitStack() as others:
+
+        def strike() -> None:
+            others.enter_context(place.worker("second"))
+            kill_family(first.pid)
+
+        killer = in_mid_training(config, strike)
+        assert made_by(config) == undisturbed
+        assert not killer.is_alive()
+    crashed = place.runs("CRASHED", "fill-class")
+    assert len(crashed) == 1 and len(place.runs("COMPLETED", "fill-class")) == 2
+    assert not place.runs("RUNNING")
+    # The slot that the killed run held.
+    eventually(lambda: place.slots_taken() == 0, 90, "all slots are free")
+
+
+def test_who_waits_for_a_pool_without_workers_is_told_how_to_start_one(place):
+    prefect(place.environment, "work-pool", "create", "lonely", "--type", "process")
+    advice = "prefect worker start --pool lonely"
+    assert "work pool lonely" in waiting_for({"lonely"}) and advice in waiting_for({"lonely"})
+    worker = ["worker", "start", "--pool", "lonely"]
+    with running(place.environment, place.folder / "lonely.log", *worker, cwd=place.folder):
+        eventually(lambda: advice not in waiting_for({"lonely"}), 60, "the worker is seen")
+
+
+def test_a_killed_flow_and_server_go_on_where_they_were(undisturbed, place, job, tmp_path):
+    config = job(tmp_path, runner="workers")
+    before = len(place.runs("COMPLETED", "fill-class"))
+    with place.worker("first"), place.worker("second"):
+        flow = subprocess.Popen(
+            [sys.executable, "-c", _RUN, config.model_dump_json(exclude_unset=True)],
+            cwd=ROOT, env=place.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_for_mid_training(config)
+        flow.kill()
+        flow.wait()
+        place.kill_server()
+        place.start_server()
+        assert made_by(config) == undisturbed
+    assert len(place.runs("COMPLETED", "fill-class")) == before + 2  # none was begun twice
+    eventually(lambda: not place.runs("RUNNING"), 120, "no run says that it runs")
+
+
+def test_a_server_that_is_away_costs_artifacts_and_no_work(
+    place, job, tmp_path, caplog, monkeypatch
+):
+    config = job(tmp_path)
+    monkeypatch.setattr(artifacts, "_LEAVE_ALONE_S", 2)
+
+    @flow
+    def while_it_is_away() -> None:
+        place.kill_server()
+        try:
+            with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):  # it tries for a minute
+                tasks.catalogue.fn(config)
+                tasks.plan.fn(config)
+                tasks.account.fn(config, {"Beach": "no server"})
+        finally:
+            place.start_server()
+        tasks.account.fn(config, {})
+
+    while_it_is_away()
+    assert (paths.report_folder(config) / "account.json").is_file()
+    assert "takes no artifact" in caplog.text
+    published = httpx.post(f"{place.environment['PREFECT_API_URL']}/artifacts/filter", json={})
+    assert "account" in [artifact["key"] for artifact in published.json()]
+
+
+def test_a_run_that_a_worker_took_and_never_started_is_given_up(place, monkeypatch):
+    monkeypatch.setattr(automations, "START", timedelta(seconds=10))
+    deploy("terrabalance", "terrabalance-gpu", place.folder)
+    with get_client(sync_client=True) as client:
+        known = client.read_deployment_by_name("fill-class/fill-class")
+        later = Scheduled(scheduled_time=datetime.now(UTC) + timedelta(days=1))
+        parameters = {"config": {"data": "/nowhere"}, "class_name": "Beach"}
+        run = client.create_flow_run_from_deployment(known.id, parameters=parameters, state=later)
+        client.set_flow_run_state(run.id, Pending(), force=True)
+        eventually(lambda: client.read_flow_run(run.id).state.is_crashed(), 60, "given up")

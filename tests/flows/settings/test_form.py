@@ -1,0 +1,76 @@
+"""What Prefect's parameter form shows and sends."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from prefect.utilities.callables import parameter_schema
+
+from flows.orchestrate.deploy import ENTRIES
+from flows.settings.config import RunConfig
+from flows.settings.presets import PRESETS
+
+
+def fields_of(schema: dict[str, Any], section: dict[str, Any], at: str) -> Iterator[tuple]:
+    """Every field with its place, sections last to their own."""
+    for name, field in section["properties"].items():
+        if "$ref" in field:
+            below = schema["definitions"][field["$ref"].rsplit("/", 1)[1]]
+            yield f"{at}{name}", {**below, **field}
+            yield from fields_of(schema, below, f"{at}{name}.")
+        else:
+            yield f"{at}{name}", field
+
+
+@pytest.fixture(scope="module")
+def form() -> dict[str, dict[str, Any]]:
+    """The fields of a run's form, by their place."""
+    schema = parameter_schema(ENTRIES[0].flow).model_dump(exclude_unset=True)
+    return dict(fields_of(schema, schema, ""))
+
+
+def sent(form: dict[str, dict[str, Any]], preset: str) -> dict[str, Any]:
+    """What the form sends where only the data and a preset were filled in."""
+    config: dict[str, Any] = {}
+    for place, field in form.items():
+        *sections, name = place.split(".")[1:] or [""]
+        if "default" in field:
+            inner = config
+            for section in sections:
+                inner = inner.setdefault(section, {})
+            inner[name] = field["default"]
+    return {**config, "data": "aid", "preset": preset}
+
+
+def test_every_field_has_help(form):
+    assert [place for place, field in form.items() if not field.get("description")] == []
+
+
+def test_choices_are_choices_and_limits_are_said(form):
+    assert form["config.preset"]["enum"] == list(PRESETS)
+    assert form["config.strategy"]["enum"] == ["warm-start", "conditional", "scratch"]
+    size = form["config.classifier.image_size"]
+    assert (size["minimum"], size["maximum"]) == (16, 1024)
+    assert "at least 16; at most 1024" in size["description"]
+    assert "above 0; below 1" in form["config.split.val"]["description"]
+
+
+def test_a_form_shows_the_default_of_what_no_preset_decides(form):
+    assert form["config.split.val"]["default"] == 0.2
+    assert "else 64" in form["config.generator.dim"]["description"]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_chosen_in_the_form_decides_as_on_the_command_line(form, preset):
+    from_form = RunConfig(**sent(form, preset))
+    assert from_form == RunConfig(data="aid", preset=preset)
+
+
+def test_no_classes_named_leaves_the_preset_its_number_of_classes():
+    assert RunConfig(data="aid", plan={"classes": None}).plan.rarest == 3
+    assert RunConfig(data="aid", plan={"classes": ["Pond"]}).plan.rarest is None
+
+
+def test_every_flow_can_be_registered_under_a_description_of_its_own():
+    descriptions = [entry.flow.description for entry in ENTRIES]
+    assert all(descriptions) and len(set(descriptions)) == len(ENTRIES)

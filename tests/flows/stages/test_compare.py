@@ -1,0 +1,145 @@
+"""`terrabalance compare` on data, on a CSV with synthetic images, on a finished dataset."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from flows.cli.app import app
+from terrabalance.errors import BadInput
+from terrabalance.files import read_json
+from terrabalance.images import write_png
+
+QUICK = [
+    "--set", "classifier.model=test_resnet", "--set", "classifier.pretrained=false",
+    "--set", "classifier.image_size=32", "--set", "classifier.steps=4",
+    "--set", "classifier.batch_size=8", "--seeds", "0,1", "--device", "cpu",
+]  # fmt: skip
+PARTS = {"train": 6, "val": 2, "test": 4}
+
+
+@pytest.fixture
+def table(tmp_path) -> Path:
+    """A CSV of two classes of noise, one with three synthetic training images."""
+    rng, rows = np.random.default_rng(0), []
+    listed = [(c, s, "real", i) for c in "AB" for s, n in PARTS.items() for i in range(n)]
+    listed += [("A", "train", "synthetic", i) for i in range(3)]
+    for name, split, source, i in listed:
+        path = f"{name}/{split}_{source}_{i}.png"
+        write_png(tmp_path / path, rng.integers(0, 256, (3, 24, 24), np.uint8))
+        rows.append({"path": path, "class": name, "split": split, "source": source})
+    with (tmp_path / "images.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["path", "class", "split", "source"])
+        writer.writeheader()
+        writer.writerows(rows)
+    return tmp_path / "images.csv"
+
+
+def compare(*words: object):
+    return CliRunner().invoke(app, ["compare", *map(str, words), *QUICK])
+
+
+def test_synthetic_images_from_anywhere_are_judged(table, tmp_path):
+    arms = "real,oversample,logit-adjustment,synthetic,synthetic+logit-adjustment"
+    said = compare(table, "--arms", arms, "--workdir", tmp_path / "w", "--name", "mine")
+    assert said.exit_code == 0, said.output
+    folder = tmp_path / "w" / "reports" / "mine"
+    record = read_json(folder / "comparison.json")
+    assert record["arms"] == arms.split(",") and record["resolution"] == "24 px"
+    assert record["metrics"]["synthetic"]["balanced_accuracy"]["per_seed"]
+    assert [row["n_train"]["synthetic"] for row in record["per_class"]] == [9, 6]
+    assert "Real + synthetic" in (folder / "index.html").read_text()
+    # Whether to use them at all is asked without being told to.
+    assert "none of the synthetic images" in {row["says"] for row in record["tried"]}
+
+
+def test_every_arm_is_tuned_with_the_same_number_of_tries(table, tmp_path):
+    arms = "real,logit-adjustment,synthetic"
+    said = compare(table, "--arms", arms, "--tries", 3, "--workdir", tmp_path / "w", "--name", "t")
+    assert said.exit_code == 0, said.output
+    folder = tmp_path / "w" / "reports" / "t"
+    tried = [row["arm"] for row in read_json(folder / "comparison.json")["tried"]]
+    assert {arm: tried.count(arm) for arm in arms.split(",")} == dict.fromkeys(arms.split(","), 3)
+    assert "0.5 times the learning rate" in (folder / "index.html").read_text()
+
+
+def results_below(data: Path) -> list[Path]:
+    """All but the notes of who uses them."""
+    return sorted(path for path in data.rglob("*") if "uses" not in path.relative_to(data).parts)
+
+
+def test_the_same_command_again_trains_nothing(table, tmp_path):
+    words = (table, "--workdir", tmp_path / "w", "--name", "mine")
+    assert compare(*words).exit_code == 0
+    made = results_below(tmp_path / "w" / "data")
+    trained = [path for path in made if path.is_file() and path.name != "test_openings.json"]
+    before = {path: path.stat().st_mtime_ns for path in trained}
+    seconds = compare(*words, "--arms", "real,synthetic", "--name", "other")
+    assert seconds.exit_code == 0
+    assert {path: path.stat().st_mtime_ns for path in trained} == before
+    assert results_below(tmp_path / "w" / "data") == made
+
+
+def test_without_synthetic_images_the_other_usual_arms_are_compared(table, tmp_path):
+    real = [line for line in table.read_text().splitlines() if "synthetic" not in line]
+    table.write_text("\n".join(real))
+    said = compare(table, "--workdir", tmp_path / "w", "--name", "real")
+    assert said.exit_code == 0, said.output
+    record = read_json(tmp_path / "w" / "reports" / "real" / "comparison.json")
+    assert record["arms"] == ["real", "logit-adjustment", "class-cutmix+logit-adjustment"]
+    named = compare(table, "--arms", "real,synthetic", "--workdir", tmp_path / "w")
+    assert isinstance(named.exception, BadInput) and "no synthetic images" in str(named.exception)
+
+
+def test_an_arm_that_lacks_its_images_is_refused_before_anything_is_written(table, tmp_path):
+    said = compare(table, "--arms", "real,synthetic,oracle", "--workdir", tmp_path / "w")
+    assert isinstance(said.exception, BadInput) and "'oracle'" in str(said.exception)
+    assert not (tmp_path / "w" / "reports").exists()
+
+
+def test_a_copy_of_a_test_image_among_the_synthetic_ones_is_left_out(table, tmp_path):
+    copy = tmp_path / "A" / "train_synthetic_0.png"
+    shutil.copy(tmp_path / "B" / "test_real_0.png", copy)
+    said = compare(table, "--arms", "real,synthetic", "--workdir", tmp_path / "w", "--name", "c")
+    assert said.exit_code == 0, said.output
+    record = read_json(tmp_path / "w" / "reports" / "c" / "comparison.json")
+    # Nobody compares synthetic images without the one-line correction.
+    assert record["arms"] == (arms := ["real", "logit-adjustment", "synthetic"])
+    assert record["n_test"] == 8  # the real image stays
+    assert record["per_class"][0]["n_train"] == dict(zip(arms, (6, 6, 8), strict=True))
+
+
+def test_a_synthetic_test_image_is_refused_with_its_line(table, tmp_path):
+    table.write_text(table.read_text() + "A/train_synthetic_9.png,A,test,synthetic\n")
+    said = compare(table, "--workdir", tmp_path / "w")
+    assert isinstance(said.exception, BadInput)
+    assert "synthetic and of split 'test'" in str(said.exception)
+
+
+def test_a_run_does_not_balance_synthetic_images(table, tmp_path):
+    said = CliRunner().invoke(app, ["scan", str(table), "--workdir", str(tmp_path / "w")])
+    assert isinstance(said.exception, BadInput) and "terrabalance compare" in str(said.exception)
+
+
+@pytest.mark.parametrize(
+    ("arms", "reason"),
+    [("synthetic,oracle", "lacks 'real'"), ("real,imaginary", "'imaginary' is none of"),
+     ("real,real", "names one twice"), ("real,oracle", "split 'oracle'")],
+)  # fmt: skip
+def test_arms_that_cannot_be_compared_are_refused(table, tmp_path, arms, reason):
+    said = compare(table, "--arms", arms, "--workdir", tmp_path / "w")
+    assert isinstance(said.exception, BadInput) and reason in str(said.exception)
+
+
+def test_synthetic_images_are_never_enlarged(table, tmp_path):
+    words = ("--arms", "real,synthetic", "--workdir", tmp_path / "w")
+    said = compare(table, *words, "--resolution", 32)
+    assert isinstance(said.exception, BadInput)
+    assert "synthetic images of 24 px" in str(said.exception)
+    assert compare(table, *words, "--resolution", 16, "--name", "small").exit_code == 0
+    assert compare(table, *words, "--resolution", 20).exit_code == 0
+    said = compare(table, *words, "--resolution", 20, "--name", "small")
+    assert "with other settings" in str(said.exception)

@@ -1,0 +1,156 @@
+"""Repairing images at the command line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from augment.catalogue.scan import scan
+from augment.catalogue.sources import open_source
+from augment.catalogue.split import assign_splits
+from augment.config import GeneratorConfig, ScanConfig, SplitConfig, TrainingConfig
+from augment.train.spec import Recipe
+from augment.train.training import train_generator
+from flows.cli.app import app
+from terrabalance.errors import BadInput
+from terrabalance.images import decode, read_patch, write_png
+from terrabalance.marks import read_marks
+
+QUICK = ["--set", "steps=6", "--set", "resamplings=2", "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory) -> Path:
+    """Trained for two steps on noise: it only has to fill something in."""
+    images = np.random.default_rng(0).integers(0, 256, (4, 3, 16, 16), np.uint8)
+    network = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)
+    recipe = Recipe("Pond", network, TrainingConfig(steps=2, batch_size=2), seed=0)
+    folder = tmp_path_factory.mktemp("g") / "Pond-1"
+    return train_generator(images, recipe, folder, torch.device("cpu"))
+
+
+@pytest.fixture
+def photo(tmp_path) -> Path:
+    y, x = np.mgrid[0:40, 0:60]
+    write_png(tmp_path / "pond.png", np.stack([x * 4, y * 6, x + y]).astype(np.uint8))
+    return tmp_path / "pond.png"
+
+
+def mask_of(path: Path, left: int, right: int, size: tuple[int, int] = (40, 60)) -> Path:
+    covered = np.zeros(size, np.uint8)
+    covered[: size[0] // 2, left:right] = 255
+    Image.fromarray(covered).save(path)
+    return path
+
+
+def run(*arguments: object) -> object:
+    return CliRunner().invoke(app, ["inpaint", *map(str, arguments), *QUICK])
+
+
+def test_known_pixels_stay_and_the_file_says_what_was_filled(tmp_path, photo, generator):
+    mask = mask_of(tmp_path / "mask.png", 10, 30)
+    found = run(photo, "--mask", mask, "--generator", generator)
+    assert found.exit_code == 0, found.output
+    filled = decode(tmp_path / "pond_repaired.png").pixels
+    covered = np.zeros((16, 16), bool)
+    covered[:8, 0:8] = True
+    real = read_patch(photo, 16)
+    assert np.array_equal(filled[:, ~covered], real[:, ~covered])
+    assert not np.array_equal(filled[:, covered], real[:, covered])
+    marks = read_marks(tmp_path / "pond_repaired.png")
+    assert float(marks["terrabalance:filled"]) == pytest.approx(covered.mean())
+    assert marks["terrabalance:class"] == "Pond" and marks["terrabalance:generator"] == "Pond-1"
+    assert marks["terrabalance:source"].startswith("pond.png ")
+
+
+def test_several_fillings_differ_and_come_again_with_the_seed(tmp_path, photo, generator):
+    mask = mask_of(tmp_path / "mask.png", 10, 30)
+    arguments = (photo, "--mask", mask, "--generator", generator, "--count", 2)
+    assert run(*arguments, "--out", tmp_path / "a.png").exit_code == 0
+    assert run(*arguments, "--out", tmp_path / "b.png").exit_code == 0
+    first, second = (decode(tmp_path / f"a_{index}.png").pixels for index in (0, 1))
+    assert not np.array_equal(first, second)
+    assert np.array_equal(first, decode(tmp_path / "b_0.png").pixels)
+    assert run(*arguments, "--out", tmp_path / "a.png").exit_code == 0  # the same once more
+
+
+def test_another_picture_is_never_overwritten(tmp_path, photo, generator):
+    mask = mask_of(tmp_path / "mask.png", 10, 30)
+    found = run(photo, "--mask", mask, "--generator", generator, "--out", photo)
+    assert isinstance(found.exception, BadInput) and "exists and is another" in str(found.exception)
+
+
+@pytest.mark.parametrize(
+    "left, right, size, said",
+    [
+        (0, 60, (20, 60), "another shape than the image's 60 x 40 px"),
+        (0, 0, (40, 60), "covers nothing"),
+        (0, 5, (40, 60), "covers nothing of the part that is used"),
+    ],
+)
+def test_a_mask_that_cannot_be_used_says_why(tmp_path, photo, generator, left, right, size, said):
+    mask = mask_of(tmp_path / "mask.png", left, right, size)
+    found = run(photo, "--mask", mask, "--generator", generator)
+    assert isinstance(found.exception, BadInput) and said in str(found.exception)
+
+
+def test_a_mask_over_everything_points_to_sampling(tmp_path, photo, generator):
+    Image.fromarray(np.full((40, 60), 255, np.uint8)).save(tmp_path / "mask.png")
+    found = run(photo, "--mask", tmp_path / "mask.png", "--generator", generator)
+    assert "terrabalance sample" in str(found.exception)
+
+
+def test_an_unknown_setting_or_class_is_named(tmp_path, photo, generator):
+    mask = mask_of(tmp_path / "mask.png", 10, 30)
+    arguments = (photo, "--mask", mask, "--generator", generator)
+    assert "stepz" in str(run(*arguments, "--set", "stepz=3").exception)
+    assert "draws Pond, not 'Port'" in str(run(*arguments, "--class", "Port").exception)
+
+
+@pytest.mark.parametrize("width", [2, 36])
+def test_a_repaired_image_never_trains_while_its_original_judges(tmp_path, generator, width):
+    """Whether little of it was filled or much, and without moving any other image."""
+    home = tmp_path / "data" / "Pond"
+    rng = np.random.default_rng(0)
+    for index in range(12):
+        write_png(home / f"{index}.png", rng.integers(0, 256, (3, 40, 60), np.uint8))
+
+    def split():
+        manifest = scan(open_source(tmp_path / "data", tmp_path / "x", None), ScanConfig())
+        return assign_splits(manifest, SplitConfig(), 0).frame.set_index("path")
+
+    before = split()["split"]
+    mask = mask_of(tmp_path / "mask.png", 12, 12 + width)
+    parts = {part: before.index[before == part][0] for part in ("train", "val", "test")}
+    for path in parts.values():
+        said = run(tmp_path / "data" / path, "--mask", mask, "--generator", generator)
+        assert said.exit_code == 0, said.output
+    after = split()
+    assert after["split"][before.index].equals(before)
+    found = {part: after.loc[path.replace(".", "_repaired.")] for part, path in parts.items()}
+    assert {part: row["status"] for part, row in found.items()} == {
+        "train": "ok", "val": "leaks into val", "test": "leaks into test",
+    }  # fmt: skip
+    assert found["test"]["detail"] == parts["test"]
+
+
+def test_a_repaired_image_only_trains(tmp_path, photo, generator):
+    mask = mask_of(tmp_path / "mask.png", 10, 30)
+    home = tmp_path / "data" / "Pond"
+    rng = np.random.default_rng(0)
+    for index in range(8):
+        write_png(home / f"{index}.png", rng.integers(0, 256, (3, 16, 16), np.uint8))
+    arguments = (photo, "--mask", mask, "--generator", generator, "--count", 4)
+    assert run(*arguments, "--out", home / "repaired.png").exit_code == 0
+    manifest = scan(open_source(tmp_path / "data", tmp_path / "x", None), ScanConfig())
+    for seed in range(3):
+        frame = assign_splits(manifest, SplitConfig(), seed).frame
+        repaired = frame[frame["path"].str.contains("repaired")]
+        assert len(repaired) == 4 and set(repaired["split"]) == {"train"}
+        assert set(repaired["status"]) == {"ok"}  # the original is elsewhere
+    manifest.frame["split"] = ["train", "val", "test"] * 4
+    with pytest.raises(BadInput, match="repaired by a generator, the first is"):
+        assign_splits(manifest, SplitConfig(), 0)

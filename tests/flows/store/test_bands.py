@@ -1,0 +1,126 @@
+"""Runs on images that are not RGB of 8 bit."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from flows.settings.config import RunConfig
+from flows.stages import generators, stages
+from flows.stages.report import write_report
+from flows.store.bands import bands_of
+from terrabalance.bands import RGB
+from terrabalance.errors import BadInput
+from terrabalance.images import decode
+from terrabalance.manifest import read_manifest
+
+_LEVEL = {"Field": 3000, "Water": 600}
+
+
+def write_image(path: Path, class_name: str, index: int, count: int, dtype: str) -> None:
+    rng = np.random.default_rng([index, len(class_name)])
+    heights = _LEVEL[class_name] * np.linspace(0.5, 1.5, count)[:, None, None]
+    image = (heights + rng.normal(0, 100, (count, 20, 20))).clip(0, 9000)
+    image = image if dtype == "uint16" else image / 9000 * 255
+    path.parent.mkdir(parents=True, exist_ok=True)
+    planar = None if count == 1 else "separate"
+    tifffile.imwrite(path, image.squeeze().astype(dtype), photometric="minisblack",
+                     planarconfig=planar)  # fmt: skip
+
+
+def dataset(root: Path, count: int, dtype: str) -> Path:
+    for class_name, n in (("Field", 14), ("Water", 10)):
+        for index in range(n):
+            write_image(root / class_name / f"{index}.tif", class_name, index, count, dtype)
+    return root
+
+
+def config_of(tiny, data: Path, workdir: Path, **generator: object) -> RunConfig:
+    settings = {**tiny, "generator": {**tiny["generator"], **generator}, "seed": 1}
+    return RunConfig(data=data, workdir=workdir, **settings)
+
+
+def test_a_run_on_thirteen_bands_of_sixteen_bits_keeps_them_all(tiny, tmp_path):
+    config = config_of(tiny, dataset(tmp_path / "s2", 13, "uint16"), tmp_path)
+    bands = bands_of(config, stages.load_catalogue(config))
+    assert (bands.count, bands.dtype, bands.shown) == (13, "uint16", (3, 2, 1))
+    assert 0 < bands.low[0] < bands.high[0] < 9000
+    (job,) = stages.load_jobs(config)
+    generators.train_class(config, job.class_name)
+    stages.synthesize_class(config, job.class_name)
+    dataset_folder = stages.assemble_dataset(config)
+    rows = read_manifest(dataset_folder).frame
+    made = rows[rows["source"] == "synthetic"]
+    assert len(made) and set(made["bands"]) == {13}
+    drawn = decode(dataset_folder / made["path"].iloc[0]).pixels
+    assert drawn.shape == (13, 16, 16) and drawn.dtype == np.uint16
+    stages.compare_arms(config)
+    html = write_report(config).read_text()
+    assert "13 of uint16; bands 4, 3, 2 are shown as red, green and blue" in html
+    assert html.count("data:image/png;base64,") > 10
+
+
+@pytest.mark.parametrize("count, dtype", [(1, "uint8"), (4, "uint8"), (2, "uint16")])
+def test_bands_are_those_of_the_data(tiny, tmp_path, count, dtype):
+    config = config_of(tiny, dataset(tmp_path / "d", count, dtype), tmp_path)
+    bands = bands_of(config, stages.load_catalogue(config))
+    assert (bands.count, bands.dtype) == (count, dtype)
+    plain = config_of(tiny, tmp_path / "d", tmp_path, bands="rgb")
+    assert bands_of(plain, stages.load_catalogue(plain)) == RGB
+
+
+def test_images_that_differ_are_read_as_rgb_and_it_is_said(tiny, tmp_path, caplog):
+    root = dataset(tmp_path / "d", 1, "uint8")
+    for index in range(5):
+        colours = np.random.default_rng(index).integers(0, 256, (20, 20, 3), np.uint8)
+        Image.fromarray(colours).save(root / "Field" / f"rgb{index}.png")
+    config = config_of(tiny, root, tmp_path)
+    with caplog.at_level(logging.WARNING):
+        assert bands_of(config, stages.load_catalogue(config)) == RGB
+    assert "of 1 bands of 8 bit" in caplog.text and "of 3 bands of 8 bit" in caplog.text
+
+
+def test_bands_to_show_can_be_named(tiny, tmp_path):
+    config = config_of(tiny, dataset(tmp_path / "d", 4, "uint16"), tmp_path, shown_bands=(2, 1, 0))
+    assert bands_of(config, stages.load_catalogue(config)).shown == (2, 1, 0)
+
+
+def test_a_base_that_is_named_brings_its_bands(tiny, tmp_path):
+    first = config_of(tiny, dataset(tmp_path / "d", 4, "uint16"), tmp_path)
+    bands = bands_of(first, stages.load_catalogue(first))
+    base = generators.train_base(first)
+    for index in range(9):  # of a kind that would move the ends of every band
+        write_image(tmp_path / "d" / "Field" / f"new{index}.tif", "Field", 100 + index, 4, "uint16")
+    pinned = RunConfig(**first.model_dump() | {"base_from": base.name})
+    catalogue = stages.load_catalogue(pinned)
+    assert bands_of(pinned, catalogue) == bands != bands_of(first, catalogue)
+
+
+def test_a_base_of_other_bands_than_the_images_is_refused(tiny, scenes, tmp_path):
+    base = generators.train_base(config_of(tiny, scenes, tmp_path))
+    config = config_of(tiny, dataset(tmp_path / "d", 4, "uint16"), tmp_path)
+    said = "of 3 bands of 8 bit, .* read of 4 bands of more than 8 bit"
+    with pytest.raises(BadInput, match=said):
+        stages.make_plan(RunConfig(**config.model_dump() | {"base_from": base.name}))
+
+
+def test_a_size_that_cannot_be_halved_is_one_line_at_the_command_line(tiny_toml, scenes, tmp_path):
+    from typer.testing import CliRunner
+
+    from flows.cli.app import app
+
+    arguments = ["plan", str(scenes), "--config", str(tiny_toml), "--workdir", str(tmp_path)]
+    found = CliRunner().invoke(app, [*arguments, "--set", "generator.image_size=[40, 57]"])
+    assert "the nearest sizes that can are 56 and 58" in str(found.exception)
+
+
+def test_images_that_are_not_square_run_as_well(tiny, scenes, tmp_path):
+    config = config_of(tiny, scenes, tmp_path, image_size=(16, 24))
+    generators.train_class(config, "Beach")
+    stages.synthesize_class(config, "Beach")
+    stages.assemble_dataset(config)
+    stages.compare_arms(config)
+    assert "16 x 24 px" in write_report(config).read_text()

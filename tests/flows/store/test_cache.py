@@ -1,0 +1,168 @@
+"""Listing and clearing results, of a real run."""
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from typer.testing import CliRunner
+
+from classifier.train.experiment import trainings_of
+from flows.cli.app import app
+from flows.settings.config import RunConfig
+from flows.stages import generators, stages
+from flows.store import cache
+from terrabalance.errors import BadInput
+from terrabalance.files import done
+
+
+@pytest.fixture(scope="module")
+def made(scenes, tiny, tmp_path_factory) -> RunConfig:
+    """A run up to its classifiers."""
+    root = tmp_path_factory.mktemp("cache")
+    config = RunConfig(data=scenes, workdir=root, name="kept", **tiny)
+    generators.train_base(config)
+    generators.train_class(config, "Beach")
+    stages.synthesize_class(config, "Beach")
+    stages.assemble_dataset(config)
+    stages.classify(config, trainings_of(config.classifier)[0])
+    return config
+
+
+@pytest.fixture
+def workdir(made, tmp_path) -> Path:
+    """A copy of it, of which nothing has changed for two days."""
+    copy = shutil.copytree(made.workdir, tmp_path / "work")
+    for path in copy.rglob("*"):
+        age(path, 2)
+    return copy
+
+
+def age(path: Path, days: float) -> None:
+    when = time.time() - days * 24 * 3600
+    os.utime(path, (when, when))
+
+
+def forget(workdir: Path) -> None:
+    """Give up the run."""
+    shutil.rmtree(workdir / "reports" / "kept")
+    shutil.rmtree(workdir / "data" / "datasets" / "kept")
+
+
+def ask(workdir: Path, *words: str) -> list[dict]:
+    result = CliRunner().invoke(app, ["cache", *words, "--workdir", str(workdir), "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_everything_that_a_run_made_is_listed_as_used_by_it(workdir):
+    found = ask(workdir, "list")
+    assert {one["kind"] for one in found} == set(cache.KINDS) - {"extracted"}
+    assert all(one["finished"] and one["bytes"] > 0 for one in found)
+    assert [one for one in found if one["used_by"] != ["kept"]] == []
+
+
+def test_nothing_of_a_run_is_pruned_while_its_dataset_is_there(workdir):
+    shutil.rmtree(workdir / "reports" / "kept")
+    assert ask(workdir, "prune", "--yes") == []
+
+
+def test_what_no_run_uses_is_only_listed_unless_told_otherwise(workdir):
+    forget(workdir)
+    everything = ask(workdir, "list")
+    assert ask(workdir, "prune") == everything and ask(workdir, "list") == everything
+    assert ask(workdir, "prune", "--yes") == everything
+    assert ask(workdir, "list") == []
+
+
+def test_prune_takes_only_the_kind_and_the_age_asked_for(workdir):
+    forget(workdir)
+    assert ask(workdir, "prune", "--older-than", "3", "--yes") == []
+    gone = ask(workdir, "prune", "--kind", "generators", "--older-than", "1", "--yes")
+    assert {one["kind"] for one in gone} == {"generators"}
+    assert {one["kind"] for one in ask(workdir, "list")} == {
+        "catalogues", "synthetic", "classifiers",
+    }  # fmt: skip
+
+
+def test_an_unknown_kind_is_named(workdir):
+    with pytest.raises(BadInput, match=r"reports: is none of catalogues"):
+        CliRunner().invoke(
+            app, ["cache", "prune", "--kind", "reports", "--workdir", str(workdir)],
+            catch_exceptions=False,
+        )  # fmt: skip
+
+
+def test_what_a_changed_dataset_left_behind_is_no_longer_used(workdir, scenes, tiny):
+    other = RunConfig(data=scenes, workdir=workdir, name="kept", **{**tiny, "seed": 1})
+    shutil.rmtree(workdir / "reports" / "kept")  # its name belongs to other settings otherwise
+    stages.make_plan(other)
+    left = {one["name"].split("-")[0] for one in ask(workdir, "list") if not one["used_by"]}
+    assert left == {"scenes", "base", "baseline"}  # what drew the dataset that is there is kept
+    shutil.rmtree(workdir / "data" / "datasets" / "kept")
+    left = {one["name"].split("-")[0] for one in ask(workdir, "list") if not one["used_by"]}
+    assert left == {"scenes", "base", "baseline", "Beach"}
+
+
+def test_what_somebody_works_on_stays(workdir):
+    forget(workdir)
+    (generator,) = (workdir / "data" / "generators").glob("Beach-*[0-9a-f]")
+    with FileLock(generator.with_name(f"{generator.name}.lock")):
+        assert generator.name not in [one["name"] for one in ask(workdir, "prune", "--yes")]
+    (generator / "done.json").unlink()
+    age(generator / "card.json", 0.5)  # unfinished, and changed within a day
+    assert ask(workdir, "prune", "--yes") == []
+    assert generator.is_dir()
+
+
+def test_what_was_just_made_or_reviewed_by_somebody_stays(workdir):
+    forget(workdir)
+    (synthetic,) = (workdir / "data" / "synthetic").glob("Beach-*[0-9a-f]")
+    (synthetic / "reviews.json").write_text("{}")
+    age(synthetic / "reviews.json", 2)
+    (catalogue,) = (workdir / "data" / "catalogues").iterdir()
+    age(catalogue / "summary.json", 0)
+    ask(workdir, "prune", "--yes")
+    assert synthetic.is_dir() and catalogue.is_dir()
+
+
+def test_a_prune_that_is_killed_leaves_nothing_that_looks_finished(workdir, monkeypatch):
+    forget(workdir)
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("flows.store.cache.shutil.rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        cache.prune(cache.prunable(cache.results(workdir), ("generators",)))
+    monkeypatch.undo()
+    folders = [path for path in (workdir / "data" / "generators").iterdir() if path.is_dir()]
+    assert sum(done(path) is None for path in folders) == 1  # the one it was at
+    ask(workdir, "prune", "--yes")
+    assert not [path for path in (workdir / "data" / "generators").iterdir() if path.is_dir()]
+
+
+def test_runs_of_which_nothing_is_known_stop_the_prune(workdir):
+    (workdir / "reports" / "old").mkdir()
+    (workdir / "reports" / "old" / "plan.json").write_text("{}")
+    with pytest.raises(BadInput, match="what old use is not known"):
+        CliRunner().invoke(
+            app, ["cache", "prune", "--workdir", str(workdir)], catch_exceptions=False
+        )
+
+
+def test_a_run_that_was_refused_before_it_made_anything_stops_no_prune(workdir):
+    (workdir / "reports" / "refused").mkdir()
+    (workdir / "reports" / "refused" / "config.json").write_text("{}")
+    assert ask(workdir, "prune") == []
+
+
+def test_an_unpacked_archive_is_used_by_its_run(scenes, tiny, tmp_path):
+    archive = shutil.make_archive(str(tmp_path / "scenes"), "zip", scenes)
+    config = RunConfig(data=archive, workdir=tmp_path, name="zipped", **tiny)
+    stages.make_plan(config)
+    uses = {one["kind"]: one["used_by"] for one in ask(tmp_path, "list")}
+    assert uses == {"catalogues": ["zipped"], "extracted": ["zipped"]}

@@ -1,0 +1,191 @@
+"""A base that is named: what is trained when images come, and what is refused."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+from safetensors.torch import save_file
+
+import flows.stages.generators
+from augment.network.generator import CARD, WEIGHTS, read_card
+from augment.scenes import draw_scene
+from augment.train.training import train_generator
+from flows.orchestrate.jobs import base_work
+from flows.settings.config import RunConfig
+from flows.stages import stages
+from flows.stages.generators import train_base, train_class
+from flows.store import cache, paths
+from terrabalance.errors import BadInput, NotReady
+from terrabalance.files import read_json, write_json
+from terrabalance.images import write_png
+
+CLASSES = {"Beach", "River"}
+
+
+def train_all(config: RunConfig) -> dict[str, Path]:
+    """Train the generators of the plan, as the flow does; class -> folder."""
+    train_base(config)
+    return {job.class_name: train_class(config, job.class_name) for job in stages.load_jobs(config)}
+
+
+@pytest.fixture(scope="module")
+def first(scenes, tiny, tmp_path_factory) -> RunConfig:
+    """A run that trained a base and two classes, judged by a network that no data decides."""
+    root = tmp_path_factory.mktemp("first")
+    data = shutil.copytree(scenes, root / "scenes")
+    judge = {"model": "test_resnet", "weights": root / "judge.safetensors", "image_size": 32}
+    save_file(timm.create_model("test_resnet").state_dict(), judge["weights"])
+    given = {**tiny, "plan": {"target": "max", "rarest": 2}, "fidelity": judge}
+    config = RunConfig(data=data, workdir=root / "work", **given)
+    train_all(config)
+    return config
+
+
+@pytest.fixture
+def pinned(first, tmp_path) -> RunConfig:
+    """The same on a copy of all that, with its base named."""
+    shutil.copytree(first.data.parent, tmp_path, dirs_exist_ok=True)
+    (base,) = (tmp_path / "work" / "data" / "generators").glob("base-*[0-9a-f]")
+    return changed(first, data=tmp_path / "scenes", workdir=tmp_path / "work", base_from=base.name)
+
+
+@pytest.fixture
+def trained(monkeypatch) -> list[str]:
+    """What is trained from now on."""
+    found: list[str] = []
+
+    def counted(images: Any, recipe: Any, *more: Any) -> Path:
+        found.append(recipe.title)
+        return train_generator(images, recipe, *more)
+
+    monkeypatch.setattr(flows.stages.generators, "train_generator", counted)
+    return found
+
+
+def changed(config: RunConfig, **given: Any) -> RunConfig:
+    return RunConfig(**{**config.model_dump(), **given})
+
+
+def add_images(config: RunConfig, class_name: str, painted: str, n: int) -> None:
+    for index in range(n):
+        path = config.data / class_name / f"new_{index}.png"
+        path.parent.mkdir(exist_ok=True)
+        write_png(path, draw_scene(painted, 1000 + index, 32))
+
+
+def test_what_a_run_trained_from_its_base_is_found_when_that_base_is_named(first, pinned, trained):
+    folders = train_all(pinned)
+    theirs = train_all(first)
+    assert {n: f.name for n, f in folders.items()} == {n: f.name for n, f in theirs.items()}
+    assert trained == []
+
+
+def test_only_the_class_whose_images_changed_is_trained(pinned, trained):
+    before = train_all(pinned)
+    add_images(pinned, "River", "River", 1)
+    after = train_all(pinned)
+    assert trained == ["River"] and set(after) == CLASSES
+    assert after["Beach"] == before["Beach"] and after["River"] != before["River"]
+    assert read_card(after["River"])["start"] == pinned.base_from
+    assert read_card(after["River"])["n_images"] > read_card(before["River"])["n_images"]
+
+
+def test_without_it_one_new_image_anywhere_trains_everything(pinned, trained):
+    add_images(pinned, "Forest", "Forest", 3)
+    train_all(changed(pinned, base_from=None))
+    assert set(trained) == {"all classes", *CLASSES}
+
+
+def test_a_class_that_the_base_was_never_told_of_starts_from_it_too(pinned, trained):
+    add_images(pinned, "Airport", "Residential", 6)
+    config = changed(pinned, plan={"target": "8", "classes": ("Airport",)})
+    (folder,) = train_all(config).values()
+    card = read_card(folder)
+    assert trained == ["Airport"] and card["draws"] == ["Airport"]
+    assert card["classes"] == ["Beach", "Forest", "River"] and card["chosen"] is None
+    drawn = stages.synthesize_class(config, "Airport")
+    assert len(list(drawn.rglob("*.png"))) > 0
+
+
+def test_its_training_costs_nothing_in_the_plan(first, pinned):
+    assert base_work(pinned) == [] != base_work(first)
+    counts = {"Beach": 3, "River": 5}
+    loops = stages._trainings(pinned, stages.load_catalogue(pinned), counts)
+    assert loops == [pinned.training] * 2
+
+
+def test_a_folder_elsewhere_is_known_by_its_weights(pinned, trained, tmp_path):
+    ours = paths.base_folder(pinned, stages.load_catalogue(pinned))
+    one, two = (shutil.copytree(ours, tmp_path / name) for name in ("one", "two"))
+    first, same = (
+        train_class(changed(pinned, base_from=str(base)), "Beach") for base in (one, two)
+    )
+    assert first == same and trained == ["Beach"]
+    shutil.copy(ours.parent / first.name / WEIGHTS, two / WEIGHTS)
+    assert train_class(changed(pinned, base_from=str(two)), "Beach") != first
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"image_size": 24}, r"base-\w+ was made with .*: image_size 16 \(here 24\)"),
+        ({"dim": 16, "timesteps": 30}, r"dim 8 \(here 16\), timesteps 20 \(here 30\)"),
+    ],
+)
+def test_a_network_that_does_not_fit_is_refused_by_the_plan(pinned, setting, said):
+    generator = {**pinned.generator.model_dump(), **setting}
+    with pytest.raises(BadInput, match=said):
+        stages.make_plan(changed(pinned, generator=generator))
+
+
+def test_what_only_a_training_uses_may_differ(pinned):
+    generator = {**pinned.generator.model_dump(), "dropout": 0.1}
+    assert stages.make_plan(changed(pinned, generator=generator)).exists()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "reason"), [("scratch", "starts from no base"), ("conditional", "this very run")]
+)
+def test_a_strategy_that_has_no_use_for_it_says_why(strategy, reason):
+    with pytest.raises(ValueError, match=rf"base_from: strategy={strategy} .*{reason}"):
+        RunConfig(data="aid", base_from="base-1", strategy=strategy)
+
+
+def test_an_address_is_refused_and_a_path_is_made_whole(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="name of the folder alone"):
+        RunConfig(data="aid", base_from="s3://bucket/data/generators/base-1")
+    monkeypatch.chdir(tmp_path)
+    assert RunConfig(data="aid", base_from="./base").base_from == str(tmp_path / "base")
+
+
+def test_a_base_that_is_gone_is_missed_before_any_work(pinned):
+    shutil.rmtree(paths.base_folder(pinned, stages.load_catalogue(pinned)))
+    with pytest.raises(NotReady, match=r"base_from: no finished generator in .*cache list"):
+        stages.make_plan(pinned)
+
+
+def test_a_card_that_is_none_of_ours_is_refused(pinned):
+    base = paths.base_folder(pinned, stages.load_catalogue(pinned))
+    write_json(base / CARD, {**read_json(base / CARD), "classes": 3})
+    with pytest.raises(BadInput, match="another version"):
+        stages.make_plan(pinned)
+
+
+def test_a_judge_that_all_images_decide_is_warned_of(pinned, caplog):
+    stages.make_plan(pinned)
+    assert "base_from" not in caplog.text
+    stages.make_plan(changed(pinned, fidelity={"model": "baseline"}))
+    assert "base_from: every class is trained again" in caplog.text
+
+
+def test_prune_keeps_a_base_that_is_named(first, pinned):
+    shutil.rmtree(pinned.workdir / "reports" / first.run_name)  # the run that made it is given up
+    assert pinned.base_from in unused(pinned)
+    stages.make_plan(pinned)
+    assert pinned.base_from not in unused(pinned)
+
+
+def unused(config: RunConfig) -> set[str]:
+    return {found.path.name for found in cache.results(config.workdir) if not found.used_by}
