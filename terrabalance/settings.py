@@ -1,8 +1,9 @@
 """The base of every settings model: frozen, and a misspelt key is an error that names itself."""
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
 
@@ -22,18 +23,49 @@ class Settings(BaseModel):
     """Frozen pydantic model that refuses unknown keys.
 
     A field that may be None also takes the word `none`, as the command line and TOML have no other.
+
+    Attributes:
+        FORMER_NAMES: field -> its name in earlier versions, which is still understood.
+        RETIRED: a field that is gone -> the only value that it may still be given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {}
+    RETIRED: ClassVar[Mapping[str, Any]] = {}
 
     @model_validator(mode="before")
     @classmethod
-    def _none_as_written(cls, given: Any) -> Any:
+    def _read_what_is_written(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        empty = {
-            name
-            for name, field in cls.model_fields.items()
-            if given.get(name) == "none" and NoneType in get_args(field.annotation)
+        now = {former: name for name, former in cls.FORMER_NAMES.items()}
+        known: dict[str, Any] = {
+            now.get(name, name): value
+            for name, value in given.items()
+            if name not in cls.RETIRED or value != cls.RETIRED[name]
         }
-        return {name: None if name in empty else value for name, value in given.items()}
+        return {name: cls._none_as_written(name, value) for name, value in known.items()}
+
+    @classmethod
+    def _none_as_written(cls, name: str, value: Any) -> Any:
+        field = cls.model_fields.get(name)
+        may_be_none = field is not None and NoneType in get_args(field.annotation)
+        return None if may_be_none and value == "none" else value
+
+    def key(self, exclude: Collection[str] = ()) -> dict[str, Any]:
+        """Return JSON-able values that name a result, for `terrabalance.files.fingerprint`.
+
+        Fields have the names, and fields that are gone the values, that they had when results were
+        first named so: renaming a setting makes no result anew.
+
+        Args:
+            exclude: fields, also such as are gone, that do not decide the result.
+        """
+        plain = self.model_dump(mode="json", exclude=set(exclude))
+        values = {
+            name: value.key() if isinstance(value := getattr(self, name), Settings) else plain[name]
+            for name in plain
+        }
+        named = {self.FORMER_NAMES.get(name, name): value for name, value in values.items()}
+        gone = {name: value for name, value in self.RETIRED.items() if name not in exclude}
+        return {**gone, **named}

@@ -191,7 +191,7 @@ class Drawer:
     def _map(self) -> SpectrumMap:
         assert self._reals is not None
         path = self._folder / SPECTRUM
-        settings = self._config.model_dump(mode="json", exclude={"batch_size"})
+        settings = self._config.key({"batch_size"})
         inputs = fingerprint(
             self._generator, settings, self._seed_of(0), sha256(self._reals.tobytes()).hexdigest()
         )

@@ -173,14 +173,14 @@ def training_key(
     held_out: HeldOut | None = None,
 ) -> str:
     """Return the hash of all that decides a generator; the arguments are `train_generator`'s."""
-    loop = recipe.training.model_dump(exclude=NOT_RESULT)
+    loop = recipe.training.key(NOT_RESULT)
     content = _content(images)
     judged = None
     if held_out is not None:
         judged = [_content(held_out.images), held_out.labels.tolist(), held_out.judge]
     start = sha256_of(recipe.start / WEIGHTS) if recipe.start else None
     told = None if labels is None else labels.tolist()
-    generator = recipe.generator.model_dump()
+    generator = recipe.generator.key()
     named = [recipe.class_name, recipe.classes, recipe.seed, asdict(recipe.bands)]
     return fingerprint(named, generator, loop, start, told, images.shape, content, judged)
 

@@ -126,7 +126,7 @@ class Bench:
     def comparison_key(self) -> str:
         """Hash all that decides a comparison: its settings, trainings and judges."""
         inputs = [self.inputs(training) for training in trainings_of(self.config)]
-        settings = self.config.model_dump(mode="json", exclude={"weights"})
+        settings = self.config.key({"weights"})
         return fingerprint(settings, inputs, *map(self.judge_inputs, ("val", "test")))
 
     def judge_inputs(self, split: str) -> str:
@@ -149,7 +149,7 @@ class Bench:
         )
 
     def _settings(self) -> list[object]:
-        settings = self.config.model_dump(mode="json", exclude=CHOICES)
+        settings = self.config.key(CHOICES)
         return [
             _FORMAT, settings, _content(self.config), self.resolution, asdict(self.bands),
             self.chroma,

@@ -179,7 +179,7 @@ class RunConfig(Settings):
     @property
     def result_key(self) -> str:
         """A short hash of all that decides the result."""
-        return fingerprint(self.model_dump(mode="json", exclude=_NOT_RESULT))
+        return fingerprint(self.key(_NOT_RESULT))
 
     @property
     def device_here(self) -> str:

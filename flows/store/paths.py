@@ -95,7 +95,7 @@ def catalogue_folder(config: RunConfig, source: Source) -> Path:
         (entry.path, entry.class_name, entry.split, entry.source, stat.st_size, stat.st_mtime_ns)
         for entry, stat in zip(source.entries, stats, strict=True)
     ]
-    settings = [config.scan.model_dump(), config.split.model_dump(), config.seed]
+    settings = [config.scan.key(), config.split.key(), config.seed]
     key = fingerprint(FORMAT, str(source.root), listing, settings)
     stem = slug(config.data.name.split(".")[0])
     return config.workdir / "data" / "catalogues" / f"{stem}-{key}"
@@ -149,10 +149,10 @@ def _base_folder(config: RunConfig, manifest: Manifest) -> Path | None:
 def _recipe(
     config: RunConfig, manifest: Manifest, training: TrainingConfig, held_out: pd.DataFrame
 ) -> list[Any]:
-    loop = training.model_dump(exclude=NOT_RESULT)
+    loop = training.key(NOT_RESULT)
     bands = asdict(bands_of(config, manifest))
     judged = [_listing(held_out), _judge(config, manifest)] if training.looks else []
-    return [config.generator.model_dump(), bands, loop, config.seed, judged]
+    return [config.generator.key(), bands, loop, config.seed, judged]
 
 
 def _listing(rows: pd.DataFrame) -> list[str]:
@@ -175,9 +175,7 @@ def baseline_folder(config: RunConfig, manifest: Manifest) -> Path:
 
 def _baseline_folder(config: RunConfig, manifest: Manifest) -> Path:
     images = _listing(manifest.usable("train"))
-    settings = config.classifier.model_dump(
-        mode="json", exclude=(CHOICES | {"frozen"}) - {"weights"}
-    )
+    settings = config.classifier.key((CHOICES | {"frozen"}) - {"weights"})
     size, bands = config.generator.image_size, asdict(bands_of(config, manifest))
     key = fingerprint(FORMAT, "baseline", size, bands, settings, images)
     return note_use(config, "baseline", classifiers_folder(config) / f"baseline-{key}")
@@ -205,12 +203,12 @@ def synthetic_folder(config: RunConfig, manifest: Manifest, job: ClassJob) -> Pa
     generator = generator_folder(config, manifest, job.class_name)
     parts = [manifest.once(("listing", split), partial(_part, manifest, split))
              for split in ("train", "val")]  # fmt: skip
-    judged: list[Any] = [config.screening.model_dump()]
+    judged: list[Any] = [config.screening.key()]
     if config.screening.enabled:
         judged += [_judge(config, manifest), *parts]
     elif config.sampling.match_spectrum:  # which the images of other classes help to estimate
         judged += parts[:1]
-    key = fingerprint(FORMAT, generator.name, config.sampling.model_dump(), job.n_needed, judged)
+    key = fingerprint(FORMAT, generator.name, config.sampling.key(), job.n_needed, judged)
     folder = config.workdir / "data" / "synthetic" / f"{slug(job.class_name)}-{key}"
     return note_use(config, f"synthetic {job.class_name}", folder)
 

@@ -1,0 +1,49 @@
+from typing import Any, ClassVar
+
+import pytest
+from pydantic import ValidationError
+
+from terrabalance.files import fingerprint
+from terrabalance.settings import Settings
+
+
+class _Before(Settings):
+    views: int = 800
+    compile: bool = False
+    rate: float | None = 0.1
+
+
+class _Now(Settings):
+    FORMER_NAMES: ClassVar[dict[str, str]] = {"passes": "views"}
+    RETIRED: ClassVar[dict[str, Any]] = {"compile": False}
+
+    passes: int = 800
+    rate: float | None = 0.1
+
+
+class _Run(Settings):
+    training: _Now = _Now()
+
+
+def test_a_renamed_and_a_retired_setting_leave_the_key_as_it_was():
+    assert fingerprint(_Now(passes=3).key()) == fingerprint(_Before(views=3).model_dump())
+    assert _Run().key() == {"training": _Before().model_dump()}
+
+
+def test_settings_of_an_earlier_version_are_understood():
+    assert _Now(**_Before(views=5, rate=None).model_dump()) == _Now(passes=5, rate=None)
+
+
+def test_a_retired_setting_with_another_value_is_refused_by_its_name():
+    with pytest.raises(ValidationError, match="compile"):
+        _Now(compile=True)
+
+
+def test_a_key_leaves_out_what_does_not_decide_the_result():
+    assert _Now().key(exclude={"rate", "compile"}) == {"views": 800}
+
+
+def test_none_is_a_word_where_a_field_may_be_none():
+    assert _Now(rate="none").rate is None
+    with pytest.raises(ValidationError):
+        _Now(passes="none")
