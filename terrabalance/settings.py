@@ -40,7 +40,7 @@ class Settings(BaseModel):
             return given
         now = {former: name for name, former in cls.FORMER_NAMES.items()}
         known: dict[str, Any] = {
-            now.get(name, name): value
+            str(now.get(name, name)): value
             for name, value in given.items()
             if name not in cls.RETIRED or value != cls.RETIRED[name]
         }
