@@ -1,9 +1,9 @@
-"""Decide who is a minority and how many synthetic images each class gets. Pure arithmetic."""
+"""Decide which classes are minorities and how many synthetic images each gets. Pure arithmetic."""
 
 import json
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ FEWEST_IMAGES = 2  # of a class in the train part: one is copied, not learned
 
 
 @dataclass(frozen=True)
-class ClassJob:
+class ClassPlan:
     """What one class has and gets.
 
     Attributes:
@@ -48,7 +48,7 @@ def target_count(counts: Mapping[str, int], target: str) -> int:
     return int(target)
 
 
-def plan_classes(counts: Mapping[str, int], config: PlanConfig) -> list[ClassJob]:
+def plan_classes(counts: Mapping[str, int], config: PlanConfig) -> list[ClassPlan]:
     """Plan every class, rarest first; `counts` are real images in the train part.
 
     Raises:
@@ -57,61 +57,62 @@ def plan_classes(counts: Mapping[str, int], config: PlanConfig) -> list[ClassJob
     """
     if not counts:
         raise BadInput("the train part has no usable image. See the catalogue's status column.")
-    if unknown := sorted(set(config.classes or ()) - set(counts)):
-        comma = next((name for name in sorted(counts) if "," in name), None)
-        how = f" Names with a comma go into --set 'plan.classes={json.dumps([comma])}'."
-        raise BadInput(
-            f"no such class: {unknown}. The data has {sorted(counts)}.{how if comma else ''}"
-        )
+    _refuse_unknown(counts, config.classes or ())
     target = target_count(counts, config.target)
     rarest_first = sorted(counts, key=lambda name: (counts[name], name))
     chosen = [name for name in rarest_first if config.classes is None or name in config.classes]
-    chosen = chosen[: config.rarest]
-    jobs = [_job(name, counts[name], target, name in chosen, config) for name in rarest_first]
-    if small := [j.class_name for j in jobs if j.n_needed and j.n_train < FEWEST_IMAGES]:
+    filled = set(chosen[: config.rarest])
+    plans = [_plan(name, counts[name], target, name in filled, config) for name in rarest_first]
+    _refuse_small(plans)
+    return plans
+
+
+def _refuse_unknown(counts: Mapping[str, int], named: Sequence[str]) -> None:
+    unknown = sorted(set(named) - set(counts))
+    if not unknown:
+        return
+    comma = next((name for name in sorted(counts) if "," in name), None)
+    how = f" Names with a comma go into --set 'plan.classes={json.dumps([comma])}'."
+    raise BadInput(
+        f"no such class: {unknown}. The data has {sorted(counts)}.{how if comma else ''}"
+    )
+
+
+def _refuse_small(plans: Sequence[ClassPlan]) -> None:
+    if small := [p.class_name for p in plans if p.n_needed and p.n_train < FEWEST_IMAGES]:
         raise BadInput(
             f"the train part has fewer than {FEWEST_IMAGES} images of {small}: too few to train a "
             "generator on. Add images, or name the classes to fill with --classes."
         )
-    return jobs
 
 
-def _job(name: str, n_train: int, target: int, chosen: bool, config: PlanConfig) -> ClassJob:
+def _plan(name: str, n_train: int, target: int, filled: bool, config: PlanConfig) -> ClassPlan:
     wanted = max(0, target - n_train)
     cap = wanted if config.max_per_real is None else math.floor(n_train * config.max_per_real)
-    needed = min(wanted, cap) if chosen else 0
-    return ClassJob(name, n_train, target, needed, capped=chosen and needed < wanted)
+    needed = min(wanted, cap) if filled else 0
+    return ClassPlan(name, n_train, target, needed, capped=filled and needed < wanted)
 
 
 def plan_record(
-    jobs: list[ClassJob], config: PlanConfig, cost: Mapping[str, Any]
+    plans: list[ClassPlan], config: PlanConfig, cost: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the plan as the JSON that `plan.json` holds."""
-    rows = [{"class": job.class_name, "minority": job.minority, **asdict(job)} for job in jobs]
+    rows = [{"class": plan.class_name, "minority": plan.minority, **asdict(plan)} for plan in plans]
     for row in rows:
         del row["class_name"]
     return {
-        "target": {"policy": config.target, "count": jobs[0].n_target},
-        "left_out": _left_out(jobs, config),
+        "target": {"policy": config.target, "count": plans[0].n_target},
+        "left_out": _left_out(plans, config),
         "classes": rows,
         "cost": dict(cost),
     }
 
 
-def _left_out(jobs: list[ClassJob], config: PlanConfig) -> str:
-    """Say that `rarest` leaves out some of the jobs, rarest first; empty where it does not."""
-    named = [job for job in jobs if config.classes is None or job.class_name in config.classes]
-    below = [job for job in named[config.rarest :] if job.minority]
+def _left_out(plans: list[ClassPlan], config: PlanConfig) -> str:
+    """Say that `rarest` leaves out some of the plans, rarest first; empty where it does not."""
+    named = [plan for plan in plans if config.classes is None or plan.class_name in config.classes]
+    below = [plan for plan in named[config.rarest :] if plan.minority]
     if config.rarest is None or not below:
         return ""
     who = "rarest class is" if config.rarest == 1 else f"{config.rarest} rarest classes are"
     return f"Only the {who} filled; all: --set plan.rarest=none."
-
-
-def jobs_of(plan: Mapping[str, Any]) -> list[ClassJob]:
-    """Return the classes of a saved plan that get synthetic images, rarest first."""
-    return [
-        ClassJob(row["class"], row["n_train"], row["n_target"], row["n_needed"], row["capped"])
-        for row in plan["classes"]
-        if row["n_needed"] > 0
-    ]

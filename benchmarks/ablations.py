@@ -25,7 +25,7 @@ from classifier.config import FeatureConfig
 from classifier.network.features import FeatureNetwork, pretrained_network
 from flows.settings.config import RunConfig
 from flows.stages.generators import train_class
-from flows.stages.stages import load_catalogue
+from flows.stages.run import Run
 from terrabalance.device import describe_device
 from terrabalance.files import read_json, slug, write_json, write_text
 from terrabalance.images import read_patches
@@ -68,7 +68,7 @@ def config_of(data: Path, workdir: Path, name: str, seed: int) -> RunConfig:
 
 def real_features(config: RunConfig, network: FeatureNetwork) -> Real:
     """Return what is known of each class's real images, the val part and "oracle" held out."""
-    manifest, side = load_catalogue(config), config.generator.image_size
+    manifest, side = Run(config).catalogue, config.generator.image_size
     frame, features = manifest.frame[manifest.frame["status"] == "ok"], {}
     for name in CLASSES:
         rows = frame[frame["class"] == name]
@@ -93,7 +93,7 @@ def measure(config: RunConfig, network: FeatureNetwork, real: Real) -> Result:
     """Train and judge every class of one setting."""
     result = {}
     for name, (held_out, train, _) in real.items():
-        diffusion = load_generator(train_class(config, name), name, CPU)
+        diffusion = load_generator(train_class(Run(config), name), name, CPU)
         images, _ = draw_batch(diffusion, range(N_DRAWN), SamplingConfig(), CPU)
         drawn = network.embed(images)
         result[name] = [

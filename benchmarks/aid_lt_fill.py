@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from natural_aid import copied
 from PIL import Image
 
@@ -23,13 +24,13 @@ from augment.sample.sampling import MARK
 from augment.sample.spectrum import apply_map, spectrum_map
 from augment.screen.outcome import highest
 from flows.settings.config import build_config
-from flows.stages.stages import load_catalogue
-from flows.stages.synthetic import Judge
+from flows.stages import screening
+from flows.stages.features import feature_network
+from flows.stages.run import Run
 from terrabalance.bands import RGB
 from terrabalance.files import write_text
 from terrabalance.images import grid, read_patches, write_image, write_png
 from terrabalance.marks import SYNTHETIC_KEY
-from terrabalance.progress import silent
 from terrabalance.seeds import seed_for
 
 PARTS = ("train", "val", "test", "oracle")
@@ -47,9 +48,10 @@ class Screening:
         settings = ["fidelity.model=tf_efficientnet_lite0", "fidelity.image_size=160"]
         options = {"images": images, "workdir": workdir, "fidelity": {"weights": weights}}
         config = build_config(used, None, [*settings, "generator.image_size=64"], options)
-        self.catalogue, self._side = load_catalogue(config), config.generator.image_size
+        run = Run(config)
+        self.catalogue, self._side = run.catalogue, config.generator.image_size
         self.classes = sorted(self.catalogue.usable("train")["class"].unique())
-        self._judge = Judge(config, self.catalogue, silent)
+        self._screening = screening.Screening(run, feature_network(run)(torch.device("cpu")))
 
     def reals(self, name: str) -> np.ndarray:
         """Return (N, 3, H, W) training images of a class."""
@@ -62,7 +64,7 @@ class Screening:
         seeds = [seed_for(0, "sample", name, index) for index in range(len(drawn))]
         mapping = spectrum_map(self.reals(name), drawn[:MEASURED_ON], others)
         images = apply_map(drawn, mapping, seeds)
-        found, limit = self._judge.scores(name, images)
+        found, limit = self._screening.scores(name, images)
         bad = {rule: found[rule] > most for rule, most in highest(limit).items()}
         refused = Counter({rule: int(which.sum()) for rule, which in bad.items()})
         return images, ~np.any(list(bad.values()), axis=0), +refused

@@ -32,8 +32,7 @@ from augment.train.loop import Training
 from augment.train.spec import Recipe
 from flows.settings.config import RunConfig, build_config
 from flows.stages.generators import train_base
-from flows.stages.stages import load_catalogue
-from flows.store.bands import bands_of
+from flows.stages.run import Run
 from terrabalance.device import describe_device, peak_memory, pick_device
 from terrabalance.images import grid, read_patches, write_png
 from terrabalance.seeds import seed_for
@@ -61,9 +60,9 @@ def log(message: str) -> None:
 
 def steps_within(config: RunConfig, seconds: float) -> int:
     """Return how many optimizer steps take that long."""
-    manifest = load_catalogue(config)
+    manifest = Run(config).catalogue
     rows = manifest.usable("train")
-    classes, bands = tuple(sorted(rows["class"].unique())), bands_of(config, manifest)
+    classes, bands = tuple(sorted(rows["class"].unique())), Run(config).bands
     images = read_patches(manifest.paths(rows), config.generator.image_size, bands)
     labels = np.array([label_of(name, classes) for name in rows["class"]])
     recipe = Recipe("", config.generator, config.base, config.seed, classes=classes, bands=bands)
@@ -87,7 +86,7 @@ def told(n_done: int, n_all: int, message: str) -> None:
 
 def draw(config: RunConfig, generator: Path, way: str, times: float, out: Path) -> None:
     """Draw images of each class that lacks some, so many times what it takes to fill it."""
-    manifest, device, (sampling, factor) = load_catalogue(config), pick_device("auto"), WAYS[way]
+    manifest, device, (sampling, factor) = Run(config).catalogue, pick_device("auto"), WAYS[way]
     counts = manifest.usable("train")["class"].value_counts()
     for name in read_card(generator)["classes"]:
         lacking = int(counts.max() - counts[name])
@@ -131,7 +130,7 @@ def main() -> None:
 
     log(describe_device(pick_device("auto")))
     config = config_of(steps_within(config_of(1), given.minutes * 60))
-    generator = train_base(config, told)
+    generator = train_base(Run(config), told)
     assert generator is not None
     given.out.mkdir(parents=True, exist_ok=True)
     for name in ("card.json", "looks.csv", "losses.csv"):

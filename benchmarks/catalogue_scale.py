@@ -20,7 +20,8 @@ from augment.catalogue.duplicates import THUMBNAIL_PX, near_duplicate_labels
 from augment.config import ScanConfig
 from augment.plan import plan_classes
 from flows.settings.config import RunConfig
-from flows.store import paths
+from flows.store.bands import bands_of
+from flows.store.names import Names
 from terrabalance.bands import RGB
 from terrabalance.files import mark_done, write_json
 from terrabalance.manifest import Manifest, count_by_class, frame_of, read_manifest, write_manifest
@@ -80,14 +81,15 @@ def main() -> None:
 def _time_names(config: RunConfig, manifest: Manifest) -> None:
     with timed("count and plan"):
         counts = {str(c): int(n) for c, n in count_by_class(manifest, "train").items()}
-        jobs = [job for job in plan_classes(counts, config.plan) if job.n_needed]
+        filled = [plan for plan in plan_classes(counts, config.plan) if plan.n_needed]
     with timed("name the base"):
-        paths.base_folder(config, manifest)
-    with timed("name one class's results (each task)"):
-        paths.synthetic_folder(config, manifest, jobs[0])
-    with timed(f"name the results of all {len(jobs)} classes"):
-        for job in jobs:
-            paths.synthetic_folder(config, manifest, job)
+        names = Names(config, manifest, bands_of(config, manifest))
+        print(names.base)
+    with timed("name one class's results"):
+        names.synthetic(filled[0])
+    with timed(f"name the results of all {len(filled)} classes"):
+        for plan in filled:
+            names.synthetic(plan)
 
 
 if __name__ == "__main__":

@@ -34,9 +34,11 @@ from augment.scenes import draw_dataset
 from augment.train.spec import Recipe
 from augment.train.training import train_generator
 from flows.orchestrate.flows import scan_and_plan
-from flows.orchestrate.job import Work, perform
-from flows.orchestrate.jobs import base_work, class_works
+from flows.orchestrate.job import Job
+from flows.orchestrate.jobs import base_jobs, class_jobs
+from flows.orchestrate.perform import perform
 from flows.settings.config import RunConfig
+from flows.stages.run import Run
 from terrabalance.files import done
 
 _CLASSES = ("Forest", "River", "Beach", "Residential", "Farmland", "StorageTanks")
@@ -47,9 +49,9 @@ _STEPS = 150
 def six_classes(config: RunConfig) -> float:
     """Train the base, then time the filling of the classes."""
     scan_and_plan(config)
-    perform(config, base_work(config), "the base")
+    perform(config, base_jobs(Run(config)), "the base")
     began = time.monotonic()
-    failed = perform(config, class_works(config), "classes")
+    failed = perform(config, class_jobs(Run(config)), "classes")
     assert not failed, failed
     return time.monotonic() - began
 
@@ -73,7 +75,7 @@ def stub_run(folder: Path) -> Path:
 def many_stubs(config: RunConfig, n: int) -> float:
     """Time `n` stubs."""
     works = [
-        Work(
+        Job(
             f"stub {number}", stub, "stub-run/stub-run", {"folder": folder},
             f"{config.workdir.name}-{number}", partial(_is_done, folder),
         )

@@ -28,7 +28,7 @@ from classifier.config import FeatureConfig
 from classifier.network.features import FeatureNetwork, pretrained_network
 from classifier.network.views import FeatureCache, Views, features_of_views
 from flows.settings.config import RunConfig
-from flows.stages.stages import load_catalogue
+from flows.stages.run import Run
 from terrabalance.bands import RGB
 from terrabalance.device import describe_device
 from terrabalance.files import write_text
@@ -95,7 +95,7 @@ class Bench:
     """The images of AID, their features, and what judges each class."""
 
     def __init__(self, config: RunConfig, network: FeatureNetwork) -> None:
-        manifest = load_catalogue(config)
+        manifest = Run(config).catalogue
         self.names, self.network, self.size = (
             manifest.classes(),
             network,

@@ -27,7 +27,7 @@ from classifier.config import FeatureConfig
 from classifier.network.features import FeatureNetwork, pretrained_network
 from flows.settings.config import RunConfig
 from flows.stages.generators import train_class
-from flows.stages.stages import load_catalogue
+from flows.stages.run import Run
 from terrabalance.device import describe_device
 from terrabalance.files import read_json, write_json, write_text
 from terrabalance.images import grid, read_patches, to_pil, write_png
@@ -60,8 +60,8 @@ def cost(strategy: str) -> float:
 
 def judge(config: RunConfig, network: FeatureNetwork, name: str) -> tuple[dict[str, Any], Any]:
     """Train one class, draw it, and measure it; return the measures and its first images."""
-    folder, side = train_class(config, name), config.generator.image_size
-    manifest = load_catalogue(config)
+    folder, side = train_class(Run(config), name), config.generator.image_size
+    manifest = Run(config).catalogue
     frame = manifest.frame[manifest.frame["status"] == "ok"]
     held_out = frame[(frame["class"] == name) & frame["split"].isin(["val", "oracle"])]
     train = manifest.usable("train")
@@ -74,7 +74,7 @@ def judge(config: RunConfig, network: FeatureNetwork, name: str) -> tuple[dict[s
 
 def measure(config: RunConfig, network: FeatureNetwork, out: Path) -> list[dict[str, Any]]:
     """Judge every class of one strategy, once."""
-    counts = load_catalogue(config).usable("train").groupby("class").size().sort_values()
+    counts = Run(config).catalogue.usable("train").groupby("class").size().sort_values()
     rows, pictures = [], []
     for name, n_train in counts.head(N_CLASSES).items():
         measures, drawn = judge(config, network, str(name))

@@ -33,7 +33,7 @@ from classifier.config import FeatureConfig
 from classifier.network.features import FeatureNetwork, pretrained_network
 from flows.settings.config import RunConfig
 from flows.stages.generators import train_base
-from flows.stages.stages import load_catalogue
+from flows.stages.run import Run
 from terrabalance.device import describe_device, pick_device
 from terrabalance.files import read_json, write_json, write_text
 from terrabalance.images import read_patches, write_png
@@ -46,7 +46,7 @@ class Bench:
     """One class: its images, its held-out images, and who compares."""
 
     def __init__(self, config: RunConfig, name: str, network: FeatureNetwork) -> None:
-        manifest, side = load_catalogue(config), config.generator.image_size
+        manifest, side = Run(config).catalogue, config.generator.image_size
         frame = manifest.frame[manifest.frame["status"] == "ok"]
         held_out = frame[(frame["class"] == name) & frame["split"].isin(["val", "oracle"])]
         self.classes = tuple(sorted(manifest.usable("train")["class"].unique()))
@@ -100,7 +100,7 @@ def measure(
     budgeted = f"upstream-{bench.name}-{budget}"
     goal = once(budgeted, lambda: (budget, bench.upstreams(budget, workdir / budgeted)))
     found = {"upstream": [goal]}
-    base = train_base(bench.config)
+    base = train_base(Run(bench.config))
     for start, folder in (("scratch", None), ("warm start", base)):
         found[start] = []
         for steps in LENGTHS:

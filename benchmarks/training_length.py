@@ -25,7 +25,7 @@ from classifier.config import FeatureConfig
 from classifier.network.features import FeatureNetwork, pretrained_network
 from flows.settings.config import RunConfig
 from flows.stages.generators import train_base
-from flows.stages.stages import load_catalogue
+from flows.stages.run import Run
 from terrabalance.device import describe_device
 from terrabalance.files import write_text
 from terrabalance.images import read_patches
@@ -38,7 +38,7 @@ STEPS, LOOKS = 800, 4
 
 def looks_of(config: RunConfig, network: FeatureNetwork, name: str, n: int) -> pd.DataFrame:
     """Train on `n` images of a class; return what was seen on the way."""
-    manifest, size = load_catalogue(config), config.generator.image_size
+    manifest, size = Run(config).catalogue, config.generator.image_size
     classes = tuple(sorted(manifest.usable("train")["class"].unique()))
     train = read_patches(manifest.paths(manifest.usable("train", name).head(n)), size)
     unseen = read_patches(manifest.paths(manifest.usable("val", name)), size)
@@ -46,7 +46,7 @@ def looks_of(config: RunConfig, network: FeatureNetwork, name: str, n: int) -> p
     loop = config.training.model_copy(
         update={"steps": STEPS, "looks": LOOKS, "views": None, "memorizing": 99.0}
     )
-    recipe = Recipe(name, config.generator, loop, config.seed, train_base(config), classes)
+    recipe = Recipe(name, config.generator, loop, config.seed, train_base(Run(config)), classes)
     folder = config.workdir / "length" / f"{name}-{n}"
     held_out = HeldOut(unseen, label, network.embed, network.name)
     train_generator(train, recipe, folder, CPU, held_out=held_out)

@@ -68,7 +68,7 @@ def sample_class(
         BadInput: the generator does not know the class, or more steps than the model has timesteps.
     """
     altered = _altered(folder)
-    if _n_drawn(folder) >= n_images and not altered:
+    if is_drawn(folder, n_images):
         return folder
     bands = read_bands(generator)
     diffusion = load_generator(generator, class_name, device, config.guidance)
@@ -99,6 +99,11 @@ def sample_class(
     )
     mark_done(folder, {"class": class_name, "n_images": n_images, "generator": generator.name})
     return folder
+
+
+def is_drawn(folder: Path, n_images: int) -> bool:
+    """Return whether so many images are there, and all as they were when drawing ended."""
+    return _n_drawn(folder) >= n_images and not _altered(folder)
 
 
 def _n_drawn(folder: Path) -> int:

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 _not_had = set[str]()  # names of networks whose weights this process could not get from the hub
 _BATCH = 64
+
+Load = Callable[[torch.device], "FeatureNetwork"]
 
 
 class FeatureNetwork:
@@ -90,11 +93,15 @@ def pretrained_network(config: FeatureConfig, device: torch.device) -> FeatureNe
     Raises:
         BadInput: an unknown model, a hub that cannot be reached, a file that does not fit.
     """
+    return _loader(config)(device)
+
+
+def _loader(config: FeatureConfig) -> Load:
     wanted = ClassifierConfig(
         model=config.model, weights=config.weights, image_size=config.image_size
     )
     model = build_model(wanted, n_classes=1000)
-    return FeatureNetwork(model, config.model, config.image_size, device)
+    return lambda device: FeatureNetwork(model, config.model, config.image_size, device)
 
 
 def trained_network(folder: Path, device: torch.device) -> FeatureNetwork:
@@ -110,8 +117,8 @@ def trained_network(folder: Path, device: torch.device) -> FeatureNetwork:
     return FeatureNetwork(model, name, config.image_size, device, n_bands)
 
 
-def named_network(config: FeatureConfig, device: torch.device) -> FeatureNetwork | None:
-    """Load the network that `config` names; None where its weights cannot be had.
+def named_network(config: FeatureConfig) -> Load | None:
+    """Return what loads the network that `config` names; None where its weights cannot be had.
 
     Then, and where `config` asks for it, features of a classifier that was trained here do
     (`classifier.train.training.train_baseline`).
@@ -124,7 +131,7 @@ def named_network(config: FeatureConfig, device: torch.device) -> FeatureNetwork
     if config.model == TRAINED_HERE or (config.weights is None and config.model in _not_had):
         return None
     try:
-        return pretrained_network(config, device)
+        return _loader(config)
     except BadInput as error:
         if config.weights is not None:
             raise

@@ -304,6 +304,7 @@ def review(
 
     from flows.cli.review import board_of
     from flows.cli.serve import serve
+    from flows.stages.run import Run
 
     given = {
         "preset": preset,
@@ -315,7 +316,7 @@ def review(
         "classifier": {"weights": weights},
     }
     config = _configure_run(data, given, config_file, settings)
-    serve(board_of(config, by or getpass.getuser()), port, browser)
+    serve(board_of(Run(config), by or getpass.getuser()), port, browser)
 
 
 @app.command()

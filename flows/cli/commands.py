@@ -22,11 +22,11 @@ def scan(config: "RunConfig") -> None:
 
     Example: `terrabalance scan aid.zip --set scan.min_side_px=64 --set split.test=0.3`
     """
-    from flows.stages import stages
+    from flows.stages.catalogue import make_catalogue
     from terrabalance.manifest import read_manifest
 
     with bars() as watcher:
-        folder = stages.make_catalogue(config, watcher("scan"))
+        folder = make_catalogue(config, watcher("scan"))
     print_classes(read_manifest(folder))
     print_path("Catalogue", folder / "manifest.csv")
 
@@ -41,12 +41,14 @@ def plan(config: "RunConfig") -> None:
 
     Example: `terrabalance plan aid.zip --preset 8gb --target median --set plan.max_per_real=5`
     """
-    from flows.stages import stages
+    from flows.stages.plan import made_of, make_plan
+    from flows.stages.run import Run
     from terrabalance.files import read_json
 
-    stages.check_classifier(config, from_hub=False)
-    path = stages.make_plan(config)
-    print_plan(read_json(path), *stages.made_of(config))
+    run = Run(config)
+    with bars() as watcher:
+        path = make_plan(run, watcher("plan"))
+    print_plan(read_json(path), *made_of(run))
     print_path("Plan", path)
 
 
@@ -60,18 +62,16 @@ def train(config: "RunConfig") -> None:
 
     Example: `terrabalance train aid.zip --classes Mountain --set generators.steps=20000`
     """
-    from flows.stages import generators, stages
-    from flows.store.devices import on_devices
+    from flows.stages.generators import train_base, train_class
+    from flows.stages.run import Run
 
-    jobs = stages.load_jobs(config)
-    with on_devices(config, config.execution.devices_per_class) as here:
+    run = Run(config)
+    with bars() as watcher:
+        train_base(run, watcher("train the base"))
+    for plan in run.filled:
         with bars() as watcher:
-            generators.train_base(here, watcher("train the base"))
-        for job in jobs:
-            with bars() as watcher:
-                label = f"train {job.class_name}"
-                folder = generators.train_class(here, job.class_name, watcher(label))
-            print_path(job.class_name, folder)
+            folder = train_class(run, plan.class_name, watcher(f"train {plan.class_name}"))
+        print_path(plan.class_name, folder)
 
 
 def sample(config: "RunConfig") -> None:
@@ -84,15 +84,14 @@ def sample(config: "RunConfig") -> None:
 
     Example: `terrabalance sample aid.zip --set sampling.steps=100`
     """
-    from flows.stages import stages
-    from flows.store.devices import on_devices
+    from flows.stages.run import Run
+    from flows.stages.synthetic import synthesize_class
 
-    with on_devices(config) as here:
-        for job in stages.load_jobs(here):
-            with bars() as watcher:
-                label = f"sample {job.class_name}"
-                folder = stages.synthesize_class(here, job.class_name, watcher(label))
-            print_path(job.class_name, folder)
+    run = Run(config)
+    for plan in run.filled:
+        with bars() as watcher:
+            folder = synthesize_class(run, plan.class_name, watcher(f"sample {plan.class_name}"))
+        print_path(plan.class_name, folder)
 
 
 def assemble(config: "RunConfig") -> None:
@@ -102,10 +101,11 @@ def assemble(config: "RunConfig") -> None:
     imagefolder loader. Real images are hard links where the disk allows it; synthetic ones are
     named `synthetic_...` and are never in val or test. A dataset card says how all was made.
     """
-    from flows.stages import stages
+    from flows.stages.dataset import assemble_dataset
+    from flows.stages.run import Run
 
     with bars() as watcher:
-        folder = stages.assemble_dataset(config, watcher("assemble"))
+        folder = assemble_dataset(Run(config), watcher("assemble"))
     print_path("Dataset", folder)
 
 
@@ -118,15 +118,12 @@ def classify(config: "RunConfig") -> None:
 
     Example: `terrabalance classify aid.zip --weights FILE --set classifier.model=resnet50`
     """
-    from classifier.train.experiment import trainings_of
-    from flows.stages import stages
-    from flows.store.devices import on_devices
+    from flows.stages.compare import compare_arms
+    from flows.stages.run import Run
 
-    with on_devices(config) as here:
-        for training in trainings_of(here.classifier):
-            with bars() as watcher:
-                stages.classify(here, training, watcher(f"classify {training}"))
-        print_path("Comparison", stages.compare_arms(here))
+    with bars() as watcher:
+        path = compare_arms(Run(config), watcher)
+    print_path("Comparison", path)
 
 
 def report(config: "RunConfig") -> None:
@@ -137,8 +134,11 @@ def report(config: "RunConfig") -> None:
     page shows the balance and the synthetic images alone.
     """
     from flows.stages.report import write_report
+    from flows.stages.run import Run
 
-    print_path("Report", write_report(config))
+    with bars() as watcher:
+        page = write_report(Run(config), watcher("report"))
+    print_path("Report", page)
 
 
 def run(config: "RunConfig") -> None:

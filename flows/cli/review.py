@@ -24,11 +24,8 @@ from augment.screen.outcome import (
     review,
     screening_record,
 )
-from flows.settings.config import RunConfig
-from flows.stages import stages
-from flows.store import paths
-from flows.store.sync import exchange
-from terrabalance.bands import Bands
+from flows.stages.run import Run
+from flows.stages.synthetic import images_of, synthetic_folders
 from terrabalance.errors import BadInput, TerrabalanceError
 from terrabalance.images import read_patch, to_pil
 from terrabalance.manifest import RULES, Manifest, read_manifest
@@ -47,16 +44,14 @@ class Board:
 
     Attributes:
         folders: class -> folder of its synthetic images, screened.
-        catalogue: of the real images.
-        config: of the run.
+        run: whose images they are.
         reviewer: who decides.
         token: that a request for a change has to bring, so that no other page can send one.
         key: in the address that is printed, so that nobody else of this machine can look or decide.
     """
 
     folders: dict[str, Path]
-    catalogue: Manifest
-    config: RunConfig
+    run: Run
     reviewer: str
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
@@ -69,7 +64,7 @@ class Board:
             for path in _refused_first(read_manifest(folder))
         ]
         self.reals = {
-            name: self.catalogue.paths(self.catalogue.usable("train", name).head(_REALS))
+            name: self.run.catalogue.paths(self.run.catalogue.usable("train", name).head(_REALS))
             for name in self.folders
         }
 
@@ -94,7 +89,7 @@ class Board:
         with self._lock:
             review(self.folders[name], path, decision, self.reviewer)
             try:
-                exchange(self.config, self.folders[name])
+                images_of(self.run, self.run.plan_of(name)).fetch(self.run.config)
             except TerrabalanceError as error:  # the decision is kept, and published by any stage
                 _log.warning("kept on this machine so far: %s", error)
 
@@ -109,27 +104,22 @@ class Board:
         return self._png(self.reals[name][which], name)
 
     def _png(self, path: Path, class_name: str) -> bytes:
-        bands = self._bands(class_name)
-        levels = read_patch(path, self.config.generator.image_size, bands)
+        bands = read_bands(self.run.names.generator(class_name))
+        levels = read_patch(path, self.run.config.generator.image_size, bands)
         return _as_png(bands.preview(levels))
 
-    def _bands(self, class_name: str) -> Bands:
-        folder = paths.generator_folder(self.config, self.catalogue, class_name)
-        return read_bands(folder)
 
-
-def board_of(config: RunConfig, reviewer: str) -> Board:
+def board_of(run: Run, reviewer: str) -> Board:
     """Gather the screened images of a run.
 
     Raises:
         NotReady: a class is not drawn and screened.
         BadInput: nothing was drawn.
     """
-    catalogue = stages.load_catalogue(config)
-    folders = stages.synthetic_folders(config, catalogue)
+    folders = synthetic_folders(run)
     if not folders:
         raise BadInput("this plan fills no class, so there is nothing to review.")
-    return Board(folders, catalogue, config, reviewer)
+    return Board(folders, run, reviewer)
 
 
 class _Decision(BaseModel):
@@ -160,7 +150,7 @@ def review_app(board: Board) -> FastAPI:
         nonce = secrets.token_urlsafe(16)
         html = render(
             "review.html.j2", items=board.states(), meanings=MEANINGS, token=board.token,
-            nonce=nonce, reviewer=board.reviewer, name=board.config.run_name,
+            nonce=nonce, reviewer=board.reviewer, name=board.run.config.run_name,
         )  # fmt: skip
         policy = (
             f"default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; "

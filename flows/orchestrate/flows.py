@@ -1,4 +1,4 @@
-"""The flows. Each reads as a table of contents; the work is in `flows.stages.stages`."""
+"""The flows. Each reads as a table of contents; the work is in `flows.stages`."""
 
 from pathlib import Path
 
@@ -6,16 +6,17 @@ from prefect import flow, tags
 from prefect.runtime import flow_run
 
 from flows.orchestrate import tasks
-from flows.orchestrate.job import perform
-from flows.orchestrate.jobs import base_work, class_works, classifier_works
+from flows.orchestrate.jobs import base_jobs, class_jobs, classifier_jobs
+from flows.orchestrate.perform import perform
 from flows.settings.config import RunConfig
-from flows.stages.stages import check_classifier
-from flows.store.paths import is_begun
+from flows.stages.plan import check_classifier
+from flows.stages.run import Run
+from flows.store.uses import is_begun
 from terrabalance.errors import TerrabalanceError
 
 
-class WorkFailed(TerrabalanceError):
-    """Some of the work failed; what was made is kept."""
+class JobsFailed(TerrabalanceError):
+    """Some of the jobs failed; what was made is kept."""
 
 
 @flow(name="scan-and-plan", flow_run_name="scan and plan {config.run_name}")
@@ -30,14 +31,15 @@ def scan_and_plan(config: RunConfig) -> Path:
 def train_and_synthesize(config: RunConfig) -> Path:
     """Fill every minority class; return the balanced dataset's folder.
 
-    Where and how many at once, `execution` says. A class that fails does not stop the others: the
+    `execution` sets where and how many at once. A class that fails does not stop the others: the
     flow fails at its end, names them, and a rerun repairs only those.
     """
-    _require(perform(config, base_work(config), "the base"))
-    failed = perform(config, class_works(config), "classes")
-    tasks.account(config, failed)
+    run = Run(config)
+    _require(perform(config, base_jobs(run), "the base"))
+    failed = perform(config, class_jobs(run), "classes")
+    tasks.account(run.catalogued, failed)
     _require(failed)
-    return tasks.assemble(config)
+    return tasks.assemble(run.catalogued)
 
 
 @flow(name="train-base", flow_run_name="train the base of {config.run_name}")
@@ -61,8 +63,9 @@ def train_classifiers(config: RunConfig, seed: int) -> Path:
 @flow(name="compare-classifiers", flow_run_name="compare classifiers {config.run_name}")
 def compare_classifiers(config: RunConfig) -> Path:
     """Train the classifier of every arm and seed; return the comparison's path."""
-    _require(perform(config, classifier_works(config), "classifiers"))
-    return tasks.compare(config)
+    run = Run(config)
+    _require(perform(config, classifier_jobs(run), "classifiers"))
+    return tasks.compare(run.catalogued)
 
 
 @flow(name="balance-dataset", flow_run_name="balance {config.run_name}")
@@ -71,6 +74,7 @@ def balance_dataset(config: RunConfig) -> Path:
     with tags(*flow_run.tags):  # by which the server knows whose silence means a crash
         check_classifier(config)
         scan_and_plan(config)
+        config = Run(config).catalogued
         train_and_synthesize(config)
         compare_classifiers(config)
         return tasks.report(config)
@@ -79,4 +83,4 @@ def balance_dataset(config: RunConfig) -> Path:
 def _require(failed: dict[str, str]) -> None:
     if failed:
         reasons = "; ".join(f"{label}: {reason}" for label, reason in failed.items())
-        raise WorkFailed(f"{len(failed)} failed, what was made is kept. {reasons}")
+        raise JobsFailed(f"{len(failed)} failed, what was made is kept. {reasons}")

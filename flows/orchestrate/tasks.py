@@ -5,8 +5,8 @@ a task boundary. What is done is read from disk by the stages, not from Prefect'
 would remember a path and not whether its file still lives.
 """
 
+import functools
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -16,16 +16,22 @@ from prefect.cache_policies import NO_CACHE
 from augment.catalogue.counts import class_table
 from augment.report.balance import balance_markdown
 from classifier.report.comparison import comparison_markdown
-from classifier.train.experiment import trainings_of
+from classifier.train.experiment import Training, trainings_of
 from flows.orchestrate.artifacts import listen, publish_class, publish_page, publish_table
 from flows.settings.config import RunConfig
-from flows.stages import generators, stages
+from flows.stages import catalogue as catalogues
+from flows.stages import generators
+from flows.stages import plan as plans
 from flows.stages.account import class_facts, sample_of, write_account
+from flows.stages.classifiers import experiment_of, train_classifier
+from flows.stages.compare import compare_arms
+from flows.stages.dataset import DRAWN_NOTICE, assemble_dataset
 from flows.stages.report import write_report
+from flows.stages.run import Run
+from flows.stages.synthetic import synthesize_class
 from flows.store import paths
-from flows.store.devices import on_devices
 from flows.store.timings import timed
-from terrabalance.errors import ProcessLost, StoreUnreachable, TerrabalanceError
+from terrabalance.errors import ProcessLost, StoreUnreachable
 from terrabalance.files import read_json
 from terrabalance.manifest import read_manifest
 from terrabalance.page import duration
@@ -34,18 +40,30 @@ P = ParamSpec("P")
 R = TypeVar("R")
 _RETRIES = 2
 _RETRY_DELAY_S = 10
+# What may pass: a full disk, a lost connection, a killed process. A bug or a wrong setting stays.
+_PASSING = (StoreUnreachable, ProcessLost, OSError)
+_LASTING = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 
-def _may_help(_task: Any, _run: Any, state: Any) -> bool:
-    """Retry what may pass (a full disk, a killed process), not what will fail again."""
+def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
+    """Return whether trying again may help."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, StoreUnreachable | ProcessLost) or not isinstance(
-        error, TerrabalanceError | AssertionError | TypeError
-    )
+    return isinstance(error, _PASSING) and not isinstance(error, _LASTING)
+
+
+@functools.lru_cache(maxsize=1)
+def _run_on_catalogue(config: RunConfig) -> Run:
+    # All tasks of a class ask, and a million rows take two seconds to read.
+    return Run(config)
+
+
+def _run_of(config: RunConfig) -> Run:
+    """Return the run; one that names a finished catalogue, which never changes, is kept."""
+    return _run_on_catalogue(config) if config.catalogue else Run(config)
 
 
 def _noticed(config: RunConfig, markdown: str) -> str:
-    return f"> {stages.DRAWN_NOTICE}\n\n{markdown}" if config.drawn else markdown
+    return f"> {DRAWN_NOTICE}\n\n{markdown}" if config.drawn else markdown
 
 
 def _stage(name: str, task_run_name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
@@ -57,7 +75,7 @@ def _stage(name: str, task_run_name: str) -> Callable[[Callable[P, R]], Task[P, 
         persist_result=False,
         retries=_RETRIES,
         retry_delay_seconds=_RETRY_DELAY_S,
-        retry_condition_fn=_may_help,
+        retry_condition_fn=_may_pass,
     )
 
 
@@ -65,7 +83,7 @@ def _stage(name: str, task_run_name: str) -> Callable[[Callable[P, R]], Task[P, 
 def catalogue(config: RunConfig) -> Path:
     """Scan and split the data; publish the class counts as a table."""
     listener = listen("scan")
-    folder = timed(config, "scan", lambda: stages.make_catalogue(config, listener))
+    folder = timed(config, "scan", lambda: catalogues.make_catalogue(config, listener))
     table = class_table(read_manifest(folder))
     rows = table.astype(object).to_dict("records")
     publish_table("class-counts", rows, f"Images a class in {config.data.name}")
@@ -75,8 +93,8 @@ def catalogue(config: RunConfig) -> Path:
 @_stage(name="plan", task_run_name="plan {config.plan.target}")
 def plan(config: RunConfig) -> Path:
     """Decide what each class gets and what it will cost; publish the plan as a table."""
-    stages.check_classifier(config, from_hub=False)
-    path = timed(config, "plan", lambda: stages.make_plan(config))
+    listener = listen("plan")
+    path = timed(config, "plan", lambda: plans.make_plan(_run_of(config), listener))
     record = read_json(path)
     cost = record["cost"]
     publish_table(
@@ -91,30 +109,30 @@ def plan(config: RunConfig) -> Path:
 @_stage(name="train-base", task_run_name="train the base")
 def train_base(config: RunConfig) -> Path | None:
     """Train the base that every class's generator starts from; without one, nothing."""
-    listener = listen("train the base")
-    with on_devices(config, config.execution.devices_per_class) as here:
-        return timed(config, "train the base", lambda: generators.train_base(here, listener))
+    label, run = "train the base", _run_of(config)
+    listener = listen(label)
+    return timed(config, label, lambda: generators.train_base(run, listener))
 
 
 @_stage(name="fill", task_run_name="fill {class_name}")
 def fill(config: RunConfig, class_name: str) -> Path:
-    """Train one class's generator and draw the class's synthetic images; publish how it went."""
-    with on_devices(config, config.execution.devices_per_class) as here:
-        label = f"train {class_name}"
-        listener = listen(label)
-        timed(config, label, lambda: generators.train_class(here, class_name, listener))
-        label = f"synthesize {class_name}"
-        listener = listen(label)
-        folder = timed(config, label, lambda: stages.synthesize_class(here, class_name, listener))
-    catalogue, job = stages.load_catalogue(config), stages.job_of(config, class_name)
-    publish_class(class_facts(config, catalogue, job), sample_of(config, catalogue, job))
+    """Train one class's generator and draw the class's synthetic images; publish the facts."""
+    run, label = _run_of(config), f"train {class_name}"
+    training = listen(label)
+    timed(config, label, lambda: generators.train_class(run, class_name, training))
+    label = f"synthesize {class_name}"
+    drawing = listen(label)
+    folder = timed(config, label, lambda: synthesize_class(run, class_name, drawing))
+    publish_class(
+        class_facts(run, run.plan_of(class_name)), sample_of(run, run.plan_of(class_name))
+    )
     return folder
 
 
 @_stage(name="account", task_run_name="account of the classes")
 def account(config: RunConfig, failed: dict[str, str]) -> Path:
     """Write what was made and what was not as `reports/<run>/account.json`; publish it."""
-    path = write_account(config, failed)
+    path = write_account(_run_of(config), failed)
     publish_table("account", read_json(path), "What was made of each class")
     return path
 
@@ -123,25 +141,27 @@ def account(config: RunConfig, failed: dict[str, str]) -> Path:
 def assemble(config: RunConfig) -> Path:
     """Put the balanced dataset together."""
     listener = listen("assemble")
-    return timed(config, "assemble", lambda: stages.assemble_dataset(config, listener))
+    return timed(config, "assemble", lambda: assemble_dataset(_run_of(config), listener))
 
 
 @_stage(name="classify", task_run_name="classifiers of seed {seed}")
 def classify(config: RunConfig, seed: int) -> Path:
     """Train the classifiers of every arm with one seed."""
-    with on_devices(config) as here:
-        for each in trainings_of(here.classifier):
-            if each.seed == seed:
-                train = partial(stages.classify, here, each, listen(f"classify {each}"))
-                timed(config, f"classify {each.arm}", train)
+    experiment, _ = experiment_of(_run_of(config))
+
+    def train(trial: Training) -> Path:
+        return train_classifier(config, experiment, trial, listen(f"classify {trial}"))
+
+    for trial in trainings_of(config.classifier):
+        if trial.seed == seed:
+            timed(config, f"classify {trial.arm}", functools.partial(train, trial))
     return paths.classifiers_folder(config)
 
 
 @_stage(name="compare", task_run_name="compare {config.run_name}")
 def compare(config: RunConfig) -> Path:
     """Compare the arms; publish the verdict."""
-    with on_devices(config) as here:
-        path = timed(config, "compare", lambda: stages.compare_arms(here))
+    path = timed(config, "compare", lambda: compare_arms(_run_of(config), listen))
     verdict = comparison_markdown(read_json(path))
     publish_page("classifier-comparison", _noticed(config, verdict))
     return path
@@ -150,7 +170,8 @@ def compare(config: RunConfig) -> Path:
 @_stage(name="report", task_run_name="report {config.run_name}")
 def report(config: RunConfig) -> Path:
     """Write the report page; publish its summary and where it is."""
-    path = timed(config, "report", lambda: write_report(config))
+    listener = listen("report")
+    path = timed(config, "report", lambda: write_report(_run_of(config), listener))
     balance = read_json(path.with_name("balance.json"))
     publish_page("balance-report", _noticed(config, balance_markdown(balance)))
     # No link: a browser opens no file from a page that a server sent.

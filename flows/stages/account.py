@@ -5,35 +5,36 @@ from typing import Any
 
 import numpy as np
 
-from augment.plan import ClassJob
+from augment.plan import ClassPlan
 from augment.screen.outcome import screening_record
-from flows.settings.config import RunConfig
-from flows.stages import stages
-from flows.store import paths
-from flows.store.bands import bands_of
-from flows.store.sync import exchange, peek, publish_files
-from terrabalance.files import DONE, done, write_json
+from flows.stages.dataset import card_of
+from flows.stages.generators import generator_of
+from flows.stages.run import Run
+from flows.stages.synthetic import images_of
+from flows.store.result import Files, find, make_anew
+from flows.store.sync import peek
+from terrabalance.files import DONE, write_json
 from terrabalance.images import grid, read_patches
-from terrabalance.manifest import Manifest, read_manifest
+from terrabalance.manifest import read_manifest
+from terrabalance.progress import Progress
 from terrabalance.sizes import at_most
 
 _GRID_SIDE = 4  # pictures
 _MOST_PX = 96  # of a picture's side: the server keeps all that is published
 
 
-def class_facts(config: RunConfig, catalogue: Manifest, job: ClassJob) -> dict[str, Any]:
+def class_facts(run: Run, plan: ClassPlan) -> dict[str, Any]:
     """Return what is known of a class's generator and images; None for what is not there yet."""
-    generator = paths.generator_folder(config, catalogue, job.class_name)
-    synthetic = paths.synthetic_folder(config, catalogue, job)
-    trained = done(generator) or peek(config, generator, DONE)
-    card = stages.card_of(config, generator) if trained else {}
-    exchange(config, synthetic, changes=True)
-    made = screening_record(synthetic) or {}
+    generator, images = generator_of(run, plan.class_name), images_of(run, plan)
+    trained = generator.is_here() or peek(run.config, generator.place, DONE)
+    card = card_of(run.config, generator.place) if trained else {}
+    find(run.config, images)
+    made = screening_record(images.place) or {}
     seconds, chosen = card.get("seconds"), card.get("chosen") or {}
     return {
-        "class": job.class_name,
-        "real": job.n_train,
-        "needed": job.n_needed,
+        "class": plan.class_name,
+        "real": plan.n_train,
+        "needed": plan.n_needed,
         "accepted": made.get("n_accepted"),
         "drawn": made.get("n_drawn"),
         "missing": made.get("n_missing"),
@@ -42,30 +43,31 @@ def class_facts(config: RunConfig, catalogue: Manifest, job: ClassJob) -> dict[s
         "loss": card.get("final_loss"),
         "held_out_loss": chosen.get("held_out_loss"),
         "kid": chosen.get("kid"),
-        "generator": generator.name,
+        "generator": generator.place.name,
     }
 
 
-def sample_of(config: RunConfig, catalogue: Manifest, job: ClassJob) -> np.ndarray | None:
+def sample_of(run: Run, plan: ClassPlan) -> np.ndarray | None:
     """Return the first accepted images of a class as one (3, H, W) uint8 picture."""
-    made = read_manifest(paths.synthetic_folder(config, catalogue, job))
+    made = read_manifest(run.names.synthetic(plan))
     rows = made.usable().head(_GRID_SIDE**2)
     if rows.empty:
         return None
-    size = at_most(config.generator.image_size, _MOST_PX)
-    bands = bands_of(config, catalogue)
-    images = read_patches(made.paths(rows), size, bands)
-    return grid(np.stack([bands.preview(image) for image in images]), _GRID_SIDE)
+    size = at_most(run.config.generator.image_size, _MOST_PX)
+    images = read_patches(made.paths(rows), size, run.bands)
+    return grid(np.stack([run.bands.preview(image) for image in images]), _GRID_SIDE)
 
 
-def write_account(config: RunConfig, failed: dict[str, str]) -> Path:
+def write_account(run: Run, failed: dict[str, str]) -> Path:
     """Write `account.json`: a row for each class of the plan, with why it failed if it did."""
-    catalogue = stages.load_catalogue(config)
-    rows = [
-        class_facts(config, catalogue, job) | {"failed": failed.get(job.class_name, "")}
-        for job in stages.load_jobs(config)
-    ]
-    path = paths.report_folder(config) / "account.json"
-    write_json(path, rows)
-    publish_files(config, [path])
-    return path
+    path = run.report_folder / "account.json"
+    account = Files(what="the account of the classes", place=path)
+
+    def make(_devices: object, _listener: Progress) -> None:
+        rows = [
+            class_facts(run, plan) | {"failed": failed.get(plan.class_name, "")}
+            for plan in run.filled
+        ]
+        write_json(path, rows)
+
+    return make_anew(run.config, account, make)

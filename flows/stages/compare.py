@@ -1,8 +1,11 @@
-"""Compare classifiers on any manifest, without a run around it."""
+"""Compare classifiers: on a run's dataset, or on any manifest without a run around it."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import torch
 
 from classifier.arms import ARMS, DEFAULT_ARMS
 from classifier.compare.predictions import read_predictions
@@ -12,23 +15,46 @@ from classifier.report.comparison import comparison_section
 from classifier.study.ledger import LEDGER
 from classifier.study.study import compare_bench
 from classifier.train.experiment import Bench, trainings_of
-from classifier.train.training import train
 from flows.settings.config import RunConfig
-from flows.stages import stages
+from flows.stages.catalogue import make_catalogue
+from flows.stages.classifiers import experiment_of, experiment_on, resolution_of, train_missing
 from flows.stages.fidelity import give_aways
-from flows.stages.progress import Watcher
+from flows.stages.progress import Watcher, unwatched
+from flows.stages.run import Run
 from flows.store import paths
-from flows.store.bands import bands_of, resolution_of
+from flows.store.bands import bands_of
 from flows.store.originals import with_originals
-from flows.store.sync import adding, publish_files, sharing
+from flows.store.pinned_base import pinned_base
+from flows.store.result import Files, make_anew
+from flows.store.uses import begin
 from terrabalance import __version__
-from terrabalance.device import describe_device, pick_device
+from terrabalance.device import describe_device
 from terrabalance.errors import BadInput
 from terrabalance.files import sha256_of, slug, write_json
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.page import write_page
 from terrabalance.progress import Progress
 from terrabalance.sizes import Size
+
+
+def compare_arms(run: Run, watcher: Watcher = unwatched) -> Path:
+    """Train what is missing of a run's classifiers, and compare the arms on test.
+
+    Returns:
+        The path of `comparison.json`, with `predictions.csv` beside it.
+
+    Raises:
+        NotReady: the balanced dataset is not there, or is of other images.
+    """
+    experiment, key = experiment_of(run)
+    train_missing(run.config, experiment, lambda trial: watcher(f"classify {trial}"))
+    comparison = _comparison(run.config, experiment, "comparison.json")
+
+    def make(devices: list[torch.device], listener: Progress) -> None:
+        record = _judged(run.config, replace(experiment, device=devices[0]), listener)
+        write_json(comparison.place, record | {"dataset": key})
+
+    return make_anew(run.config, comparison, make, watcher("test"))
 
 
 def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
@@ -50,43 +76,61 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
     manifest = _manifest_of(config, watcher("scan"))
     rows = manifest.usable("train")
     made = rows[rows["source"] == "synthetic"]
-    size = resolution_of(config, _smallest(rows), _smallest(made) if len(made) else None)
+    resolution = resolution_of(config, _smallest(rows), _smallest(made) if len(made) else None)
     config = _with_possible_arms(config, manifest)
-    folder = paths.report_folder(config)
-    bench = Bench(
-        manifest, config.classifier, size, pick_device(config.device_here),
-        paths.classifiers_folder(config), bands_of(config, manifest),
-    )  # fmt: skip
-    trained = {training: bench.folder(training) for training in trainings_of(bench.config)}
-    for training, home in trained.items():
-        paths.note_use(config, f"classifier {training}", home)
-        with sharing(config, home, watcher(str(training))) as listener:
-            train(bench, training, listener)
+    base = pinned_base(config) if config.base_from else None
+    experiment = experiment_on(config, manifest, resolution, bands_of(config, manifest, base))
+    begin(config)
+    train_missing(config, experiment, lambda trial: watcher(str(trial)))
+    page = _comparison(config, experiment, "index.html", "comparison.json")
+
+    def make(devices: list[torch.device], listener: Progress) -> None:
+        _write_page(config, replace(experiment, device=devices[0]), page.place, listener)
+
+    return make_anew(config, page, make, watcher("test"))
+
+
+def _comparison(config: RunConfig, experiment: Bench, place: str, *beside: str) -> Files:
+    trained = [experiment.folder(trial) for trial in trainings_of(experiment.config)]
+    return Files(
+        what="the comparison",
+        place=paths.report_folder(config) / place,
+        beside=("predictions.csv", *beside),
+        n_devices=1,
+        adds_to=tuple(trained),
+        ledger=experiment.root / LEDGER,
+    )
+
+
+def _judged(config: RunConfig, experiment: Bench, on_progress: Progress) -> dict[str, Any]:
     kind = "drawn" if config.drawn else "real"
-    with adding(config, trained.values(), bench.root / LEDGER):
-        record = compare_bench(bench, folder, kind, watcher("test"))
-    record["give_away"] = give_aways(manifest, size, bench.bands, bench.chroma)
-    write_json(folder / "comparison.json", record)
-    changed = changes_section(bench, read_predictions(folder / "predictions.csv"), record)
-    page = write_page(
-        folder / "index.html",
+    return compare_bench(experiment, paths.report_folder(config), kind, on_progress)
+
+
+def _write_page(config: RunConfig, experiment: Bench, page: Path, on_progress: Progress) -> None:
+    record = _judged(config, experiment, on_progress)
+    manifest, bands, size = experiment.manifest, experiment.bands, experiment.resolution
+    record["give_away"] = give_aways(manifest, size, bands, experiment.chroma)
+    write_json(page.with_name("comparison.json"), record)
+    predictions = read_predictions(page.with_name("predictions.csv"))
+    changed = changes_section(experiment, predictions, record)
+    write_page(
+        page,
         title=f"Classifier comparison: {config.run_name}",
         subtitle=config.data.name,
         sections=[comparison_section(record), *([changed] if changed else [])],
         facts={
             "Data": config.data.name,
-            "Device": describe_device(bench.device),
+            "Device": describe_device(experiment.device),
             "Version": f"terrabalance {__version__}",
         },
     )
-    publish_files(config, (path for path in folder.iterdir() if path.is_file()))
-    return page
 
 
 def _manifest_of(config: RunConfig, on_progress: Progress) -> Manifest:
     if config.data.suffix == ".parquet" or (config.data / "manifest.parquet").is_file():
         return _with_hashes(read_manifest(config.data))
-    folder = stages.make_catalogue(config, on_progress, synthetic=True)
+    folder = make_catalogue(config, on_progress, synthetic=True)
     return with_originals(config, folder, read_manifest(folder))
 
 

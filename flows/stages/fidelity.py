@@ -1,4 +1,4 @@
-"""Judge the synthetic images of a run by the features of one fixed network."""
+"""Measure how near the synthetic images of a run come to real ones."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,77 +13,36 @@ from augment.measure.fidelity import judge_class
 from augment.measure.giveaway import give_away
 from classifier.config import TRAINED_HERE
 from classifier.images.chroma import jittered_by_name
-from classifier.network.features import FeatureNetwork, named_network, trained_network
-from classifier.train.experiment import Bench
-from classifier.train.training import train_baseline
-from flows.settings.config import RunConfig
-from flows.store import paths
-from flows.store.bands import bands_of
-from flows.store.locks import turn
-from flows.store.sync import sharing
+from classifier.network.features import FeatureNetwork
+from flows.stages.features import embedder
+from flows.stages.run import Run
 from terrabalance.bands import Bands
-from terrabalance.device import pick_device
 from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest, even_share, read_manifest
-from terrabalance.progress import Progress, silent
 from terrabalance.sizes import Size, describe_size
 
 MOST_OTHERS = 500  # images of other classes: enough for a ceiling
 
 
-def judge_network(
-    config: RunConfig, catalogue: Manifest, on_progress: Progress = silent
-) -> FeatureNetwork:
-    """Return the network whose features tell how near generated images come to real ones.
-
-    The one that the settings name; where its weights cannot be had, or `baseline` is asked for,
-    a classifier that is trained once on the real train part.
-    """
-    device = pick_device(config.device_here)
-    if (named := named_network(config.fidelity, device)) is not None:
-        return named
-    folder, size = paths.baseline_folder(config, catalogue), config.generator.image_size
-    with turn(folder, "another process trains the judge, waiting for it", on_progress):
-        root, bands = paths.classifiers_folder(config), bands_of(config, catalogue)
-        bench = Bench(catalogue, config.classifier, size, device, root, bands)
-        with sharing(config, folder, _of_the_judge(on_progress)) as listener:
-            train_baseline(bench, folder, listener)
-    return trained_network(folder, device)
-
-
-def _of_the_judge(on_progress: Progress) -> Progress:
-    """Say whose steps these are, in the midst of a generator's."""
-    return lambda done, total, message="": on_progress(
-        done, total, f"a classifier to judge by, {message}"
-    )
-
-
-def embedder(network: FeatureNetwork, bands: Bands) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what gives features of levels; a network of three bands sees their preview."""
-    if network.n_bands == bands.count:
-        return network.embed
-    return lambda levels: network.embed(bands.preview(levels))
-
-
-def judge_fidelity(
-    config: RunConfig, catalogue: Manifest, synthetic: dict[str, Path]
+def measure_fidelity(
+    run: Run, synthetic: dict[str, Path], network: FeatureNetwork
 ) -> dict[str, Any]:
-    """Judge each filled class against its real images of the val part.
+    """Compare each filled class with its real images of the val part.
 
     test stays unseen: it is for the classifiers' last word.
 
     Args:
-        config: of the run.
-        catalogue: manifest of the real images.
+        run: whose classes.
         synthetic: class -> folder of its synthetic images.
+        network: that gives the features, on the device that is held.
 
     Returns:
         `network`, `wanted` (the one that the settings name, where its weights could not be had,
         else None), `resolution`, and `classes`: for each its name, the measures of `judge_class`
         and the area under the curve of `give_away` (None with too few images).
     """
-    network, named = judge_network(config, catalogue), config.fidelity.model
-    size, bands = config.generator.image_size, bands_of(config, catalogue)
+    config, catalogue, named = run.config, run.catalogue, run.config.fidelity.model
+    size, bands = config.generator.image_size, run.bands
     embed = embedder(network, bands)
 
     def read(manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:

@@ -4,23 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from augment.network.conditioning import label_of
 from augment.train.evaluation import FEWEST, HeldOut
 from augment.train.spec import Recipe
 from augment.train.training import train_generator
-from flows.settings.config import RunConfig
-from flows.stages.fidelity import embedder, judge_network
-from flows.stages.stages import load_catalogue
-from flows.store import paths
-from flows.store.bands import bands_of
-from flows.store.devices import devices_of_class
-from flows.store.locks import turn
+from flows.stages.features import Load, embedder, feature_network
+from flows.stages.run import Run
 from flows.store.pinned_base import read_base_card
-from flows.store.sync import exchange, sharing
-from terrabalance.files import done
+from flows.store.result import Folder, find, make_once
 from terrabalance.images import read_patches
-from terrabalance.manifest import Manifest, even_share
+from terrabalance.manifest import even_share
 from terrabalance.progress import Progress, silent
 
 # At 256 px they take 4 GB of memory; more images than that teach a base nothing that a rare
@@ -29,103 +24,106 @@ MOST_BASE_IMAGES = 20_000
 _MOST_BASE_HELD_OUT = 500
 
 
-def train_base(config: RunConfig, on_progress: Progress = silent) -> Path | None:
+def base_of(run: Run) -> Folder | None:
+    """Return the base as a result; None where every class starts from random weights."""
+    folder, n = run.names.base, run.config.execution.devices_per_class
+    if folder is None:
+        return None
+    return Folder(what="the base", place=folder, part="base", n_devices=n)
+
+
+def generator_of(run: Run, class_name: str) -> Folder:
+    """Return a class's generator as a result; with `strategy=conditional` it is the base."""
+    folder = run.names.generator(class_name)
+    if folder == run.names.base:
+        base = base_of(run)
+        assert base is not None
+        return base
+    return Folder(
+        what=f"the generator of {class_name}",
+        place=folder,
+        part=f"generator {class_name}",
+        n_devices=run.config.execution.devices_per_class,
+    )
+
+
+def train_base(run: Run, on_progress: Progress = silent) -> Path | None:
     """Train the base on the train part of every class, once; return its folder.
 
-    Of those who ask at the same time one trains, and the others wait for it. None where the
-    generators start from scratch: by `strategy`, or for want of a second class. A base that is
-    named (`base_from`) is not trained.
+    None where the generators start from scratch: by `strategy`, or for want of a second class. A
+    base that is named (`base_from`) is not trained.
 
     Raises:
-        NotReady, BadInput, StoreUnreachable: of a base that is named, as of `pinned_base`.
+        NotReady, BadInput, StoreUnreachable: as of `Run`.
     """
-    manifest = load_catalogue(config)
-    folder = paths.base_folder(config, manifest)
-    if folder is None or config.base_from is not None:
-        return folder
-    exchange(config, folder)
-    if done(folder) is not None:
-        return folder
-    held_out = None
-    classes = _classes(manifest)
-    if config.base.looks:
-        rows = manifest.usable("val")
-        shown = even_share(rows[rows["class"].isin(classes)], _MOST_BASE_HELD_OUT)
-        held_out = _held_out(config, manifest, shown, classes, on_progress)
-    with turn(folder, "another process trains the base, waiting for it", on_progress):
-        if done(folder) is None:
-            rows = even_share(manifest.usable("train"), MOST_BASE_IMAGES)
-            labels = np.array([classes.index(name) for name in rows["class"]])
-            bands = bands_of(config, manifest)
-            recipe = Recipe(
-                "", config.generator, config.base, config.seed, classes=classes, bands=bands
-            )
-            images, (device, *beside) = _patches(config, manifest, rows), devices_of_class(config)
-            with sharing(config, folder, on_progress) as listener:
-                train_generator(images, recipe, folder, device, listener, labels, held_out, beside)
-    return folder
+    base = base_of(run)
+    if base is None:
+        return None
+    if run.config.base_from is not None or find(run.config, base):
+        return base.place
+    classes = tuple(sorted(run.catalogue.usable("train")["class"].unique()))
+    val = run.catalogue.usable("val")
+    shown = even_share(val[val["class"].isin(classes)], _MOST_BASE_HELD_OUT)
+    load = _evaluates_with(run, run.config.base.looks, shown, on_progress)
+
+    def make(devices: list[torch.device], listener: Progress) -> None:
+        rows = even_share(run.catalogue.usable("train"), MOST_BASE_IMAGES)
+        labels = np.array([classes.index(name) for name in rows["class"]])
+        config = run.config
+        recipe = Recipe(
+            "", config.generator, config.base, config.seed, classes=classes, bands=run.bands
+        )
+        held_out = load and _held_out(run, shown, classes, load, devices[0])
+        train_generator(
+            _patches(run, rows), recipe, base.place, devices[0], listener, labels, held_out,
+            devices[1:],
+        )  # fmt: skip
+
+    return make_once(run.config, base, make, on_progress)
 
 
-def train_class(config: RunConfig, class_name: str, on_progress: Progress = silent) -> Path:
+def train_class(run: Run, class_name: str, on_progress: Progress = silent) -> Path:
     """Train one class's generator on its train part, from the base; return its folder."""
-    manifest = load_catalogue(config)
-    folder = paths.generator_folder(config, manifest, class_name)
-    exchange(config, folder)
-    if done(folder) is not None:
-        return folder
-    start = train_base(config, on_progress)
-    if start == folder:
-        return folder
-    with turn(folder, f"another process trains {class_name}, waiting for it", on_progress):
-        if done(folder) is None:
-            _train_from(start, config, manifest, class_name, on_progress)
-    return folder
+    generator = generator_of(run, class_name)
+    if find(run.config, generator):
+        return generator.place
+    start = train_base(run, on_progress)
+    if start == generator.place:
+        return start
+    shown = run.catalogue.usable("val", class_name)
+    load = _evaluates_with(run, run.config.training.looks, shown, on_progress)
+
+    def make(devices: list[torch.device], listener: Progress) -> None:
+        classes, config = read_base_card(start).classes if start else (), run.config
+        recipe = Recipe(
+            class_name, config.generator, config.training, config.seed, start, classes, run.bands
+        )
+        images = _patches(run, run.catalogue.usable("train", class_name))
+        held_out = load and _held_out(run, shown, classes, load, devices[0])
+        train_generator(
+            images, recipe, generator.place, devices[0], listener, None, held_out, devices[1:]
+        )
+
+    return make_once(run.config, generator, make, on_progress)
 
 
-def _train_from(
-    start: Path | None,
-    config: RunConfig,
-    manifest: Manifest,
-    class_name: str,
-    on_progress: Progress,
-) -> None:
-    folder = paths.generator_folder(config, manifest, class_name)
-    classes = read_base_card(start).classes if start else ()
-    bands = bands_of(config, manifest)
-    recipe = Recipe(
-        class_name, config.generator, config.training, config.seed, start, classes, bands
-    )
-    images = _patches(config, manifest, manifest.usable("train", class_name))
-    held_out = None
-    if config.training.looks:
-        shown = manifest.usable("val", class_name)
-        held_out = _held_out(config, manifest, shown, classes, on_progress)
-    device, *beside = devices_of_class(config)
-    with sharing(config, folder, on_progress) as listener:
-        train_generator(images, recipe, folder, device, listener, None, held_out, beside)
-
-
-def _classes(manifest: Manifest) -> tuple[str, ...]:
-    return tuple(sorted(manifest.usable("train")["class"].unique()))
+def _evaluates_with(
+    run: Run, n_evaluations: int, shown: pd.DataFrame, on_progress: Progress
+) -> Load | None:
+    """Make sure of the network that a training is evaluated by; None where it is not."""
+    if not n_evaluations or len(shown) < FEWEST:
+        return None
+    return feature_network(run, on_progress)
 
 
 def _held_out(
-    config: RunConfig,
-    manifest: Manifest,
-    rows: pd.DataFrame,
-    classes: tuple[str, ...],
-    on_progress: Progress,
-) -> HeldOut | None:
-    """Return what a generator is judged by; None where there is too little of it."""
-    if len(rows) < FEWEST:
-        return None
+    run: Run, rows: pd.DataFrame, classes: tuple[str, ...], load: Load, device: torch.device
+) -> HeldOut:
     labels = [label_of(name, classes) for name in rows["class"]]
-    network = judge_network(config, manifest, on_progress)
-    images = _patches(config, manifest, rows)
-    embed = embedder(network, bands_of(config, manifest))
-    return HeldOut(images, np.array(labels), embed, network.name)
+    network = load(device)
+    embed = embedder(network, run.bands)
+    return HeldOut(_patches(run, rows), np.array(labels), embed, network.name)
 
 
-def _patches(config: RunConfig, manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
-    size, bands = config.generator.image_size, bands_of(config, manifest)
-    return read_patches(manifest.paths(rows), size, bands)
+def _patches(run: Run, rows: pd.DataFrame) -> np.ndarray:
+    return read_patches(run.catalogue.paths(rows), run.config.generator.image_size, run.bands)

@@ -4,11 +4,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from terrabalance.progress import Progress
+from terrabalance.progress import Progress, silent
 
 Watcher = Callable[[str], Progress]
 _watcher: Watcher | None = None
 _QUIET_S = 5.0
+
+
+def unwatched(_label: str) -> Progress:
+    """Watch nothing."""
+    return silent
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The report page of a run, written from what its stages left."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,66 +13,94 @@ from classifier.compare.predictions import read_predictions
 from classifier.report.changes import changes_section
 from classifier.report.comparison import comparison_section
 from flows.settings.config import RunConfig
-from flows.stages import stages
-from flows.stages.fidelity import judge_fidelity
-from flows.store import paths
-from flows.store.bands import bands_of
-from flows.store.sync import fetch_file, publish_files
+from flows.stages.classifiers import experiment_of
+from flows.stages.dataset import DRAWN_NOTICE, Parts
+from flows.stages.features import feature_network
+from flows.stages.fidelity import measure_fidelity
+from flows.stages.generators import generator_of
+from flows.stages.plan import make_plan
+from flows.stages.run import Run
+from flows.stages.synthetic import synthetic_folders
+from flows.store.result import Files, find, make_anew
 from terrabalance import __version__
 from terrabalance.bands import Bands
-from terrabalance.device import describe_device, pick_device
+from terrabalance.device import describe_device
 from terrabalance.files import atomic_write, read_json, write_json
-from terrabalance.page import write_page
+from terrabalance.page import Section, write_page
+from terrabalance.progress import Progress, silent
 from terrabalance.sizes import describe_size
 
 _log = logging.getLogger(__name__)
+_BESIDE = ("balance.json", "classes.csv", "fidelity.json", "timings.json")
 
 
-def write_report(config: RunConfig) -> Path:
+def write_report(run: Run, on_progress: Progress = silent) -> Path:
     """Write the report from what the stages left; return the path of `index.html`.
 
     The comparison is shown when it is there, and of these images; the balance part needs the
     synthetic images.
     """
-    manifest = stages.load_catalogue(config)
-    folder = paths.report_folder(config)
-    synthetic = stages.synthetic_folders(config, manifest)
-    generators = {name: stages.generator_of(config, manifest, name) for name in synthetic}
-    size, bands = config.generator.image_size, bands_of(config, manifest)
-    plan = read_json(stages.make_plan(config))
-    balance = balance_record(manifest, plan, generators, synthetic, size, bands)
+    plan = read_json(make_plan(run, on_progress))
+    synthetic = synthetic_folders(run)
+    load, comparison = feature_network(run, on_progress), _comparison(run)
+    page = Files(
+        what="the report", place=run.report_folder / "index.html", beside=_BESIDE, n_devices=1
+    )
+
+    def make(devices: list[torch.device], _listener: Progress) -> None:
+        fidelity = measure_fidelity(run, synthetic, load(devices[0]))
+        write_json(page.place.with_name("fidelity.json"), fidelity)
+        sections = [
+            *(_compared(run, comparison, devices[0]) if comparison else []),
+            fidelity_section(fidelity),
+            _balance(run, plan, synthetic),
+        ]
+        write_page(
+            page.place,
+            title=f"Balance report: {run.config.run_name}",
+            subtitle=str(run.config.data.name),
+            sections=sections,
+            facts=_facts(run.config, page.place.parent, run.bands, devices[0]),
+            notice=DRAWN_NOTICE if run.config.drawn else None,
+        )
+
+    return make_anew(run.config, page, make, on_progress)
+
+
+def _balance(run: Run, plan: dict[str, Any], synthetic: dict[str, Path]) -> Section:
+    """Write the balance as JSON and CSV; return its part of the page."""
+    catalogue, folder = run.catalogue, run.report_folder
+    size, bands = run.config.generator.image_size, run.bands
+    generators = {}
+    for name in synthetic:
+        generator = generator_of(run, name)
+        find(run.config, generator)  # it may be on another machine
+        generators[name] = generator.place
+    balance = balance_record(catalogue, plan, generators, synthetic, size, bands)
     write_json(folder / "balance.json", balance)
     with atomic_write(folder / "classes.csv") as file:
         balance_table(balance).to_csv(file, index=False)
-    sections = [balance_section(balance, manifest, generators, synthetic, size, bands)]
-    fidelity = judge_fidelity(config, manifest, synthetic)
-    write_json(folder / "fidelity.json", fidelity)
-    sections.insert(0, fidelity_section(fidelity))
-    if comparison := _comparison(config):
-        predictions = read_predictions(folder / "predictions.csv")
-        changed = changes_section(stages.load_bench(config), predictions, comparison)
-        sections[:0] = [comparison_section(comparison), *([changed] if changed else [])]
-    page = write_page(
-        folder / "index.html",
-        title=f"Balance report: {config.run_name}",
-        subtitle=str(config.data.name),
-        sections=sections,
-        facts=_facts(config, folder, bands),
-        notice=stages.DRAWN_NOTICE if config.drawn else None,
-    )
-    publish_files(config, (path for path in folder.iterdir() if path.is_file()))
-    return page
+    return balance_section(balance, catalogue, generators, synthetic, size, bands)
 
 
-def _comparison(config: RunConfig) -> dict[str, Any] | None:
-    path = paths.report_folder(config) / "comparison.json"
-    fetch_file(config, path.with_name("predictions.csv"))
-    fetch_file(config, path)
-    record: dict[str, Any] | None = read_json(path) if path.exists() else None
-    if record and record.get("dataset") != stages.key_of_dataset(config):
+def _comparison(run: Run) -> dict[str, Any] | None:
+    """Return the run's comparison; None where there is none of these images."""
+    path = run.report_folder / "comparison.json"
+    comparison = Files(what="the comparison", place=path, beside=("predictions.csv",))
+    if not find(run.config, comparison):
+        return None
+    record: dict[str, Any] = read_json(path)
+    if record.get("dataset") != Parts(run).key:
         _log.warning("%s is of other images and not shown: classify again", path)
         return None
     return record
+
+
+def _compared(run: Run, comparison: dict[str, Any], device: torch.device) -> list[Section]:
+    predictions = read_predictions(run.report_folder / "predictions.csv")
+    experiment, _ = experiment_of(run)
+    changed = changes_section(replace(experiment, device=device), predictions, comparison)
+    return [comparison_section(comparison), *([changed] if changed else [])]
 
 
 def _bands_fact(bands: Bands) -> dict[str, str]:
@@ -82,7 +111,7 @@ def _bands_fact(bands: Bands) -> dict[str, str]:
     return {"Bands": about}
 
 
-def _facts(config: RunConfig, folder: Path, bands: Bands) -> dict[str, str]:
+def _facts(config: RunConfig, folder: Path, bands: Bands, device: torch.device) -> dict[str, str]:
     timings = read_json(folder / "timings.json") if (folder / "timings.json").exists() else {}
     spent = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in timings.items())
     return {
@@ -91,7 +120,7 @@ def _facts(config: RunConfig, folder: Path, bands: Bands) -> dict[str, str]:
         "Resolution": f"{describe_size(config.generator.image_size)}, real and synthetic alike",
         **_bands_fact(bands),
         "Seed": str(config.seed),
-        "Device": describe_device(pick_device(config.device_here)),
+        "Device": describe_device(device),
         "Versions": f"terrabalance {__version__}, torch {torch.__version__}",
         "Time": spent or "not measured",
     }

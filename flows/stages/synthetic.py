@@ -2,189 +2,157 @@
 
 import logging
 import math
-from dataclasses import asdict
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
-from augment.plan import ClassJob
-from augment.sample.sampling import sample_class
-from augment.screen.fitted import FEWEST_TRAINED, Real, Screener, fit, read_screener, write_screener
-from augment.screen.outcome import apply, judge, screening_record, what_is_missing
+from augment.plan import ClassPlan
+from augment.sample.sampling import is_drawn, sample_class
+from augment.screen.fitted import FEWEST_TRAINED
+from augment.screen.outcome import apply, is_screened, screening_record, what_is_missing
 from augment.screen.rules import Limits, Scores
-from classifier.images.data import train_classes
-from classifier.network.views import FeatureCache, Views, features_of_views
-from flows.settings.config import RunConfig
-from flows.stages.fidelity import embedder, judge_network
-from flows.store import paths
-from flows.store.bands import bands_of
-from flows.store.locks import turn
-from flows.store.sync import exchange, fetch_file, publish_files
-from terrabalance.device import pick_device
-from terrabalance.files import done, fingerprint
+from flows.stages.features import Load, feature_network
+from flows.stages.generators import generator_of
+from flows.stages.run import Run
+from flows.stages.screening import Screening, can_screen
+from flows.store.result import Folder, find, make_once, require
+from terrabalance.errors import NotReady
+from terrabalance.files import done
 from terrabalance.images import read_patches
-from terrabalance.manifest import Manifest, even_share, read_manifest
-from terrabalance.progress import Progress
-from terrabalance.sizes import height_width
-from terrabalance.symmetry import keep_shape
+from terrabalance.manifest import even_share, read_manifest
+from terrabalance.progress import Progress, silent
 
 _log = logging.getLogger(__name__)
 _MOST_OTHERS = 1000  # images of other classes: enough to know how classes' spectra differ
 _WORST_RATE = 0.1  # of acceptance, by which the number to draw next is guessed
 
 
-def draw_accepted(
-    config: RunConfig, catalogue: Manifest, job: ClassJob, on_progress: Progress
-) -> Path:
-    """Draw and screen one class's images; return their folder.
-
-    Draws as many as the class needs, judges them, and draws on until enough are accepted or
-    `screening.most_draws` times as many are drawn. What is missing then is told and recorded.
-    Killed, it goes on: images that are there are not drawn again.
-    """
-    folder = paths.synthetic_folder(config, catalogue, job)
-    with turn(folder, f"another process draws {job.class_name}, waiting for it", on_progress):
-        exchange(config, folder, changes=True)
-        exchange(config, paths.generator_folder(config, catalogue, job.class_name))
-        _draw_accepted(config, catalogue, job, folder, on_progress)
-        exchange(config, folder)
-    return folder
-
-
-def _draw_accepted(
-    config: RunConfig, catalogue: Manifest, job: ClassJob, folder: Path, on_progress: Progress
-) -> None:
-    most = math.ceil(config.screening.most_draws * job.n_needed)
-    n_images = min(most, max(job.n_needed, (done(folder) or {}).get("n_images", 0)))
-    while True:
-        _draw(config, catalogue, job, folder, n_images, on_progress)
-        record = screening_record(folder)
-        if record is None or not record["ended"]:
-            found, limit = _judge(config, catalogue, job.class_name, folder, on_progress)
-            record = apply(folder, job.n_needed, most, found, limit)
-        if record["ended"]:
-            break
-        rate = max(_WORST_RATE, record["n_accepted"] / n_images)
-        n_images = min(most, n_images + math.ceil(record["n_missing"] / rate))
-    if missing := what_is_missing(job.class_name, record):
-        _log.warning("%s", missing)
-
-
-def _draw(
-    config: RunConfig,
-    catalogue: Manifest,
-    job: ClassJob,
-    folder: Path,
-    n_images: int,
-    on_progress: Progress,
-) -> None:
-    size, bands = config.generator.image_size, bands_of(config, catalogue)
-
-    def read(rows: pd.DataFrame) -> np.ndarray:
-        return read_patches(catalogue.paths(rows), size, bands)
-
-    def reals() -> np.ndarray:
-        return read(catalogue.usable("train", job.class_name))
-
-    def others() -> list[np.ndarray]:
-        train = catalogue.usable("train")
-        rows = even_share(train[train["class"] != job.class_name], _MOST_OTHERS)
-        return [read(part) for _, part in rows.groupby("class")]
-
-    sample_class(
-        paths.generator_folder(config, catalogue, job.class_name),
-        job.class_name,
-        n_images,
-        config.sampling,
-        config.seed,
-        folder,
-        pick_device(config.device_here),
-        config.run_name,
-        on_progress,
-        reals,
-        others,
+def images_of(run: Run, plan: ClassPlan) -> Folder:
+    """Return a class's synthetic images as a result: to the end, or as far as a person wants."""
+    folder = run.names.synthetic(plan)
+    return Folder(
+        what=f"the synthetic images of {plan.class_name}",
+        place=folder,
+        part=f"synthetic {plan.class_name}",
+        n_devices=1,
+        is_made=lambda: is_screened(folder),
+        changes=True,
     )
 
 
-def _judge(
-    config: RunConfig, catalogue: Manifest, class_name: str, folder: Path, on_progress: Progress
-) -> tuple[Scores | None, Limits | None]:
-    """Score a class's synthetic images; (None, None) where nothing can be judged."""
-    own = catalogue.usable("train", class_name)
-    if not config.screening.enabled or len(own) < FEWEST_TRAINED:
-        return None, None
-    judges, made = Judge(config, catalogue, on_progress), read_manifest(folder)
-    if judges.screener is None:
-        _log.warning("%s: not screened, one class alone sets no limits", class_name)
-        return None, None
-    rows = made.frame.sort_values("path")
-    images = read_patches(made.paths(rows), config.generator.image_size, judges.bands)
-    return judges.scores(class_name, images)
+def synthetic_folders(run: Run) -> dict[str, Path]:
+    """Return the finished synthetic folders by class.
 
-
-class Judge:
-    """The network that images are judged by, and the real images by its features.
-
-    Args:
-        config: of the run.
-        catalogue: real images; those of train and val set the limits.
-        on_progress: told of.
-
-    Attributes:
-        bands: of the images.
+    Raises:
+        NotReady: a class lacks its images; the message names all such classes.
     """
-
-    def __init__(self, config: RunConfig, catalogue: Manifest, on_progress: Progress) -> None:
-        self.bands = bands_of(config, catalogue)
-        self._config, self._catalogue, self._on_progress = config, catalogue, on_progress
-        network = judge_network(config, catalogue, on_progress)
-        self._embed, self._network_key = embedder(network, self.bands), network.key
-        self._views = keep_shape(*height_width(config.generator.image_size))
-
-    def scores(self, class_name: str, images: np.ndarray) -> tuple[Scores, Limits]:
-        """Score (N, C, H, W) levels of drawn images; return the limits of their class as well."""
-        screener, label = self.screener, train_classes(self._catalogue).index(class_name)
-        assert screener is not None
-        seen = screener.see(images, features_of_views(self._embed, images, self._views))
-        own = self._real(self._catalogue.usable("train", class_name))
-        limit = screener.limits[label]
-        return judge(seen, screener.class_of(label, own), limit), limit
-
-    def _real(self, rows: pd.DataFrame) -> Real:
-        """Read real images with the features of their symmetric views."""
-        size, manifest = self._config.generator.image_size, self._catalogue
-        cache = FeatureCache(
-            paths.screeners_folder(self._config) / "features", self._network_key,
-            lambda: self._embed, size, self.bands,
-        )  # fmt: skip
-        labels = {name: label for label, name in enumerate(train_classes(manifest))}
-        return Real(
-            read_patches(manifest.paths(rows), size, self.bands),
-            cache.of(manifest, rows, Views(self._views), self._on_progress).float().numpy(),
-            rows["class"].map(labels).to_numpy(int),
+    images = {plan.class_name: images_of(run, plan) for plan in run.filled}
+    if missing := [name for name, own in images.items() if not find(run.config, own)]:
+        raise NotReady(
+            f"no finished synthetic images for {missing}. Run `terrabalance train` and "
+            "`terrabalance sample` with the same options first."
         )
+    return {name: own.place for name, own in images.items()}
 
-    @cached_property
-    def screener(self) -> Screener | None:
-        """The rules, fitted once for all classes; None where one class alone sets no limits."""
-        rows = [self._catalogue.usable(split) for split in ("train", "val")]
-        config = self._config
-        key = fingerprint(
-            paths.FORMAT, self._network_key, config.generator.image_size, asdict(self.bands),
-            config.screening.refuse_real, *(list(part["sha256"] + part["class"]) for part in rows),
+
+def synthesize_class(run: Run, class_name: str, on_progress: Progress = silent) -> Path:
+    """Draw and screen one class's images; return their folder.
+
+    Draws as many as the class needs, screens them, and draws on until enough are accepted or
+    `screening.most_draws` times as many are drawn. What is missing then is logged and recorded.
+    Killed, it goes on: images that are there are not drawn again, changed or lost ones are.
+
+    Raises:
+        NotReady: the class's generator has not been trained.
+        BadInput: the plan does not fill the class.
+    """
+    plan = run.plan_of(class_name)
+    drawing = _Drawing(run, plan)
+    images = replace(images_of(run, plan), is_made=drawing.has_ended)
+    if not find(run.config, images):
+        how = "Run `terrabalance train` with the same options first."
+        require(run.config, drawing.generator, how)
+        drawing.prepare(on_progress)
+    folder = make_once(run.config, images, drawing.draw, on_progress)
+    record = screening_record(folder)
+    if record and (missing := what_is_missing(class_name, record)):
+        _log.warning("%s", missing)
+    return folder
+
+
+class _Drawing:
+    """The drawing of one class's images, round after round."""
+
+    def __init__(self, run: Run, plan: ClassPlan) -> None:
+        self._run, self._plan, self._folder = run, plan, run.names.synthetic(plan)
+        self.generator = generator_of(run, plan.class_name)
+        self._most = math.ceil(run.config.screening.most_draws * plan.n_needed)
+        self._load_network: Load | None = None
+        self._screening: Screening | None = None
+
+    def has_ended(self) -> bool:
+        """Return whether nothing more is to be drawn, and no image was changed or lost since."""
+        record = screening_record(self._folder)
+        return bool(record and record["ended"]) and is_drawn(self._folder, self._plan.n_needed)
+
+    def prepare(self, on_progress: Progress) -> None:
+        """Make sure of what screening needs, before devices are held."""
+        if not self._run.config.screening.enabled or self._plan.n_train < FEWEST_TRAINED:
+            return
+        if can_screen(self._run):
+            self._load_network = feature_network(self._run, on_progress)
+        else:
+            name = self._plan.class_name
+            _log.warning("%s: not screened, one class alone sets no limits", name)
+
+    def draw(self, devices: list[torch.device], on_progress: Progress) -> None:
+        """Draw, screen, and draw on until enough are accepted or the budget ends."""
+        needed, drawn = self._plan.n_needed, (done(self._folder) or {}).get("n_images", 0)
+        n_images = min(self._most, max(needed, drawn))
+        while True:
+            self._sample(n_images, devices[0], on_progress)
+            record = screening_record(self._folder)
+            if record is None or not record["ended"]:
+                found, limit = self._scores(devices[0], on_progress)
+                record = apply(self._folder, needed, self._most, found, limit)
+            if record["ended"]:
+                return
+            rate = max(_WORST_RATE, record["n_accepted"] / n_images)
+            n_images = min(self._most, n_images + math.ceil(record["n_missing"] / rate))
+
+    def _sample(self, n_images: int, device: torch.device, on_progress: Progress) -> None:
+        config, name, catalogue = self._run.config, self._plan.class_name, self._run.catalogue
+
+        def reals() -> np.ndarray:
+            return self._read(catalogue.usable("train", name))
+
+        def others() -> list[np.ndarray]:
+            train = catalogue.usable("train")
+            rows = even_share(train[train["class"] != name], _MOST_OTHERS)
+            return [self._read(part) for _, part in rows.groupby("class")]
+
+        sample_class(
+            self.generator.place, name, n_images, config.sampling, config.seed, self._folder,
+            device, config.run_name, on_progress, reals, others,
         )  # fmt: skip
-        path = paths.screeners_folder(config) / f"{key}.safetensors"
-        with turn(path, "another process fits the screening, waiting for it", self._on_progress):
-            if not path.is_file():
-                fetch_file(config, path)
-            if path.is_file():
-                return read_screener(path)
-            train, val = self._real(rows[0]), self._real(rows[1])
-            self._on_progress(0, 1, "fitting the screening")
-            screener = fit(train, val, config.screening.refuse_real)
-            if screener is not None:
-                write_screener(path, screener)
-                publish_files(config, [path])
-            return screener
+
+    def _read(self, rows: pd.DataFrame) -> np.ndarray:
+        size = self._run.config.generator.image_size
+        return read_patches(self._run.catalogue.paths(rows), size, self._run.bands)
+
+    def _scores(
+        self, device: torch.device, on_progress: Progress
+    ) -> tuple[Scores | None, Limits | None]:
+        """Score the images drawn so far; (None, None) where no rule can."""
+        if self._load_network is None:
+            return None, None
+        if self._screening is None:
+            self._screening = Screening(self._run, self._load_network(device), on_progress)
+        made = read_manifest(self._folder)
+        rows = made.frame.sort_values("path")
+        size = self._run.config.generator.image_size
+        images = read_patches(made.paths(rows), size, self._run.bands)
+        return self._screening.scores(self._plan.class_name, images)

@@ -1,34 +1,43 @@
-"""Who works on which device: a GPU of this machine, and a slot of those that all machines share."""
+"""Which process works on which device: a GPU of this machine, a slot that all machines share.
+
+torch is imported where a device is asked for, so that what needs none starts in a second.
+"""
 
 import os
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from filelock import FileLock, Timeout
 
-from terrabalance.device import pick_device
+from flows.settings.config import RunConfig
 from terrabalance.errors import BadInput
 from terrabalance.files import slug
+from terrabalance.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from flows.settings.config import RunConfig
+    import torch
 
 # The server takes no shorter one. For so long does a slot stay taken whose holder was killed.
 LEASE_S = 60
 _LOOK_AGAIN_S = 0.5
+_is_holding: ContextVar[bool] = ContextVar("is_holding", default=False)
 
 
 def devices_here(name: str) -> list[str]:
-    """Return the devices of this machine that `name` means: every GPU, those named, or the other.
+    """Return the devices of this machine that `name` means: every GPU, those named, or the CPU.
 
     Raises:
         BadInput: a device is not there.
     """
+    import torch
+
+    from terrabalance.device import pick_device
+
     if "," in name:
         return [str(pick_device(each)) for each in name.split(",")]
     device = pick_device(name)
@@ -37,7 +46,7 @@ def devices_here(name: str) -> list[str]:
     return [str(device)]
 
 
-def devices_of_class(config: "RunConfig") -> list[torch.device]:
+def devices_of_class(config: RunConfig) -> list["torch.device"]:
     """Return the devices that train a class together: as many as `execution.devices_per_class`.
 
     On the CPU it is the same one so many times, for a process each.
@@ -45,6 +54,8 @@ def devices_of_class(config: "RunConfig") -> list[torch.device]:
     Raises:
         BadInput: this machine has fewer GPUs.
     """
+    import torch
+
     n, names = config.execution.devices_per_class, devices_here(config.device_here)
     if names == ["cpu"]:
         names *= n
@@ -57,34 +68,67 @@ def devices_of_class(config: "RunConfig") -> list[torch.device]:
 
 
 @contextmanager
-def on_devices(config: "RunConfig", n: int = 1) -> Iterator["RunConfig"]:
-    """Yield the settings with `n` devices of this machine that are ours inside the block.
+def held(
+    config: RunConfig, n: int = 1, on_progress: Progress = silent
+) -> Iterator[list["torch.device"]]:
+    """Yield `n` devices of this machine that are this process's alone inside the block.
 
     A GPU is held against every other process of this login, of this run or not, up to
     `execution.per_device` at once; the kernel frees it when its holder dies. With
     `execution.slots` as many slots of that name are held too. Waits for both.
 
+    Args:
+        config: of the run.
+        n: devices; 0: none is needed, and none is looked for.
+        on_progress: takes the reason for waiting.
+
     Raises:
-        BadInput: the devices are not there, or the Prefect server knows no such limit or one that
+        BadInput: the devices are not there, or the Prefect server has no such limit or one that
             is too low.
     """
-    gpus = {
-        name: _uuid(name) for name in devices_here(config.device_here) if name.startswith("cuda")
-    }
-    if n > 1:
-        devices_of_class(config)  # says so where there are too few, instead of waiting for them
-    with _slots(config.execution.slots, n):
+    if not n:
+        yield []
+        return
+    import torch
+
+    names = devices_here(config.device_here)
+    gpus = {name: _uuid(name) for name in names if name.startswith("cuda")}
+    # Names the devices that are too few, instead of waiting for them.
+    enough = devices_of_class(config) if n > 1 else [torch.device(names[0])]
+    with _slots(config.execution.slots, n), _noted_as_holding():
         if not gpus:
-            yield config
+            yield enough
             return
-        here = config.execution.model_copy(update={"runner": "local"})  # so that `device` counts
-        with holding(gpus, n, config.execution.per_device) as devices:
-            yield config.model_copy(update={"device": ",".join(devices), "execution": here})
+        with holding(gpus, n, config.execution.per_device, on_progress=on_progress) as ours:
+            yield [torch.device(name) for name in ours]
+
+
+@contextmanager
+def _noted_as_holding() -> Iterator[None]:
+    before = _is_holding.set(True)
+    try:
+        yield
+    finally:
+        _is_holding.reset(before)
+
+
+def refuse_while_holding(what: str) -> None:
+    """Stop a programming error: a process that waits while it holds devices may wait for ever.
+
+    Raises:
+        AssertionError: this thread holds devices.
+    """
+    if _is_holding.get():
+        raise AssertionError(f"{what} is asked for while devices are held: make it before")
 
 
 @contextmanager
 def holding(
-    devices: dict[str, str], n: int, at_once: int, folder: Path | None = None
+    devices: dict[str, str],
+    n: int,
+    at_once: int,
+    folder: Path | None = None,
+    on_progress: Progress = silent,
 ) -> Iterator[list[str]]:
     """Hold `n` devices that are free, the least used first; wait where they are not.
 
@@ -93,6 +137,7 @@ def holding(
         n: how many; at most as many as there are.
         at_once: how many may hold one device.
         folder: of the lock files; None: one of this login in the machine's temporary folder.
+        on_progress: takes the reason for waiting.
     """
     folder = folder or Path(tempfile.gettempdir()) / f"terrabalance-{os.getuid()}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -106,11 +151,13 @@ def holding(
     collecting = FileLock(folder / "collecting.lock") if n > 1 else nullcontext()
     with ExitStack() as held:
         with collecting:
-            ours = _collect(places, n, held)
+            ours = _collect(places, n, held, on_progress)
         yield ours
 
 
-def _collect(places: list[tuple[str, FileLock]], n: int, held: ExitStack) -> list[str]:
+def _collect(
+    places: list[tuple[str, FileLock]], n: int, held: ExitStack, on_progress: Progress
+) -> list[str]:
     ours: list[str] = []
     while True:
         for device, lock in places:
@@ -119,11 +166,12 @@ def _collect(places: list[tuple[str, FileLock]], n: int, held: ExitStack) -> lis
                 ours.append(device)
             if len(ours) == n:
                 return ours
+        on_progress(0, 1, f"waiting for a free GPU of {', '.join(dict(places))}")
         time.sleep(_LOOK_AGAIN_S)
 
 
 def _is_free(lock: FileLock) -> bool:
-    """Say whether the lock could be had, and then is held."""
+    """Return whether the lock could be had; then it is held."""
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -133,6 +181,8 @@ def _is_free(lock: FileLock) -> bool:
 
 def _uuid(device: str) -> str:
     """Name a GPU as all processes do, whatever CUDA_VISIBLE_DEVICES shows them."""
+    import torch
+
     return str(torch.cuda.get_device_properties(device).uuid)
 
 

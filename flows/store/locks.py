@@ -1,4 +1,4 @@
-"""One at a time where several processes may want to make the same thing."""
+"""One process at a time where several may want to make the same result."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,16 +10,16 @@ from terrabalance.progress import Progress
 
 
 @contextmanager
-def turn(folder: Path, waiting: str, on_progress: Progress) -> Iterator[None]:
-    """Hold the lock beside `folder`, which the kernel frees when its holder dies.
+def locked(path: Path, waiting: str, on_progress: Progress) -> Iterator[None]:
+    """Hold a lock file, which the kernel frees when its holder dies.
 
     Args:
-        folder: what is made under the lock.
-        waiting: told to `on_progress` where another process holds it.
-        on_progress: who is told.
+        path: of the lock file; missing parent folders are made.
+        waiting: reported where another process holds the lock.
+        on_progress: takes the report.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
     try:
         lock.acquire(blocking=False)
     except Timeout:

@@ -1,4 +1,4 @@
-"""The base that a run names by `base_from` and takes as it is, instead of training one.
+"""The base that a run names by `base_from` and uses as it is, instead of training one.
 
 What the data now holds does not change it, so a class is trained again only when its own images
 changed.
@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from augment.config import GeneratorConfig
 from augment.network.generator import CARD, WEIGHTS, read_card
 from flows.settings.config import RunConfig
-from flows.store.sync import exchange
+from flows.store import paths
+from flows.store.result import Folder, find
 from terrabalance.bands import Bands
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import content_of, done, fingerprint
@@ -32,8 +33,8 @@ class BaseCard(BaseModel):
 
     Attributes:
         config: how it was made.
-        classes: that it was told of, in the order of its labels.
-        bands: that it draws.
+        classes: that it was trained on, in the order of its labels.
+        bands: of the images that it draws.
     """
 
     config: _Made
@@ -49,10 +50,10 @@ def pinned_base(config: RunConfig) -> Path:
         BadInput: its network is not the run's, or its card cannot be used.
         StoreUnreachable: it may be in the store, which does not answer.
     """
-    place = _generators(config)
+    place = paths.generators_folder(config)
     folder = place / str(config.base_from)  # a path from the root stays what it is
     if folder.parent == place:
-        exchange(config, folder)
+        find(config, Folder(what="the base", place=folder, part="base"))
     if done(folder) is None or not (folder / WEIGHTS).is_file():
         raise NotReady(
             f"base_from: no finished generator in {folder}. Name one that `terrabalance cache "
@@ -60,10 +61,6 @@ def pinned_base(config: RunConfig) -> Path:
         )
     _refuse_misfit(config, folder)
     return folder
-
-
-def _generators(config: RunConfig) -> Path:
-    return config.workdir / "data" / "generators"
 
 
 def _refuse_misfit(config: RunConfig, folder: Path) -> None:
@@ -99,6 +96,6 @@ def identity_of(config: RunConfig, base: Path) -> str:
     The folder's name where a run gave it, as that says all that decided the base: so what started
     from a base before it was pinned is found again. Else the weights and the classes.
     """
-    if base.parent == _generators(config) and _MADE_BY_A_RUN.fullmatch(base.name):
+    if base.parent == paths.generators_folder(config) and _MADE_BY_A_RUN.fullmatch(base.name):
         return base.name
     return fingerprint(content_of(base / WEIGHTS), read_base_card(base).classes)

@@ -59,7 +59,7 @@ def exchange(config: RunConfig, folder: Path, changes: bool = False) -> None:
     if config.storage is None:
         return
     name = _name(config, folder)
-    with _turn(config, name):
+    with _lock_of(config, name):
         before = _read_note(config, name)
         here = look_at(folder, before) if done(folder) is not None else {}
         if here and here == before and not changes:
@@ -108,16 +108,6 @@ def _with_lost(ours: Listing, before: Listing) -> Listing:
     return before | ours
 
 
-def is_finished(config: RunConfig, folder: Path) -> bool:
-    """Say whether this machine or another one has finished a result, which then is here.
-
-    Raises:
-        BadInput, StoreUnreachable: as of `exchange`.
-    """
-    exchange(config, folder)
-    return done(folder) is not None
-
-
 def peek(config: RunConfig, folder: Path, file: str) -> bytes | None:
     """Read one file of a result that is finished elsewhere, without fetching all of it.
 
@@ -158,7 +148,7 @@ def sharing(config: RunConfig, folder: Path, on_progress: Progress) -> Iterator[
     exchange(config, folder)
     name, remote = _name(config, folder), Remote(config.storage)
     if done(folder) is None:
-        with _turn(config, name):
+        with _lock_of(config, name):
             fetch_unfinished(remote, name, folder)
         on_progress = publishing(remote, name, folder, on_progress)
     yield on_progress
@@ -167,8 +157,13 @@ def sharing(config: RunConfig, folder: Path, on_progress: Progress) -> Iterator[
 
 
 @contextmanager
-def adding(config: RunConfig, folders: Iterable[Path], ledger: Path) -> Iterator[None]:
-    """Have finished results and the ledger as they are in the store; publish what the block adds.
+def adding(config: RunConfig, folders: Iterable[Path], ledger: Path | None) -> Iterator[None]:
+    """Have finished results and a ledger as they are in the store; publish what the block adds.
+
+    Args:
+        config: of the run.
+        folders: of results that the block adds files to.
+        ledger: a file of counts that every machine adds to; None: there is none.
 
     Raises:
         BadInput, StoreUnreachable: as of `exchange`.
@@ -176,12 +171,14 @@ def adding(config: RunConfig, folders: Iterable[Path], ledger: Path) -> Iterator
     folders = list(folders)
     for folder in folders:
         exchange(config, folder, changes=True)
-    _merge_ledger(config, ledger)
+    if ledger is not None:
+        _merge_ledger(config, ledger)
     yield
     for folder in folders:
         exchange(config, folder)
-    _merge_ledger(config, ledger)
-    publish_files(config, [ledger])
+    if ledger is not None:
+        _merge_ledger(config, ledger)
+        publish_files(config, [ledger])
 
 
 def _merge_ledger(config: RunConfig, path: Path) -> None:
@@ -248,8 +245,8 @@ def _name(config: RunConfig, path: Path) -> str:
     return path.relative_to(config.workdir).as_posix()
 
 
-def _turn(config: RunConfig, name: str) -> FileLock:
-    """Let the processes of one machine not fetch or publish the same thing at the same time."""
+def _lock_of(config: RunConfig, name: str) -> FileLock:
+    """Keep two processes of one machine from fetching or publishing the same thing at once."""
     lock = _note(config, name).with_suffix(".lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
     return FileLock(lock)

@@ -9,8 +9,8 @@ from typing import TypeVar
 from filelock import FileLock
 
 from flows.settings.config import RunConfig
-from flows.store import paths
 from flows.store.sync import fetch_file, publish_files
+from flows.store.uses import begin, is_begun
 from terrabalance.errors import StoreUnreachable
 from terrabalance.files import read_json, write_json
 
@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 def timed(config: RunConfig, stage: str, work: Callable[[], R]) -> R:
-    """Do a stage's work and add its wall-clock seconds to `reports/<run>/timings.json`.
+    """Do a stage's work; add its wall-clock seconds to `reports/<run>/timings.json`.
 
     A stage that failed or was stopped by Ctrl-C and went on adds up; of one that was killed only
     the last part counts. One that had nothing to do adds next to nothing. A run that is refused
@@ -31,12 +31,12 @@ def timed(config: RunConfig, stage: str, work: Callable[[], R]) -> R:
         finished = True
         return result
     finally:
-        if finished or paths.is_begun(config):
-            _tell(config, stage, time.monotonic() - began)
+        if finished or is_begun(config):
+            _record(config, stage, time.monotonic() - began)
 
 
-def _tell(config: RunConfig, stage: str, seconds: float) -> None:
-    path = paths.report_folder(config) / "timings.json"
+def _record(config: RunConfig, stage: str, seconds: float) -> None:
+    path = begin(config) / "timings.json"
     try:
         _add_timing(config, path, stage, seconds)
     except StoreUnreachable as error:  # not worth the result, nor the error on its way

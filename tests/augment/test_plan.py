@@ -2,15 +2,15 @@ import pytest
 from pydantic import ValidationError
 
 from augment.config import PlanConfig
-from augment.plan import jobs_of, plan_classes, plan_record, target_count
+from augment.plan import plan_classes, plan_record, target_count
 from terrabalance.errors import BadInput
 
 COUNTS = {"Pond": 98, "River": 84, "Church": 11, "Beach": 41}
 
 
 def needed(**settings: object) -> dict[str, int]:
-    jobs = plan_classes(COUNTS, PlanConfig(**settings))
-    return {job.class_name: job.n_needed for job in jobs if job.n_needed}
+    plans = plan_classes(COUNTS, PlanConfig(**settings))
+    return {plan.class_name: plan.n_needed for plan in plans if plan.n_needed}
 
 
 @pytest.mark.parametrize(
@@ -29,10 +29,10 @@ def test_plan_never_asks_for_negative_images():
 
 
 def test_a_cap_limits_synthetic_per_real_image_and_says_so():
-    jobs = plan_classes(COUNTS, PlanConfig(max_per_real=2))
-    church = jobs[0]
+    plans = plan_classes(COUNTS, PlanConfig(max_per_real=2))
+    church = plans[0]
     assert (church.class_name, church.n_needed, church.capped) == ("Church", 22, True)
-    assert not jobs[1].capped
+    assert not plans[1].capped
 
 
 def test_classes_narrow_the_plan():
@@ -41,8 +41,8 @@ def test_classes_narrow_the_plan():
 
 
 def test_a_class_outside_the_plan_is_still_a_minority():
-    jobs = plan_classes(COUNTS, PlanConfig(rarest=1))
-    assert [job.minority for job in jobs] == [True, True, True, False]
+    plans = plan_classes(COUNTS, PlanConfig(rarest=1))
+    assert [plan.minority for plan in plans] == [True, True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -90,14 +90,8 @@ def test_an_unknown_policy_is_refused(target):
         PlanConfig(target=target)
 
 
-def test_a_saved_plan_gives_the_same_jobs():
-    config = PlanConfig(max_per_real=3)
-    jobs = plan_classes(COUNTS, config)
-    assert jobs_of(plan_record(jobs, config, {})) == [job for job in jobs if job.n_needed]
-
-
 def test_a_class_of_one_image_is_refused_before_any_training():
     with pytest.raises(BadInput, match=r"fewer than 2 images of \['Church'\]"):
         plan_classes({"Pond": 20, "Church": 1}, PlanConfig())
-    jobs = plan_classes({"Pond": 20, "Park": 9, "Church": 1}, PlanConfig(classes=("Park",)))
-    assert [job.class_name for job in jobs if job.n_needed] == ["Park"]
+    plans = plan_classes({"Pond": 20, "Park": 9, "Church": 1}, PlanConfig(classes=("Park",)))
+    assert [plan.class_name for plan in plans if plan.n_needed] == ["Park"]

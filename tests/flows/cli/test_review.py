@@ -19,7 +19,10 @@ from augment.scenes import draw_dataset
 from augment.screen.outcome import MEANINGS, ONLY_COPIES
 from flows.cli.review import Board, board_of, review_app
 from flows.settings.config import RunConfig
-from flows.stages import generators, stages
+from flows.stages import generators
+from flows.stages.dataset import assemble_dataset
+from flows.stages.run import Run
+from flows.stages.synthetic import synthesize_class
 from terrabalance.errors import NotReady
 from terrabalance.manifest import read_manifest
 
@@ -32,16 +35,16 @@ def config(tiny, tmp_path_factory) -> RunConfig:
     scenes = draw_dataset(root / "scenes", {"Forest": 10, "River": 8, "Beach": 5}, side_px=32)
     config = RunConfig(data=scenes, workdir=root, name="tiny", **tiny)
     with pytest.raises(NotReady, match="terrabalance sample"):
-        board_of(config, "Ada")
-    generators.train_base(config)
-    generators.train_class(config, "Beach")
-    stages.synthesize_class(config, "Beach")
+        board_of(Run(config), "Ada")
+    generators.train_base(Run(config))
+    generators.train_class(Run(config), "Beach")
+    synthesize_class(Run(config), "Beach")
     return config
 
 
 @pytest.fixture
 def board(config) -> Iterator[Board]:
-    board = board_of(config, "Ada <b>")
+    board = board_of(Run(config), "Ada <b>")
     yield board
     for index in range(len(board.items)):
         board.decide(index, None)
@@ -70,15 +73,15 @@ def test_a_decision_is_in_the_manifest_with_who_and_when(board):
 
 
 def test_assemble_leaves_out_what_was_refused(board, config):
-    before = len(read_manifest(stages.assemble_dataset(config)).usable("train", "Beach"))
+    before = len(read_manifest(assemble_dataset(Run(config))).usable("train", "Beach"))
     board.decide(0, "refuse")
-    after = len(read_manifest(stages.assemble_dataset(config)).usable("train", "Beach"))
+    after = len(read_manifest(assemble_dataset(Run(config))).usable("train", "Beach"))
     assert after == before - 1
 
 
 def test_a_run_draws_on_for_what_was_refused(board, config):
     board.decide(0, "refuse")
-    folder = stages.synthesize_class(config, "Beach")
+    folder = synthesize_class(Run(config), "Beach")
     frame = read_manifest(folder).frame.sort_values("path")
     needed = len(board.items)
     assert len(frame) > needed and (frame["status"] == "ok").sum() == needed

@@ -6,12 +6,16 @@ from prefect.exceptions import ParameterTypeError
 from prefect.testing.utilities import prefect_test_harness
 
 from classifier.arms import DEFAULT_ARMS
-from classifier.train.experiment import Training
-from flows.orchestrate.flows import WorkFailed, balance_dataset, train_and_synthesize
+from flows.orchestrate.flows import JobsFailed, balance_dataset, train_and_synthesize
 from flows.settings.config import RunConfig
-from flows.stages import stages
+from flows.stages.classifiers import experiment_of
+from flows.stages.dataset import assemble_dataset
+from flows.stages.plan import check_classifier, make_plan
 from flows.stages.report import write_report
+from flows.stages.run import Run
+from flows.stages.synthetic import synthesize_class
 from flows.store import paths
+from flows.store.uses import begin
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import read_json, sha256_of
 from terrabalance.manifest import read_manifest
@@ -90,33 +94,33 @@ def test_the_same_command_again_changes_no_file(page, config):
 
 def test_other_images_under_the_same_name_get_no_old_verdict(page, config, monkeypatch):
     assert "Did it help?" in page.read_text()
-    monkeypatch.setattr("flows.stages.stages.dataset_key", lambda *_: "of other images")
-    write_report(config)
+    monkeypatch.setattr("flows.stages.dataset.dataset_key", lambda *_: "of other images")
+    write_report(Run(config))
     assert "Did it help?" not in page.read_text()
     with pytest.raises(NotReady, match="terrabalance assemble"):
-        stages.classify(config, Training("real", 0))
+        experiment_of(Run(config))
     monkeypatch.undo()
-    assert "Did it help?" in write_report(config).read_text()
+    assert "Did it help?" in write_report(Run(config)).read_text()
 
 
 def test_no_stage_but_plan_and_classify_needs_the_classifier(page, config, monkeypatch):
     def no_hub(*_, **__):
         raise BadInput("no hub")
 
-    monkeypatch.setattr("flows.stages.stages.build_model", no_hub)
-    assert stages.assemble_dataset(config).is_dir() and write_report(config).is_file()
+    monkeypatch.setattr("classifier.network.model.build_model", no_hub)
+    assert assemble_dataset(Run(config)).is_dir() and write_report(Run(config)).is_file()
     with pytest.raises(BadInput, match="no hub"):
-        stages.check_classifier(config)
+        check_classifier(config)
 
 
 def test_a_plan_asks_no_hub_and_yet_names_a_wrong_file(scenes, tiny, tmp_path):
     wanted = {**tiny["classifier"], "pretrained": True}
     config = RunConfig(data=scenes, workdir=tmp_path, **{**tiny, "classifier": wanted})
-    stages.check_classifier(config, from_hub=False)
+    check_classifier(config, from_hub=False)
     wrong = {**wanted, "weights": tmp_path / "gone.pth"}
     config = RunConfig(data=scenes, workdir=tmp_path, **{**tiny, "classifier": wrong})
     with pytest.raises(BadInput, match="is not a file"):
-        stages.check_classifier(config, from_hub=False)
+        check_classifier(config, from_hub=False)
     with pytest.raises(BadInput, match="is not a file"):
         balance_dataset(config)
     assert not list(tmp_path.iterdir())
@@ -125,44 +129,43 @@ def test_a_plan_asks_no_hub_and_yet_names_a_wrong_file(scenes, tiny, tmp_path):
 def test_a_name_that_belongs_to_other_settings_is_refused(page, config):
     other = config.model_copy(update={"seed": 5})
     with pytest.raises(BadInput, match="Choose another --name"):
-        paths.report_folder(other)
+        begin(other)
 
 
 def test_a_stage_out_of_order_says_what_to_run_first(scenes, tiny, tmp_path):
     fresh = RunConfig(data=scenes, workdir=tmp_path, **tiny)
     with pytest.raises(NotReady, match="terrabalance train"):
-        stages.synthesize_class(fresh, "Beach")
+        synthesize_class(Run(fresh), "Beach")
     with pytest.raises(NotReady, match="terrabalance sample"):
-        stages.assemble_dataset(fresh)
+        assemble_dataset(Run(fresh))
 
 
 def test_an_unknown_class_is_refused_before_the_run_has_a_folder(config):
     plan = config.plan.model_copy(update={"classes": ("Ponds",)})
     wrong = config.model_copy(update={"plan": plan, "name": "wrong"})
     with pytest.raises(BadInput, match="Ponds"):
-        stages.make_plan(wrong)
+        make_plan(Run(wrong))
     assert not (config.workdir / "reports" / "wrong").exists()
 
 
 def test_a_class_that_the_plan_does_not_fill_is_named(scenes, tiny, tmp_path):
     fresh = RunConfig(data=scenes, workdir=tmp_path, **tiny)
     with pytest.raises(BadInput, match="'Forest' is not filled"):
-        stages.synthesize_class(fresh, "Forest")
+        synthesize_class(Run(fresh), "Forest")
 
 
 def test_one_failing_class_does_not_stop_the_others(scenes, tiny, tmp_path):
     plan = {"target": "max", "rarest": 2}
     fresh = RunConfig(data=scenes, workdir=tmp_path, **{**tiny, "plan": plan})
-    jobs = stages.load_jobs(fresh)
+    jobs = Run(fresh).filled
     assert [job.class_name for job in jobs] == ["Beach", "River"]
-    manifest = stages.load_catalogue(fresh)
-    blocked = paths.generator_folder(fresh, manifest, "Beach")
+    blocked = Run(fresh).names.generator("Beach")
     blocked.parent.mkdir(parents=True)
     (blocked / "checkpoints").mkdir(parents=True)
     (blocked / "checkpoints" / "step_0000003.pt").write_bytes(b"damaged")
-    with pytest.raises(WorkFailed, match=r"1 failed.*Beach"):
+    with pytest.raises(JobsFailed, match=r"1 failed.*Beach"):
         train_and_synthesize(fresh)
-    river = paths.synthetic_folder(fresh, manifest, jobs[1])
+    river = Run(fresh).names.synthetic(jobs[1])
     assert (river / "done.json").exists()
     account = {row["class"]: row for row in read_json(paths.report_folder(fresh) / "account.json")}
     assert "step_0000003.pt" in account["Beach"]["failed"]

@@ -23,7 +23,7 @@ from waiting import eventually
 
 from flows.orchestrate import artifacts, automations, tasks
 from flows.orchestrate.deploy import deploy
-from flows.orchestrate.workers import waiting_for
+from flows.orchestrate.runners.workers import waiting_for
 from flows.store import paths
 
 _SLOTS = "gpus"

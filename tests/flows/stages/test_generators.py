@@ -7,10 +7,10 @@ import flows.stages.generators
 from augment.network.generator import read_card
 from augment.train.training import train_generator
 from flows.settings.config import RunConfig
-from flows.stages import stages
+from flows.stages.catalogue import make_catalogue
 from flows.stages.generators import train_base, train_class
-from flows.stages.stages import load_catalogue
-from flows.store import paths
+from flows.stages.run import Run
+from flows.stages.synthetic import synthesize_class
 from terrabalance.manifest import read_manifest
 
 
@@ -20,10 +20,10 @@ def config(tiny, scenes, tmp_path) -> RunConfig:
 
 
 def test_a_class_starts_from_the_base_of_all_classes(config):
-    card = read_card(train_class(config, "Beach"))
-    base = paths.base_folder(config, load_catalogue(config))
+    card = read_card(train_class(Run(config), "Beach"))
+    base = Run(config).names.base
     assert base is not None and card["start"] == base.name
-    n_train = len(load_catalogue(config).usable("train"))
+    n_train = len(Run(config).catalogue.usable("train"))
     assert read_card(base)["n_images"] == n_train > card["n_images"]
 
 
@@ -34,10 +34,10 @@ def test_the_base_is_trained_once_however_many_ask_at_the_same_time(config, monk
         trained.append(arguments[2])
         return train_generator(*arguments, **options)
 
-    load_catalogue(config)
+    make_catalogue(config)
     monkeypatch.setattr(flows.stages.generators, "train_generator", counted)
     with ThreadPoolExecutor(4) as pool:
-        folders = list(pool.map(train_base, [config] * 4))
+        folders = list(pool.map(train_base, [Run(config) for _ in range(4)]))
     assert len(set(folders)) == 1 and trained == folders[:1]
 
 
@@ -48,29 +48,29 @@ def test_all_stages_of_a_class_read_the_catalogue_once(config, monkeypatch):
         read.append(folder)
         return read_manifest(folder)
 
-    monkeypatch.setattr(stages, "read_manifest", counted)
-    train_class(config, "Beach")
-    stages.synthesize_class(config, "Beach")
-    assert read == [stages.make_catalogue(config)]
+    monkeypatch.setattr("flows.stages.run.read_manifest", counted)
+    run = Run(config)
+    train_class(run, "Beach")
+    synthesize_class(run, "Beach")
+    assert read == [run.catalogue_folder]
 
 
 def test_a_conditional_generator_draws_every_class(config):
     config = config.model_copy(update={"strategy": "conditional"})
-    folders = {train_class(config, name) for name in ("Beach", "River")}
-    assert folders == {train_base(config)}
+    folders = {train_class(Run(config), name) for name in ("Beach", "River")}
+    assert folders == {train_base(Run(config))}
     assert read_card(folders.pop())["draws"] == ["Beach", "Forest", "River"]
 
 
 def test_from_scratch_needs_no_base(config):
     scratch = config.model_copy(update={"strategy": "scratch"})
-    assert train_base(scratch) is None
-    assert read_card(train_class(scratch, "Beach"))["start"] is None
-    manifest = load_catalogue(config)
-    ours, theirs = (paths.generator_folder(c, manifest, "Beach") for c in (config, scratch))
+    assert train_base(Run(scratch)) is None
+    assert read_card(train_class(Run(scratch), "Beach"))["start"] is None
+    ours, theirs = (Run(c).names.generator("Beach") for c in (config, scratch))
     assert ours != theirs
 
 
 def test_a_single_class_has_nothing_to_share(config, scenes, tmp_path):
     alone = tmp_path / "alone"
     shutil.copytree(scenes / "Beach", alone / "Beach")
-    assert train_base(config.model_copy(update={"data": alone})) is None
+    assert train_base(Run(config.model_copy(update={"data": alone}))) is None

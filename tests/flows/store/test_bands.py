@@ -9,9 +9,13 @@ import tifffile
 from PIL import Image
 
 from flows.settings.config import RunConfig
-from flows.stages import generators, stages
+from flows.stages import generators
+from flows.stages.compare import compare_arms
+from flows.stages.dataset import assemble_dataset
+from flows.stages.plan import make_plan
 from flows.stages.report import write_report
-from flows.store.bands import bands_of
+from flows.stages.run import Run
+from flows.stages.synthetic import synthesize_class
 from terrabalance.bands import RGB
 from terrabalance.errors import BadInput
 from terrabalance.images import decode
@@ -45,20 +49,20 @@ def config_of(tiny, data: Path, workdir: Path, **generator: object) -> RunConfig
 
 def test_a_run_on_thirteen_bands_of_sixteen_bits_keeps_them_all(tiny, tmp_path):
     config = config_of(tiny, dataset(tmp_path / "s2", 13, "uint16"), tmp_path)
-    bands = bands_of(config, stages.load_catalogue(config))
+    bands = Run(config).bands
     assert (bands.count, bands.dtype, bands.shown) == (13, "uint16", (3, 2, 1))
     assert 0 < bands.low[0] < bands.high[0] < 9000
-    (job,) = stages.load_jobs(config)
-    generators.train_class(config, job.class_name)
-    stages.synthesize_class(config, job.class_name)
-    dataset_folder = stages.assemble_dataset(config)
+    (job,) = Run(config).filled
+    generators.train_class(Run(config), job.class_name)
+    synthesize_class(Run(config), job.class_name)
+    dataset_folder = assemble_dataset(Run(config))
     rows = read_manifest(dataset_folder).frame
     made = rows[rows["source"] == "synthetic"]
     assert len(made) and set(made["bands"]) == {13}
     drawn = decode(dataset_folder / made["path"].iloc[0]).pixels
     assert drawn.shape == (13, 16, 16) and drawn.dtype == np.uint16
-    stages.compare_arms(config)
-    html = write_report(config).read_text()
+    compare_arms(Run(config))
+    html = write_report(Run(config)).read_text()
     assert "13 of uint16; bands 4, 3, 2 are shown as red, green and blue" in html
     assert html.count("data:image/png;base64,") > 10
 
@@ -66,10 +70,10 @@ def test_a_run_on_thirteen_bands_of_sixteen_bits_keeps_them_all(tiny, tmp_path):
 @pytest.mark.parametrize("count, dtype", [(1, "uint8"), (4, "uint8"), (2, "uint16")])
 def test_bands_are_those_of_the_data(tiny, tmp_path, count, dtype):
     config = config_of(tiny, dataset(tmp_path / "d", count, dtype), tmp_path)
-    bands = bands_of(config, stages.load_catalogue(config))
+    bands = Run(config).bands
     assert (bands.count, bands.dtype) == (count, dtype)
     plain = config_of(tiny, tmp_path / "d", tmp_path, bands="rgb")
-    assert bands_of(plain, stages.load_catalogue(plain)) == RGB
+    assert Run(plain).bands == RGB
 
 
 def test_images_that_differ_are_read_as_rgb_and_it_is_said(tiny, tmp_path, caplog):
@@ -79,32 +83,31 @@ def test_images_that_differ_are_read_as_rgb_and_it_is_said(tiny, tmp_path, caplo
         Image.fromarray(colours).save(root / "Field" / f"rgb{index}.png")
     config = config_of(tiny, root, tmp_path)
     with caplog.at_level(logging.WARNING):
-        assert bands_of(config, stages.load_catalogue(config)) == RGB
+        assert Run(config).bands == RGB
     assert "of 1 bands of 8 bit" in caplog.text and "of 3 bands of 8 bit" in caplog.text
 
 
 def test_bands_to_show_can_be_named(tiny, tmp_path):
     config = config_of(tiny, dataset(tmp_path / "d", 4, "uint16"), tmp_path, shown_bands=(2, 1, 0))
-    assert bands_of(config, stages.load_catalogue(config)).shown == (2, 1, 0)
+    assert Run(config).bands.shown == (2, 1, 0)
 
 
 def test_a_base_that_is_named_brings_its_bands(tiny, tmp_path):
     first = config_of(tiny, dataset(tmp_path / "d", 4, "uint16"), tmp_path)
-    bands = bands_of(first, stages.load_catalogue(first))
-    base = generators.train_base(first)
+    bands = Run(first).bands
+    base = generators.train_base(Run(first))
     for index in range(9):  # of a kind that would move the ends of every band
         write_image(tmp_path / "d" / "Field" / f"new{index}.tif", "Field", 100 + index, 4, "uint16")
     pinned = RunConfig(**first.model_dump() | {"base_from": base.name})
-    catalogue = stages.load_catalogue(pinned)
-    assert bands_of(pinned, catalogue) == bands != bands_of(first, catalogue)
+    assert Run(pinned).bands == bands != Run(first).bands
 
 
 def test_a_base_of_other_bands_than_the_images_is_refused(tiny, scenes, tmp_path):
-    base = generators.train_base(config_of(tiny, scenes, tmp_path))
+    base = generators.train_base(Run(config_of(tiny, scenes, tmp_path)))
     config = config_of(tiny, dataset(tmp_path / "d", 4, "uint16"), tmp_path)
     said = "of 3 bands of 8 bit, .* read of 4 bands of more than 8 bit"
     with pytest.raises(BadInput, match=said):
-        stages.make_plan(RunConfig(**config.model_dump() | {"base_from": base.name}))
+        make_plan(Run(RunConfig(**config.model_dump() | {"base_from": base.name})))
 
 
 def test_a_size_that_cannot_be_halved_is_one_line_at_the_command_line(tiny_toml, scenes, tmp_path):
@@ -119,8 +122,8 @@ def test_a_size_that_cannot_be_halved_is_one_line_at_the_command_line(tiny_toml,
 
 def test_images_that_are_not_square_run_as_well(tiny, scenes, tmp_path):
     config = config_of(tiny, scenes, tmp_path, image_size=(16, 24))
-    generators.train_class(config, "Beach")
-    stages.synthesize_class(config, "Beach")
-    stages.assemble_dataset(config)
-    stages.compare_arms(config)
-    assert "16 x 24 px" in write_report(config).read_text()
+    generators.train_class(Run(config), "Beach")
+    synthesize_class(Run(config), "Beach")
+    assemble_dataset(Run(config))
+    compare_arms(Run(config))
+    assert "16 x 24 px" in write_report(Run(config)).read_text()

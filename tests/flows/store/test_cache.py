@@ -13,7 +13,12 @@ from typer.testing import CliRunner
 from classifier.train.experiment import trainings_of
 from flows.cli.app import app
 from flows.settings.config import RunConfig
-from flows.stages import generators, stages
+from flows.stages import generators
+from flows.stages.classifiers import experiment_of, train_classifier
+from flows.stages.dataset import assemble_dataset
+from flows.stages.plan import make_plan
+from flows.stages.run import Run
+from flows.stages.synthetic import synthesize_class
 from flows.store import cache
 from terrabalance.errors import BadInput
 from terrabalance.files import done
@@ -24,11 +29,11 @@ def made(scenes, tiny, tmp_path_factory) -> RunConfig:
     """A run up to its classifiers."""
     root = tmp_path_factory.mktemp("cache")
     config = RunConfig(data=scenes, workdir=root, name="kept", **tiny)
-    generators.train_base(config)
-    generators.train_class(config, "Beach")
-    stages.synthesize_class(config, "Beach")
-    stages.assemble_dataset(config)
-    stages.classify(config, trainings_of(config.classifier)[0])
+    generators.train_base(Run(config))
+    generators.train_class(Run(config), "Beach")
+    synthesize_class(Run(config), "Beach")
+    assemble_dataset(Run(config))
+    train_classifier(config, experiment_of(Run(config))[0], trainings_of(config.classifier)[0])
     return config
 
 
@@ -99,7 +104,7 @@ def test_an_unknown_kind_is_named(workdir):
 def test_what_a_changed_dataset_left_behind_is_no_longer_used(workdir, scenes, tiny):
     other = RunConfig(data=scenes, workdir=workdir, name="kept", **{**tiny, "seed": 1})
     shutil.rmtree(workdir / "reports" / "kept")  # its name belongs to other settings otherwise
-    stages.make_plan(other)
+    make_plan(Run(other))
     left = {one["name"].split("-")[0] for one in ask(workdir, "list") if not one["used_by"]}
     assert left == {"scenes", "base", "baseline"}  # what drew the dataset that is there is kept
     shutil.rmtree(workdir / "data" / "datasets" / "kept")
@@ -163,6 +168,6 @@ def test_a_run_that_was_refused_before_it_made_anything_stops_no_prune(workdir):
 def test_an_unpacked_archive_is_used_by_its_run(scenes, tiny, tmp_path):
     archive = shutil.make_archive(str(tmp_path / "scenes"), "zip", scenes)
     config = RunConfig(data=archive, workdir=tmp_path, name="zipped", **tiny)
-    stages.make_plan(config)
+    make_plan(Run(config))
     uses = {one["kind"]: one["used_by"] for one in ask(tmp_path, "list")}
     assert uses == {"catalogues": ["zipped"], "extracted": ["zipped"]}

@@ -9,9 +9,9 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.orchestrate.runners import pool_size
+from flows.orchestrate.runners.local import pool_size
 from flows.settings.config import RunConfig
-from flows.store.devices import devices_here, devices_of_class, holding, on_devices
+from flows.store.devices import devices_here, devices_of_class, held, holding
 from terrabalance.errors import BadInput
 
 _GPUS = {"cuda:0": "uuid-a", "cuda:1": "uuid-b"}
@@ -118,8 +118,8 @@ def test_who_collects_two_does_not_hold_up_those_who_need_one(tmp_path):
 
 def test_the_cpu_is_held_against_nobody(tmp_path, scenes):
     config = RunConfig(data=scenes, workdir=tmp_path, device="cpu")
-    with on_devices(config) as here, on_devices(config, 2):
-        assert here.device == "cpu"
+    with held(config) as one, held(config, 2):
+        assert [str(device) for device in one] == ["cpu"]
     assert devices_here("cpu") == ["cpu"]
 
 
@@ -136,7 +136,7 @@ def test_a_device_that_is_not_there_is_named(name):
 
 
 def test_a_machine_does_as_many_classes_at_once_as_it_has_gpus_for(tmp_path, scenes, monkeypatch):
-    for module in ("devices", "runners"):
+    for module in ("store.devices", "orchestrate.runners.local"):
         monkeypatch.setattr(f"flows.{module}.devices_here", lambda name: [*_GPUS, "cuda:2"])
 
     def config(n: int) -> RunConfig:
@@ -150,14 +150,14 @@ def test_a_machine_does_as_many_classes_at_once_as_it_has_gpus_for(tmp_path, sce
 def test_slots_are_as_many_as_devices_and_a_limit_that_cannot_do_says_what_to_do(tmp_path, scenes):
     config = RunConfig(data=scenes, workdir=tmp_path, device="cpu", execution={"slots": "gpus"})
     with prefect_test_harness(server_startup_timeout=120), get_client(sync_client=True) as client:
-        with pytest.raises(BadInput, match="prefect gcl create gpus"), on_devices(config):
+        with pytest.raises(BadInput, match="prefect gcl create gpus"), held(config):
             pass
         limit = GlobalConcurrencyLimitCreate(name="gpus", limit=2)
         client.create_global_concurrency_limit(limit)
-        with on_devices(config, 2):
+        with held(config, 2):
             assert client.read_global_concurrency_limit_by_name("gpus").active_slots == 2
         with (
             pytest.raises(BadInput, match="has 2 slots, and a class takes 3"),
-            on_devices(config, 3),
+            held(config, 3),
         ):
             pass

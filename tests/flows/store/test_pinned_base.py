@@ -12,11 +12,13 @@ import flows.stages.generators
 from augment.network.generator import CARD, WEIGHTS, read_card
 from augment.scenes import draw_scene
 from augment.train.training import train_generator
-from flows.orchestrate.jobs import base_work
+from flows.orchestrate.jobs import base_jobs
 from flows.settings.config import RunConfig
-from flows.stages import stages
 from flows.stages.generators import train_base, train_class
-from flows.store import cache, paths
+from flows.stages.plan import make_plan, trainings_of
+from flows.stages.run import Run
+from flows.stages.synthetic import synthesize_class
+from flows.store import cache
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import read_json, write_json
 from terrabalance.images import write_png
@@ -26,8 +28,8 @@ CLASSES = {"Beach", "River"}
 
 def train_all(config: RunConfig) -> dict[str, Path]:
     """Train the generators of the plan, as the flow does; class -> folder."""
-    train_base(config)
-    return {job.class_name: train_class(config, job.class_name) for job in stages.load_jobs(config)}
+    train_base(Run(config))
+    return {job.class_name: train_class(Run(config), job.class_name) for job in Run(config).filled}
 
 
 @pytest.fixture(scope="module")
@@ -105,26 +107,24 @@ def test_a_class_that_the_base_was_never_told_of_starts_from_it_too(pinned, trai
     card = read_card(folder)
     assert trained == ["Airport"] and card["draws"] == ["Airport"]
     assert card["classes"] == ["Beach", "Forest", "River"] and card["chosen"] is None
-    drawn = stages.synthesize_class(config, "Airport")
+    drawn = synthesize_class(Run(config), "Airport")
     assert len(list(drawn.rglob("*.png"))) > 0
 
 
 def test_its_training_costs_nothing_in_the_plan(first, pinned):
-    assert base_work(pinned) == [] != base_work(first)
-    counts = {"Beach": 3, "River": 5}
-    loops = stages._trainings(pinned, stages.load_catalogue(pinned), counts)
-    assert loops == [pinned.training] * 2
+    assert base_jobs(Run(pinned)) == [] != base_jobs(Run(first))
+    assert trainings_of(Run(pinned)) == [pinned.training] * 2
 
 
 def test_a_folder_elsewhere_is_known_by_its_weights(pinned, trained, tmp_path):
-    ours = paths.base_folder(pinned, stages.load_catalogue(pinned))
+    ours = Run(pinned).names.base
     one, two = (shutil.copytree(ours, tmp_path / name) for name in ("one", "two"))
     first, same = (
-        train_class(changed(pinned, base_from=str(base)), "Beach") for base in (one, two)
+        train_class(Run(changed(pinned, base_from=str(base))), "Beach") for base in (one, two)
     )
     assert first == same and trained == ["Beach"]
     shutil.copy(ours.parent / first.name / WEIGHTS, two / WEIGHTS)
-    assert train_class(changed(pinned, base_from=str(two)), "Beach") != first
+    assert train_class(Run(changed(pinned, base_from=str(two))), "Beach") != first
 
 
 @pytest.mark.parametrize(
@@ -137,12 +137,12 @@ def test_a_folder_elsewhere_is_known_by_its_weights(pinned, trained, tmp_path):
 def test_a_network_that_does_not_fit_is_refused_by_the_plan(pinned, setting, said):
     generator = {**pinned.generator.model_dump(), **setting}
     with pytest.raises(BadInput, match=said):
-        stages.make_plan(changed(pinned, generator=generator))
+        make_plan(Run(changed(pinned, generator=generator)))
 
 
 def test_what_only_a_training_uses_may_differ(pinned):
     generator = {**pinned.generator.model_dump(), "dropout": 0.1}
-    assert stages.make_plan(changed(pinned, generator=generator)).exists()
+    assert make_plan(Run(changed(pinned, generator=generator))).exists()
 
 
 @pytest.mark.parametrize(
@@ -161,29 +161,29 @@ def test_an_address_is_refused_and_a_path_is_made_whole(tmp_path, monkeypatch):
 
 
 def test_a_base_that_is_gone_is_missed_before_any_work(pinned):
-    shutil.rmtree(paths.base_folder(pinned, stages.load_catalogue(pinned)))
+    shutil.rmtree(Run(pinned).names.base)
     with pytest.raises(NotReady, match=r"base_from: no finished generator in .*cache list"):
-        stages.make_plan(pinned)
+        make_plan(Run(pinned))
 
 
 def test_a_card_that_is_none_of_ours_is_refused(pinned):
-    base = paths.base_folder(pinned, stages.load_catalogue(pinned))
+    base = Run(pinned).names.base
     write_json(base / CARD, {**read_json(base / CARD), "classes": 3})
     with pytest.raises(BadInput, match="another version"):
-        stages.make_plan(pinned)
+        make_plan(Run(pinned))
 
 
 def test_a_judge_that_all_images_decide_is_warned_of(pinned, caplog):
-    stages.make_plan(pinned)
+    make_plan(Run(pinned))
     assert "base_from" not in caplog.text
-    stages.make_plan(changed(pinned, fidelity={"model": "baseline"}))
+    make_plan(Run(changed(pinned, fidelity={"model": "baseline"})))
     assert "base_from: every class is trained again" in caplog.text
 
 
 def test_prune_keeps_a_base_that_is_named(first, pinned):
     shutil.rmtree(pinned.workdir / "reports" / first.run_name)  # the run that made it is given up
     assert pinned.base_from in unused(pinned)
-    stages.make_plan(pinned)
+    make_plan(Run(pinned))
     assert pinned.base_from not in unused(pinned)
 
 

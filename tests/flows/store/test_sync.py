@@ -17,15 +17,20 @@ from classifier.study.ledger import note_opening
 from classifier.train.experiment import trainings_of
 from flows.cli.app import main
 from flows.settings.config import RunConfig
-from flows.stages import stages
-from flows.stages.compare import compare_manifest
+from flows.stages.catalogue import make_catalogue
+from flows.stages.classifiers import experiment_of, train_classifier
+from flows.stages.compare import compare_arms, compare_manifest
+from flows.stages.dataset import assemble_dataset
 from flows.stages.generators import train_base, train_class
 from flows.stages.report import write_report
-from flows.store import paths, remote
+from flows.stages.run import Run
+from flows.stages.synthetic import synthesize_class
+from flows.store import remote
 from flows.store.remote import Remote
 from flows.store.sync import adding, exchange
 from flows.store.timings import timed
 from flows.store.unfinished import fetch_unfinished, publishing
+from flows.store.uses import begin
 from terrabalance.errors import BadInput, NotReady, StoreUnreachable
 from terrabalance.files import mark_done, write_text
 from terrabalance.progress import Progress, silent
@@ -94,7 +99,7 @@ def finished(s3, scenes, tiny, tmp_path_factory) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TERRABALANCE_CACHE", str(home / "cache"))
         config = RunConfig(**given)
-        catalogue = stages.make_catalogue(config).name
+        catalogue = make_catalogue(config).name
         run_all(config)
     shutil.rmtree(data)
     return {"config": config, "given": {**given, "catalogue": catalogue}}
@@ -102,15 +107,15 @@ def finished(s3, scenes, tiny, tmp_path_factory) -> dict[str, Any]:
 
 def run_all(config: RunConfig) -> Path:
     """Do what the flow does, without Prefect."""
-    train_base(config)
-    for job in stages.load_jobs(config):
-        train_class(config, job.class_name)
-        stages.synthesize_class(config, job.class_name)
-    stages.assemble_dataset(config)
+    train_base(Run(config))
+    for job in Run(config).filled:
+        train_class(Run(config), job.class_name)
+        synthesize_class(Run(config), job.class_name)
+    assemble_dataset(Run(config))
     for training in trainings_of(config.classifier):
-        stages.classify(config, training)
-    stages.compare_arms(config)
-    return timed(config, "report", lambda: write_report(config))
+        train_classifier(config, experiment_of(Run(config))[0], training)
+    compare_arms(Run(config))
+    return timed(config, "report", lambda: write_report(Run(config)))
 
 
 def test_another_machine_without_the_data_finds_everything_and_repeats_nothing(
@@ -123,8 +128,8 @@ def test_another_machine_without_the_data_finds_everything_and_repeats_nothing(
     assert config.workdir != finished["config"].workdir and not config.data.exists()
     for name in (
         "flows.stages.generators.train_generator",
-        "flows.stages.stages.estimate_cost",
-        "flows.stages.synthetic.fit",
+        "augment.train.cost.estimate_cost",
+        "flows.stages.screening.fit",
         "classifier.train.training._train",
         "augment.sample.sampling.Drawer",
     ):
@@ -156,7 +161,7 @@ def test_what_is_here_and_there_costs_no_request(finished, monkeypatch):
 def test_a_machine_without_the_data_trains_a_class(finished, on_machine):
     on_machine("three")
     config = RunConfig(**finished["given"] | {"seed": 1})
-    folder = train_class(config, "Beach")
+    folder = train_class(Run(config), "Beach")
     assert (folder / "done.json").is_file()
     images = config.workdir / "data" / "images"
     assert sum(path.suffix == ".png" for path in images.rglob("*.*")) > 0
@@ -180,7 +185,7 @@ def test_a_training_that_was_killed_goes_on_on_another_machine(
     expected = files_below(base_of(undisturbed))
 
     def of_the_base(message: str) -> bool:
-        return not message.startswith("a classifier to judge by")
+        return not message.startswith("the classifier behind the features")
 
     def killed(done: int, _total: int, message: str = "") -> None:
         if done == 9 and of_the_base(message):
@@ -188,7 +193,7 @@ def test_a_training_that_was_killed_goes_on_on_another_machine(
 
     config = RunConfig(data=scenes, workdir=address, **longer)
     with pytest.raises(KeyboardInterrupt):
-        train_base(config, killed)
+        train_base(Run(config), killed)
     on_machine("two")
     config = RunConfig(**config.model_dump(mode="json"))
     seen: list[int] = []
@@ -208,11 +213,11 @@ def test_a_base_that_is_named_is_found_in_the_store(finished, on_machine):
     made = finished["config"].workdir / "data" / "generators"
     (base,) = made.glob("base-*[0-9a-f]")
     config = RunConfig(**finished["given"] | {"name": "pinned", "base_from": base.name})
-    folder = train_class(config, "Beach")
+    folder = train_class(Run(config), "Beach")
     assert (made / folder.name).is_dir()  # what that run has started from it is found too
     assert (config.workdir / "data" / "generators" / base.name / "done.json").is_file()
     with pytest.raises(NotReady, match=r"no finished generator in .*base-0"):
-        train_class(RunConfig(**config.model_dump() | {"base_from": "base-0"}), "Beach")
+        train_class(Run(RunConfig(**config.model_dump() | {"base_from": "base-0"})), "Beach")
 
 
 def test_a_checkpoint_that_was_uploaded_in_part_is_not_gone_on_from(result, monkeypatch):
@@ -239,7 +244,7 @@ def interrupt(*_: Any, **__: Any) -> None:
 
 
 def base_of(config: RunConfig, on_progress: Progress = silent) -> Path:
-    folder = train_base(config, on_progress)
+    folder = train_base(Run(config), on_progress)
     assert folder is not None
     return folder
 
@@ -449,7 +454,7 @@ def test_a_driver_that_is_missing_is_named(workdir, said, tmp_path, on_machine, 
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     config = RunConfig(data=tmp_path, workdir=workdir)
     with pytest.raises(BadInput, match=said):
-        paths.report_folder(config)
+        begin(config)
 
 
 def test_keys_that_are_missing_are_named(result, monkeypatch, tmp_path):
@@ -489,6 +494,6 @@ def test_a_path_or_a_file_address_is_a_plain_folder(tmp_path):
 
 def test_a_catalogue_that_is_not_there_or_leaves_its_folder_is_refused(tmp_path):
     with pytest.raises(NotReady, match="no finished catalogue 'scenes-1'"):
-        stages.load_catalogue(RunConfig(data=tmp_path, workdir=tmp_path, catalogue="scenes-1"))
+        make_catalogue(RunConfig(data=tmp_path, workdir=tmp_path, catalogue="scenes-1"))
     with pytest.raises(ValueError, match="catalogue"):
         RunConfig(data=tmp_path, catalogue="../x")

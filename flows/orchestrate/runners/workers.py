@@ -1,4 +1,4 @@
-"""Do work by deployment runs, which any number of Prefect workers pick from their work pools."""
+"""Do jobs as deployment runs, which any number of Prefect workers take from their work pools."""
 
 import logging
 import time
@@ -18,8 +18,9 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Crashed, Pending
 
 from flows.orchestrate.artifacts import listen
-from flows.orchestrate.job import Work
-from flows.orchestrate.runners import ATTEMPTS
+from flows.orchestrate.job import Job
+from flows.orchestrate.runners.states import ATTEMPTS
+from flows.settings.config import RunConfig
 from terrabalance.errors import BadInput
 
 _log = logging.getLogger(__name__)
@@ -35,17 +36,17 @@ _ELSEWHERE = (
 
 @dataclass
 class _Order:
-    """A piece of work that some worker does, or will."""
+    """A job that some worker does, or will do."""
 
-    work: Work
+    job: Job
     run_id: UUID
     number: int  # of the run, counted from the first that was ever begun for this result
     pool: str | None  # whose workers may do it
     attempts: int = 1  # of this process's
 
 
-def by_workers(works: Sequence[Work], what: str) -> dict[str, str]:
-    """Have every piece done; return label -> reason of those that failed.
+def run(_config: RunConfig, jobs: Sequence[Job], what: str) -> dict[str, str]:
+    """Have every job done by workers; return label -> reason of those that failed.
 
     A run is known by what it makes: if this process is killed and started again, it takes up the
     runs that it had begun and does not begin them twice. A run that crashed (its worker died; the
@@ -60,32 +61,41 @@ def by_workers(works: Sequence[Work], what: str) -> dict[str, str]:
             "and run `terrabalance deploy` once."
         )
     report, failed = listen(what), dict[str, str]()
-    left = [_begin(work, 0) for work in works]
-    report(0, len(works), waiting_for({order.pool for order in left if order.pool}))
+    left = [_begin(job, 0) for job in jobs]
+    report(0, len(jobs), waiting_for({order.pool for order in left if order.pool}))
     while left:
         states = _patiently(partial(_states, [order.run_id for order in left]))
-        still = []
-        for order in left:
-            state = states.get(order.run_id, Crashed(message="the server forgot it"))
-            if not state.is_final():
-                still.append(order)
-            elif state.is_crashed() and order.attempts < ATTEMPTS:
-                _log.warning("%s: %s; begun again", order.work.label, state.message)
-                again = _begin(order.work, order.number + 1)
-                still.append(replace(again, attempts=order.attempts + 1))
-            elif not state.is_completed():
-                failed[order.work.label] = str(state.message or state.name)
-            elif not order.work.is_done():
-                failed[order.work.label] = _ELSEWHERE
-        if len(still) < len(left):
-            report(len(works) - len(still), len(works))
-        left = still
+        still = [_followed(order, states.get(order.run_id), failed) for order in left]
+        n_before, left = len(left), [order for order in still if order is not None]
+        if len(left) < n_before:
+            report(len(jobs) - len(left), len(jobs))
         time.sleep(_LOOK_EVERY_S * -(-len(left) // _PAGE))  # one page in that time, however many
     return failed
 
 
+def _followed(order: _Order, state: State | None, failed: dict[str, str]) -> _Order | None:
+    """Return what is still to be waited for; None where the job has ended.
+
+    Args:
+        order: whose run is looked at.
+        state: of the run; None: the server has none.
+        failed: gets the reason of a job that failed.
+    """
+    job, state = order.job, state or Crashed(message="the server forgot it")
+    if not state.is_final():
+        return order
+    if state.is_crashed() and order.attempts < ATTEMPTS:
+        _log.warning("%s: %s; begun again", job.label, state.message)
+        return replace(_begin(job, order.number + 1), attempts=order.attempts + 1)
+    if not state.is_completed():
+        failed[job.label] = str(state.message or state.name)
+    elif not job.is_done():
+        failed[job.label] = _ELSEWHERE
+    return None
+
+
 def waiting_for(pools: Collection[str]) -> str:
-    """Say whose workers are waited for, and how to start one where a work pool has none."""
+    """Return whose workers are waited for, and how to start one where a work pool has none."""
     lonely = [pool for pool in sorted(pools) if not _patiently(partial(_has_worker, pool))]
     advice = [f"{pool} has none, start one: prefect worker start --pool {pool}" for pool in lonely]
     whose = f" of the work pool {', '.join(sorted(pools))}" if pools else ""
@@ -97,29 +107,29 @@ def _has_worker(pool: str) -> bool:
         return client.read_work_pool(pool).status != WorkPoolStatus.NOT_READY
 
 
-def _begin(work: Work, number: int) -> _Order:
+def _begin(job: Job, number: int) -> _Order:
     """Begin a run, or take up one that is under way; pass by those that ended without a result."""
     while True:
-        run = _patiently(partial(_run, work, number))
+        run = _patiently(partial(_deployment_run, job, number))
         state = run.state or Pending()
-        if not state.is_final() or (state.is_completed() and work.is_done()):
-            return _Order(work, run.id, number, run.work_pool_name)
+        if not state.is_final() or (state.is_completed() and job.is_done()):
+            return _Order(job, run.id, number, run.work_pool_name)
         number += 1
 
 
-def _run(work: Work, number: int) -> FlowRun:
+def _deployment_run(job: Job, number: int) -> FlowRun:
     try:
         # Called without an event loop, Prefect gives the run itself and not a coroutine.
         run = run_deployment(
-            work.deployment,
-            parameters=work.parameters,
-            idempotency_key=f"{work.key}-{number}",
+            job.deployment,
+            parameters=job.parameters,
+            idempotency_key=f"{job.key}-{number}",
             timeout=0,
         )
         return cast(FlowRun, run)
     except ObjectNotFound as error:
         raise BadInput(
-            f"the Prefect server has no deployment {work.deployment!r}. Run `terrabalance deploy`."
+            f"the Prefect server has no deployment {job.deployment!r}. Run `terrabalance deploy`."
         ) from error
 
 

@@ -1,0 +1,1 @@
+"""What does jobs: this machine, a Ray cluster, Prefect workers."""

@@ -1,0 +1,136 @@
+"""Do jobs as tasks of a Ray cluster."""
+
+import os
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from prefect.client.schemas.objects import State
+from prefect.settings import PREFECT_API_URL
+from prefect.task_runners import TaskRunner
+
+from flows.orchestrate.artifacts import listen
+from flows.orchestrate.job import Job
+from flows.orchestrate.runners.states import (
+    ATTEMPTS,
+    LOOK_EVERY_S,
+    final_state,
+    one_server,
+    reasons,
+)
+from flows.settings.config import RunConfig
+from terrabalance.errors import BadInput
+
+_KNOCK_S = 10.0
+
+
+def run(config: RunConfig, jobs: Sequence[Job], what: str) -> dict[str, str]:
+    """Hand all to the Ray cluster; return label -> reason of those that failed.
+
+    The cluster places each where there is room. A job asks for its GPUs, or its share of one,
+    wherever the cluster has any and the device may be one. Ray begins jobs of a lost node or
+    process again.
+
+    Raises:
+        BadInput: Ray is not installed, no cluster answers, or none of its nodes has the devices.
+    """
+    states: dict[str, State[Any]] = {}
+    report = listen(what)
+    with one_server(), _ray(config, jobs[0].n_devices) as pool:
+        futures = {job.label: pool.submit(job.task, job.parameters) for job in jobs}
+        while futures:
+            for label, future in list(futures.items()):
+                if (state := final_state(future)) is not None:
+                    del futures[label]
+                    states[label] = state
+                    report(len(states), len(jobs))
+            time.sleep(LOOK_EVERY_S)
+    return reasons(states)
+
+
+@contextmanager
+def _ray(config: RunConfig, n_devices: int) -> Iterator[TaskRunner[Any]]:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody by default
+    try:
+        import ray
+        from prefect_ray import RayTaskRunner
+        from prefect_ray.context import remote_options
+    except ImportError as error:
+        raise BadInput(
+            "execution.runner=ray needs Ray. Install it: pip install 'terrabalance[ray]'"
+        ) from error
+    ours = not ray.is_initialized()
+    if ours:
+        _connect(config.execution.ray_address)
+    may_be_gpu = config.device == "auto" or config.device.startswith("cuda")
+    on_gpu = may_be_gpu and ray.cluster_resources().get("GPU", 0) > 0
+    n_gpus = n_devices if n_devices > 1 else 1 / config.execution.per_device
+    try:
+        _find_node(n_devices, "GPU" if on_gpu else "CPU")
+        with (
+            RayTaskRunner() as pool,
+            remote_options(
+                num_cpus=n_devices,
+                num_gpus=n_gpus if on_gpu else 0,
+                max_retries=ATTEMPTS - 1,
+                scheduling_strategy="SPREAD",
+            ),
+        ):
+            yield pool
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def _find_node(n: int, kind: str) -> None:
+    """Refuse what Ray would wait for without end.
+
+    Raises:
+        BadInput: no node has `n` of the devices.
+    """
+    import ray
+
+    most = max(node["Resources"].get(kind, 0) for node in ray.nodes() if node["Alive"])
+    if n > max(1, most):
+        raise BadInput(
+            f"execution.devices_per_class={n}: no node of the Ray cluster has more than {most:g} "
+            f"{kind}s. Lower it, or add a node that has."
+        )
+
+
+def _connect(address: str | None) -> None:
+    """Connect to the cluster at `address`, to that of this machine, or start one.
+
+    Raises:
+        BadInput: nothing answers there, or its nodes could not report to a Prefect server.
+    """
+    import ray
+
+    try:
+        if address is None:
+            ray.init(include_dashboard=False, log_to_driver=False)
+        else:
+            _knock(address)  # Ray itself would try for minutes, and then end this process
+            ray.init(address, log_to_driver=False)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise BadInput(
+            f"execution.ray_address={address}: no Ray cluster answers ({error}). Start one with "
+            "`ray start --head`, or leave the address out to have one started on this machine."
+        ) from error
+    nodes = {node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+    server = PREFECT_API_URL.value() or ""
+    if len(nodes) > 1 and ("127.0.0.1" in server or "localhost" in server):
+        ray.shutdown()
+        raise BadInput(
+            f"the Ray cluster has {len(nodes)} machines, and the Prefect server that they should "
+            "report to is known to this one alone. Start one that all reach, and set "
+            "PREFECT_API_URL."
+        )
+
+
+def _knock(address: str) -> None:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host:  # else Ray's own `auto`
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()

@@ -1,0 +1,79 @@
+"""List the images of the data and split them into parts."""
+
+from pathlib import Path
+
+from augment.catalogue.counts import summarize
+from augment.catalogue.scan import scan
+from augment.catalogue.sources import Source, open_source
+from augment.catalogue.split import assign_splits
+from flows.settings.config import RunConfig
+from flows.store import paths
+from flows.store.names import catalogue_folder
+from flows.store.originals import publish_originals
+from flows.store.result import Folder, find, make_once
+from flows.store.uses import note_use
+from terrabalance.errors import BadInput, NotReady
+from terrabalance.files import mark_done, write_json
+from terrabalance.manifest import read_manifest, write_manifest
+from terrabalance.progress import Progress, silent
+
+
+def make_catalogue(
+    config: RunConfig, on_progress: Progress = silent, synthetic: bool = False
+) -> Path:
+    """Scan the data and split it; return the catalogue's folder.
+
+    Args:
+        config: of the run.
+        on_progress: counts files.
+        synthetic: whether a CSV may list synthetic images too.
+
+    Raises:
+        BadInput: the data cannot be used, or a class is too small to split.
+        NotReady: `config.catalogue` names one that is not there.
+    """
+    if config.catalogue is not None:
+        return _named_catalogue(config, config.catalogue)
+    source = open_source(config.data, paths.extracted_folder(config), config.images)
+    if not synthetic and any(entry.source != "real" for entry in source.entries):
+        raise BadInput(
+            f"{config.data}: lists synthetic images. Only real ones are balanced; to compare "
+            "classifiers with and without those, use `terrabalance compare`."
+        )
+    folder = catalogue_folder(config, source)
+
+    def publish_images() -> None:
+        publish_originals(config, read_manifest(folder), on_progress)
+
+    catalogue = Folder(what="the catalogue", place=folder, publish_first=publish_images)
+
+    def make(_devices: object, listener: Progress) -> None:
+        _make(config, source, folder, listener)
+
+    make_once(config, catalogue, make, on_progress)
+    _note_uses(config, source, folder)
+    return folder
+
+
+def _make(config: RunConfig, source: Source, folder: Path, on_progress: Progress) -> None:
+    manifest = assign_splits(scan(source, config.scan, on_progress), config.split, config.seed)
+    write_manifest(manifest, folder)
+    write_json(folder / "summary.json", summarize(manifest))
+    mark_done(folder, {"data": str(config.data), "n_images": len(manifest.frame)})
+
+
+def _note_uses(config: RunConfig, source: Source, catalogue: Path) -> None:
+    note_use(config, "catalogue", catalogue)
+    extracted = paths.extracted_folder(config)
+    if source.root.is_relative_to(extracted):
+        note_use(config, "extracted", extracted / source.root.relative_to(extracted).parts[0])
+
+
+def _named_catalogue(config: RunConfig, name: str) -> Path:
+    catalogue = Folder(what="the catalogue", place=paths.catalogues_folder(config) / name)
+    if not find(config, catalogue):
+        raise NotReady(
+            f"{config.storage or config.workdir}: no finished catalogue {name!r}. Run "
+            "`terrabalance scan` where the data is, and give the name of the folder that it makes."
+        )
+    return catalogue.place

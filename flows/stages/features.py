@@ -1,0 +1,61 @@
+"""The network in whose features generated images are compared with real ones."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from classifier.network.features import FeatureNetwork, named_network, trained_network
+from classifier.train.experiment import Bench
+from classifier.train.training import train_baseline
+from flows.stages.run import Run
+from flows.store import paths
+from flows.store.result import Folder, make_once
+from terrabalance.bands import Bands
+from terrabalance.progress import Progress, silent
+
+Load = Callable[[torch.device], FeatureNetwork]
+
+
+def feature_network(run: Run, on_progress: Progress = silent) -> Load:
+    """Make sure of the feature network; return what loads it onto a device.
+
+    That is the network which the settings name. Where its weights cannot be had, or `baseline` is
+    asked for, it is a classifier that is trained once on the real train part. To be called before
+    devices are held.
+    """
+    named = named_network(run.config.fidelity)
+    if named is not None:
+        return named
+    folder = _baseline(run, on_progress)
+    return partial(trained_network, folder)
+
+
+def _baseline(run: Run, on_progress: Progress) -> Path:
+    folder, config = run.names.baseline, run.config
+
+    def make(devices: list[torch.device], listener: Progress) -> None:
+        experiment = Bench(
+            run.catalogue, config.classifier, config.generator.image_size, devices[0],
+            paths.classifiers_folder(config), run.bands,
+        )  # fmt: skip
+        train_baseline(experiment, folder, _named(listener))
+
+    baseline = Folder(what="the feature network", place=folder, part="baseline", n_devices=1)
+    return make_once(config, baseline, make, on_progress)
+
+
+def _named(on_progress: Progress) -> Progress:
+    """Name whose steps these are, in the midst of a generator's."""
+    return lambda done, total, message="": on_progress(
+        done, total, f"the classifier behind the features, {message}"
+    )
+
+
+def embedder(network: FeatureNetwork, bands: Bands) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function from levels to features; a network of three bands sees their preview."""
+    if network.n_bands == bands.count:
+        return network.embed
+    return lambda levels: network.embed(bands.preview(levels))

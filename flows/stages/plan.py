@@ -1,0 +1,100 @@
+"""Plan what each class gets, and estimate what it will cost."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from augment.config import TrainingConfig
+from augment.plan import plan_record
+from augment.screen.outcome import is_screened
+from classifier.config import TRAINED_HERE
+from flows.settings.config import RunConfig
+from flows.stages.run import Run
+from flows.store.names import FORMAT
+from flows.store.result import Files, make_once
+from flows.store.uses import begin, is_begun, note_use
+from terrabalance.files import done, fingerprint, read_json, write_json
+from terrabalance.progress import Progress, silent
+
+_log = logging.getLogger(__name__)
+
+
+def make_plan(run: Run, on_progress: Progress = silent) -> Path:
+    """Plan every class and measure what it will cost, once; return the path of `plan.json`.
+
+    Raises:
+        BadInput: an unknown class, a class too small, a name that is taken, or a classifier that
+            cannot be built.
+    """
+    is_begun(run.config)  # refuses a name that is taken, before any work
+    plans = run.class_plans  # refuses unknown classes, before there is a folder
+    key = fingerprint(FORMAT, run.counts, run.config.result_key)
+    path = run.report_folder / "plan.json"
+
+    def is_made() -> bool:
+        return path.is_file() and read_json(path)["key"] == key
+
+    def make(devices: list[Any], _listener: Progress) -> None:
+        from augment.train.cost import estimate_cost
+
+        _warn_of_baseline(run.config)
+        config, n_images = run.config, sum(plan.n_needed for plan in plans)
+        loops = trainings_of(run)
+        cost = estimate_cost(
+            loops, n_images, config.generator, config.sampling, devices[0], run.bands
+        )
+        write_json(path, {"key": key, **plan_record(plans, config.plan, cost)})
+
+    if not is_made():
+        check_classifier(run.config, from_hub=False)
+    begin(run.config)
+    for part, place in run.names.uses(run.filled):
+        note_use(run.config, part, place)
+    plan = Files(what="the plan", place=path, is_made=is_made, n_devices=1)
+    return make_once(run.config, plan, make, on_progress)
+
+
+def _warn_of_baseline(config: RunConfig) -> None:
+    """Warn where a named base spares no class its training."""
+    if config.base_from and config.training.looks and config.fidelity.model == TRAINED_HERE:
+        _log.warning(
+            "base_from: every class is trained again when any image changes, as fidelity.model="
+            "%s is trained on all images. Name a pretrained network to train only classes whose "
+            "own images changed.",
+            TRAINED_HERE,
+        )
+
+
+def trainings_of(run: Run) -> list[TrainingConfig]:
+    """Return the loop of every generator that the filled classes need, with its own steps."""
+    config, base, filled = run.config, run.names.base, run.filled
+    own = [p.n_train for p in filled if run.names.generator(p.class_name) != base]
+    loops = [config.training.for_images(n) for n in own]
+    trains_base = filled and base is not None and config.base_from is None
+    return [config.base, *loops] if trains_base else loops
+
+
+def made_of(run: Run) -> tuple[int, int]:
+    """Return how many filled classes have their generator, and their images, on this machine."""
+    generators = [run.names.generator(plan.class_name) for plan in run.filled]
+    images = [run.names.synthetic(plan) for plan in run.filled]
+    return sum(done(g) is not None for g in generators), sum(map(is_screened, images))
+
+
+def check_classifier(config: RunConfig, from_hub: bool = True) -> None:
+    """Build the classifier once: a missing file should not come up after hours of training.
+
+    Args:
+        config: of the run.
+        from_hub: whether weights of the hub are fetched.
+
+    Raises:
+        BadInput: an unknown model, a file that does not fit, or, with `from_hub`, a hub that
+            cannot be reached.
+    """
+    from classifier.network.model import build_model
+
+    wanted = config.classifier
+    if not from_hub:
+        wanted = wanted.model_copy(update={"pretrained": False})
+    build_model(wanted, n_classes=2)

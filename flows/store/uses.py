@@ -1,0 +1,69 @@
+"""That a run exists, and which results it uses: what `terrabalance cache prune` goes by."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from flows.settings.config import RunConfig
+from flows.store import paths
+from flows.store.sync import fetch_file, publish_files
+from terrabalance.errors import BadInput
+from terrabalance.files import read_json, slug, write_json
+
+
+def begin(config: RunConfig) -> Path:
+    """Write the run's settings, unless they are there; return the run's report folder.
+
+    Raises:
+        BadInput, StoreUnreachable: as of `is_begun`.
+    """
+    path = paths.settings_file(config)
+    if not is_begun(config):
+        write_json(path, config.model_dump(mode="json"))
+        publish_files(config, [path])
+    return path.parent
+
+
+def is_begun(config: RunConfig) -> bool:
+    """Return whether the run's settings are written; write nothing but a fetched copy of them.
+
+    Raises:
+        BadInput: the run's name belongs to a run with other settings, or the store of an address
+            cannot be used.
+        StoreUnreachable: the store does not answer.
+    """
+    path = paths.settings_file(config)
+    if not path.exists():
+        fetch_file(config, path)
+    if path.exists() and _key_of(path) != config.result_key:
+        raise BadInput(
+            f"a run named {config.run_name!r} with other settings is in {path.parent}. "
+            "Choose another --name, or none to have one made."
+        )
+    return path.exists()
+
+
+def _key_of(path: Path) -> str:
+    try:
+        return RunConfig(**read_json(path)).result_key
+    except ValidationError as error:
+        raise BadInput(
+            f"{path}: settings of another version of terrabalance ({error.error_count()} fields do "
+            "not fit). Choose another --name."
+        ) from error
+
+
+def note_use(config: RunConfig, part: str, result: Path) -> None:
+    """Note that a run uses a result, for `terrabalance cache`.
+
+    One file a part, as several processes may make the parts of a run at once. What a run used
+    before for the same part, of data that changed since, is forgotten. A result outside of the
+    workdir is not noted: nothing there is pruned.
+    """
+    data = config.workdir / "data"
+    if not result.is_relative_to(data):
+        return
+    path = paths.uses_folder(config) / f"{slug(part)}.json"
+    use = {"part": part, "result": result.relative_to(data).as_posix()}
+    if not path.is_file() or read_json(path) != use:
+        write_json(path, use)

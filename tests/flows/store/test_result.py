@@ -1,0 +1,141 @@
+"""A result is made once: by threads, by processes, and never while it waits for itself."""
+
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from flows.settings.config import RunConfig
+from flows.store.devices import held
+from flows.store.result import Files, Folder, find, make_anew, make_once, require
+from terrabalance.errors import NotReady
+from terrabalance.files import mark_done, read_json, write_json
+
+_MAKE = """
+import sys, time
+from pathlib import Path
+from flows.settings.config import RunConfig
+from flows.store.result import Folder, make_once
+from terrabalance.files import mark_done
+
+config, place = RunConfig(data=sys.argv[1], workdir=sys.argv[1]), Path(sys.argv[1]) / "data" / "x"
+
+def make(devices, listener):
+    with (place.parent / "makers").open("a") as file:
+        file.write("made\\n")
+    time.sleep(0.5)
+    mark_done(place, {})
+
+print("ready", flush=True)
+sys.stdin.readline()
+make_once(config, Folder(what="x", place=place), make)
+"""
+
+
+@pytest.fixture
+def config(tmp_path) -> RunConfig:
+    return RunConfig(data=tmp_path, workdir=tmp_path, name="run", device="cpu")
+
+
+def folder_of(config: RunConfig, **more) -> Folder:
+    return Folder(what="the thing", place=config.workdir / "data" / "things" / "thing-1", **more)
+
+
+def test_of_many_threads_one_makes_it_and_all_get_it(config):
+    made, result = [], folder_of(config, n_devices=1)
+
+    def make(devices, _listener):
+        made.append(str(devices[0]))
+        mark_done(result.place, {"by": "one"})
+
+    with ThreadPoolExecutor(6) as pool:
+        places = set(pool.map(lambda _: make_once(config, result, make), range(6)))
+    assert made == ["cpu"] and places == {result.place}
+
+
+def test_of_several_processes_one_makes_it(tmp_path):
+    (tmp_path / "data").mkdir()
+    askers = [
+        subprocess.Popen(
+            [sys.executable, "-c", _MAKE, str(tmp_path)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            cwd=Path(__file__).parents[3],
+        )
+        for _ in range(3)
+    ]  # fmt: skip
+    for asker in askers:
+        assert asker.stdout is not None and asker.stdout.readline() == "ready\n"
+    for asker in askers:
+        asker.communicate("go\n", timeout=60)
+        assert asker.returncode == 0
+    assert (tmp_path / "data" / "makers").read_text() == "made\n"
+
+
+def test_what_failed_is_made_by_the_next_who_asks(config):
+    result = folder_of(config)
+
+    def fail(_devices, _listener):
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space"):
+        make_once(config, result, fail)
+    assert not find(config, result)
+    assert make_once(config, result, lambda *_: mark_done(result.place, {})) == result.place
+
+
+def test_who_waits_is_told_for_what(config):
+    result, told = folder_of(config), []
+    inside, go = threading.Event(), threading.Event()
+
+    def slowly(_devices, _listener):
+        inside.set()
+        assert go.wait(30)
+        mark_done(result.place, {})
+
+    def listen(_done, _total, message=""):
+        told.append(message)
+        go.set()
+
+    first = threading.Thread(target=make_once, args=(config, result, slowly))
+    first.start()
+    assert inside.wait(30)
+    make_once(config, result, slowly, listen)
+    first.join()
+    assert told == ["another process makes the thing, waiting for it"]
+
+
+def test_a_maker_that_leaves_nothing_whole_is_a_bug_that_shows(config):
+    with pytest.raises(AssertionError, match="is not whole"):
+        make_once(config, folder_of(config), lambda *_: None)
+
+
+def test_nothing_that_needs_devices_is_asked_for_while_devices_are_held(config):
+    needs, needs_none = folder_of(config, n_devices=1), folder_of(config)
+    with held(config):
+        with pytest.raises(AssertionError, match="make it before"):
+            make_once(config, needs, lambda *_: None)
+        make_once(config, needs_none, lambda *_: mark_done(needs_none.place, {}))
+        assert make_once(config, needs, lambda *_: None) == needs.place  # it is there by now
+
+
+def test_asking_for_a_result_notes_its_use_and_begins_the_run(config):
+    result = folder_of(config, part="thing")
+    assert not find(config, result)
+    use = read_json(config.workdir / "data" / "uses" / "run" / "thing.json")
+    assert use == {"part": "thing", "result": "things/thing-1"}
+    assert (config.workdir / "reports" / "run" / "config.json").is_file()
+
+
+def test_what_another_command_makes_is_named_with_the_command(config):
+    with pytest.raises(NotReady, match=r"^the thing is not made. Run `terrabalance things`.$"):
+        require(config, folder_of(config), "Run `terrabalance things`.")
+
+
+def test_a_view_is_written_anew_whenever_it_is_asked_for(config):
+    page, values = Files(what="the page", place=config.workdir / "page.json"), iter([1, 2])
+    for expected in (1, 2):
+        make_anew(config, page, lambda *_: write_json(page.place, next(values)))
+        assert read_json(page.place) == expected
