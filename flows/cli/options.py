@@ -56,3 +56,19 @@ Workdir = Annotated[
 Name = Annotated[str | None, typer.Option(help="Name of the run. Default: made from DATA.")]
 Seed = Annotated[int | None, typer.Option(help="The same seed gives the same result.")]
 Device = Annotated[str | None, typer.Option(help="auto, cuda, mps or cpu. Default: auto.")]
+Arms = Annotated[
+    str | None, typer.Option(help="Arms to compare, separated by commas; all are named below.")
+]
+Seeds = Annotated[str | None, typer.Option(help="Numbers separated by commas. Default: 0,1,2.")]
+Tries = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=6, help="Settings that every arm is tried with; validation chooses. Default: 2."
+    ),
+]
+Resolution = Annotated[
+    int | None,
+    typer.Option(
+        min=8, help="Side that every image is reduced to first, px. Default: of the smallest."
+    ),
+]

@@ -1,212 +1,53 @@
-"""A local page on which a person accepts or refuses synthetic images by eye."""
+"""`terrabalance review`: accept or refuse synthetic images by eye."""
 
-import io
-import logging
-import secrets
-import threading
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated
 
-import numpy as np
-from fastapi import FastAPI, Header, HTTPException, Request
-from fastapi.responses import HTMLResponse, Response
-from pydantic import BaseModel
-from starlette.middleware.base import RequestResponseEndpoint
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+import typer
 
-from augment.network.generator import read_bands
-from augment.screen.outcome import (
-    MEANINGS,
-    ONLY_COPIES,
-    highest,
-    refuses_only_copies,
-    review,
-    screening_record,
-)
-from flows.stages.run import Run
-from flows.stages.synthetic import images_of, synthetic_folders
-from terrabalance.errors import BadInput, TerrabalanceError
-from terrabalance.images import read_patch, to_pil
-from terrabalance.manifest import RULES, Manifest, read_manifest
-from terrabalance.page import render
-
-_log = logging.getLogger(__name__)
-
-_COOKIE = "terrabalance-review"
-_REALS = 8  # real images shown beside each synthetic one
-_ORDER = {"refused": 0, "ok": 1, "spare": 2}
+from flows.cli import options
+from flows.cli.configure import configure_run, plan_options
 
 
-@dataclass
-class Board:
-    """The images under review.
+def review(
+    data: options.Data,
+    by: Annotated[
+        str | None, typer.Option(help="Who decides. Default: the name of this login.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+    preset: options.Preset = None,
+    config_file: options.ConfigFile = None,
+    settings: options.Settings = None,
+    classes: options.Classes = None,
+    target: options.Target = None,
+    weights: options.Weights = None,
+    images: options.Images = None,
+    workdir: options.Workdir = None,
+    name: options.Name = None,
+    seed: options.Seed = None,
+) -> None:
+    """Accept or refuse synthetic images by eye, with the keyboard, on a page of this machine.
 
-    Attributes:
-        folders: class -> folder of its synthetic images, screened.
-        run: whose images they are.
-        reviewer: who decides.
-        token: that a request for a change has to bring, so that no other page can send one.
-        key: in the address that is printed, so that nobody else of this machine can look or decide.
+    Give the options of the run. Each decision is kept at once in the class's manifest, with who
+    and when, and goes before the rules; `terrabalance run` afterwards draws what is missing and
+    assembles the dataset anew. The page is reached from this machine alone. Ctrl-C ends it.
+
+    Example: `terrabalance review aid.zip --preset 8gb --classes Mountain --by Ada`
     """
+    import getpass
 
-    folders: dict[str, Path]
-    run: Run
-    reviewer: str
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    from flows.cli.review_page import board_of
+    from flows.cli.serve import serve
+    from flows.stages.run import Run
 
-    def __post_init__(self) -> None:
-        self._lock = threading.Lock()
-        self.items = [
-            (name, str(path))
-            for name, folder in self.folders.items()
-            for path in _refused_first(read_manifest(folder))
-        ]
-        self.reals = {
-            name: self.run.catalogue.paths(self.run.catalogue.usable("train", name).head(_REALS))
-            for name in self.folders
-        }
-
-    def states(self) -> list[dict[str, Any]]:
-        """Return what the page shows of every image, in the order of `items`."""
-        found: dict[tuple[str, str], dict[str, Any]] = {}
-        for name, folder in self.folders.items():
-            record = screening_record(folder)
-            limits = (record and record["limits"]) or {}
-            note = ONLY_COPIES if record and refuses_only_copies(record) else ""
-            for row in read_manifest(folder).frame.to_dict("records"):
-                found[name, row["path"]] = {
-                    "class": name, "path": row["path"], "status": row["status"],
-                    "detail": row["detail"], "review": row["review"],
-                    "scores": _scores(row, limits), "note": note, "reals": len(self.reals[name]),
-                }  # fmt: skip
-        return [found[item] for item in self.items]
-
-    def decide(self, index: int, decision: Literal["accept", "refuse"] | None) -> None:
-        """Keep a decision in the manifest."""
-        name, path = self.items[index]
-        with self._lock:
-            review(self.folders[name], path, decision, self.reviewer)
-            try:
-                images_of(self.run, self.run.plan_of(name)).fetch(self.run.config)
-            except TerrabalanceError as error:  # the decision is kept, and published by any stage
-                _log.warning("kept on this machine so far: %s", error)
-
-    def picture(self, index: int) -> bytes:
-        """Return a synthetic image as PNG."""
-        name, path = self.items[index]
-        return self._png(read_manifest(self.folders[name]).root / path, name)
-
-    def real(self, index: int, which: int) -> bytes:
-        """Return one of the real images of the class of a synthetic one, as PNG."""
-        name, _ = self.items[index]
-        return self._png(self.reals[name][which], name)
-
-    def _png(self, path: Path, class_name: str) -> bytes:
-        bands = read_bands(self.run.names.generator(class_name))
-        levels = read_patch(path, self.run.config.generator.image_size, bands)
-        return _as_png(bands.preview(levels))
-
-
-def board_of(run: Run, reviewer: str) -> Board:
-    """Gather the screened images of a run.
-
-    Raises:
-        NotReady: a class is not drawn and screened.
-        BadInput: nothing was drawn.
-    """
-    folders = synthetic_folders(run)
-    if not folders:
-        raise BadInput("this plan fills no class, so there is nothing to review.")
-    return Board(folders, run, reviewer)
-
-
-class _Decision(BaseModel):
-    decision: Literal["accept", "refuse"] | None
-
-
-def review_app(board: Board) -> FastAPI:
-    """Return the page and its three addresses; only for this machine's own browser.
-
-    The page is opened by `/?key=...`, which leaves a cookie that the other addresses ask for.
-    """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-
-    @app.middleware("http")
-    async def only_with_key(request: Request, call_next: RequestResponseEndpoint) -> Response:
-        given = request.query_params.get("key") or request.cookies.get(_COOKIE, "")
-        if not secrets.compare_digest(given.encode(), board.key.encode()):
-            return Response("Open the address that `terrabalance review` printed.", 403)
-        answer = await call_next(request)
-        answer.set_cookie(_COOKIE, board.key, httponly=True, samesite="strict")
-        return answer
-
-    # Another site's name that resolves to this machine must not read the images.
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
-
-    @app.get("/")
-    def page() -> HTMLResponse:
-        nonce = secrets.token_urlsafe(16)
-        html = render(
-            "review.html.j2", items=board.states(), meanings=MEANINGS, token=board.token,
-            nonce=nonce, reviewer=board.reviewer, name=board.run.config.run_name,
-        )  # fmt: skip
-        policy = (
-            f"default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; "
-            f"connect-src 'self'; script-src 'nonce-{nonce}'; frame-ancestors 'none'"
-        )
-        return HTMLResponse(str(html), headers={"Content-Security-Policy": policy})
-
-    @app.get("/image/{index}")
-    def image(index: int) -> Response:
-        _check(board, index)
-        return Response(board.picture(index), media_type="image/png")
-
-    @app.get("/real/{index}/{which}")
-    def real(index: int, which: int) -> Response:
-        _check(board, index)
-        if not 0 <= which < len(board.reals[board.items[index][0]]):
-            raise HTTPException(404)
-        return Response(board.real(index, which), media_type="image/png")
-
-    @app.post("/review/{index}")
-    def decide(index: int, body: _Decision, x_token: str = Header()) -> list[dict[str, Any]]:
-        if not secrets.compare_digest(x_token.encode(), board.token.encode()):
-            raise HTTPException(403)
-        _check(board, index)
-        board.decide(index, body.decision)
-        return board.states()
-
-    return app
-
-
-def _check(board: Board, index: int) -> None:
-    if not 0 <= index < len(board.items):
-        raise HTTPException(404)
-
-
-def _refused_first(manifest: Manifest) -> list[str]:
-    frame = manifest.frame.assign(order=manifest.frame["status"].map(_ORDER))
-    return list(frame.sort_values(["order", "path"])["path"])
-
-
-def _scores(row: dict[Any, Any], limits: dict[str, float]) -> list[dict[str, Any]]:
-    """Return the scores that are known, each with its limit; None where the rule has none."""
-    known = [(rule, row[f"score_{rule}"], highest(limits).get(rule)) for rule in RULES]
-    return [
-        {
-            "rule": rule,
-            "score": round(score, 2),
-            "limit": None if limit is None else round(limit, 2),
-            "over": limit is not None and score > limit,
-        }
-        for rule, score, limit in known
-        if np.isfinite(score)
-    ]
-
-
-def _as_png(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    to_pil(pixels).save(buffer, format="PNG")
-    return buffer.getvalue()
+    given = {
+        "preset": preset,
+        "images": images,
+        "workdir": workdir,
+        "name": name,
+        "seed": seed,
+        "plan": plan_options(classes, target),
+        "classifier": {"weights": weights},
+    }
+    config = configure_run(data, given, config_file, settings)
+    serve(board_of(Run(config), by or getpass.getuser()), port, browser)

@@ -17,7 +17,7 @@ from websockets.sync.client import connect
 
 from augment.scenes import draw_dataset
 from augment.screen.outcome import MEANINGS, ONLY_COPIES
-from flows.cli.review import Board, board_of, review_app
+from flows.cli.review_page import Board, board_of, review_app
 from flows.settings.config import RunConfig
 from flows.stages import generators
 from flows.stages.dataset import assemble_dataset

@@ -1,0 +1,55 @@
+"""From the options of a command to the settings of a run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flows.settings.config import RunConfig
+
+
+def configure(
+    data: Path,
+    given: dict[str, Any],
+    config_file: Path | None = None,
+    settings: list[str] | None = None,
+) -> "RunConfig":
+    """Compose settings from a TOML file, single settings and options, the last ones winning.
+
+    Args:
+        data: the images.
+        given: options by section and field; those that are None are left out.
+        config_file: TOML, or None.
+        settings: each `section.field=value`.
+
+    Raises:
+        BadInput: every wrong setting with its name and reason, in one message.
+    """
+    from flows.settings.config import build_config
+
+    return build_config(data, config_file, settings or [], given)
+
+
+def configure_run(
+    data: Path, given: dict[str, Any], config_file: Path | None, settings: list[str] | None
+) -> "RunConfig":
+    """Compose settings as `configure`, and make sure that the data is there.
+
+    Raises:
+        BadInput: as of `configure`, or data that cannot be used.
+    """
+    from augment.catalogue.sources import check_source
+
+    config = configure(data, given, config_file, settings)
+    if config.catalogue is None:  # before torch is imported: a mistyped path is refused at once
+        check_source(config.data, config.images)
+    return config
+
+
+def names(listed: str | None) -> list[str] | None:
+    """Split names that are separated by commas."""
+    return [name.strip() for name in listed.split(",")] if listed else None
+
+
+def plan_options(classes: str | None, target: str | None) -> dict[str, Any]:
+    """Return the section `plan` of what a command was given."""
+    return {"classes": names(classes), "target": target}

@@ -1,0 +1,30 @@
+"""`terrabalance verify`: check a dataset."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.console import bars
+
+
+def verify(
+    dataset: Annotated[Path, typer.Argument(help="A folder below data/datasets/.")],
+) -> None:
+    """Check that a balanced dataset is as it was made, and every synthetic image marked as such.
+
+    Finds files that changed, are gone, or that the manifest does not know, synthetic images that
+    lost a mark (text, XMP DigitalSourceType) or are in val or test, and real ones with the mark of
+    a synthetic one. Changes nothing. Exit code 1 where anything is wrong.
+
+    Example: `terrabalance verify data/datasets/aid-cpu-1f2e3d`
+    """
+    from augment.dataset.verify import verify as problems_of
+    from flows.cli.console import console, print_problems
+
+    with bars() as watcher:
+        problems = problems_of(dataset, watcher("verify"))
+    if problems:
+        print_problems(problems)
+        raise typer.Exit(1)
+    console.print("Every file is as the manifest says, every synthetic image is marked.")
