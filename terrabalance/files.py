@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -111,9 +111,31 @@ def inside(root: Path, relative: str) -> Path:
     return root / relative
 
 
-def mark_done(folder: Path, record: dict[str, Any]) -> None:
-    """Write `done.json`, the last file of a finished stage; `record` says what was made."""
-    write_json(folder / DONE, record)
+def mark_done(folder: Path, record: dict[str, Any], files: Iterable[Path] = ()) -> None:
+    """Write `done.json`, the last file of a finished result.
+
+    The folder is fsynced before and after, so that no power cut leaves the mark without the files.
+
+    Args:
+        folder: of the result.
+        record: what was made; JSON-able.
+        files: of the folder, each whole and not to be changed any more; their SHA-256 are kept in
+            the mark as `files`, by path. Images are left out: their manifest has the checksums.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    checksums = {path.relative_to(folder).as_posix(): sha256_of(path) for path in sorted(files)}
+    fsync_folder(folder)
+    write_json(folder / DONE, {**record, "files": checksums})
+    fsync_folder(folder)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make the names of a folder's files outlive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def done(folder: Path) -> dict[str, Any] | None:

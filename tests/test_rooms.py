@@ -1,3 +1,4 @@
+import ast
 import json
 import subprocess
 import sys
@@ -48,3 +49,33 @@ def test_the_wheel_holds_the_four_packages_only():
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     assert sorted(build["targets"]["wheel"]["packages"]) == sorted(("flows", *ROOMS))
     assert build["dev-mode-exact"]
+
+
+def test_what_lists_plans_and_checks_needs_no_network_library(tmp_path):
+    """`scan`, `verify`, `cache`, `settings` and help start in a second: torch alone takes three."""
+    heavy = {"torch", "diffusers", "timm", "sklearn", "prefect", "matplotlib"}
+    for module in (
+        "flows.cli.app", "flows.stages.catalogue", "flows.store.cache", "augment.dataset.verify",
+        "flows.cli.console", "flows.settings.config",
+    ):  # fmt: skip
+        code = f"import sys, {module}; print(sorted({heavy!r} & set(sys.modules)))"
+        run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+        assert (run.stdout, run.stderr) == ("[]\n", ""), module
+
+
+def functions_of(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    tree = ast.walk(ast.parse(path.read_text()))
+    return [node for node in tree if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def test_no_file_and_no_function_is_long():
+    """300 lines a file, 60 a function; ruff's C901 holds how complex one may be."""
+    files = [path for room in ("flows", *ROOMS, "tests") for path in (ROOT / room).rglob("*.py")]
+    assert not {path.name: n for path in files if (n := len(path.read_text().splitlines())) > 300}
+    long = {
+        f"{path.name}:{function.name}": n
+        for path in files
+        for function in functions_of(path)
+        if (n := (function.end_lineno or 0) - function.lineno + 1) > 60
+    }
+    assert not long

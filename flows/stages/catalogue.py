@@ -59,7 +59,8 @@ def _make(config: RunConfig, source: Source, folder: Path, on_progress: Progress
     manifest = assign_splits(scan(source, config.scan, on_progress), config.split, config.seed)
     write_manifest(manifest, folder)
     write_json(folder / "summary.json", summarize(manifest))
-    mark_done(folder, {"data": str(config.data), "n_images": len(manifest.frame)})
+    files = [folder / name for name in ("manifest.parquet", "manifest.csv", "summary.json")]
+    mark_done(folder, {"data": str(config.data), "n_images": len(manifest.frame)}, files)
 
 
 def _note_uses(config: RunConfig, source: Source, catalogue: Path) -> None:

@@ -142,11 +142,10 @@ def find(config: RunConfig, result: Result) -> bool:
     """Return whether a result is made, by this machine or another one; then it is here.
 
     Raises:
-        BadInput: the store cannot be used, or the run's name belongs to other settings.
+        BadInput: the store cannot be used.
         StoreUnreachable: the store does not answer.
     """
     if result.part is not None:
-        begin(config)
         note_use(config, result.part, result.place)
     result.fetch(config)
     return result.is_here()
@@ -185,9 +184,12 @@ def make_once(
         on_progress: takes progress, and the reason for waiting.
 
     Raises:
-        BadInput: the store or the devices cannot be used.
+        BadInput: the store or the devices cannot be used, or the run's name belongs to other
+            settings.
         StoreUnreachable: the store does not answer; what was made is kept on this machine.
     """
+    if result.part is not None:
+        begin(config)
     if find(config, result):
         return result.place
     with _alone(result, on_progress):

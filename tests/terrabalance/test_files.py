@@ -121,4 +121,13 @@ def test_a_path_that_stays_is_joined(tmp_path, path):
 def test_a_stage_is_done_once_it_says_so(tmp_path):
     assert done(tmp_path / "stage") is None
     mark_done(tmp_path / "stage", {"n_images": 3})
-    assert done(tmp_path / "stage") == {"n_images": 3}
+    assert done(tmp_path / "stage") == {"n_images": 3, "files": {}}
+
+
+def test_a_finished_stage_keeps_the_checksums_of_its_files(tmp_path):
+    folder = tmp_path / "stage"
+    write_text(folder / "below" / "weights", "abc")
+    mark_done(folder, {}, [folder / "below" / "weights"])
+    # Of "abc", by FIPS 180-2, appendix B.1.
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert done(folder) == {"files": {"below/weights": expected}}

@@ -121,12 +121,15 @@ def test_nothing_that_needs_devices_is_asked_for_while_devices_are_held(config):
         assert make_once(config, needs, lambda *_: None) == needs.place  # it is there by now
 
 
-def test_asking_for_a_result_notes_its_use_and_begins_the_run(config):
+def test_asking_for_a_result_notes_its_use_and_making_it_begins_the_run(config):
     result = folder_of(config, part="thing")
     assert not find(config, result)
     use = read_json(config.workdir / "data" / "uses" / "run" / "thing.json")
     assert use == {"part": "thing", "result": "things/thing-1"}
-    assert (config.workdir / "reports" / "run" / "config.json").is_file()
+    settings = config.workdir / "reports" / "run" / "config.json"
+    assert not settings.exists()
+    make_once(config, result, lambda *_: mark_done(result.place, {}))
+    assert settings.is_file()
 
 
 def test_what_another_command_makes_is_named_with_the_command(config):

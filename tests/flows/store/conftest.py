@@ -1,0 +1,64 @@
+"""An S3 server on loopback (moto); a machine is a working copy of its own."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+from machines import Machine
+from moto.server import ThreadedMotoServer
+
+from flows.settings.config import RunConfig
+from flows.store import remote
+from terrabalance.files import mark_done, write_text
+
+logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for every request
+
+
+@pytest.fixture(scope="session")  # moto's buckets are the process's
+def s3() -> Iterator[fsspec.AbstractFileSystem]:
+    """The file system of an S3 server with an empty bucket."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "nobody",
+            "AWS_SECRET_ACCESS_KEY": "nothing", "AWS_DEFAULT_REGION": "us-east-1",
+            "NO_PROXY": host,
+        }.items():  # fmt: skip
+            patch.setenv(name, value)
+        found = fsspec.filesystem("s3", use_listings_cache=False)
+        found.mkdir("bucket")
+        yield found
+    server.stop()
+
+
+@pytest.fixture
+def address(s3, request) -> str:
+    """A place of the test's own in the bucket."""
+    return f"s3://bucket/{request.node.name}"
+
+
+@pytest.fixture
+def on_machine(tmp_path, monkeypatch) -> Machine:
+    """Go on as another machine, by name."""
+    monkeypatch.setattr(remote, "_WAITS_S", (0.0, 0.0))
+
+    def go(name: str) -> None:
+        monkeypatch.setenv("TERRABALANCE_CACHE", str(tmp_path / name))
+
+    go("one")
+    return go
+
+
+@pytest.fixture
+def result(address, on_machine) -> tuple[RunConfig, Path]:
+    """A finished folder of one machine, not published yet."""
+    config = RunConfig(data=Path("nowhere"), workdir=address)
+    folder = config.workdir / "data" / "generators" / "Beach-1"
+    write_text(folder / "a.txt", "a")
+    write_text(folder / "deep" / "b.txt", "b")
+    mark_done(folder, {"by": "one"})
+    return config, folder
