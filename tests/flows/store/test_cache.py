@@ -128,7 +128,7 @@ def test_what_was_just_made_or_reviewed_by_somebody_stays(workdir):
     (synthetic,) = (workdir / "data" / "synthetic").glob("Beach-*[0-9a-f]")
     (synthetic / "reviews.json").write_text("{}")
     age(synthetic / "reviews.json", 2)
-    (catalogue,) = (workdir / "data" / "catalogues").iterdir()
+    (catalogue,) = (workdir / "data" / "catalogues").glob("scenes-*[0-9a-f]")
     age(catalogue / "summary.json", 0)
     ask(workdir, "prune", "--yes")
     assert synthetic.is_dir() and catalogue.is_dir()
