@@ -42,7 +42,7 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def supports_bf16(device: torch.device) -> bool:
-    """Say whether bf16 autocast is both safe and fast on `device`.
+    """Return whether bf16 autocast is both safe and fast on `device`.
 
     bf16 has the exponent range of float32, so it does not overflow as fp16 did in the tutorial
     (losses of NaN). On CPUs without AVX512-BF16 or AMX it is emulated and slower than float32.
@@ -84,7 +84,7 @@ def send(tensor: Tensor, device: torch.device) -> Tensor:
 
 
 def has_room_for_data(n_bytes: int, device: torch.device) -> bool:
-    """Say whether training data of `n_bytes` should lie on `device` for the whole of a training.
+    """Return whether training data of `n_bytes` should lie on `device` for the whole of a training.
 
     On a GPU it may take an eighth of the memory that is free now: 5,000 images of 256 px and 8
     bit in 8 GB. Elsewhere the device's memory is the host's, where the data is already.

@@ -70,7 +70,7 @@ def decode(path: Path) -> Decoded:
 
 
 def _has_more_bands(image: Image.Image) -> bool:
-    """Say whether a TIFF has samples that are neither colour nor alpha; Pillow drops those."""
+    """Return whether a TIFF has samples that are neither colour nor alpha; Pillow drops those."""
     tags: Any = getattr(image, "tag_v2", {})
     return 0 in tags.get(EXTRASAMPLES, ())
 
@@ -106,7 +106,7 @@ def _decode_tiff(path: Path) -> Decoded:
 
 
 def _bands_last(shape: tuple[int, ...], axes: str) -> bool:
-    """Say whether the band axis is the last; the shape decides where the file does not."""
+    """Return whether the band axis is the last; the shape decides where the file does not."""
     return axes.endswith("S") or (axes[-1] not in "XY" and shape[2] < min(shape[:2]))
 
 

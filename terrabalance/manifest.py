@@ -12,10 +12,10 @@ Columns (in this order; a later stage adds rows or columns, none edits another's
     sha256      of the bytes, hex
     phash       64-bit perceptual hash, 16 hex digits; "" where unreadable
     group       id shared by images that must stay in one split (near-duplicates); -1 alone
-    generator, seed, run   of a synthetic image: who drew it, from which noise, in which run; "",
+    generator, seed, run   of a synthetic image: the model, the seed of its noise, the run; "",
                 -1 and "" for a real one
     score_<rule>   of a synthetic image, by each screening rule; NaN where not judged
-    review, reviewer, reviewed   of a synthetic image that a person judged: accept or refuse, who,
+    review, reviewer, reviewed   of a synthetic image that a person reviewed: decision, name,
                 and when (ISO 8601, UTC); "" where nobody did
 """
 
@@ -83,7 +83,7 @@ class Manifest:
         if class_name is not None:
             places = self.once(("places", split), lambda: rows.groupby("class").indices)
             rows = rows.iloc[places.get(class_name, [])].reset_index(drop=True)
-        return rows.copy(deep=False)  # whoever changes it changes a copy
+        return rows.copy(deep=False)  # a caller that changes it changes a copy
 
     def _usable(self, split: str | None) -> pd.DataFrame:
         rows = self.frame[self.frame["status"] == "ok"]

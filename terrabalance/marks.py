@@ -86,7 +86,7 @@ def read_source_type(path: Path) -> str | None:
 
 
 def is_marked_synthetic(path: Path) -> bool:
-    """Say whether a PNG or TIFF says of itself that terrabalance made it."""
+    """Return whether a PNG or TIFF carries the mark that terrabalance made it."""
     return read_marks(path).get(SYNTHETIC_KEY) == "true"
 
 

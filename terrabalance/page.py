@@ -40,7 +40,7 @@ def signed(value: float, digits: int = 1) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Say how long something takes, in the unit in which a person would."""
+    """Format a duration in the unit that a person would use."""
     if seconds < 1:
         return "under a second"
     if seconds < 5400:

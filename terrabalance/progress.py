@@ -1,4 +1,4 @@
-"""How a long step tells how far it is, without knowing who listens."""
+"""How a long step reports its progress, whatever takes the reports."""
 
 from typing import Protocol
 

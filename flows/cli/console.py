@@ -58,7 +58,7 @@ def bars() -> Iterator[Watcher]:
     with Progress(*columns, console=console) as progress:
 
         def tell_found() -> None:
-            """Say so of stages that have ended without a word: all was there."""
+            """Mark stages that ended without a report: their results were there."""
             for bar in progress.tasks:
                 if bar.total is None:
                     progress.update(bar.id, completed=1, total=1, note="found")
@@ -119,7 +119,7 @@ def _print_left_out(manifest: "Manifest") -> None:
 
 
 def print_plan(plan: dict[str, Any], n_trained: int, n_drawn: int) -> None:
-    """Print who gets what, the cost, and of how many classes generator and images are there."""
+    """Print what each class gets, the cost, and how many generators and images are there."""
     from terrabalance.page import duration
 
     table = Table(title=f"Target: {plan['target']['count']} images ({plan['target']['policy']})")

@@ -1,1 +1,1 @@
-"""Prefect: flows, tasks, jobs and who runs them."""
+"""Prefect: flows, tasks, jobs and their runners."""

@@ -32,7 +32,7 @@ _quiet_until = 0.0  # of this process, by time.monotonic
 
 
 def listen(label: str) -> Progress:
-    """Return who is told of the progress of what `label` names: the command line, or Prefect.
+    """Return what takes the progress of `label`: a bar of the command line, or Prefect's log.
 
     A server that is away costs its progress bar and not the work.
     """

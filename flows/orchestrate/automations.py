@@ -1,4 +1,4 @@
-"""What the server does by itself with runs whose process or machine is gone."""
+"""Automations of the server that mark runs as crashed when their process or machine is gone."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -94,5 +94,5 @@ def ensure_automations(client: SyncPrefectClient) -> None:
         if not known:
             client.create_automation(wanted)
         elif AutomationCore(**known[0].model_dump(exclude={"id"})) != wanted:
-            # An update forgets whose silence it was waiting out: not where nothing changed.
+            # An update forgets the heartbeats that it was waiting for: none where nothing changed.
             client.update_automation(known[0].id, wanted)

@@ -1,4 +1,4 @@
-"""Prefect's embedded server, as the command line has it: it outlives Ctrl-C, and is missed."""
+"""Prefect's embedded server for the command line: it survives Ctrl-C, and is watched."""
 
 import multiprocessing
 import os
@@ -14,8 +14,8 @@ from rich.console import Console
 
 
 @contextmanager
-def deaf_children() -> Iterator[None]:
-    """Let processes that are started in the block not hear Ctrl-C, which a terminal tells all."""
+def children_without_interrupts() -> Iterator[None]:
+    """Block SIGINT in processes that are started in the block: a terminal sends it to all."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a child begins with it
     try:
         yield
@@ -27,9 +27,9 @@ def deaf_children() -> Iterator[None]:
 def embedded_server() -> Iterator[None]:
     """Start Prefect's embedded server, where no other is named, for the flows of the block.
 
-    Ctrl-C in a terminal goes to every process of the command. A server that heeds it is gone before
-    the flow can say that it stopped, and Prefect's client then knocks for minutes: so it does not
-    hear it, and Prefect ends it when the command has ended. If it ends earlier, by
+    Ctrl-C in a terminal goes to every process of the command. A server that obeys it is gone before
+    the flow can report that it stopped, and Prefect's client then retries for minutes. So the
+    server does not get it, and Prefect ends it when the command has ended. If it ends earlier, by
     a signal to all or for want of memory, the command does too. A signal to end counts as Ctrl-C
     here: by itself it would leave the server behind.
     """
@@ -37,10 +37,10 @@ def embedded_server() -> Iterator[None]:
         yield
         return
     server, over = SubprocessASGIServer(), threading.Event()
-    with deaf_children():
+    with children_without_interrupts():
         server.start()
     if server.server_process is not None:
-        watch = threading.Thread(target=_miss, args=(server.server_process, over), daemon=True)
+        watch = threading.Thread(target=_watch, args=(server.server_process, over), daemon=True)
         watch.start()
     ends = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -50,7 +50,7 @@ def embedded_server() -> Iterator[None]:
         signal.signal(signal.SIGTERM, ends)
 
 
-def _miss(process: "subprocess.Popen[bytes]", over: threading.Event) -> None:
+def _watch(process: "subprocess.Popen[bytes]", over: threading.Event) -> None:
     process.wait()
     if over.is_set():
         return
@@ -61,4 +61,4 @@ def _miss(process: "subprocess.Popen[bytes]", over: threading.Event) -> None:
     )
     for child in multiprocessing.active_children():
         child.terminate()
-    os._exit(1)  # the main thread would knock at the server's door for minutes
+    os._exit(1)  # the main thread would retry to reach the server for minutes

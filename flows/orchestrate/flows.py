@@ -71,7 +71,7 @@ def compare_classifiers(config: RunConfig) -> Path:
 @flow(name="balance-dataset", flow_run_name="balance {config.run_name}")
 def balance_dataset(config: RunConfig) -> Path:
     """Run everything: count, plan, train, synthesize, assemble, compare; return the report."""
-    with tags(*flow_run.tags):  # by which the server knows whose silence means a crash
+    with tags(*flow_run.tags):  # by which the server recognizes runs that have to send heartbeats
         check_classifier(config)
         scan_and_plan(config)
         config = Run(config).catalogued

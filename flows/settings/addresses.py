@@ -12,7 +12,7 @@ _CACHE = "TERRABALANCE_CACHE"
 
 
 def is_address(text: object) -> bool:
-    """Say whether a text names a place by protocol, and is no path."""
+    """Return whether a text is an address with a protocol, and no path."""
     return isinstance(text, str) and re.match(r"(?i)[a-z][a-z0-9+.-]*://", text) is not None
 
 

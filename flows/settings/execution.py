@@ -7,7 +7,7 @@ from pydantic import Field
 
 from terrabalance.settings import Settings
 
-# By which `terrabalance deploy` tells flows that wait who does the work.
+# `terrabalance deploy` sets the runner of deployed flows by it.
 RUNNER_VARIABLE = "TERRABALANCE_RUNNER"
 
 
@@ -41,6 +41,6 @@ class ExecutionConfig(Settings):
     slots: str | None = Field(
         None,
         pattern=r"^[^/%&><]+$",
-        description="name of a Prefect global concurrency limit; whoever works on a device holds "
+        description="name of a Prefect global concurrency limit; a job that uses a device holds "
         "one of its slots, across all runs and machines",
     )

@@ -101,7 +101,7 @@ def resolution_of(config: RunConfig, usual: Size, synthetic: Size | None) -> Siz
     if wanted is not None and synthetic is not None and wanted > min(height_width(synthetic)):
         raise BadInput(
             f"a resolution of {wanted} px, but there are synthetic images of "
-            f"{describe_size(synthetic)}: enlarged, they would be told by their softness. "
+            f"{describe_size(synthetic)}: enlarged, they would be recognizable by their softness. "
             "Ask for that size or less."
         )
     return wanted or usual

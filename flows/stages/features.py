@@ -48,7 +48,7 @@ def _baseline(run: Run, on_progress: Progress) -> Path:
 
 
 def _named(on_progress: Progress) -> Progress:
-    """Name whose steps these are, in the midst of a generator's."""
+    """Name the classifier in its progress, which stands among that of a generator."""
     return lambda done, total, message="": on_progress(
         done, total, f"the classifier behind the features, {message}"
     )

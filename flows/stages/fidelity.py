@@ -70,7 +70,7 @@ def measure_fidelity(
 
 
 def give_aways(manifest: Manifest, size: Size, bands: Bands, chroma: float) -> list[dict[str, Any]]:
-    """Say of each class with synthetic images whether codec and spectrum alone tell them apart.
+    """Measure for each class how well codec and spectrum alone tell synthetic from real images.
 
     Args:
         manifest: real and synthetic images.

@@ -1,4 +1,4 @@
-"""Who listens to a stage's progress: the command line's bar, or Prefect's log and artifacts."""
+"""Where the progress of a stage goes: the bars of the command line, or Prefect's log."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -28,12 +28,12 @@ def watched_by(watcher: Watcher) -> Iterator[None]:
 
 
 def current_watcher() -> Watcher | None:
-    """Return who watches this process, if anybody."""
+    """Return the watcher of this process; None where there is none."""
     return _watcher
 
 
 def throttled(report: Progress, every_s: float = _QUIET_S) -> Progress:
-    """Pass on the first, the last, and otherwise at most one report every `every_s` seconds."""
+    """Forward the first report, the last, and in between at most one every `every_s` seconds."""
     last = -every_s
 
     def maybe(done: int, total: int, message: str = "") -> None:

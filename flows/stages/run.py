@@ -93,13 +93,13 @@ class Run:
     def catalogued(self) -> RunConfig:
         """The same settings with the finished catalogue in place of the data.
 
-        Whoever gets them scans nothing again: the data may not be on that machine, and ten million
-        files take long.
+        A process that gets them scans nothing again: the data may not be on its machine, and ten
+        million files take long.
         """
         return self.config.model_copy(update={"catalogue": self.catalogue_folder.name})
 
     @property
     def on_other_machines(self) -> RunConfig:
-        """The catalogued settings of a job, which is done by whoever has it."""
+        """The catalogued settings of a job, which runs locally wherever it is done."""
         here = self.config.execution.model_copy(update={"runner": "local"})
         return self.catalogued.model_copy(update={"execution": here})

@@ -1,1 +1,1 @@
-"""Where results live, who may make them, and how machines share them."""
+"""Where results live, how each is made once, and how machines share them."""

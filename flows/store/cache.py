@@ -63,7 +63,7 @@ def unexplained(workdir: Path) -> list[str]:
 
 
 def _has_made(workdir: Path, run: str) -> bool:
-    """Say whether a run's folders hold more than what a run that was refused leaves."""
+    """Return whether a run's folders hold more than what a refused run leaves."""
     report = workdir / "reports" / run
     left = {path.name for path in report.iterdir()} if report.is_dir() else set()
     return not left <= _NO_NEWS or (workdir / "data" / "datasets" / run).is_dir()
@@ -115,7 +115,7 @@ def _remove(folder: Path) -> bool:
 
 
 def _locks(folder: Path) -> list[Path]:
-    """Return the lock files of a result that are there; who works on it holds one."""
+    """Return the lock files of a result that are there; a process that makes it holds one."""
     beside = (f"{folder.name}.lock", f".{folder.name}.lock")
     candidates = [*(folder.with_name(name) for name in beside), *folder.glob(".*.lock")]
     return [path for path in candidates if path.is_file()]

@@ -22,7 +22,7 @@ from terrabalance.progress import Progress, silent
 if TYPE_CHECKING:
     import torch
 
-# The server takes no shorter one. For so long does a slot stay taken whose holder was killed.
+# The shortest that the server accepts. The slot of a killed holder stays taken for so long.
 LEASE_S = 60
 _LOOK_AGAIN_S = 0.5
 _is_holding: ContextVar[bool] = ContextVar("is_holding", default=False)

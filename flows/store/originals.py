@@ -20,7 +20,7 @@ _LOOKED_AT = 50  # images
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StoredManifest(Manifest):
-    """A manifest whose images come from the store at the moment that somebody asks for them.
+    """A manifest whose images are fetched from the store when they are asked for.
 
     Attributes:
         address: of the store.

@@ -101,14 +101,14 @@ class Remote:
             except Exception as error:  # each driver raises kinds of its own
                 if isinstance(error, OSError) and error.errno in _OF_THIS_MACHINE:
                     raise
-                told = self._told(error)
-                if wait_s is None or isinstance(told, BadInput):
-                    raise told from error
-                _log.warning("%s; trying again in %g s", told, wait_s)
+                explained = self._explained(error)
+                if wait_s is None or isinstance(explained, BadInput):
+                    raise explained from error
+                _log.warning("%s; trying again in %g s", explained, wait_s)
                 time.sleep(wait_s)
         raise AssertionError  # the last try returns or raises
 
-    def _told(self, error: Exception) -> TerrabalanceError:
+    def _explained(self, error: Exception) -> TerrabalanceError:
         """Return a driver's error as what a user can act on."""
         protocol = self._address.split("://")[0]
         reason = str(error).rstrip(".") or type(error).__name__

@@ -124,7 +124,7 @@ def peek(config: RunConfig, folder: Path, file: str) -> bytes | None:
 
 
 def is_shared(config: RunConfig, folder: Path) -> bool:
-    """Say whether the store has a finished result as it is here; True where there is no store."""
+    """Return whether the store has a finished result as it is here; True without a store."""
     if config.storage is None:
         return True
     before = _read_note(config, _name(config, folder))
@@ -133,10 +133,10 @@ def is_shared(config: RunConfig, folder: Path) -> bool:
 
 @contextmanager
 def sharing(config: RunConfig, folder: Path, on_progress: Progress) -> Iterator[Progress]:
-    """Go on from the newest checkpoint of any machine; publish this one's, and the result.
+    """Resume from the newest checkpoint of any machine; publish this one's, and the result.
 
-    Yields what the training has to report to: it uploads checkpoints as they come. An upload that
-    fails is told and stops no training.
+    Yields the listener that the training reports to: it uploads checkpoints as they come. An upload
+    that fails is logged and stops no training.
 
     Raises:
         BadInput: the store cannot be used.

@@ -1,4 +1,4 @@
-"""Trainings that have not ended, in the store: any machine goes on from the newest checkpoint.
+"""Unfinished trainings in the store: any machine resumes from the newest checkpoint.
 
 <name>.unfinished/<SHA-256>      a file
 <name>.unfinished/files.json     path -> SHA-256, written last: what it names is whole
@@ -22,7 +22,7 @@ _PAUSE_S = 30.0  # after an upload that failed
 
 
 def fetch_unfinished(remote: Remote, name: str, folder: Path) -> None:
-    """Take up a training of another machine that went further than this one's.
+    """Fetch a training of another machine that is further than this one's.
 
     Raises:
         BadInput, StoreUnreachable: as of `Remote`.
@@ -34,9 +34,9 @@ def fetch_unfinished(remote: Remote, name: str, folder: Path) -> None:
 
 
 def publishing(remote: Remote, name: str, folder: Path, on_progress: Progress) -> Progress:
-    """Return what a training reports to, so that new checkpoints are uploaded.
+    """Return the listener that a training reports to; it uploads new checkpoints.
 
-    An upload that fails is told and stops no training.
+    An upload that fails is logged and stops no training.
     """
     published, not_before = _newest(_checkpoints(folder)), 0.0
 
@@ -60,7 +60,7 @@ def publishing(remote: Remote, name: str, folder: Path, on_progress: Progress) -
 
 
 def drop_unfinished(remote: Remote, name: str) -> None:
-    """Delete what a training that has ended kept in the store for going on.
+    """Delete what a finished training kept in the store to be resumed from.
 
     Raises:
         BadInput, StoreUnreachable: as of `Remote`.

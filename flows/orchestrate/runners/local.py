@@ -13,7 +13,7 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
 from flows.orchestrate.artifacts import listen
-from flows.orchestrate.embedded import deaf_children
+from flows.orchestrate.embedded import children_without_interrupts
 from flows.orchestrate.job import Job
 from flows.orchestrate.runners.states import (
     ATTEMPTS,
@@ -124,7 +124,7 @@ class _Slot:
                 1, initializer=torch.set_num_threads, initargs=(self._threads,)
             )
             self._pool = self._stack.enter_context(pool)
-        with deaf_children():
+        with children_without_interrupts():
             self.job, self._future = job, self._pool.submit(job.task, job.parameters)
 
     def state(self) -> State[Any] | None:

@@ -23,7 +23,7 @@ from flows.orchestrate.runners.states import (
 from flows.settings.config import RunConfig
 from terrabalance.errors import BadInput
 
-_KNOCK_S = 10.0
+_CONNECT_S = 10.0
 
 
 def run(config: RunConfig, jobs: Sequence[Job], what: str) -> dict[str, str]:
@@ -112,7 +112,9 @@ def _connect(address: str | None) -> None:
         if address is None:
             ray.init(include_dashboard=False, log_to_driver=False)
         else:
-            _knock(address)  # Ray itself would try for minutes, and then end this process
+            _refuse_unreachable(
+                address
+            )  # Ray itself would try for minutes, and then end this process
             ray.init(address, log_to_driver=False)
     except (OSError, ValueError, RuntimeError) as error:
         raise BadInput(
@@ -130,7 +132,7 @@ def _connect(address: str | None) -> None:
         )
 
 
-def _knock(address: str) -> None:
+def _refuse_unreachable(address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host:  # else Ray's own `auto`
-        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+        socket.create_connection((host, int(port)), timeout=_CONNECT_S).close()
