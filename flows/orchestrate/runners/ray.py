@@ -112,9 +112,7 @@ def _connect(address: str | None) -> None:
         if address is None:
             ray.init(include_dashboard=False, log_to_driver=False)
         else:
-            _refuse_unreachable(
-                address
-            )  # Ray itself would try for minutes, and then end this process
+            _refuse_unreachable(address)  # Ray itself retries for minutes, and then exits
             ray.init(address, log_to_driver=False)
     except (OSError, ValueError, RuntimeError) as error:
         raise BadInput(
