@@ -1,18 +1,19 @@
-"""What a user may change about the classifier that judges the arms."""
+"""The settings of the classifiers that are compared, and of feature networks."""
 
 from pydantic import Field, field_validator, model_validator
 
-from classifier.arms import BASELINE, DEFAULT_ARMS, ArmName, with_rivals
-from classifier.tuning import MOST_TRIES
+from classifier.arms.arm import BASELINE
+from classifier.arms.registry import DEFAULT_ARMS, ArmName, arm_of, with_rivals
+from classifier.arms.tuning import MOST_TRIES
 from terrabalance.settings import AbsolutePath, Settings
 
-# What does not change a training by itself.
+# Fields that do not decide a trial's result by themselves.
 CHOICES = {"arms", "chroma_jitter", "seeds", "tries", "weights", "resolution"}
 TRAINED_HERE = "baseline"  # in place of the name of a pretrained network
 
 
 class ClassifierConfig(Settings):
-    """Settings of the judge; the same for every arm, so that only the images differ."""
+    """Settings of the classifier, the same for every arm, so that only the arms differ."""
 
     model: str = Field("resnet18", min_length=1, description="any timm model name")
     pretrained: bool = Field(True, description="load the weights of that name from the hub")
@@ -61,9 +62,9 @@ class ClassifierConfig(Settings):
         ge=1,
         le=MOST_TRIES,
         description="settings that every arm is tried with; the validation part chooses. 1: the "
-        "usual one; 2, so that it is asked whether to use synthetic images at all; up to 6: how "
-        "many of them, how strong a correction for rare classes, or, in arms that have neither, "
-        "which learning rate",
+        "usual one; 2: in arms with synthetic images also none of them; up to 6: how many of "
+        "them, how strong a correction for rare classes, or, in arms that have neither, which "
+        "learning rate",
     )
     seeds: tuple[int, ...] = Field(
         (0, 1, 2), min_length=1, description="one training a seed and arm; 3 or more for a verdict"
@@ -90,13 +91,14 @@ class ClassifierConfig(Settings):
             raise ValueError(f"arms lacks {BASELINE!r}, which all others are compared with")
         if self.frozen and not self.pretrained and self.weights is None:
             raise ValueError("frozen needs pretrained weights: pretrained = true, or weights")
-        if "strong-augment" in self.arms and self.batch_size % 2:
-            raise ValueError("batch_size must be even for strong-augment, which mixes pairs")
+        parts = (part for arm in self.arms for part in arm_of(arm).parts)
+        if self.batch_size % 2 and (mixing := [part.name for part in parts if part.mixes_pairs]):
+            raise ValueError(f"batch_size must be even for {mixing[0]}, which mixes pairs")
         return self
 
 
 class FeatureConfig(Settings):
-    """The network whose features measure how near synthetic images come to real ones."""
+    """The feature network, whose features measure how close synthetic images are to real ones."""
 
     model: str = Field(
         "vit_small_patch14_dinov2.lvd142m",

@@ -5,13 +5,13 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from classifier.arms import ArmName
+from classifier.arms.registry import ARMS
 from flows.cli import cache, commands, options
 from flows.cli.console import bars, print_path
 from terrabalance import __version__
@@ -182,7 +182,7 @@ def inpaint(
 
 
 # Names are not cut in two there, as they would be in the table of the options.
-@app.command(epilog=f"Arms: {', '.join(get_args(ArmName))}.")
+@app.command(epilog=f"Arms: {', '.join(ARMS)}.")
 def compare(
     data: options.Data,
     arms: Annotated[

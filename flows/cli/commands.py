@@ -118,12 +118,12 @@ def classify(config: "RunConfig") -> None:
 
     Example: `terrabalance classify aid.zip --weights FILE --set classifier.model=resnet50`
     """
-    from classifier.train.experiment import trainings_of
+    from classifier.train.experiment import trials_of
     from flows.stages import stages
     from flows.store.devices import on_devices
 
     with on_devices(config) as here:
-        for training in trainings_of(here.classifier):
+        for training in trials_of(here.classifier):
             with bars() as watcher:
                 stages.classify(here, training, watcher(f"classify {training}"))
         print_path("Comparison", stages.compare_arms(here))

@@ -16,7 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from augment.catalogue.counts import class_table
 from augment.report.balance import balance_markdown
 from classifier.report.comparison import comparison_markdown
-from classifier.train.experiment import trainings_of
+from classifier.train.experiment import trials_of
 from flows.orchestrate.artifacts import listen, publish_class, publish_page, publish_table
 from flows.settings.config import RunConfig
 from flows.stages import generators, stages
@@ -130,7 +130,7 @@ def assemble(config: RunConfig) -> Path:
 def classify(config: RunConfig, seed: int) -> Path:
     """Train the classifiers of every arm with one seed."""
     with on_devices(config) as here:
-        for each in trainings_of(here.classifier):
+        for each in trials_of(here.classifier):
             if each.seed == seed:
                 train = partial(stages.classify, here, each, listen(f"classify {each}"))
                 timed(config, f"classify {each.arm}", train)

@@ -4,14 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from classifier.arms import ARMS, DEFAULT_ARMS
+from classifier.arms.registry import ARMS, DEFAULT_ARMS
 from classifier.compare.predictions import read_predictions
-from classifier.images.data import train_rows
 from classifier.report.changes import changes_section
 from classifier.report.comparison import comparison_section
 from classifier.study.ledger import LEDGER
-from classifier.study.study import compare_bench
-from classifier.train.experiment import Bench, trainings_of
+from classifier.study.study import run_study
+from classifier.train.experiment import Experiment, trials_of
 from classifier.train.training import train
 from flows.settings.config import RunConfig
 from flows.stages import stages
@@ -53,18 +52,18 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
     size = resolution_of(config, _smallest(rows), _smallest(made) if len(made) else None)
     config = _with_possible_arms(config, manifest)
     folder = paths.report_folder(config)
-    bench = Bench(
+    bench = Experiment(
         manifest, config.classifier, size, pick_device(config.device_here),
         paths.classifiers_folder(config), bands_of(config, manifest),
     )  # fmt: skip
-    trained = {training: bench.folder(training) for training in trainings_of(bench.config)}
-    for training, home in trained.items():
-        paths.note_use(config, f"classifier {training}", home)
-        with sharing(config, home, watcher(str(training))) as listener:
-            train(bench, training, listener)
+    trained = {trial: bench.folder(trial) for trial in trials_of(bench.config)}
+    for trial, home in trained.items():
+        paths.note_use(config, f"classifier {trial}", home)
+        with sharing(config, home, watcher(str(trial))) as listener:
+            train(bench, trial, listener)
     kind = "drawn" if config.drawn else "real"
     with adding(config, trained.values(), bench.root / LEDGER):
-        record = compare_bench(bench, folder, kind, watcher("test"))
+        record = run_study(bench, folder, kind, watcher("test"))
     record["give_away"] = give_aways(manifest, size, bench.bands, bench.chroma)
     write_json(folder / "comparison.json", record)
     changed = changes_section(bench, read_predictions(folder / "predictions.csv"), record)
@@ -118,8 +117,8 @@ def _with_possible_arms(config: RunConfig, manifest: Manifest) -> RunConfig:
             "with --arms, or give a balanced dataset, or a CSV with a column `source`."
         )
     arms = tuple(arm for arm in config.classifier.arms if arm not in lacking)
-    for arm in {ARMS[arm].images: arm for arm in arms}.values():
-        train_rows(manifest, arm)  # refuses an arm that lacks its images, before there is a folder
+    for arm in {ARMS[arm].adds: ARMS[arm] for arm in arms}.values():
+        arm.train_rows(manifest)  # refuses an arm that lacks its images, before there is a folder
     classifier = config.classifier.model_copy(update={"arms": arms})
     stem = f"{slug(config.data.name.split('.')[0])}-compare-{config.result_key[:6]}"
     name = config.name or slug(stem)

@@ -14,7 +14,7 @@ from augment.measure.giveaway import give_away
 from classifier.config import TRAINED_HERE
 from classifier.images.chroma import jittered_by_name
 from classifier.network.features import FeatureNetwork, named_network, trained_network
-from classifier.train.experiment import Bench
+from classifier.train.experiment import Experiment
 from classifier.train.training import train_baseline
 from flows.settings.config import RunConfig
 from flows.store import paths
@@ -45,7 +45,7 @@ def judge_network(
     folder, size = paths.baseline_folder(config, catalogue), config.generator.image_size
     with turn(folder, "another process trains the judge, waiting for it", on_progress):
         root, bands = paths.classifiers_folder(config), bands_of(config, catalogue)
-        bench = Bench(catalogue, config.classifier, size, device, root, bands)
+        bench = Experiment(catalogue, config.classifier, size, device, root, bands)
         with sharing(config, folder, _of_the_judge(on_progress)) as listener:
             train_baseline(bench, folder, listener)
     return trained_network(folder, device)

@@ -23,8 +23,8 @@ from augment.train.cost import estimate_cost
 from classifier.config import TRAINED_HERE
 from classifier.network.model import build_model
 from classifier.study.ledger import LEDGER
-from classifier.study.study import compare_bench
-from classifier.train.experiment import Bench, Training, trainings_of
+from classifier.study.study import run_study
+from classifier.train.experiment import Experiment, Trial, trials_of
 from classifier.train.training import is_trained, train
 from flows.settings.config import RunConfig
 from flows.stages.synthetic import draw_accepted
@@ -285,14 +285,14 @@ def _card_of_result(config: RunConfig, generator: Path) -> dict[str, Any]:
     return {key: value for key, value in card_of(config, generator).items() if key not in differs}
 
 
-def load_bench(config: RunConfig) -> Bench:
+def load_bench(config: RunConfig) -> Experiment:
     """Return what all classifiers of a run share.
 
     Raises:
         NotReady: the balanced dataset is not there, or is of other images.
     """
     drawn_at = config.generator.image_size
-    return Bench(
+    return Experiment(
         _load_dataset(config),
         config.classifier,
         resolution_of(config, drawn_at, drawn_at),
@@ -302,7 +302,7 @@ def load_bench(config: RunConfig) -> Bench:
     )
 
 
-def classify(config: RunConfig, training: Training, on_progress: Progress = silent) -> Path:
+def classify(config: RunConfig, training: Trial, on_progress: Progress = silent) -> Path:
     """Train one classifier and ask it about val; return its folder."""
     bench = load_bench(config)
     folder = bench.folder(training)
@@ -320,9 +320,9 @@ def is_filled(config: RunConfig, synthetic: Path) -> bool:
     return is_screened(synthetic)
 
 
-def is_classified(config: RunConfig, bench: Bench, seed: int) -> bool:
+def is_classified(config: RunConfig, bench: Experiment, seed: int) -> bool:
     """Say whether the classifiers of every arm with one seed are trained, wherever."""
-    mine = [each for each in trainings_of(bench.config) if each.seed == seed]
+    mine = [each for each in trials_of(bench.config) if each.seed == seed]
     for each in mine:
         exchange(config, bench.folder(each))
     return all(is_trained(bench, each) for each in mine)
@@ -349,9 +349,9 @@ def compare_arms(config: RunConfig, on_progress: Progress = silent) -> Path:
     bench = load_bench(config)
     folder = paths.report_folder(config)
     kind = "drawn" if config.drawn else "real"
-    trained = [bench.folder(training) for training in trainings_of(bench.config)]
+    trained = [bench.folder(training) for training in trials_of(bench.config)]
     with adding(config, trained, bench.root / LEDGER):
-        record = compare_bench(bench, folder, kind, on_progress)
+        record = run_study(bench, folder, kind, on_progress)
     record["dataset"] = key_of_dataset(config)
     write_json(folder / "comparison.json", record)
     publish_files(config, [folder / "comparison.json", folder / "predictions.csv"])

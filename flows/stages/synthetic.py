@@ -14,7 +14,7 @@ from augment.sample.sampling import sample_class
 from augment.screen.fitted import FEWEST_TRAINED, Real, Screener, fit, read_screener, write_screener
 from augment.screen.outcome import apply, judge, screening_record, what_is_missing
 from augment.screen.rules import Limits, Scores
-from classifier.images.data import train_classes
+from classifier.images.loading import train_classes
 from classifier.network.views import FeatureCache, Views, features_of_views
 from flows.settings.config import RunConfig
 from flows.stages.fidelity import embedder, judge_network

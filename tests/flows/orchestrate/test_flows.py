@@ -5,8 +5,8 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import ParameterTypeError
 from prefect.testing.utilities import prefect_test_harness
 
-from classifier.arms import DEFAULT_ARMS
-from classifier.train.experiment import Training
+from classifier.arms.registry import DEFAULT_ARMS
+from classifier.train.experiment import Trial
 from flows.orchestrate.flows import WorkFailed, balance_dataset, train_and_synthesize
 from flows.settings.config import RunConfig
 from flows.stages import stages
@@ -94,7 +94,7 @@ def test_other_images_under_the_same_name_get_no_old_verdict(page, config, monke
     write_report(config)
     assert "Did it help?" not in page.read_text()
     with pytest.raises(NotReady, match="terrabalance assemble"):
-        stages.classify(config, Training("real", 0))
+        stages.classify(config, Trial("real", 0))
     monkeypatch.undo()
     assert "Did it help?" in write_report(config).read_text()
 

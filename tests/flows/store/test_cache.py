@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 from typer.testing import CliRunner
 
-from classifier.train.experiment import trainings_of
+from classifier.train.experiment import trials_of
 from flows.cli.app import app
 from flows.settings.config import RunConfig
 from flows.stages import generators, stages
@@ -28,7 +28,7 @@ def made(scenes, tiny, tmp_path_factory) -> RunConfig:
     generators.train_class(config, "Beach")
     stages.synthesize_class(config, "Beach")
     stages.assemble_dataset(config)
-    stages.classify(config, trainings_of(config.classifier)[0])
+    stages.classify(config, trials_of(config.classifier)[0])
     return config
 
 

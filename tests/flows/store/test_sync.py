@@ -14,7 +14,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from classifier.study.ledger import note_opening
-from classifier.train.experiment import trainings_of
+from classifier.train.experiment import trials_of
 from flows.cli.app import main
 from flows.settings.config import RunConfig
 from flows.stages import stages
@@ -107,7 +107,7 @@ def run_all(config: RunConfig) -> Path:
         train_class(config, job.class_name)
         stages.synthesize_class(config, job.class_name)
     stages.assemble_dataset(config)
-    for training in trainings_of(config.classifier):
+    for training in trials_of(config.classifier):
         stages.classify(config, training)
     stages.compare_arms(config)
     return timed(config, "report", lambda: write_report(config))
