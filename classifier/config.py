@@ -31,8 +31,12 @@ class ClassifierConfig(Settings):
     )
     steps: int = Field(2_000, gt=0, description="optimizer steps, equal in every arm")
     batch_size: int = Field(64, ge=2, le=4096, description="images a step")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="peak of the AdamW schedule")
-    weight_decay: float = Field(0.05, ge=0, le=1, description="of matrices; norms and biases none")
+    learning_rate: float = Field(
+        1e-3, gt=0, le=1, description="peak of the learning-rate schedule, of AdamW"
+    )
+    weight_decay: float = Field(
+        0.05, ge=0, le=1, description="of weight matrices; norms and biases: none"
+    )
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="share of the label spread evenly; the corrections of logits "
         "for rare classes assume none"
@@ -41,19 +45,19 @@ class ClassifierConfig(Settings):
         0.5,
         ge=0,
         le=2,
-        description="where there are synthetic images: how much the grain of the colours of every "
-        "training image, real or synthetic, is changed at random, so that it does not tell where "
-        "an image comes from; 1: about as much as images of a class differ in it",
+        description="where there are synthetic images: how much the fine detail of colours of "
+        "every training image, real or synthetic, is changed at random, as it would give synthetic "
+        "images away; 1: about as much as images of a class differ in it",
     )
     frozen: bool = Field(
         False,
-        description="train only a linear head, on features that the network gives once: minutes "
-        "instead of hours, with pretrained weights",
+        description="train a linear head only, on features of a pretrained network that are "
+        "computed once: minutes instead of hours",
     )
     arms: tuple[ArmName, ...] = Field(
         DEFAULT_ARMS,
         min_length=2,
-        description="what to compare; `real` always, oracle where the data has a split oracle. "
+        description="arms to compare, `real` among them; oracle needs a split oracle in the data. "
         "What arms with synthetic images have to be better than is added: the same without them, "
         "and logit adjustment",
     )

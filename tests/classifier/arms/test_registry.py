@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from classifier.arms.registry import ARMS, DEFAULT_ARMS, PARTS, compose, with_rivals
+from classifier.config import ClassifierConfig
 from terrabalance.errors import BadInput
 
 _IMPORT = """
@@ -77,3 +78,10 @@ def test_what_synthetic_images_have_to_be_better_than_is_compared_unasked():
         "class-cutmix+synthetic+logit-adjustment", "oracle",
     )  # fmt: skip
     assert with_rivals(DEFAULT_ARMS) == DEFAULT_ARMS
+
+
+@pytest.mark.parametrize("name", ["strong-augment"])
+def test_an_arm_that_mixes_pairs_needs_even_batches(name):
+    with pytest.raises(ValueError, match=f"must be even for {name}, which mixes pairs"):
+        ClassifierConfig(arms=("real", name), batch_size=9)
+    assert ClassifierConfig(arms=("real", "oversample"), batch_size=9).batch_size == 9
