@@ -16,7 +16,7 @@ import pandas as pd
 
 from classifier.config import ClassifierConfig
 from classifier.study.selection import choose, predictions_of
-from classifier.train.experiment import Bench, trainings_of
+from classifier.train.experiment import Experiment, trials_of
 from classifier.train.training import train
 from flows.settings.config import RunConfig
 from flows.stages.fidelity import give_aways
@@ -42,22 +42,22 @@ HEAD = {
 }  # fmt: skip
 
 
-def balanced_accuracy(bench: Bench) -> dict[str, float]:
+def balanced_accuracy(experiment: Experiment) -> dict[str, float]:
     """Return each arm's balanced accuracy on val, the mean over seeds."""
-    for training in trainings_of(bench.config):
-        train(bench, training)
-    said = predictions_of(bench, choose(bench), "val")
+    for trial in trials_of(experiment.config):
+        train(experiment, trial)
+    said = predictions_of(experiment, choose(experiment), "val")
     said["hit"] = said["class"] == said["predicted"]
     recall = said.groupby(["arm", "seed", "class"])["hit"].mean()
     return recall.groupby("arm").mean().to_dict()
 
 
-def row_of(bench: Bench) -> str:
+def row_of(experiment: Experiment) -> str:
     """Measure one strength."""
-    strength = bench.config.chroma_jitter
-    probed = pd.DataFrame(give_aways(bench.manifest, SIDE_PX, RGB, strength))["value"]
+    strength = experiment.config.chroma_jitter
+    probed = pd.DataFrame(give_aways(experiment.manifest, SIDE_PX, RGB, strength))["value"]
     hidden = f"{(probed <= HIGHEST_GIVE_AWAY).sum()} of {len(probed)}"
-    scores = balanced_accuracy(bench)
+    scores = balanced_accuracy(experiment)
     row = f"| {strength:g} | {probed.mean():.2f} | {hidden} | " + " | ".join(
         f"{100 * scores[arm]:.1f}" for arm in ARMS
     )
@@ -76,12 +76,12 @@ def main() -> None:
         classifier=ClassifierConfig(weights=given.weights, **HEAD),
     )  # fmt: skip
     manifest = read_manifest(make_catalogue(config, silent, synthetic=True))
-    bench = Bench(
+    experiment = Experiment(
         manifest, config.classifier, SIDE_PX, pick_device("cpu"),
         given.workdir / "data" / "classifiers",
     )  # fmt: skip
     changed = (config.classifier.model_copy(update={"chroma_jitter": s}) for s in STRENGTHS)
-    rows = [row_of(replace(bench, config=each)) for each in changed]
+    rows = [row_of(replace(experiment, config=each)) for each in changed]
     columns = " | ".join(f"`{arm}`" for arm in ARMS)
     text = f"""# How strongly to change the grain of the colours
 

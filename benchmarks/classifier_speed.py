@@ -31,8 +31,10 @@ from augment.catalogue.scan import scan
 from augment.catalogue.sources import open_source
 from augment.catalogue.split import assign_splits
 from augment.config import ScanConfig, SplitConfig
+from classifier.arms.arm import BASELINE
+from classifier.arms.registry import ARMS
 from classifier.config import ClassifierConfig
-from classifier.train.experiment import Bench
+from classifier.train.experiment import Experiment
 from classifier.train.loop import Trainer
 from classifier.train.setup import setup_for
 from terrabalance.device import describe_device, pick_device, supports_bf16
@@ -60,11 +62,11 @@ def ours(data: Path, name: str, size_px: int) -> tuple[Steps, float]:
     manifest = assign_splits(scan(source, ScanConfig()), SplitConfig(val=0.1, test=0.1), seed=0)
     config = ClassifierConfig(model=name, pretrained=False, image_size=size_px, batch_size=BATCH)
     device = pick_device("auto")
-    bench = Bench(manifest, config, SIDE_PX, device, data.parent)
+    experiment = Experiment(manifest, config, SIDE_PX, device, data.parent)
     rows, classes = manifest.usable("train"), manifest.classes()
-    setup = setup_for(bench, len(classes))
+    setup = setup_for(experiment, len(classes))
     began = time.perf_counter()
-    examples = setup.examples(rows, classes, silent, train=True)
+    examples = setup.examples(rows, classes, silent, ARMS[BASELINE])
     decoding = time.perf_counter() - began
     model, counts = setup.model(examples), list(rows.groupby("class").size())
 

@@ -1,1 +1,1 @@
-"""The judge: train the same classifier with and without synthetic images and compare."""
+"""Trains one classifier with and without synthetic images, and compares the results."""

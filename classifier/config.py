@@ -1,18 +1,19 @@
-"""What a user may change about the classifier that judges the arms."""
+"""The settings of the classifiers that are compared, and of feature networks."""
 
 from pydantic import Field, field_validator, model_validator
 
-from classifier.arms import BASELINE, DEFAULT_ARMS, ArmName, with_rivals
-from classifier.tuning import MOST_TRIES
+from classifier.arms.arm import BASELINE
+from classifier.arms.registry import DEFAULT_ARMS, ArmName, arm_of, with_rivals
+from classifier.arms.tuning import MOST_TRIES
 from terrabalance.settings import AbsolutePath, Settings
 
-# What does not change a training by itself.
+# Fields that do not decide a trial's result by themselves.
 CHOICES = {"arms", "chroma_jitter", "seeds", "tries", "weights", "resolution"}
 TRAINED_HERE = "baseline"  # in place of the name of a pretrained network
 
 
 class ClassifierConfig(Settings):
-    """Settings of the judge; the same for every arm, so that only the images differ."""
+    """Settings of the classifier, the same for every arm, so that only the arms differ."""
 
     model: str = Field("resnet18", min_length=1, description="any timm model name")
     pretrained: bool = Field(True, description="load the weights of that name from the hub")
@@ -30,8 +31,12 @@ class ClassifierConfig(Settings):
     )
     steps: int = Field(2_000, gt=0, description="optimizer steps, equal in every arm")
     batch_size: int = Field(64, ge=2, le=4096, description="images a step")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="peak of the AdamW schedule")
-    weight_decay: float = Field(0.05, ge=0, le=1, description="of matrices; norms and biases none")
+    learning_rate: float = Field(
+        1e-3, gt=0, le=1, description="peak of the learning-rate schedule, of AdamW"
+    )
+    weight_decay: float = Field(
+        0.05, ge=0, le=1, description="of weight matrices; norms and biases: none"
+    )
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="share of the label spread evenly; the corrections of logits "
         "for rare classes assume none"
@@ -40,19 +45,19 @@ class ClassifierConfig(Settings):
         0.5,
         ge=0,
         le=2,
-        description="where there are synthetic images: how much the grain of the colours of every "
-        "training image, real or synthetic, is changed at random, so that it does not tell where "
-        "an image comes from; 1: about as much as images of a class differ in it",
+        description="where there are synthetic images: how much the fine detail of colours of "
+        "every training image, real or synthetic, is changed at random, as it would give synthetic "
+        "images away; 1: about as much as images of a class differ in it",
     )
     frozen: bool = Field(
         False,
-        description="train only a linear head, on features that the network gives once: minutes "
-        "instead of hours, with pretrained weights",
+        description="train a linear head only, on features of a pretrained network that are "
+        "computed once: minutes instead of hours",
     )
     arms: tuple[ArmName, ...] = Field(
         DEFAULT_ARMS,
         min_length=2,
-        description="what to compare; `real` always, oracle where the data has a split oracle. "
+        description="arms to compare, `real` among them; oracle needs a split oracle in the data. "
         "What arms with synthetic images have to be better than is added: the same without them, "
         "and logit adjustment",
     )
@@ -61,9 +66,9 @@ class ClassifierConfig(Settings):
         ge=1,
         le=MOST_TRIES,
         description="settings that every arm is tried with; the validation part chooses. 1: the "
-        "usual one; 2, so that it is asked whether to use synthetic images at all; up to 6: how "
-        "many of them, how strong a correction for rare classes, or, in arms that have neither, "
-        "which learning rate",
+        "usual one; 2: in arms with synthetic images also none of them; up to 6: how many of "
+        "them, how strong a correction for rare classes, or, in arms that have neither, which "
+        "learning rate",
     )
     seeds: tuple[int, ...] = Field(
         (0, 1, 2), min_length=1, description="one training a seed and arm; 3 or more for a verdict"
@@ -90,13 +95,14 @@ class ClassifierConfig(Settings):
             raise ValueError(f"arms lacks {BASELINE!r}, which all others are compared with")
         if self.frozen and not self.pretrained and self.weights is None:
             raise ValueError("frozen needs pretrained weights: pretrained = true, or weights")
-        if "strong-augment" in self.arms and self.batch_size % 2:
-            raise ValueError("batch_size must be even for strong-augment, which mixes pairs")
+        parts = (part for arm in self.arms for part in arm_of(arm).parts)
+        if self.batch_size % 2 and (mixing := [part.name for part in parts if part.mixes_pairs]):
+            raise ValueError(f"batch_size must be even for {mixing[0]}, which mixes pairs")
         return self
 
 
 class FeatureConfig(Settings):
-    """The network whose features measure how near synthetic images come to real ones."""
+    """The feature network, whose features measure how close synthetic images are to real ones."""
 
     model: str = Field(
         "vit_small_patch14_dinov2.lvd142m",

@@ -1,1 +1,1 @@
-"""Predictions of several arms to a verdict; arrays only."""
+"""From the predictions of several arms to a verdict; arrays and tables only."""

@@ -1,24 +1,24 @@
 """A paired hierarchical bootstrap: arrays in, intervals out.
 
-The difference of two arms is uncertain for two reasons: another training (seeds) and other test
+The difference of two arms is uncertain for two reasons: training (seeds) and the choice of test
 images. The bootstrap draws both again, images within each class, the same draw for every arm. A
-third reason is not in it: another training of the generator, and other images drawn. What it says
-is said of the synthetic images at hand.
+third reason is not covered: another training of the generator and other samples. The intervals hold
+for the synthetic images at hand.
 
 Two corrections, because seeds are few and some classes small. Drawing n - 1 of n, not n of n,
-makes the variance of either unbiased (Rao and Wu 1988); the draws are then widened about the
+makes the variance of both unbiased (Rao and Wu 1988); the draws are then widened about the
 measured difference from normal to Student's t, with Satterthwaite's degrees of freedom. Without
-them three seeds that agree by chance, one time in four, would pass for a proof. What a seed does to
-single images counts up to three times where both are drawn (Owen 2007, the pigeonhole bootstrap):
-intervals are rather too wide. Of a class that has n images t never gets more than n - 1 degrees,
-whether or not seeds agree: of twenty images the normal distribution would call one class in ten
-changed that is not, and more.
+them three seeds that agree by chance, one time in four, would pass for a proof. The effect of a
+seed on single images counts up to three times where both are drawn (Owen 2007, the pigeonhole
+bootstrap): intervals are rather too wide. For a class of n images t has at most n - 1 degrees of
+freedom, whether or not seeds agree: with twenty images the normal distribution would report a
+change in one unchanged class in ten, and more.
 
-Calibration errors have no interval: of few images they are too large, most so of a classifier that
-is well calibrated, and resampling does not tell by how much.
+Calibration errors have no interval: with few images they are biased upwards, most for a
+well-calibrated classifier, and resampling does not show by how much.
 
-What goes beyond -1 or 1 by widening is cut off, which takes nothing possible away. That the recall
-measured in one arm leaves less room is no bound: it is as uncertain as the other's.
+Intervals are cut at -1 and 1. The recall measured in one arm is no tighter bound on the difference:
+it is as uncertain as that of the other arm.
 """
 
 from collections.abc import Sequence
@@ -54,12 +54,12 @@ class Difference:
 
 
 class Resampling:
-    """One set of draws of seeds and test images, for every arm alike.
+    """One set of draws of seeds and test images, the same for every arm.
 
     Args:
         truth: (images,) labels.
         n_classes: labels are below it.
-        n_seeds: trainings of each arm.
+        n_seeds: trials of each arm.
         groups: lists of labels; the mean recall of each is a column.
     """
 
@@ -74,7 +74,7 @@ class Resampling:
         self._chosen = rng.integers(n_seeds, size=(N_RESAMPLES, max(1, n_seeds - 1)))
 
     def most_freedom(self) -> np.ndarray:
-        """Return (columns,) degrees of freedom that the images of a class leave at most."""
+        """Return the (columns,) upper limits of the degrees of freedom, from images per class."""
         overall = len(METRICS) + len(self._groups)
         return np.concatenate([np.full(overall, np.inf), np.maximum(self._support - 1, 1)])
 
@@ -102,7 +102,7 @@ class Resampling:
         return total
 
     def _scores(self, weights: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """Score one training in all draws at once: (draws, columns)."""
+        """Return the (draws, columns) scores of one trial in all draws."""
         there = self._support > 0
         hits = weights @ (self._one_hot[self._truth] * (self._truth == predicted)[:, None])
         found = weights @ self._one_hot[predicted]
@@ -120,8 +120,8 @@ class Resampling:
         return np.column_stack([*metrics, recall]).astype(float)
 
 
-def judge(draws: np.ndarray, per_seed: np.ndarray, most_freedom: np.ndarray) -> Difference:
-    """Put 95 % intervals around the measured differences.
+def estimate(draws: np.ndarray, per_seed: np.ndarray, most_freedom: np.ndarray) -> Difference:
+    """Return the measured differences with 95 % intervals and p-values.
 
     Args:
         draws: (N_RESAMPLES, columns), see `Resampling.draws`.
@@ -145,7 +145,7 @@ def _widened(draws: np.ndarray, mean: np.ndarray, freedom: np.ndarray) -> np.nda
 
 
 def holm(p_values: np.ndarray, alpha: float = 1 - LEVEL) -> np.ndarray:
-    """Say which p values stay significant over all of them (Holm 1979); bool, same order."""
+    """Return which p-values are significant after Holm's correction (1979); bool, same order."""
     order = np.argsort(p_values)
     limits = alpha / np.arange(len(p_values), 0, -1)
     significant = np.zeros(len(p_values), bool)
@@ -154,7 +154,7 @@ def holm(p_values: np.ndarray, alpha: float = 1 - LEVEL) -> np.ndarray:
 
 
 def _image_weights(rng: np.random.Generator, truth: np.ndarray) -> np.ndarray:
-    """How often each image counts, (N_RESAMPLES, images) float32; a class keeps its total."""
+    """Return (N_RESAMPLES, images) float32 counts of each image; a class keeps its total."""
     weights = np.ones((N_RESAMPLES, len(truth)), np.float32)
     for label in np.unique(truth):
         members = np.flatnonzero(truth == label)

@@ -1,41 +1,46 @@
-"""Differences of arms on one part, each paired over seeds and images, with its interval."""
+"""Differences of arms on one split, each paired over seeds and images, with its interval."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from classifier.arms import BASELINE
-from classifier.compare.bootstrap import METRICS, Difference, Resampling, judge
-from classifier.compare.evaluation import mcnemar
-from classifier.compare.predictions import Part
+from classifier.arms.arm import BASELINE
+from classifier.compare.bootstrap import METRICS, Difference, Resampling, estimate
+from classifier.compare.predictions import PairedPredictions
+from classifier.compare.scores import mcnemar
 
 GROUPS = ("many", "medium", "few")
 N_OVERALL = len(METRICS) + len(GROUPS)  # columns before those of the classes
 _BALANCED = METRICS.index("balanced_accuracy")
-_FEWEST_FOR_EXCESS = 5  # validation images of every class, to know how far chance goes
-_CLEARLY_WORTH = 1 / 3  # of what the oracle gains, by which its interval has to stay above zero
+_FEWEST_FOR_EXCESS = 5  # validation images of every class, to estimate chance differences
+_CLEARLY_WORTH = 1 / 3  # of the oracle's gain: its interval has to begin above that
 _SUSPICIOUS = 3.0  # standard errors by which an arm may gain more on test than on val
 
 
-class Judged:
-    """One part with the draws that all its differences share.
+class PairedScores:
+    """The scores of all arms on one split, with the resampling that all differences share.
 
     Args:
-        part: the predictions of all arms.
+        predictions: of all arms.
         classes: in label order.
         groups: of classes, by the names of `GROUPS`.
     """
 
     def __init__(
-        self, part: Part, classes: Sequence[str], groups: Mapping[str, Sequence[str]]
+        self,
+        predictions: PairedPredictions,
+        classes: Sequence[str],
+        groups: Mapping[str, Sequence[str]],
     ) -> None:
         label = {name: index for index, name in enumerate(classes)}
         members = [[label[name] for name in group] for group in groups.values()]
-        resampling = Resampling(part.truth, len(classes), len(part.seeds), members)
-        self.part, self._resampling = part, resampling
-        self._measured = {arm: resampling.measured(each) for arm, each in part.predicted.items()}
-        self._scores = {arm: resampling.scores(each) for arm, each in part.predicted.items()}
+        resampling = Resampling(predictions.truth, len(classes), len(predictions.seeds), members)
+        self.predictions, self._resampling = predictions, resampling
+        self._measured = {
+            arm: resampling.measured(each) for arm, each in predictions.predicted.items()
+        }
+        self._scores = {arm: resampling.scores(each) for arm, each in predictions.predicted.items()}
 
     def score(self, arm: str) -> float:
         """Return the balanced accuracy of an arm, the mean over seeds."""
@@ -57,36 +62,36 @@ class Judged:
     def difference(self, baseline: str, arm: str) -> Difference:
         """Return the intervals of all columns."""
         draws, per_seed = self.draws(baseline, arm), self.per_seed(baseline, arm)
-        return judge(draws, per_seed, self._resampling.most_freedom())
+        return estimate(draws, per_seed, self._resampling.most_freedom())
 
 
 def differences(
-    judged: Judged, chosen_on: Judged | None, arms: Sequence[str], rival: str
+    test: PairedScores, val: PairedScores | None, arms: Sequence[str], rival: str
 ) -> list[dict[str, Any]]:
-    """Compare all arms with `real`, and with the best that needs no synthetic images.
+    """Compare all arms with `real`, and with the best arm without synthetic images.
 
     Args:
-        judged: the test part.
-        chosen_on: the validation part, where there is one.
+        test: scores on test.
+        val: scores on val; None: val has no images.
         arms: in the order of the record.
-        rival: the latter; `real` if that is the only one.
+        rival: the best arm without synthetic images; `real` if it is the only one.
 
     Returns:
-        As in the comparison record.
+        `differences` of the comparison record.
     """
     pairs = [(str(BASELINE), arm) for arm in arms if arm != BASELINE]
     if rival != BASELINE:
         pairs += [(rival, arm) for arm in arms if arm not in (BASELINE, rival)]
-    found = {pair: judged.difference(*pair) for pair in pairs}
+    found = {pair: test.difference(*pair) for pair in pairs}
     worth = found.get((BASELINE, "oracle"))
     return [
         {
             "baseline": baseline, "arm": arm,
             **_intervals(difference),
-            "mcnemar": _mcnemar(judged.part, baseline, arm),
+            "mcnemar": _mcnemar(test.predictions, baseline, arm),
             "recovered": _recovered(difference, worth)
             if worth and baseline == BASELINE and arm != "oracle" else None,
-            "excess": chosen_on and _excess(judged, chosen_on, baseline, arm),
+            "excess": val and _excess(test, val, baseline, arm),
         }
         for (baseline, arm), difference in found.items()
     ]  # fmt: skip
@@ -105,15 +110,15 @@ def _intervals(found: Difference) -> dict[str, dict[str, float]]:
     return {name: interval(found, column) for column, name in enumerate((*METRICS, *GROUPS))}
 
 
-def _mcnemar(part: Part, baseline: str, arm: str) -> list[dict[str, Any]]:
-    hits = zip(part.seeds, part.hits(baseline), part.hits(arm), strict=True)
+def _mcnemar(predictions: PairedPredictions, baseline: str, arm: str) -> list[dict[str, Any]]:
+    hits = zip(predictions.seeds, predictions.hits(baseline), predictions.hits(arm), strict=True)
     return [{"seed": seed, **mcnemar(before, after)} for seed, before, after in hits]
 
 
 def _recovered(gain: Difference, worth: Difference) -> dict[str, float] | None:
-    """Which share of what more real images are worth an arm gets; None without a clear worth.
+    """Return the gain of an arm as a share of the oracle's gain; None if the latter is not clear.
 
-    A ratio to what may be next to nothing has no interval.
+    The ratio to a gain that may be close to zero has no interval.
     """
     if worth.low[_BALANCED] <= _CLEARLY_WORTH * max(worth.mean[_BALANCED], 0):
         return None
@@ -123,18 +128,20 @@ def _recovered(gain: Difference, worth: Difference) -> dict[str, float] | None:
     return {"mean": float(mean), "low": float(low), "high": float(high)}
 
 
-def _excess(judged: Judged, chosen_on: Judged, baseline: str, arm: str) -> dict[str, Any] | None:
-    """How much more an arm gains on test than on val; far more means that it has seen test.
+def _excess(
+    test: PairedScores, val: PairedScores, baseline: str, arm: str
+) -> dict[str, Any] | None:
+    """Return how much more an arm gains on test than on val; a large excess is a sign of leakage.
 
-    Both parts are unseen and of the same kind, so that the two gains differ by chance alone. None
-    where val has too few images to tell how far that goes.
+    Both splits are unseen and of the same kind, so the two gains differ by chance alone. None
+    where val has too few images to estimate the size of chance differences.
     """
-    support = np.bincount(chosen_on.part.truth)
+    support = np.bincount(val.predictions.truth)
     if support[support > 0].min() < _FEWEST_FOR_EXCESS:
         return None
-    parts = (judged, chosen_on)
-    gains = [part.per_seed(baseline, arm)[:, _BALANCED].mean() for part in parts]
-    error = np.hypot(*(part.draws(baseline, arm)[:, _BALANCED].std() for part in parts))
+    splits = (test, val)
+    gains = [each.per_seed(baseline, arm)[:, _BALANCED].mean() for each in splits]
+    error = np.hypot(*(each.draws(baseline, arm)[:, _BALANCED].std() for each in splits))
     excess = float(gains[0] - gains[1])
     return {
         "mean": excess, "standard_error": float(error),

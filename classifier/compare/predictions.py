@@ -1,4 +1,4 @@
-"""The predictions of all arms on one part, as arrays in one order of images."""
+"""The predictions of all arms on one split, as arrays in one order of images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ _CLASS_COLUMNS = {"class": "str", "predicted": "str"}
 
 
 @dataclass(frozen=True)
-class Part:
-    """Paired predictions.
+class PairedPredictions:
+    """The predictions of all arms for the same images and seeds.
 
     Attributes:
         paths: of the images, sorted.
@@ -38,18 +38,18 @@ class Part:
 
 
 def read_predictions(path: Path) -> pd.DataFrame:
-    """Read a table of predictions; a class may be called NA or 1."""
+    """Read a table of predictions. Class names stay text, also NA and 1."""
     return pd.read_csv(path, keep_default_na=False, dtype=_CLASS_COLUMNS)
 
 
-def part_of(
+def paired_predictions(
     predictions: pd.DataFrame, split: str, arms: Sequence[str], classes: Sequence[str]
-) -> Part | None:
-    """Put the predictions of `arms` on `split` side by side; None without any.
+) -> PairedPredictions | None:
+    """Return the predictions of `arms` on `split`, paired by seed and image; None without any.
 
     Raises:
-        BadInput: an arm lacks a seed or an image, has one twice, disagrees on the truth, or names
-            a class that is not in `classes`.
+        BadInput: an arm lacks a seed or an image, has one twice, has other true classes than the
+            others, or names a class that is not in `classes`.
     """
     rows = predictions[(predictions["split"] == split) & predictions["arm"].isin(list(arms))]
     if rows.empty:
@@ -69,7 +69,7 @@ def part_of(
         arm: table["confidence"].to_numpy(float).reshape(shape) for arm, table in tables.items()
     }
     truth = first["class"].map(label).to_numpy(int)
-    return Part(list(first["path"]), truth, predicted, confidence, seeds)
+    return PairedPredictions(list(first["path"]), truth, predicted, confidence, seeds)
 
 
 def _check_pairs(rows: pd.DataFrame, split: str, arms: Sequence[str]) -> tuple[list[int], int]:

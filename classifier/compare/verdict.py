@@ -1,15 +1,14 @@
-"""The comparison in plain sentences."""
+"""The verdict of a comparison in sentences."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from classifier.arms import ARMS, BASELINE
+from classifier.arms.arm import BASELINE
+from classifier.arms.registry import arm_of
 from terrabalance.page import signed
 
 _NAMED = 8  # classes named in a sentence
-
-
 FEWEST_FOR_A_VERDICT = 10  # test images of every class
 FEWEST_SEEDS = 3
 _NONE_CHOSEN = (
@@ -20,20 +19,20 @@ _NONE_CHOSEN = (
 
 @dataclass(frozen=True)
 class Claim:
-    """What a verdict rests on.
+    """The figures behind a verdict.
 
     Attributes:
-        arm: that is judged.
+        arm: that the verdict is about.
         to_real: its difference in balanced accuracy to the arm `real`: mean, low, high in [-1, 1].
         rival: the best arm without synthetic images, chosen on val.
         to_rival: the difference to it.
-        n_seeds: trainings an arm.
+        n_seeds: trials of each arm.
         n_test: test images.
-        fewest: test images of the class that has the fewest. Of a handful, resampling cannot
-            tell the spread, and balanced accuracy gives each class the same weight.
-        kind: of the test images: `real`, or `drawn`.
-        excess: by how much more the arm gains on test than on val, where chance cannot explain
-            it; else None.
+        fewest: test images of the class that has the fewest. Resampling cannot estimate the
+            spread from a handful, and balanced accuracy gives each class the same weight.
+        kind: of the test images: `real` or `drawn`.
+        excess: how much more the arm gains on test than on val, where chance does not explain it;
+            else None.
         generative: whether the arm uses synthetic images.
         suspects: arms that gain more on test than on val than chance explains.
         val_gap: balanced accuracy of the arm less that of the rival on val, which chose both; None
@@ -55,14 +54,14 @@ class Claim:
 
 
 def verdict(claim: Claim) -> dict[str, str]:
-    """Put a claim into one or two sentences.
+    """Return the outcome of a claim, and sentences for it.
 
     Returns:
-        `outcome` and `sentence`. Of fewer than three seeds, or ten test images of a class, nothing
-        is claimed. The outcome is "helped" only if the arm is clearly better than `real` and than
-        the best arm without synthetic images, and val does not prefer the latter; "beaten" if that
-        one is clearly better and `real` is not; "hurt" if `real` is; "suspect" if the gain looks
-        like a leak; else "no clear difference".
+        `outcome` and `sentence`. With fewer than three seeds, or ten test images of a class,
+        nothing is claimed. The outcome is "helped" only if the arm is clearly better than `real`
+        and than the best arm without synthetic images, and val does not prefer the latter; "beaten"
+        if that one is clearly better and `real` is not; "hurt" if `real` is; "suspect" if the gain
+        looks like a leak; else "no clear difference".
     """
     outcome = _outcome(claim)
     sentences = [_against_real(claim, outcome)]
@@ -89,7 +88,7 @@ def verdict(claim: Claim) -> dict[str, str]:
 
 
 def no_images(tried: Sequence[str], instead: str) -> dict[str, str]:
-    """Say that val chose none of the synthetic images in any arm; like `verdict`.
+    """Return the verdict where val chose none of the synthetic images in any arm.
 
     Args:
         tried: settings with some of them, in words.
@@ -158,7 +157,7 @@ def _against_rival(claim: Claim) -> str:
 
 def _subject(claim: Claim) -> str:
     if not claim.generative:
-        return f"{ARMS[claim.arm].label} (no synthetic images)"
+        return f"{arm_of(claim.arm).label} (no synthetic images)"
     return "Synthetic images" + ("" if claim.arm == "synthetic" else f" (arm {claim.arm})")
 
 
@@ -167,18 +166,20 @@ def _pronoun(claim: Claim) -> str:
 
 
 def class_sentence(per_class: Sequence[Mapping[str, Any]], baseline: str, arm: str) -> str:
-    """Say which classes' recall changed, those that got synthetic images apart from the others.
+    """Return which classes changed in recall, filled classes apart from the others.
 
     Args:
         per_class: as in the comparison record; `n_train` by arm, `verdict`, `class`.
         baseline: arm to compare with.
-        arm: arm to judge; a class with other training counts in it was filled.
+        arm: arm to compare; a class with other training counts than in `baseline` was filled.
     """
     filled = [row for row in per_class if row["n_train"][arm] != row["n_train"][baseline]]
     others = [row for row in per_class if row["n_train"][arm] == row["n_train"][baseline]]
     groups = [(filled, "filled"), (others, "other" if filled else "classes")]
     said = [f"of {len(rows)} {name}, {_changes(rows)}" for rows, name in groups if rows]
-    subject = "" if ARMS[arm].generative else f", {ARMS[arm].label} against {ARMS[baseline].label}"
+    subject = (
+        "" if arm_of(arm).generative else f", {arm_of(arm).label} against {arm_of(baseline).label}"
+    )
     return f"Recall by class{subject}: {'; '.join(said)}. For the rest no change was shown."
 
 

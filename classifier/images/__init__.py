@@ -1,1 +1,1 @@
-"""The images that classifiers see: reading, augmentation, order."""
+"""The images that classifiers see: reading, checks, augmentation."""

@@ -1,9 +1,10 @@
-"""Change the grain of images' colours at random, so that it does not tell where they come from.
+"""Colour jitter: changes the fine detail of colours at random, which gives synthetic images away.
 
-Most of what tells synthetic images from real ones by codec and spectrum alone is in the detail of
-their colours, which JPEG keeps coarsely and a generator gets a little wrong. Changed at random in
-every training image, real or synthetic, by as much as images of a class differ in it, it says
-little. The brightness stays as it is, and so do the colours of larger areas.
+Most of the difference between synthetic and real images in codec and spectrum alone is in the
+detail of their colours, which JPEG stores coarsely and a generator does not match exactly. It is
+changed at random in every training image, real or synthetic, by as much as images of a class differ
+in it, so that it carries little information about the source. Brightness and the colours of larger
+areas stay as they are.
 """
 
 import functools
@@ -20,7 +21,7 @@ _PLACES = 5  # of frequency, even up to half a cycle a pixel, at which a gain is
 
 
 def noise_of(names: Sequence[str], n_views: int, n_bands: int) -> Tensor:
-    """Draw what `jittered` takes for views of images, by the images' names alone.
+    """Return the noise of `jittered` for views of images, a function of the images' names alone.
 
     Returns:
         (len(names) * n_views, n_bands - 1, places) float32, the views of an image in a row.
@@ -31,19 +32,19 @@ def noise_of(names: Sequence[str], n_views: int, n_bands: int) -> Tensor:
 
 
 def jittered_by_name(pixels: Tensor, names: Sequence[str], strength: float) -> Tensor:
-    """Change images as `jittered` does, by their names alone.
+    """Change images as `jittered` does, with noise that is a function of their names alone.
 
     Args:
         pixels: (N * views, C, H, W) levels, the views of an image in a row.
         names: N, of the images.
-        strength: as of `jittered`.
+        strength: as for `jittered`.
     """
     n_views = len(pixels) // max(1, len(names))
     return jittered(pixels, strength, noise_of(names, n_views, pixels.shape[1]))
 
 
 def noise_from(draws: torch.Generator, n_images: int, n_bands: int) -> Tensor:
-    """Draw what `jittered` takes for images; (n_images, n_bands - 1, places) float32."""
+    """Return random noise for `jittered`, (n_images, n_bands - 1, places) float32."""
     return torch.randn((n_images, n_bands - 1, _PLACES), generator=draws)
 
 
@@ -53,11 +54,11 @@ def jittered(pixels: Tensor, strength: float, noise: Tensor) -> Tensor:
     Args:
         pixels: (N, C, H, W) levels.
         strength: standard deviation of the logarithm of the gain in power.
-        noise: of `noise_of` or `noise_from`, on any device.
+        noise: from `noise_of` or `noise_from`, on any device.
 
     Returns:
-        Levels of the same shape and type. The mean over the bands is that of `pixels`, but for
-        rounding and what is cut at black and white; images of one band stay as they are.
+        Levels of the same shape and type. The mean over the bands is that of `pixels`, except
+        for rounding and clipping; images of one band stay as they are.
     """
     if strength == 0 or pixels.shape[1] < 2:
         return pixels
@@ -81,9 +82,9 @@ def _cosines(side: int) -> Tensor:
 
 @functools.cache
 def _weights(height: int, width: int) -> Tensor:
-    """Return how much the gain drawn at each place counts at each frequency; (places, H, W).
+    """Return the (places, H, W) weights of the gains at each frequency.
 
-    Linear between the places. At the lowest frequency nothing counts.
+    Weights are linear between the places, and 0 at the lowest frequency.
     """
     cycles = np.hypot(np.arange(height)[:, None] / (2 * height), np.arange(width) / (2 * width))
     at = (2 * _PLACES * cycles).clip(max=_PLACES)

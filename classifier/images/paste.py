@@ -1,7 +1,7 @@
-"""CutMix within a class (after Yun et al. 2019): a square of an image, another one around it.
+"""CutMix within a class (after Yun et al. 2019): a square of one image inside another image.
 
-Labels stay, as both are of one class. It is what remains of drawing around a part of a real image
-where nothing is drawn, and so the rival of `sampling.keep`.
+Labels stay, as both images are of one class. The generator may also draw new surroundings for part
+of a real image (`sampling.keep`); this does the same without a generator, and so is its rival.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from terrabalance.seeds import generator_for
 from terrabalance.symmetry import apply_symmetry, keep_shape, random_symmetries
 
 _SIDE = 0.6  # of the square, as a share of the image's
-_CHANCE = 0.5  # that a training image is pasted at all
+_CHANCE = 0.5  # of a training image to be pasted
 
 
 def pasted(pixels: Tensor, around: Tensor, places: Tensor) -> Tensor:
@@ -22,7 +22,7 @@ def pasted(pixels: Tensor, around: Tensor, places: Tensor) -> Tensor:
     Args:
         pixels: (N, C, H, W).
         around: likewise.
-        places: (N, 2) in [0, 1], where the square lies, down and across.
+        places: (N, 2) in [0, 1], vertical and horizontal position of the square.
     """
     inside = []
     for axis, side in enumerate(pixels.shape[-2:]):
@@ -34,10 +34,10 @@ def pasted(pixels: Tensor, around: Tensor, places: Tensor) -> Tensor:
 
 
 class Peers:
-    """Who else is of an image's group.
+    """The groups of images, to look up the other images of a group.
 
     Args:
-        groups: (N,) int64, of all images.
+        groups: (N,) int64, the group of each image.
     """
 
     def __init__(self, groups: Tensor) -> None:
@@ -46,7 +46,7 @@ class Peers:
         self._place = self._order.argsort() - self._first
 
     def of(self, chosen: Tensor, draws: torch.Generator) -> Tensor:
-        """Return another image of the group for each, at random; the image itself if it is alone.
+        """Return a random other image of the group for each; the image itself if it is alone.
 
         Args:
             chosen: (B,) images.
@@ -59,14 +59,15 @@ class Peers:
 
 
 def pasted_at_random(
-    pixels: Tensor, peers: Peers, chosen: Tensor, draws: torch.Generator
+    batch: Tensor, pixels: Tensor, peers: Peers, chosen: Tensor, draws: torch.Generator
 ) -> Tensor:
-    """Paste some of the chosen images onto others of their group, turned at random.
+    """Paste half of a batch onto other images of their group, turned at random.
 
     Args:
-        pixels: (N, C, H, W) of a part.
-        peers: among them.
-        chosen: (B,) places in them.
+        batch: (B, C, H, W) levels.
+        pixels: (N, C, H, W) levels of all images that may lie around.
+        peers: the groups of these N.
+        chosen: (B,) places of the batch among them.
         draws: on the CPU, as all of these.
 
     Returns:
@@ -75,20 +76,20 @@ def pasted_at_random(
     partner = peers.of(chosen, draws)
     turns = keep_shape(*pixels.shape[-2:])
     around = random_symmetries(pixels[partner], draws, turns)
-    mixed = pasted(pixels[chosen], around, torch.rand(len(chosen), 2, generator=draws))
+    mixed = pasted(batch, around, torch.rand(len(chosen), 2, generator=draws))
     some = torch.rand(len(chosen), generator=draws) < _CHANCE
-    return torch.where(some[:, None, None, None], mixed, pixels[chosen])
+    return torch.where(some[:, None, None, None], mixed, batch)
 
 
 def pasted_by_name(pixels: Tensor, names: Sequence[str], view: int) -> Tensor:
-    """Paste every image of a class onto another of them, by its name and the view alone.
+    """Paste every image of a class onto another one, chosen by its name and the view alone.
 
-    One that is alone is pasted onto itself.
+    A single image is pasted onto itself.
 
     Args:
         pixels: (N, C, H, W), all of one class.
         names: N, of the images.
-        view: another one gives another surrounding and place.
+        view: number of the view; each has another surrounding and place.
     """
     turns, around, places = keep_shape(*pixels.shape[-2:]), [], []
     for own, name in enumerate(names):

@@ -1,7 +1,7 @@
 """timm's own strong augmentation (Wightman et al. 2021), repeatable step by step.
 
-timm draws from Python's and NumPy's global generators. They are seeded for the time of a call and
-put back afterwards.
+timm draws from Python's and NumPy's global generators. They are seeded for the time of a call, and
+restored afterwards.
 """
 
 import random
@@ -14,7 +14,6 @@ from PIL import Image
 from timm.data.auto_augment import rand_augment_transform
 from timm.data.mixup import Mixup
 from torch import Tensor
-from torch.nn import functional
 
 _RECIPE = "rand-m6-mstd0.5-inc1"  # of timm's A2 and A3 recipes for ResNet
 _MIXUP = 0.1
@@ -35,7 +34,7 @@ def randomly_augmented(pixels: Tensor, draws: torch.Generator) -> Tensor:
 
 
 def mixed(
-    inputs: Tensor, labels: Tensor, n_classes: int, smoothing: float, draws: torch.Generator
+    inputs: Tensor, labels: Tensor, n_classes: int, draws: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Mix pairs of a batch by mixup (Zhang et al. 2018) or CutMix (Yun et al. 2019).
 
@@ -43,24 +42,16 @@ def mixed(
         inputs: (N, C, S, S) images or (N, D) features, N even. Features are never cut.
         labels: (N,) int64, on the same device.
         n_classes: labels are below it.
-        smoothing: share of the label that is spread evenly.
         draws: seeds the mixing.
 
     Returns:
-        Inputs and the (N, n_classes) soft labels, smoothed.
+        Inputs and the (N, n_classes) soft labels, not smoothed.
     """
     cutmix = _CUTMIX if inputs.ndim == 4 else 0.0
     mix = Mixup(_MIXUP, cutmix, label_smoothing=0.0, num_classes=n_classes, prob=1.0)
     with _seeded(draws):
         images, soft = mix(inputs, labels)
-    even = torch.full_like(soft, 1 / n_classes)
-    return images, torch.lerp(soft, even, smoothing)
-
-
-def hard(labels: Tensor, n_classes: int, smoothing: float) -> Tensor:
-    """Return the (N, n_classes) smoothed labels of a batch that is not mixed."""
-    soft = functional.one_hot(labels, n_classes).float()
-    return torch.lerp(soft, torch.full_like(soft, 1 / n_classes), smoothing)
+    return images, soft
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""Classifiers, and the features of pretrained ones."""
+"""Networks: classifiers, and the frozen features of pretrained ones."""

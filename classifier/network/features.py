@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from classifier.config import TRAINED_HERE, ClassifierConfig, FeatureConfig
-from classifier.images.data import to_input
+from classifier.images.loading import to_input
 from classifier.network.model import WEIGHTS, build_model, normalisation
 from terrabalance.bands import bands_from
 from terrabalance.checkpoint import load_into
@@ -29,14 +29,14 @@ Load = Callable[[torch.device], "FeatureNetwork"]
 
 
 class FeatureNetwork:
-    """A network without its head, on a device, with a name that says what it is.
+    """A feature network: a network without its head, on a device, with a name for reports.
 
     Args:
         model: a timm model; its head is taken off.
         name: for reports.
         image_size: side of its square input, in pixels.
         device: to run on.
-        n_bands: that it sees.
+        n_bands: of its input.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class FeatureNetwork:
 
     @functools.cached_property
     def key(self) -> str:
-        """A hash of weights, input size and precision: of all that decides features of pixels."""
+        """Hash of weights, input size and precision, which decide the features of pixels."""
         name = f"{self.name} {self._size} {precision_on(self._device, 'auto')}"
         digest = hashlib.blake2b(name.encode(), digest_size=16)
         for tensor in self._model.state_dict().values():
@@ -65,7 +65,7 @@ class FeatureNetwork:
     def embed(self, pixels: np.ndarray) -> np.ndarray:
         """Return the (N, D) float32 pooled features of (N, n_bands, H, W) levels.
 
-        Computed in bf16 where the device does that natively, in a third of the time on a CPU.
+        Computed in bf16 where the device supports it natively; on a CPU in a third of the time.
         """
         features, precision = [], precision_on(self._device, "auto")
         with torch.inference_mode(), autocast(self._device, precision):
@@ -80,8 +80,8 @@ class FeatureNetwork:
 def _filled(images: torch.Tensor) -> torch.Tensor:
     """Fill a batch up with black images.
 
-    cuDNN prepares each layer anew for every number of images, and classes all have their own: on an
-    H200 eight views of 2,171 images in classes of 10 to 98 took two minutes.
+    cuDNN prepares each layer again for every batch size, and every class has its own number of
+    images: on an H200 eight views of 2,171 images in classes of 10 to 98 took two minutes.
     """
     missing = _BATCH - len(images)
     return torch.cat([images, images.new_zeros(missing, *images.shape[1:])])
@@ -118,15 +118,16 @@ def trained_network(folder: Path, device: torch.device) -> FeatureNetwork:
 
 
 def named_network(config: FeatureConfig) -> Load | None:
-    """Return what loads the network that `config` names; None where its weights cannot be had.
+    """Return what loads the network that `config` names; None where its weights are not available.
 
-    Then, and where `config` asks for it, features of a classifier that was trained here do
-    (`classifier.train.training.train_baseline`).
+    Without it, or where `config` asks for that, a classifier that is trained here serves as feature
+    network (`classifier.train.training.train_baseline`).
 
-    The hub is asked once: away, it takes a minute to be found so, and every class asks again.
+    The hub is asked once per process: a hub that cannot be reached takes a minute to fail, and
+    every class asks again.
 
     Raises:
-        BadInput: a local file that does not fit: asked for by name, it is not replaced silently.
+        BadInput: a local file that does not fit; a file that was asked for is never replaced.
     """
     if config.model == TRAINED_HERE or (config.weights is None and config.model in _not_had):
         return None

@@ -22,7 +22,7 @@ logging.getLogger("huggingface_hub").propagate = False
 
 
 def build_model(config: ClassifierConfig, n_classes: int, n_bands: int = 3) -> nn.Module:
-    """Build the classifier; what is not loaded is drawn from torch's global generator.
+    """Build the classifier; weights that are not loaded are drawn from torch's global generator.
 
     Weights of three bands are adapted to another number as timm does: summed for one, repeated
     and scaled for more.
@@ -50,7 +50,7 @@ def build_model(config: ClassifierConfig, n_classes: int, n_bands: int = 3) -> n
 def normalisation(model: nn.Module, n_bands: int = 3) -> tuple[list[float], list[float]]:
     """Return mean and standard deviation of the bands ([0, 1]) that the weights expect.
 
-    Other than three bands all get the average of the three.
+    With another number than three bands, each gets the average of the three.
     """
     data = resolve_data_config({"in_chans": 3}, model=model)
     mean, std = list(data["mean"]), list(data["std"])
@@ -69,7 +69,7 @@ def _check_name(name: str) -> None:
 
 
 def _input_size(config: ClassifierConfig) -> dict[str, int]:
-    """Transformers carry position embeddings of one size and have to be told another."""
+    """Return the option for the input size, which transformers of fixed input size need."""
     known = timm.get_pretrained_cfg(config.model) if ":" not in config.model else None
     return {"img_size": config.image_size} if known and known.fixed_input_size else {}
 
@@ -101,7 +101,7 @@ def _load_file(model: nn.Module, path: Path, n_bands: int) -> None:
         if name in state and state[name].shape != wanted[name].shape:
             _log.info("%s: head tensor %s is of another class count, drawn anew", path, name)
             del state[name]
-    # A backbone without a head is complete as well.
+    # A backbone without a head is a complete file as well.
     kept = {name: wanted[name] for name in head if name not in state}
     load_into(model, {**state, **kept}, str(path))
 
@@ -139,9 +139,9 @@ def _head_names(model: nn.Module, names: Iterable[str]) -> list[str]:
 
 
 def _by_order(state: dict[str, Tensor], wanted: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """Rename tensors of a port of the same network, whose names differ but not their order.
+    """Rename the tensors of a port of the same network: other names, the same order.
 
-    The shapes are compared afterwards with the names of timm, as for any other file.
+    The shapes are compared afterwards, as for any other file.
     """
     if len(state) != len(wanted):
         raise BadInput(

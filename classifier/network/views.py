@@ -1,4 +1,4 @@
-"""Features of images and their symmetric views, computed once and kept class by class."""
+"""Features of images and their symmetric views, computed once and cached class by class."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -22,19 +22,19 @@ from terrabalance.progress import Progress
 from terrabalance.sizes import Size
 from terrabalance.symmetry import apply_symmetry
 
-# Raise when the features of an image in a form would come out different.
+# Raise when the features of a view would come out different.
 _FORMAT = 2
 Embed = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Views:
-    """In which forms an image is seen.
+    """The views of each image.
 
     Attributes:
         symmetries: numbers of `terrabalance.symmetry.apply_symmetry`; 0 is the image as it is.
-        chroma: strength of `classifier.images.chroma.jittered`, of each view anew.
-        pastes: whether each of them comes once more, pasted onto another image of the class.
+        chroma: strength of `classifier.images.chroma.jittered`, drawn for each view.
+        pastes: whether each view comes once more, pasted onto another image of the class.
     """
 
     symmetries: tuple[int, ...] = (0,)
@@ -44,16 +44,15 @@ class Views:
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """Features by one network, on the disk.
+    """Features by one network, on disk.
 
     Attributes:
-        folder: gets a file for each class, split and source, so that a killed run goes on from
-            there.
-        network_key: what decides the features of pixels.
-        open_network: gives what turns (N, C, H, W) levels into (N, D) features; called once, and
-            only where something is missing.
-        size: at which images are read.
-        bands: how they are read.
+        folder: holds a file for each class, split and source, so that a killed run resumes there.
+        network_key: hash of what decides the features of pixels.
+        open_network: returns the function from (N, C, H, W) levels to (N, D) features; called
+            once, and only if features are missing.
+        size: in pixels, at which images are read.
+        bands: how images are read.
     """
 
     folder: Path
@@ -69,9 +68,9 @@ class FeatureCache:
 
         Args:
             manifest: of the images.
-            rows: of it, with an index of their own each.
+            rows: of the manifest, with a unique index.
             views: of each image.
-            on_progress: told of images.
+            on_progress: called after each class, with the number of images.
 
         Raises:
             BadInput: a network that cannot be loaded, or a path that leaves the root.

@@ -1,1 +1,1 @@
-"""The comparison part of the report."""
+"""The sections of the report on the comparison."""

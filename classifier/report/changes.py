@@ -1,4 +1,4 @@
-"""Which test images became right and which wrong, and the synthetic images that may be why."""
+"""Test images that became right or wrong, beside the synthetic images that may be the reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from classifier.arms import ARMS, BASELINE
-from classifier.compare.predictions import part_of
-from classifier.images.data import train_rows
+from classifier.arms.arm import BASELINE
+from classifier.arms.registry import arm_of
+from classifier.compare.predictions import paired_predictions
 from classifier.network.features import trained_network
 from classifier.network.views import Views
-from classifier.train.experiment import Bench, Training
+from classifier.train.experiment import Experiment, Trial
 from classifier.train.setup import feature_cache
 from classifier.train.training import is_trained
 from terrabalance.images import read_patches
@@ -28,14 +28,14 @@ _SIDE_PX = 96  # of a picture on the page, at most
 
 @dataclass(frozen=True)
 class Change:
-    """A test image that most seeds of either arm agree on, and the two arms not.
+    """A test image on which two arms disagree, each by the majority of its seeds.
 
     Attributes:
         path: of the image.
         class_name: the true one.
-        before: what most seeds said in the best arm without synthetic images.
-        after: what most say with them.
-        nearest: path and class of the synthetic training images that are nearest by features.
+        before: class predicted by most seeds of the best arm without synthetic images.
+        after: class predicted by most seeds of the arm with them.
+        nearest: path and class of the synthetic training images with the nearest features.
     """
 
     path: str
@@ -52,13 +52,13 @@ def changes(predictions: pd.DataFrame, record: Mapping[str, Any]) -> dict[str, l
 
     Args:
         predictions: as `classifier.compare.comparison.compare` takes them.
-        record: of it; its headline names the two arms.
+        record: of that comparison; its headline names the two arms.
 
     Returns:
         Changes without `nearest`, by path.
     """
     headline, classes = record["headline"], record["classes"]
-    part = part_of(predictions, "test", record["arms"], classes)
+    part = paired_predictions(predictions, "test", record["arms"], classes)
     assert part is not None
     names = (headline["rival"], headline["arm"])
     before, after = (_majority(part.predicted[name], len(classes)) for name in names)
@@ -76,27 +76,29 @@ def _majority(predicted: np.ndarray, n_classes: int) -> np.ndarray:
 
 
 def changes_section(
-    bench: Bench, predictions: pd.DataFrame, record: Mapping[str, Any]
+    experiment: Experiment, predictions: pd.DataFrame, record: Mapping[str, Any]
 ) -> Section | None:
     """Show changed test images beside the nearest synthetic ones; None without synthetic images.
 
     Args:
-        bench: on which the arms were trained.
+        experiment: of the comparison.
         predictions: as for `changes`.
         record: of the comparison.
     """
     arm = record["headline"]["arm"]
-    if not ARMS[arm].generative or not record["shares"].get(arm, 1.0):
+    if not arm_of(arm).generative or not record["shares"].get(arm, 1.0):
         return None
     found = changes(predictions, record)
-    shown = {kind: _with_nearest(bench, record, _evenly(each)) for kind, each in found.items()}
-    pictures = {kind: [_pictured(bench, change) for change in each] for kind, each in shown.items()}
+    shown = {kind: _with_nearest(experiment, record, _evenly(each)) for kind, each in found.items()}
+    pictures = {
+        kind: [_pictured(experiment, change) for change in each] for kind, each in shown.items()
+    }
     html = render(
         "changes.html.j2",
         counts={kind: len(each) for kind, each in found.items()},
         pictures=pictures,
-        label=ARMS[arm].label,
-        rival=ARMS[record["headline"]["rival"]].label,
+        label=arm_of(arm).label,
+        rival=arm_of(record["headline"]["rival"]).label,
         n_seeds=len(record["seeds"]),
     )
     return Section("Which images changed?", html, "changes")
@@ -107,15 +109,17 @@ def _evenly(found: list[Change]) -> list[Change]:
     return [found[place] for place in places]
 
 
-def _with_nearest(bench: Bench, record: Mapping[str, Any], found: list[Change]) -> list[Change]:
+def _with_nearest(
+    experiment: Experiment, record: Mapping[str, Any], found: list[Change]
+) -> list[Change]:
     arm = record["headline"]["arm"]
-    rows = train_rows(bench.manifest, arm, record["shares"].get(arm, 1.0))
+    rows = arm_of(arm).train_rows(experiment.manifest, record["shares"].get(arm, 1.0))
     made = rows[rows["source"] == "synthetic"].reset_index(drop=True)
-    tests = bench.manifest.usable("test").set_index("path", drop=False)
+    tests = experiment.manifest.usable("test").set_index("path", drop=False)
     if not found or made.empty:
         return found
     asked = tests.loc[[change.path for change in found]].reset_index(drop=True)
-    own, others = (_features(bench, record, part) for part in (asked, made))
+    own, others = (_features(experiment, record, part) for part in (asked, made))
     distance = np.linalg.norm(own[:, None] - others[None], axis=2)
     nearest = []
     for change, row in zip(found, distance, strict=True):
@@ -125,27 +129,30 @@ def _with_nearest(bench: Bench, record: Mapping[str, Any], found: list[Change]) 
     return nearest
 
 
-def _features(bench: Bench, record: Mapping[str, Any], rows: pd.DataFrame) -> np.ndarray:
-    """Features of the network without synthetic images, which did not learn from them."""
-    if bench.config.frozen:
-        cached = feature_cache(bench).of(bench.manifest, rows, Views(), silent)
+def _features(experiment: Experiment, record: Mapping[str, Any], rows: pd.DataFrame) -> np.ndarray:
+    """Return (N, D) features of the network that was trained without synthetic images."""
+    if experiment.config.frozen:
+        cached = feature_cache(experiment).of(experiment.manifest, rows, Views(), silent)
         features: np.ndarray = cached[:, 0].float().numpy()
         return features
-    training = Training(BASELINE, record["seeds"][0])
-    assert is_trained(bench, training)
-    network = trained_network(bench.folder(training), bench.device)
-    return network.embed(read_patches(bench.manifest.paths(rows), bench.resolution, bench.bands))
+    trial = Trial(BASELINE, record["seeds"][0])
+    assert is_trained(experiment, trial)
+    network = trained_network(experiment.folder(trial), experiment.device)
+    return network.embed(
+        read_patches(experiment.manifest.paths(rows), experiment.resolution, experiment.bands)
+    )
 
 
-def _pictured(bench: Bench, change: Change) -> dict[str, Any]:
+def _pictured(experiment: Experiment, change: Change) -> dict[str, Any]:
     uris = [
-        _uri(bench, bench.manifest, path) for path in (change.path, *(p for p, _ in change.nearest))
+        _uri(experiment, experiment.manifest, path)
+        for path in (change.path, *(p for p, _ in change.nearest))
     ]
     return {"change": change, "test": uris[0], "nearest": uris[1:]}
 
 
-def _uri(bench: Bench, manifest: Manifest, path: str) -> str:
+def _uri(experiment: Experiment, manifest: Manifest, path: str) -> str:
     rows = manifest.frame[manifest.frame["path"] == path]
-    levels = read_patches(manifest.paths(rows), bench.resolution, bench.bands)
+    levels = read_patches(manifest.paths(rows), experiment.resolution, experiment.bands)
     step = max(1, -(-max(levels.shape[-2:]) // _SIDE_PX))
-    return data_uri(bench.bands.preview(levels)[0][:, ::step, ::step])
+    return data_uri(experiment.bands.preview(levels)[0][:, ::step, ::step])

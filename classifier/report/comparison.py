@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from classifier.arms import ARMS, BASELINE
+from classifier.arms.arm import BASELINE
+from classifier.arms.registry import arm_of
 from classifier.compare.comparison import difference_of
 from terrabalance.charts import place, symmetric_limit
 from terrabalance.markdown import escape_markdown, markdown_table
@@ -105,7 +106,7 @@ def _gap(record: Mapping[str, Any], arm: str, baseline: str) -> tuple[str, str]:
 
 def _outcome(record: Mapping[str, Any]) -> tuple[str, str]:
     outcome = record["verdict"]["outcome"]
-    plain = not ARMS[record["headline"]["arm"]].generative
+    plain = not arm_of(record["headline"]["arm"]).generative
     return _WITHOUT.get(outcome, _OUTCOMES[outcome]) if plain else _OUTCOMES[outcome]
 
 
@@ -139,7 +140,7 @@ def _give_away(record: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _label(arm: str) -> str:
-    return ARMS[arm].label
+    return arm_of(arm).label
 
 
 def _mean_and_std(score: Mapping[str, float]) -> str:
@@ -167,7 +168,7 @@ def _cells(matrix: Sequence[Sequence[int]]) -> list[list[dict[str, Any]]]:
 
 def _cell(count: int, percent: float, correct: bool) -> dict[str, Any]:
     text = "" if count == 0 else f"{percent:.0f}" if percent >= 0.5 else "<1"
-    # The smallest error gets some colour: it would not be told from the empty cells otherwise.
+    # The smallest error gets some colour, to differ from an empty cell.
     shade = round(percent if correct else 14 + 0.86 * percent, 1)
     return {
         "count": count,
@@ -179,7 +180,7 @@ def _cell(count: int, percent: float, correct: bool) -> dict[str, Any]:
 
 
 def _training(training: Mapping[str, Any]) -> dict[str, str]:
-    """Label the plain settings; what is None, empty or nested says nothing to a reader."""
+    """Label the plain settings; those that are None, empty or nested are left out."""
     shown = {**training, "pretrained": True} if training.get("weights") else training
     return {
         _SETTINGS.get(key, key.replace("_", " ").capitalize()): str(value)

@@ -1,1 +1,1 @@
-"""A whole comparison: validation chooses, test is opened once."""
+"""A whole comparison: settings are selected on val, and test is opened once."""

@@ -1,7 +1,7 @@
-"""Who has looked at the test part: each comparison once, so that a report can say how many did.
+"""Counts the comparisons that have read a test part, for the report.
 
-A test part that many comparisons have been read from, the best of which is told, has become a
-validation part. No program can forbid that; this one counts.
+A test part that many comparisons have read, of which the best is reported, has become a validation
+part. No program can forbid that; this one counts.
 """
 
 from pathlib import Path
@@ -10,21 +10,21 @@ from filelock import FileLock
 
 from terrabalance.files import read_json, write_json
 
-LEDGER = "test_openings.json"  # beside the trainings of all comparisons
+LEDGER = "test_openings.json"  # beside the trials of all comparisons
 
 
 def add_openings(path: Path, others: dict[str, list[str]]) -> None:
-    """Add what a ledger of another machine says, `others`, to the one at `path`."""
+    """Add the entries of another machine's ledger, `others`, to the one at `path`."""
     for test_key, comparisons in others.items():
         for comparison in comparisons:
             note_opening(path, test_key, comparison)
 
 
 def note_opening(path: Path, test_key: str, comparison_key: str) -> int:
-    """Note that a comparison reads the test part; return how many different ones have so far.
+    """Note that a comparison reads the test part; return how many different ones have read it.
 
     Args:
-        path: of the ledger, a JSON file; made if it is not there.
+        path: of the ledger, a JSON file; created if missing.
         test_key: hash of the test images.
         comparison_key: hash of all that decides the comparison; the same one again does not count.
     """

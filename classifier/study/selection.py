@@ -1,28 +1,29 @@
-"""What the validation part decides: the setting of every arm, out of equally many for each."""
+"""Selection on val: the setting of every arm, out of equally many for each."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from classifier.arms import ARMS
-from classifier.train.experiment import Bench, Training, training_of
+from classifier.arms.registry import arm_of
+from classifier.arms.setting import USUAL, Setting
+from classifier.arms.tuning import settings_of
+from classifier.train.experiment import Experiment, Trial, trial_of
 from classifier.train.outputs import Outputs
 from classifier.train.training import seal, test_outputs, val_outputs
-from classifier.tuning import USUAL, Setting, settings_of
 from terrabalance.progress import Progress, silent
 
 
 @dataclass
 class Choices:
-    """What val chose.
+    """The settings that were chosen on val.
 
     Attributes:
         settings: by arm.
         tried: one row a try: arm, setting, balanced accuracy on val (mean over seeds), chosen.
-            Empty where there was nothing to choose from, or nothing to choose by.
+            Empty where one setting is tried only, or where val has no images.
     """
 
     settings: dict[str, Setting] = field(default_factory=dict)
@@ -33,26 +34,26 @@ class Choices:
         """The share of the synthetic images that each arm uses; 0 is none."""
         return {arm: setting.share for arm, setting in self.settings.items()}
 
-    def training(self, name: str, seed: int) -> Training:
-        """Return the training that an arm is judged by."""
-        return training_of(name, seed, self.settings[name])
+    def trial(self, name: str, seed: int) -> Trial:
+        """Return the trial whose logits an arm reads with its chosen setting."""
+        return trial_of(name, seed, self.settings[name])
 
 
-def choose(bench: Bench) -> Choices:
+def choose(experiment: Experiment) -> Choices:
     """Choose by balanced accuracy on val, the mean over seeds; test is not opened.
 
-    Of equals the one that comes first is taken, and so without val images the usual one.
+    Of equally good settings the first is taken; without val images that is the usual one.
 
     Raises:
-        NotReady: a training has not ended.
+        NotReady: a trial has not ended.
     """
     choices = Choices()
-    for name in bench.config.arms:
-        settings = settings_of(name, bench.config.tries)
-        scores = [_score(bench, name, setting) for setting in settings]
+    for name in experiment.config.arms:
+        settings = settings_of(name, experiment.config.tries)
+        scores = [_score(experiment, name, setting) for setting in settings]
         best = int(np.argmax(scores))
         choices.settings[name] = settings[best]
-        if len(settings) > 1 and not bench.manifest.usable("val").empty:
+        if len(settings) > 1 and not experiment.manifest.usable("val").empty:
             choices.tried += [
                 {"arm": name, "setting": asdict(setting), "says": str(setting) or "as usual",
                  "usual": setting == USUAL, "val": score, "chosen": place == best}
@@ -61,20 +62,23 @@ def choose(bench: Bench) -> Choices:
     return choices
 
 
-def _score(bench: Bench, name: str, setting: Setting) -> float:
+def _score(experiment: Experiment, name: str, setting: Setting) -> float:
     """Balanced accuracy on val, mean over seeds; 0 without images."""
-    trainings = [training_of(name, seed, setting) for seed in bench.config.seeds]
-    outputs = [_corrected(bench, name, setting, each, val_outputs(bench, each))
-               for each in trainings]  # fmt: skip
+    trials = [trial_of(name, seed, setting) for seed in experiment.config.seeds]
+    outputs = [_corrected(experiment, name, setting, each, val_outputs(experiment, each))
+               for each in trials]  # fmt: skip
     return _balanced_accuracy(outputs) if len(outputs[0].truth) else 0.0
 
 
 def _corrected(
-    bench: Bench, name: str, setting: Setting, training: Training, outputs: Outputs
+    experiment: Experiment, name: str, setting: Setting, trial: Trial, outputs: Outputs
 ) -> Outputs:
-    if ARMS[name].corrects is None:
+    """Apply the corrections of an arm to the logits of the trial that it reads."""
+    arm = arm_of(name)
+    if arm.corrects is None:
         return outputs
-    return outputs.adjusted(list(bench.shares(training).values()), setting.strength)
+    shares = list(experiment.shares(trial).values())
+    return replace(outputs, logits=arm.corrected(outputs.logits, shares, setting))
 
 
 def _balanced_accuracy(outputs: Sequence[Outputs]) -> float:
@@ -85,29 +89,31 @@ def _balanced_accuracy(outputs: Sequence[Outputs]) -> float:
 
 
 def predictions_of(
-    bench: Bench, choices: Choices, split: str, on_progress: Progress = silent
+    experiment: Experiment, choices: Choices, split: str, on_progress: Progress = silent
 ) -> pd.DataFrame:
-    """Return what every arm and seed predicts for val or test.
+    """Return the predictions of every arm and seed on val or test.
 
     Returns:
         Columns arm, seed, split, path, class, predicted, confidence.
 
     Raises:
-        NotReady: a training has not ended.
+        NotReady: a trial has not ended.
     """
-    sealed = seal(bench) if split == "test" else None
+    sealed = seal(experiment) if split == "test" else None
     frames = []
-    for name in bench.config.arms:
-        for seed in bench.config.seeds:
-            training = choices.training(name, seed)
-            outputs = test_outputs(sealed, training) if sealed else val_outputs(bench, training)
-            outputs = _corrected(bench, name, choices.settings[name], training, outputs)
+    for name in experiment.config.arms:
+        for seed in experiment.config.seeds:
+            trial = choices.trial(name, seed)
+            outputs = test_outputs(sealed, trial) if sealed else val_outputs(experiment, trial)
+            outputs = _corrected(experiment, name, choices.settings[name], trial, outputs)
             frames.append(outputs.predictions().assign(arm=name, seed=seed, split=split))
-            on_progress(len(frames), len(bench.config.arms) * len(bench.config.seeds), split)
+            on_progress(
+                len(frames), len(experiment.config.arms) * len(experiment.config.seeds), split
+            )
     columns = ["arm", "seed", "split", "path", "class", "predicted", "confidence"]
     return pd.concat(frames, ignore_index=True)[columns]
 
 
-def counts_of(bench: Bench, choices: Choices) -> dict[str, dict[str, int]]:
-    """Return the training images of every arm by class."""
-    return {name: bench.counts(choices.training(name, 0)) for name in bench.config.arms}
+def counts_of(experiment: Experiment, choices: Choices) -> dict[str, dict[str, int]]:
+    """Return the number of training images by arm and class."""
+    return {name: experiment.counts(choices.trial(name, 0)) for name in experiment.config.arms}

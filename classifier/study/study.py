@@ -1,4 +1,4 @@
-"""A whole comparison: train, let val choose, open test once, judge."""
+"""A whole comparison: train all trials, select on val, open test once, compare."""
 
 from pathlib import Path
 from typing import Any
@@ -8,37 +8,39 @@ import pandas as pd
 from classifier.compare.comparison import compare
 from classifier.study.ledger import LEDGER, note_opening
 from classifier.study.selection import choose, counts_of, predictions_of
-from classifier.train.experiment import Bench, trainings_of
+from classifier.train.experiment import Experiment, trials_of
 from classifier.train.training import train
 from terrabalance.files import atomic_write
 from terrabalance.progress import Progress, silent
 from terrabalance.sizes import describe_size
 
 
-def compare_bench(
-    bench: Bench, folder: Path, test_kind: str, on_progress: Progress = silent
+def run_study(
+    experiment: Experiment, folder: Path, test_kind: str, on_progress: Progress = silent
 ) -> dict[str, Any]:
-    """Train what is missing, let val choose, note it, then open test; return the record.
+    """Train what is missing, select on val, note the opening of test, compare; return the record.
 
     Args:
-        bench: images, settings and device.
-        folder: gets `predictions.csv`.
+        experiment: images, settings and device.
+        folder: `predictions.csv` is written there.
         test_kind: `real` or `drawn`.
-        on_progress: told of steps and images.
+        on_progress: called after each step and image.
     """
-    for training in trainings_of(bench.config):
-        train(bench, training, on_progress)
-    choices = choose(bench)
-    n_openings = note_opening(bench.root / LEDGER, bench.test_key(), bench.comparison_key)
-    parts = [predictions_of(bench, choices, split, on_progress) for split in ("val", "test")]
+    for trial in trials_of(experiment.config):
+        train(experiment, trial, on_progress)
+    choices = choose(experiment)
+    n_openings = note_opening(
+        experiment.root / LEDGER, experiment.test_key(), experiment.comparison_key
+    )
+    parts = [predictions_of(experiment, choices, split, on_progress) for split in ("val", "test")]
     predictions = pd.concat(parts, ignore_index=True)
     with atomic_write(folder / "predictions.csv") as file:
         predictions.to_csv(file, index=False, float_format="%.6f")
     return compare(
         predictions,
-        counts_of(bench, choices),
-        resolution=describe_size(bench.resolution),
-        training=bench.config.model_dump(mode="json"),
+        counts_of(experiment, choices),
+        resolution=describe_size(experiment.resolution),
+        training=experiment.config.model_dump(mode="json"),
         test_kind=test_kind,
         tried=choices.tried,
         shares=choices.shares,

@@ -1,1 +1,1 @@
-"""One training: an arm, a seed and a setting."""
+"""Training one trial: an arm, a seed and a setting."""

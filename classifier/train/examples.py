@@ -1,18 +1,16 @@
-"""What a step trains on: images that are augmented anew each time, or features of theirs."""
+"""What a step trains on: images that are augmented anew each time, or their features."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from classifier.arms.arm import Arm
+from classifier.images.augmentation import augment
 from classifier.images.chroma import jittered, noise_from
-from classifier.images.data import LabelledImages, to_input
-from classifier.images.paste import Peers, pasted_at_random
-from classifier.images.schedule import augment
-from classifier.images.strong import randomly_augmented
+from classifier.images.loading import LabelledImages, to_input
 from terrabalance.device import send
 
 _PREDICTED_AT_ONCE = 256
@@ -33,7 +31,7 @@ class Examples(Protocol):
     def paths(self) -> list[str]:
         """N paths relative to the manifest's root."""
 
-    def augmented(self, chosen: Tensor, draws: torch.Generator, strong: bool) -> Tensor:
+    def augmented(self, chosen: Tensor, draws: torch.Generator) -> Tensor:
         """Return the chosen examples as the network sees them in training, on its device."""
 
     def plain(self) -> Iterator[Tensor]:
@@ -42,16 +40,16 @@ class Examples(Protocol):
 
 @dataclass(frozen=True)
 class PixelExamples:
-    """Images for a network that is trained whole.
+    """Images, for training a whole network.
 
     Attributes:
         images: of one part.
         size_px: side of the network's input.
         mean, std: of the bands, see `classifier.network.model.normalisation`.
         device: of the network.
-        symmetries: whether training turns and mirrors.
+        symmetries: whether images are turned and mirrored in training.
         chroma: strength of `classifier.images.chroma.jittered` in training.
-        pastes: whether training pastes images onto others of their class and source.
+        arm: whose parts change the pixels in training; None: examples that are only predicted.
     """
 
     images: LabelledImages
@@ -61,7 +59,7 @@ class PixelExamples:
     device: torch.device
     symmetries: bool
     chroma: float
-    pastes: bool
+    arm: Arm | None
 
     @property
     def labels(self) -> Tensor:
@@ -78,18 +76,11 @@ class PixelExamples:
         """N paths relative to the manifest's root."""
         return self.images.paths
 
-    @cached_property
-    def _peers(self) -> Peers:
-        return Peers(2 * self.labels + self.synthetic)
-
-    def augmented(self, chosen: Tensor, draws: torch.Generator, strong: bool) -> Tensor:
+    def augmented(self, chosen: Tensor, draws: torch.Generator) -> Tensor:
         """Return (len(chosen), C, S, S): turned, mirrored, cropped and jittered at random."""
-        pixels = self.images.pixels[chosen]
-        if self.pastes:
-            pixels = pasted_at_random(self.images.pixels, self._peers, chosen, draws)
-        if strong:
-            pixels = randomly_augmented(pixels, draws)
-        pixels = send(pixels, self.device)
+        images = self.images
+        levels = self.arm.pixels(images, chosen, draws) if self.arm else images.pixels[chosen]
+        pixels = send(levels, self.device)
         if self.chroma:
             noise = noise_from(draws, *pixels.shape[:2])
             pixels = jittered(pixels, self.chroma, noise)
@@ -107,7 +98,7 @@ class PixelExamples:
 
 @dataclass(frozen=True)
 class FeatureExamples:
-    """Features of each image's views, for a linear head.
+    """Features of the views of each image, for a linear head.
 
     Attributes:
         features: (N, views, D) float16, see `classifier.network.views.Views`.
@@ -123,8 +114,8 @@ class FeatureExamples:
     paths: list[str]
     device: torch.device
 
-    def augmented(self, chosen: Tensor, draws: torch.Generator, strong: bool) -> Tensor:
-        """Return (len(chosen), D): of each image one view at random; `strong` adds nothing."""
+    def augmented(self, chosen: Tensor, draws: torch.Generator) -> Tensor:
+        """Return (len(chosen), D): of each image one view at random."""
         views = torch.randint(self.features.shape[1], (len(chosen),), generator=draws)
         return send(self.features[chosen, views].float(), self.device)
 

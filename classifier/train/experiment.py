@@ -1,4 +1,4 @@
-"""What the trainings of a comparison share, and what each of them is."""
+"""An experiment (what all arms share), and its trials: an arm, a seed and a setting each."""
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -6,23 +6,31 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from classifier.arms import ARMS, BASELINE
+from classifier.arms.arm import BASELINE
+from classifier.arms.registry import arm_of
+from classifier.arms.setting import USUAL, Setting
+from classifier.arms.tuning import settings_of
 from classifier.config import CHOICES, ClassifierConfig
-from classifier.images.data import train_counts, train_rows
-from classifier.tuning import USUAL, Setting, settings_of
+from classifier.images.loading import train_classes
 from terrabalance.bands import RGB, Bands
 from terrabalance.device import precision_on
 from terrabalance.files import content_of, fingerprint
 from terrabalance.manifest import Manifest
 from terrabalance.sizes import Size
 
-# Raise when a training's files would come out different for the same images and settings.
+# Raise when the files of a trial would come out different for the same images and settings.
 _FORMAT = 6
 
 
 @dataclass(frozen=True)
-class Training:
-    """One training: an arm that is trained by itself, a seed, and how."""
+class Trial:
+    """One classifier to train.
+
+    Attributes:
+        arm: name of an arm that corrects no other.
+        seed: of initial weights, order, augmentation and dropout.
+        setting: of the arm.
+    """
 
     arm: str
     seed: int
@@ -32,20 +40,21 @@ class Training:
         return ", ".join(filter(None, [self.arm, str(self.setting), f"seed {self.seed}"]))
 
 
-def training_of(arm: str, seed: int, setting: Setting) -> Training:
-    """Return the training that an arm with a setting rests on, which may be another arm's."""
+def trial_of(arm: str, seed: int, setting: Setting) -> Trial:
+    """Return the trial whose logits an arm with a setting reads, which may be another arm's."""
+    treatment = arm_of(arm)
     if setting.share == 0:
-        return Training(ARMS[arm].without, seed)
-    if (corrected := ARMS[arm].corrects) is not None:
-        return Training(corrected, seed, replace(setting, strength=1.0))
-    return Training(arm, seed, setting)
+        return Trial(treatment.without, seed)
+    if treatment.corrects is not None:
+        return Trial(treatment.corrects, seed, replace(setting, strength=1.0))
+    return Trial(arm, seed, setting)
 
 
-def trainings_of(config: ClassifierConfig) -> list[Training]:
-    """Return all trainings of a comparison, each once, seed after seed."""
+def trials_of(config: ClassifierConfig) -> list[Trial]:
+    """Return all trials of a comparison, each once, seed after seed."""
     return list(
         dict.fromkeys(
-            training_of(arm, seed, setting)
+            trial_of(arm, seed, setting)
             for seed in config.seeds
             for arm in config.arms
             for setting in settings_of(arm, config.tries)
@@ -54,16 +63,16 @@ def trainings_of(config: ClassifierConfig) -> list[Training]:
 
 
 @dataclass(frozen=True)
-class Bench:
+class Experiment:
     """Images, settings and device, the same for every arm.
 
     Attributes:
         manifest: real and synthetic rows; synthetic ones in split train only.
         config: of the classifier.
-        resolution: size that every image is reduced to first, see
-            `classifier.images.data.load_images`.
+        resolution: size in pixels that every image is reduced to first, see
+            `classifier.images.loading.load_images`.
         device: to train on.
-        root: folder that gets one folder a training, and `features/`.
+        root: folder that gets one folder a trial, and `features/`.
         bands: how the images are read.
     """
 
@@ -76,72 +85,76 @@ class Bench:
 
     @property
     def chroma(self) -> float:
-        """Strength of `chroma.jittered` in every arm; 0 without synthetic images."""
+        """Strength of the colour jitter in every arm; 0 without synthetic images."""
         made = self.manifest.once(
             "any synthetic", lambda: (self.manifest.usable("train")["source"] == "synthetic").any()
         )
         return self.config.chroma_jitter if made else 0.0
 
-    def counts(self, training: Training) -> dict[str, int]:
-        """Count the images that a training sees, by class; the classes in label order."""
-        arm, share = training.arm, training.setting.share
-        return self.manifest.once(
-            ("counts", ARMS[arm].images, share), lambda: train_counts(self.manifest, arm, share)
-        )
+    def counts(self, trial: Trial) -> dict[str, int]:
+        """Count the training images of a trial by class; the classes in label order."""
+        key = ("counts", arm_of(trial.arm).adds, trial.setting.share)
+        return self.manifest.once(key, lambda: self._count(trial))
 
-    def shares(self, training: Training) -> dict[str, float]:
-        """Return each class's share of what a training's loss counts, in label order.
+    def _count(self, trial: Trial) -> dict[str, int]:
+        counts = self.train_rows(trial).groupby("class").size()
+        return {name: int(counts[name]) for name in train_classes(self.manifest)}
 
-        A synthetic image counts as much as it weighs there.
+    def train_rows(self, trial: Trial) -> pd.DataFrame:
+        """Return the manifest rows that a trial trains on; errors as of `Arm.train_rows`."""
+        return arm_of(trial.arm).train_rows(self.manifest, trial.setting.share)
+
+    def shares(self, trial: Trial) -> dict[str, float]:
+        """Return each class's share of the training loss, in label order.
+
+        A synthetic image counts its weight in the loss.
         """
-        counts, worth = self.counts(training), 1.0
-        if ARMS[training.arm].treatment == "weighted":
-            worth = training.setting.weight
-        real = self.counts(Training(BASELINE, training.seed))
+        counts = self.counts(trial)
+        worth = arm_of(trial.arm).synthetic_weight(trial.setting)
+        real = self.counts(Trial(BASELINE, trial.seed))
         weights = {name: real[name] + worth * (n - real[name]) for name, n in counts.items()}
         return {name: weight / sum(weights.values()) for name, weight in weights.items()}
 
-    def folder(self, training: Training) -> Path:
-        """Return where a training's files live, or will."""
-        key = self.inputs(training)[:12]
-        return self.root / f"{training.arm}-seed{training.seed}-{key}"
+    def folder(self, trial: Trial) -> Path:
+        """Return the folder of a trial's files, whether or not it exists."""
+        key = self.inputs(trial)[:12]
+        return self.root / f"{trial.arm}-seed{trial.seed}-{key}"
 
-    def inputs(self, training: Training) -> str:
-        """Hash all that decides a training's result: images, settings, the weights' bytes.
+    def inputs(self, trial: Trial) -> str:
+        """Hash all that decides a trial's result: images, settings, the bytes of the weights.
 
-        Further arms, seeds or tries do not make the finished ones stale.
+        Further arms, seeds or tries do not make finished trials stale.
         """
-        how = [training.arm, asdict(training.setting), training.seed]
-        return fingerprint(*how, self._settings(), self._images_of(training))
+        how = [trial.arm, asdict(trial.setting), trial.seed]
+        return fingerprint(*how, self._settings(), self._images_of(trial))
 
-    def _images_of(self, training: Training) -> str:
-        """Hash the training rows once for all seeds and tries that share them."""
-        arm, share = training.arm, training.setting.share
-        return self.manifest.once(
-            ("trained on", ARMS[arm].images, share),
-            lambda: _hash_of(train_rows(self.manifest, arm, share)),
-        )
+    def _images_of(self, trial: Trial) -> str:
+        """Hash the training rows, once for all seeds and tries that share them."""
+        key = ("trained on", arm_of(trial.arm).adds, trial.setting.share)
+        return self.manifest.once(key, lambda: _hash_of(self.train_rows(trial)))
 
     @property
     def comparison_key(self) -> str:
-        """Hash all that decides a comparison: its settings, trainings and judges."""
-        inputs = [self.inputs(training) for training in trainings_of(self.config)]
+        """Hash all that decides a comparison: its settings, trials, and val and test images."""
+        inputs = [self.inputs(trial) for trial in trials_of(self.config)]
         settings = self.config.key({"weights"})
-        return fingerprint(settings, inputs, *map(self.judge_inputs, ("val", "test")))
+        return fingerprint(settings, inputs, *map(self.evaluation_inputs, ("val", "test")))
 
-    def judge_inputs(self, split: str) -> str:
-        """Hash the images of val or test, which a training's outputs on them follow."""
-        return self.manifest.once(("judges", split), lambda: _hash_of(self.manifest.usable(split)))
+    def evaluation_inputs(self, split: str) -> str:
+        """Hash the images of val or test, which decide the outputs of trials on them."""
+        return self.manifest.once(
+            ("evaluated on", split), lambda: _hash_of(self.manifest.usable(split))
+        )
 
     def test_key(self) -> str:
-        """Hash the test images by what they show, wherever and under which name they lie."""
+        """Hash the test images by their content, whatever their paths are."""
         rows = self.manifest.usable("test")
         return fingerprint(
             sorted(rows["class"] + " " + rows["sha256"].where(rows["sha256"] != "", rows["path"]))
         )
 
     def network_key(self) -> str:
-        """Hash what decides the features of pixels."""
+        """Hash what decides the features of pixels by the pretrained network."""
         config = self.config
         precision = precision_on(self.device, "auto")
         return fingerprint(

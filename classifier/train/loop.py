@@ -1,4 +1,4 @@
-"""The training loop: a function of the seed and the step, so that a killed one goes on."""
+"""The training loop. Every step is a function of seed and step number, so that it can resume."""
 
 import logging
 import math
@@ -10,13 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from classifier.arms import Treatment
+from classifier.arms.arm import BASELINE, Arm
+from classifier.arms.part import Step
+from classifier.arms.registry import ARMS
+from classifier.arms.setting import USUAL, Setting
 from classifier.config import ClassifierConfig
-from classifier.images.schedule import learning_rate_at
-from classifier.images.strong import hard, mixed
 from classifier.train.examples import Examples
-from classifier.train.treatment import image_weights, indices_of, log_prior, weighted_loss
-from classifier.tuning import USUAL, Setting
+from classifier.train.learning_rate import learning_rate_at
 from terrabalance.checkpoint import load_into, load_newest, save_checkpoint
 from terrabalance.device import supports_bf16
 from terrabalance.errors import TrainingDiverged
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Trainer:
-    """What a step needs.
+    """Trains a network as an arm asks for.
 
     Attributes:
         model: inputs to logits, on `device`.
@@ -37,8 +37,8 @@ class Trainer:
         seed: of order, augmentation and dropout.
         device: of the model.
         counts: training images by class, in label order.
-        treatment: of the arm.
-        setting: of the arm.
+        arm: decides images of a step, weights, mixing and loss.
+        setting: of the trial.
         losses: (step, loss, learning rate) so far.
     """
 
@@ -47,7 +47,7 @@ class Trainer:
     seed: int
     device: torch.device
     counts: list[int]
-    treatment: Treatment = "plain"
+    arm: Arm = ARMS[BASELINE]
     setting: Setting = USUAL
     losses: list[tuple[int, float, float]] = field(default_factory=list)
 
@@ -59,13 +59,10 @@ class Trainer:
              {"params": plain, "weight_decay": 0.0}],
             lr=self.config.learning_rate,
         )  # fmt: skip
-        # Balanced softmax learns what is left after the prior, and predicts without it.
-        balanced = self.treatment == "balanced-softmax"
-        strength = self.setting.strength if balanced else 0.0
-        self._offsets = (strength * log_prior(self.counts)).to(self.device)
+        self._offsets = self.arm.offsets(self.counts, self.setting).to(self.device)
 
     def logits(self, inputs: Tensor) -> Tensor:
-        """Return (N, classes) float32 logits, of bf16 arithmetic where the device has it."""
+        """Return (N, classes) float32 logits, computed in bf16 where the device supports it."""
         bf16 = supports_bf16(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
             out: Tensor = self.model(inputs)
@@ -87,13 +84,13 @@ class Trainer:
         on_progress: Progress,
         checkpoint_every_s: float,
     ) -> None:
-        """Train to the last step, from the newest checkpoint of the same `inputs` in `folder`.
+        """Train to the last step, from the newest checkpoint in `folder` of the same `inputs`.
 
         Raises:
             TrainingDiverged: the loss is not finite.
         """
         total, saved = self.config.steps, time.monotonic()
-        weights = image_weights(self.treatment, examples, self.counts, self.setting)
+        weights = self.arm.weights(examples, self.counts, self.setting)
         for step in range(self._resume(folder, inputs), total):
             loss, rate = self._step(examples, weights, step)
             if not math.isfinite(loss):
@@ -108,27 +105,22 @@ class Trainer:
             on_progress(step + 1, total, f"{name}, loss {loss:.3f}")
 
     def _step(self, examples: Examples, weights: Tensor, step: int) -> tuple[float, float]:
-        config = self.config
+        config, arm = self.config, self.arm
         rate = self.setting.rate * learning_rate_at(step, config)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         torch.manual_seed(seed_for("classifier", "dropout", self.seed, step))
-        chosen = indices_of(
-            self.treatment, examples, step, config.steps, config.batch_size, self.seed,
-            self.setting.strength,
-        )  # fmt: skip
+        this = Step(step, config.steps, config.batch_size, self.seed)
+        chosen = arm.indices(examples, this, self.setting)
         draws = generator_for("classifier", "augment", self.seed, step)
-        strong = self.treatment == "strong-augment"
-        inputs = examples.augmented(chosen, draws, strong)
+        inputs = examples.augmented(chosen, draws)
         labels = examples.labels[chosen].to(self.device)
-        if strong:
-            n_classes = len(self.counts)
-            inputs, targets = mixed(inputs, labels, n_classes, config.label_smoothing, draws)
-        else:
-            targets = hard(labels, len(self.counts), config.label_smoothing)
+        inputs, targets = arm.mixed(inputs, labels, len(self.counts), draws)
+        targets = _smoothed(targets, config.label_smoothing)
         self.model.train()
         logits = self.logits(inputs) + self._offsets
-        loss = weighted_loss(logits, targets, weights[chosen].to(self.device))
+        losses = arm.losses(logits, targets, self.setting)
+        loss = _weighted_mean(losses, weights[chosen].to(self.device))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -156,6 +148,15 @@ class Trainer:
         return int(parts["step"])
 
 
+def _smoothed(targets: Tensor, smoothing: float) -> Tensor:
+    """Spread a share of (N, classes) soft labels evenly over the classes."""
+    return torch.lerp(targets, torch.full_like(targets, 1 / targets.shape[1]), smoothing)
+
+
+def _weighted_mean(losses: Tensor, weights: Tensor) -> Tensor:
+    return (weights * losses).sum() / weights.sum()
+
+
 def remove_checkpoints(folder: Path) -> None:
-    """Delete the checkpoints of a training that has finished, or that cannot be gone on with."""
+    """Delete the checkpoints of a trial that has ended or cannot be resumed."""
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)

@@ -1,7 +1,6 @@
-"""The logits of a training on one split, as a file, and what is predicted from them."""
+"""The logits of a trial on one split, as a file, and the predictions that follow from them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ _INPUTS = b"terrabalance.inputs"
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a network says of the images of one split.
+    """The logits of a network on the images of one split.
 
     Attributes:
         classes: names, in label order.
@@ -39,18 +38,6 @@ class Outputs:
             "path": self.paths, "class": names[self.truth], "predicted": names[found],
             "confidence": softmax(self.logits, axis=1).max(axis=1) if len(found) else found,
         })  # fmt: skip
-
-    def adjusted(self, shares: Sequence[float], tau: float) -> "Outputs":
-        """Correct the logits for the classes' shares in training.
-
-        Logit adjustment after training (Menon et al. 2021, equation 9): `tau` times the logarithm
-        of a class's share of the training images is taken off.
-
-        Args:
-            shares: each class's share of the training images, in label order, all above 0.
-            tau: 0 leaves the logits as they are; 1 assumes that they are calibrated.
-        """
-        return replace(self, logits=(self.logits - tau * np.log(shares)).astype(np.float32))
 
 
 def write_outputs(path: Path, outputs: Outputs, inputs: str) -> None:

@@ -1,4 +1,4 @@
-"""How a network is trained: whole, on images, or its head alone, on features kept from before."""
+"""The two ways to train: a whole network on images, or a linear head on cached features."""
 
 from typing import Protocol
 
@@ -6,20 +6,20 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from classifier.arms import Arm
-from classifier.images.data import load_images
+from classifier.arms.arm import Arm
+from classifier.images.loading import load_images
 from classifier.network.features import FeatureNetwork
 from classifier.network.model import build_model, normalisation
 from classifier.network.views import Embed, FeatureCache, Views
 from classifier.train.examples import Examples, FeatureExamples, PixelExamples
-from classifier.train.experiment import Bench
+from classifier.train.experiment import Experiment
 from terrabalance.progress import Progress
 from terrabalance.sizes import height_width
 from terrabalance.symmetry import keep_shape
 
 
 class Setup(Protocol):
-    """Examples, and a network for them."""
+    """Gives examples, and a network for them."""
 
     def examples(
         self,
@@ -28,35 +28,37 @@ class Setup(Protocol):
         on_progress: Progress,
         trained_by: Arm | None,
     ) -> Examples:
-        """Read the images of manifest rows, to be augmented as an arm asks for; None: as is."""
+        """Read the images of manifest rows, augmented as an arm asks for; None: only predicted."""
 
     def model(self, examples: Examples) -> nn.Module:
-        """Return the network at its start, on the device, by torch's global generator."""
+        """Return the untrained network on the device, drawn from torch's global generator."""
 
 
-def setup_for(bench: Bench, n_classes: int) -> Setup:
-    """Return the way of training that the settings ask for."""
-    return _Head(bench, n_classes) if bench.config.frozen else _Whole(bench, n_classes)
+def setup_for(experiment: Experiment, n_classes: int) -> Setup:
+    """Return the setup that the settings ask for."""
+    return (
+        _Head(experiment, n_classes) if experiment.config.frozen else _Whole(experiment, n_classes)
+    )
 
 
-def feature_cache(bench: Bench) -> FeatureCache:
-    """Return the features of images by the network of the settings, as it was pretrained."""
+def feature_cache(experiment: Experiment) -> FeatureCache:
+    """Return the cache of features by the pretrained network of the settings."""
 
     def open_network() -> Embed:
-        config, n_bands = bench.config, bench.bands.count
+        config, n_bands = experiment.config, experiment.bands.count
         model = build_model(config, n_classes=1, n_bands=n_bands)
-        network = FeatureNetwork(model, config.model, config.image_size, bench.device, n_bands)
+        network = FeatureNetwork(model, config.model, config.image_size, experiment.device, n_bands)
         return network.embed
 
-    folder, key = bench.root / "features", bench.network_key()
-    return FeatureCache(folder, key, open_network, bench.resolution, bench.bands)
+    folder, key = experiment.root / "features", experiment.network_key()
+    return FeatureCache(folder, key, open_network, experiment.resolution, experiment.bands)
 
 
 class _Whole:
-    def __init__(self, bench: Bench, n_classes: int) -> None:
-        self._bench = bench
-        self._model = build_model(bench.config, n_classes, bench.bands.count)
-        self._mean, self._std = normalisation(self._model, bench.bands.count)
+    def __init__(self, experiment: Experiment, n_classes: int) -> None:
+        self._experiment = experiment
+        self._model = build_model(experiment.config, n_classes, experiment.bands.count)
+        self._mean, self._std = normalisation(self._model, experiment.bands.count)
 
     def examples(
         self,
@@ -65,25 +67,25 @@ class _Whole:
         on_progress: Progress,
         trained_by: Arm | None,
     ) -> PixelExamples:
-        bench = self._bench
+        experiment = self._experiment
         images = load_images(
-            bench.manifest, rows, classes, bench.resolution, on_progress, bench.bands
+            experiment.manifest, rows, classes, experiment.resolution, on_progress, experiment.bands
         )
         train = trained_by is not None
         return PixelExamples(
-            images, bench.config.image_size, self._mean, self._std, bench.device,
-            symmetries=train and bench.config.symmetries,
-            chroma=bench.chroma if train else 0.0,
-            pastes=trained_by is not None and trained_by.pastes,
+            images, experiment.config.image_size, self._mean, self._std, experiment.device,
+            symmetries=train and experiment.config.symmetries,
+            chroma=experiment.chroma if train else 0.0,
+            arm=trained_by,
         )  # fmt: skip
 
     def model(self, examples: Examples) -> nn.Module:
-        return self._model.to(self._bench.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return self._model.to(self._experiment.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 class _Head:
-    def __init__(self, bench: Bench, n_classes: int) -> None:
-        self._bench, self._n_classes = bench, n_classes
+    def __init__(self, experiment: Experiment, n_classes: int) -> None:
+        self._experiment, self._n_classes = experiment, n_classes
 
     def examples(
         self,
@@ -92,19 +94,25 @@ class _Head:
         on_progress: Progress,
         trained_by: Arm | None,
     ) -> FeatureExamples:
-        bench, views = self._bench, Views()
+        experiment, views = self._experiment, Views()
         if trained_by is not None:
-            turns = keep_shape(*height_width(bench.resolution)) if bench.config.symmetries else (0,)
-            views = Views(turns, bench.chroma, trained_by.pastes)
-        features = feature_cache(bench).of(bench.manifest, rows, views, on_progress)
+            turns = (
+                keep_shape(*height_width(experiment.resolution))
+                if experiment.config.symmetries
+                else (0,)
+            )
+            views = Views(turns, experiment.chroma, trained_by.pastes)
+        features = feature_cache(experiment).of(experiment.manifest, rows, views, on_progress)
         index = {name: label for label, name in enumerate(classes)}
         labels = torch.tensor([index[name] for name in rows["class"]], dtype=torch.int64)
         synthetic = torch.tensor((rows["source"] == "synthetic").tolist(), dtype=torch.bool)
-        return FeatureExamples(features, labels, synthetic, list(rows["path"]), bench.device)
+        return FeatureExamples(features, labels, synthetic, list(rows["path"]), experiment.device)
 
     def model(self, examples: Examples) -> nn.Module:
         assert isinstance(examples, FeatureExamples)
-        return LinearHead(examples.features[:, 0].float(), self._n_classes).to(self._bench.device)
+        return LinearHead(examples.features[:, 0].float(), self._n_classes).to(
+            self._experiment.device
+        )
 
 
 class LinearHead(nn.Module):

@@ -1,4 +1,4 @@
-"""Train one arm with one seed, and ask it about val; test is opened by `test_outputs` alone."""
+"""Train one trial and predict val. Test is predicted by `test_outputs` alone."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +12,13 @@ import timm
 import torch
 from safetensors.torch import load_file
 
-from classifier.arms import ARMS, BASELINE, Arm
-from classifier.images.data import check_judges, train_classes, train_rows
+from classifier.arms.arm import BASELINE, Arm
+from classifier.arms.registry import arm_of
+from classifier.images.leakage import check_leakage
+from classifier.images.loading import train_classes
 from classifier.network.model import WEIGHTS
 from classifier.train.examples import Examples
-from classifier.train.experiment import Bench, Training, trainings_of
+from classifier.train.experiment import Experiment, Trial, trials_of
 from classifier.train.loop import CHECKPOINT_EVERY_S, Trainer, remove_checkpoints
 from classifier.train.outputs import Outputs, read_outputs, write_outputs
 from classifier.train.setup import setup_for
@@ -29,22 +31,22 @@ from terrabalance.seeds import seed_for
 
 
 def train(
-    bench: Bench,
-    training: Training,
+    experiment: Experiment,
+    trial: Trial,
     on_progress: Progress = silent,
     checkpoint_every_s: float = CHECKPOINT_EVERY_S,
 ) -> Path:
-    """Train an arm and predict val; run again to resume or to skip.
+    """Train a trial and predict val; run again to resume, or to skip what is done.
 
-    The number of optimizer steps, the schedule, the initial weights and the augmentation draws
-    depend on config and seed alone, so the arms differ in their training images and treatment
+    The number of optimizer steps, the learning-rate schedule, the initial weights and the
+    augmentation draws depend on config and seed alone, so trials differ in what their arms change
     only. Nothing is selected on val here, and test is not opened. On the CPU a killed and resumed
-    run gives the same bytes.
+    trial gives the same bytes.
 
     Args:
-        bench: images, settings and device.
-        training: arm, seed and setting.
-        on_progress: told of images decoded and of steps.
+        experiment: images, settings and device.
+        trial: arm, seed and setting.
+        on_progress: called after each decoded image and each step.
         checkpoint_every_s: seconds between checkpoints, which are removed at the end.
 
     Returns:
@@ -52,103 +54,103 @@ def train(
         `classifier.train.outputs`) and done.json.
 
     Raises:
-        BadInput: images that must not be compared on (see `check_judges`), an arm whose images
-            are not there, or a model that cannot be built.
+        BadInput: images that fail `check_leakage`, no image of a kind that the arm adds, or a model
+            that cannot be built.
         TrainingDiverged: the loss is not finite.
     """
-    folder, inputs = bench.folder(training), bench.inputs(training)
-    counts = bench.counts(training)
-    if not is_trained(bench, training):
-        check_judges(bench.manifest)
-        _train(bench, training, folder, inputs, on_progress, checkpoint_every_s)
-    _outputs(bench, training, "val", list(counts), on_progress)
+    folder, inputs = experiment.folder(trial), experiment.inputs(trial)
+    counts = experiment.counts(trial)
+    if not is_trained(experiment, trial):
+        check_leakage(experiment.manifest)
+        _train(experiment, trial, folder, inputs, on_progress, checkpoint_every_s)
+    _outputs(experiment, trial, "val", list(counts), on_progress)
     return folder
 
 
-def is_trained(bench: Bench, training: Training) -> bool:
-    """Say whether a training has ended."""
-    return (done(bench.folder(training)) or {}).get("inputs") == bench.inputs(training)
+def is_trained(experiment: Experiment, trial: Trial) -> bool:
+    """Return whether a trial is trained to the end."""
+    return (done(experiment.folder(trial)) or {}).get("inputs") == experiment.inputs(trial)
 
 
-def train_baseline(bench: Bench, folder: Path, on_progress: Progress = silent) -> Path:
-    """Train on the real images of split train alone, for its features; return `folder`.
+def train_baseline(experiment: Experiment, folder: Path, on_progress: Progress = silent) -> Path:
+    """Train on the real images of split train alone, to use the features; return `folder`.
 
-    val and test are not opened. Run again to resume or to skip.
+    val and test are not opened. Run again to resume, or to skip what is done.
 
     Raises:
         BadInput: no real training image, or a model that cannot be built.
         TrainingDiverged: the loss is not finite.
     """
-    whole = bench.config.model_copy(update={"frozen": False})  # its features are what is wanted
-    bench, training = replace(bench, config=whole), Training(BASELINE, whole.seeds[0])
-    inputs = fingerprint("baseline", bench.inputs(training))
+    whole = experiment.config.model_copy(update={"frozen": False})  # its features are wanted
+    experiment, trial = replace(experiment, config=whole), Trial(BASELINE, whole.seeds[0])
+    inputs = fingerprint("baseline", experiment.inputs(trial))
     if (done(folder) or {}).get("inputs") != inputs:
-        _train(bench, training, folder, inputs, on_progress, CHECKPOINT_EVERY_S)
+        _train(experiment, trial, folder, inputs, on_progress, CHECKPOINT_EVERY_S)
     return folder
 
 
-def val_outputs(bench: Bench, training: Training) -> Outputs:
-    """Return what a finished training says of val.
+def val_outputs(experiment: Experiment, trial: Trial) -> Outputs:
+    """Return the outputs of a finished trial on val.
 
     Raises:
-        NotReady: it has not ended.
+        NotReady: the trial has not ended.
     """
-    _require(bench, training)
-    return _outputs(bench, training, "val", list(bench.counts(training)), silent)
+    _require(experiment, trial)
+    return _outputs(experiment, trial, "val", list(experiment.counts(trial)), silent)
 
 
 @dataclass(frozen=True)
 class Sealed:
-    """A comparison whose trainings have all ended, which only `seal` says. It opens test."""
+    """A comparison whose trials have all ended, made by `seal` only. It allows to open test."""
 
-    bench: Bench
-
-
-def seal(bench: Bench) -> Sealed:
-    """Make sure that nothing is left to train, and let test be opened.
-
-    Whoever has seen test results could still change trainings that are to come.
-
-    Raises:
-        NotReady: a training of the comparison has not ended.
-        BadInput: images that must not be compared on, see `check_judges`.
-    """
-    for training in trainings_of(bench.config):
-        _require(bench, training)
-    check_judges(bench.manifest)
-    return Sealed(bench)
+    experiment: Experiment
 
 
-def test_outputs(sealed: Sealed, training: Training) -> Outputs:
-    """Return what a finished training says of test: the only place where test is predicted.
+def seal(experiment: Experiment) -> Sealed:
+    """Make sure that nothing is left to train, and allow test to be opened.
 
-    Kept as test.parquet, and not computed again for the same images.
+    Test results that are seen earlier could influence the trials that are still to come.
 
     Raises:
-        NotReady: it is none of the comparison's trainings, and has not ended.
+        NotReady: a trial of the comparison has not ended.
+        BadInput: images that fail `check_leakage`.
     """
-    bench = sealed.bench
-    _require(bench, training)
-    return _outputs(bench, training, "test", list(bench.counts(training)), silent)
+    for trial in trials_of(experiment.config):
+        _require(experiment, trial)
+    check_leakage(experiment.manifest)
+    return Sealed(experiment)
 
 
-def _require(bench: Bench, training: Training) -> None:
-    if not is_trained(bench, training):
-        raise NotReady(f"the classifier ({training}) has not been trained. Train it first.")
+def test_outputs(sealed: Sealed, trial: Trial) -> Outputs:
+    """Return the outputs of a finished trial on test. Test is predicted nowhere else.
+
+    They are kept as test.parquet, and not computed again for the same images.
+
+    Raises:
+        NotReady: the trial has not ended.
+    """
+    experiment = sealed.experiment
+    _require(experiment, trial)
+    return _outputs(experiment, trial, "test", list(experiment.counts(trial)), silent)
+
+
+def _require(experiment: Experiment, trial: Trial) -> None:
+    if not is_trained(experiment, trial):
+        raise NotReady(f"the classifier ({trial}) has not been trained. Train it first.")
 
 
 def _outputs(
-    bench: Bench, training: Training, split: str, classes: list[str], on_progress: Progress
+    experiment: Experiment, trial: Trial, split: str, classes: list[str], on_progress: Progress
 ) -> Outputs:
-    folder = bench.folder(training)
+    folder = experiment.folder(trial)
     path = folder / f"{split}.parquet"
-    inputs = fingerprint(bench.inputs(training), bench.judge_inputs(split))
+    inputs = fingerprint(experiment.inputs(trial), experiment.evaluation_inputs(split))
     found = read_outputs(path, classes, inputs)
-    rows = bench.manifest.usable(split)
+    rows = experiment.manifest.usable(split)
     if rows.empty:
         return Outputs(classes, [], np.empty(0, int), np.empty((0, len(classes)), np.float32))
     if found is None:
-        trainer, examples = _prepare(bench, training, rows, classes, None, on_progress)
+        trainer, examples = _prepare(experiment, trial, rows, classes, None, on_progress)
         load_into(trainer.model, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
         logits = trainer.predict(examples).numpy()
         found = Outputs(classes, examples.paths, examples.labels.numpy(), logits)
@@ -157,68 +159,73 @@ def _outputs(
 
 
 def _prepare(
-    bench: Bench,
-    training: Training,
+    experiment: Experiment,
+    trial: Trial,
     rows: pd.DataFrame,
     classes: list[str],
     trained_by: Arm | None,
     on_progress: Progress,
 ) -> tuple[Trainer, Examples]:
-    """Return the network at its start, by the training's seed, and the examples of `rows`."""
-    seed = seed_for("classifier", "weights", training.seed)
-    with _own_randomness(bench.device):
+    """Return a trainer with the untrained network, by the seed of the trial, and the examples."""
+    seed = seed_for("classifier", "weights", trial.seed)
+    with _own_randomness(experiment.device):
         torch.manual_seed(seed)
-        setup = setup_for(bench, len(classes))
+        setup = setup_for(experiment, len(classes))
         examples = setup.examples(rows, classes, on_progress, trained_by)
         torch.manual_seed(seed)  # whether features were there already must not matter
         model = setup.model(examples)
-    counts, treatment = list(bench.counts(training).values()), ARMS[training.arm].treatment
+    counts = list(experiment.counts(trial).values())
     trainer = Trainer(
-        model, bench.config, training.seed, bench.device, counts, treatment, training.setting
-    )
+        model, experiment.config, trial.seed, experiment.device, counts, arm_of(trial.arm),
+        trial.setting,
+    )  # fmt: skip
     return trainer, examples
 
 
 @contextmanager
 def _own_randomness(device: torch.device) -> Iterator[None]:
-    """Let a block seed torch freely, and leave the caller's generators as they were."""
+    """Restore torch's generators after a block that seeds them."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield
 
 
 def _train(
-    bench: Bench,
-    training: Training,
+    experiment: Experiment,
+    trial: Trial,
     folder: Path,
     inputs: str,
     on_progress: Progress,
     checkpoint_every_s: float,
 ) -> None:
-    rows = train_rows(bench.manifest, training.arm, training.setting.share)
-    classes = train_classes(bench.manifest)
-    trainer, examples = _prepare(bench, training, rows, classes, ARMS[training.arm], on_progress)
-    with _own_randomness(bench.device):
-        trainer.train(examples, folder, inputs, str(training), on_progress, checkpoint_every_s)
+    rows = experiment.train_rows(trial)
+    classes = train_classes(experiment.manifest)
+    arm = arm_of(trial.arm)
+    trainer, examples = _prepare(experiment, trial, rows, classes, arm, on_progress)
+    with _own_randomness(experiment.device):
+        trainer.train(examples, folder, inputs, str(trial), on_progress, checkpoint_every_s)
     losses = pd.DataFrame(trainer.losses, columns=["step", "loss", "learning_rate"])
     with atomic_write(folder / "losses.csv") as file:
         losses.to_csv(file, index=False)
-    write_json(folder / "card.json", _card(bench, training, trainer, classes))
+    write_json(folder / "card.json", _card(experiment, trial, trainer, classes))
     write_tensors(folder / WEIGHTS, trainer.model.state_dict())
-    mark_done(folder, {"inputs": inputs, "steps": bench.config.steps})
+    mark_done(folder, {"inputs": inputs, "steps": experiment.config.steps})
     remove_checkpoints(folder)
 
 
-def _card(bench: Bench, training: Training, trainer: Trainer, classes: list[str]) -> dict[str, Any]:
-    config = bench.config
+def _card(
+    experiment: Experiment, trial: Trial, trainer: Trainer, classes: list[str]
+) -> dict[str, Any]:
+    config = experiment.config
     return {
-        "arm": training.arm, "seed": training.seed, "setting": asdict(training.setting),
+        "arm": trial.arm, "seed": trial.seed, "setting": asdict(trial.setting),
         "classes": classes,
         "n_train": dict(zip(classes, trainer.counts, strict=True)),
-        "resolution": bench.resolution, "bands": asdict(bench.bands), "chroma_jitter": bench.chroma,
+        "resolution": experiment.resolution, "bands": asdict(experiment.bands),
+        "chroma_jitter": experiment.chroma,
         "config": config.model_dump(mode="json"),
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
         "images_seen": config.steps * config.batch_size,
-        "final_loss": trainer.losses[-1][1], "device": describe_device(bench.device),
-        "precision": "bf16 autocast" if supports_bf16(bench.device) else "float32",
+        "final_loss": trainer.losses[-1][1], "device": describe_device(experiment.device),
+        "precision": "bf16 autocast" if supports_bf16(experiment.device) else "float32",
         "versions": {"torch": torch.__version__, "timm": timm.__version__},
     }  # fmt: skip

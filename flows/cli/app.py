@@ -4,13 +4,13 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from classifier.arms import ArmName
+from classifier.arms.registry import ARMS
 from flows.cli import (
     cache,
     commands,
@@ -109,7 +109,7 @@ for _work in (
 app.command()(demo.demo)
 app.command()(inpaint.inpaint)
 # Names are not cut in two there, as they would be in the table of the options.
-app.command(epilog=f"Arms: {', '.join(get_args(ArmName))}.")(compare.compare)
+app.command(epilog=f"Arms: {', '.join(ARMS)}.")(compare.compare)
 app.command()(verify.verify)
 app.command()(review.review)
 app.command()(deploy.deploy)

@@ -16,7 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from augment.catalogue.counts import class_table
 from augment.report.balance import balance_markdown
 from classifier.report.comparison import comparison_markdown
-from classifier.train.experiment import Training, trainings_of
+from classifier.train.experiment import Trial, trials_of
 from flows.orchestrate.artifacts import listen, publish_class, publish_page, publish_table
 from flows.settings.config import RunConfig
 from flows.stages import catalogue as catalogues
@@ -149,10 +149,10 @@ def classify(config: RunConfig, seed: int) -> Path:
     """Train the classifiers of every arm with one seed."""
     experiment, _ = experiment_of(_run_of(config))
 
-    def train(trial: Training) -> Path:
+    def train(trial: Trial) -> Path:
         return train_classifier(config, experiment, trial, listen(f"classify {trial}"))
 
-    for trial in trainings_of(config.classifier):
+    for trial in trials_of(config.classifier):
         if trial.seed == seed:
             timed(config, f"classify {trial.arm}", functools.partial(train, trial))
     return paths.classifiers_folder(config)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from classifier.train.experiment import Bench, Training, trainings_of
+from classifier.train.experiment import Experiment, Trial, trials_of
 from classifier.train.training import is_trained, train
 from flows.settings.config import RunConfig
 from flows.stages.dataset import load_dataset
@@ -21,7 +21,7 @@ from terrabalance.progress import Progress, silent
 from terrabalance.sizes import Size, describe_size, height_width
 
 
-def experiment_of(run: Run) -> tuple[Bench, str]:
+def experiment_of(run: Run) -> tuple[Experiment, str]:
     """Return what all classifiers of a run share, and the hash of the dataset's images.
 
     Raises:
@@ -33,15 +33,17 @@ def experiment_of(run: Run) -> tuple[Bench, str]:
     return experiment_on(run.config, manifest, resolution, run.bands), key
 
 
-def experiment_on(config: RunConfig, manifest: Manifest, resolution: Size, bands: Bands) -> Bench:
+def experiment_on(
+    config: RunConfig, manifest: Manifest, resolution: Size, bands: Bands
+) -> Experiment:
     """Return what all classifiers of a comparison share, on any manifest."""
-    return Bench(
+    return Experiment(
         manifest, config.classifier, resolution, pick_device(config.device_here),
         paths.classifiers_folder(config), bands,
     )  # fmt: skip
 
 
-def classifier_of(experiment: Bench, trial: Training) -> Folder:
+def classifier_of(experiment: Experiment, trial: Trial) -> Folder:
     """Return one trained classifier as a result."""
     return Folder(
         what=f"the classifier ({trial})",
@@ -53,7 +55,7 @@ def classifier_of(experiment: Bench, trial: Training) -> Folder:
 
 
 def train_classifier(
-    config: RunConfig, experiment: Bench, trial: Training, on_progress: Progress = silent
+    config: RunConfig, experiment: Experiment, trial: Trial, on_progress: Progress = silent
 ) -> Path:
     """Train one classifier and predict val; return its folder."""
 
@@ -64,7 +66,7 @@ def train_classifier(
 
 
 def train_missing(
-    config: RunConfig, experiment: Bench, watch: Callable[[Training], Progress]
+    config: RunConfig, experiment: Experiment, watch: Callable[[Trial], Progress]
 ) -> None:
     """Train the classifiers of a comparison that are not trained yet.
 
@@ -73,14 +75,14 @@ def train_missing(
         experiment: what they share.
         watch: returns what takes the progress of a training.
     """
-    for trial in trainings_of(experiment.config):
+    for trial in trials_of(experiment.config):
         if not find(config, classifier_of(experiment, trial)):
             train_classifier(config, experiment, trial, watch(trial))
 
 
-def is_classified(config: RunConfig, experiment: Bench, seed: int) -> bool:
+def is_classified(config: RunConfig, experiment: Experiment, seed: int) -> bool:
     """Return whether the classifiers of every arm with one seed are trained, on any machine."""
-    mine = [trial for trial in trainings_of(experiment.config) if trial.seed == seed]
+    mine = [trial for trial in trials_of(experiment.config) if trial.seed == seed]
     here = [find(config, classifier_of(experiment, trial)) for trial in mine]  # fetches all
     return all(here)
 

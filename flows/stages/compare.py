@@ -7,14 +7,13 @@ from typing import Any
 import pandas as pd
 import torch
 
-from classifier.arms import ARMS, DEFAULT_ARMS
+from classifier.arms.registry import ARMS, DEFAULT_ARMS
 from classifier.compare.predictions import read_predictions
-from classifier.images.data import train_rows
 from classifier.report.changes import changes_section
 from classifier.report.comparison import comparison_section
 from classifier.study.ledger import LEDGER
-from classifier.study.study import compare_bench
-from classifier.train.experiment import Bench, trainings_of
+from classifier.study.study import run_study
+from classifier.train.experiment import Experiment, trials_of
 from flows.settings.config import RunConfig
 from flows.stages.catalogue import make_catalogue
 from flows.stages.classifiers import experiment_of, experiment_on, resolution_of, train_missing
@@ -90,8 +89,8 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
     return make_anew(config, page, make, watcher("test"))
 
 
-def _comparison(config: RunConfig, experiment: Bench, place: str, *beside: str) -> Files:
-    trained = [experiment.folder(trial) for trial in trainings_of(experiment.config)]
+def _comparison(config: RunConfig, experiment: Experiment, place: str, *beside: str) -> Files:
+    trained = [experiment.folder(trial) for trial in trials_of(experiment.config)]
     return Files(
         what="the comparison",
         place=paths.report_folder(config) / place,
@@ -102,12 +101,14 @@ def _comparison(config: RunConfig, experiment: Bench, place: str, *beside: str) 
     )
 
 
-def _judged(config: RunConfig, experiment: Bench, on_progress: Progress) -> dict[str, Any]:
+def _judged(config: RunConfig, experiment: Experiment, on_progress: Progress) -> dict[str, Any]:
     kind = "drawn" if config.drawn else "real"
-    return compare_bench(experiment, paths.report_folder(config), kind, on_progress)
+    return run_study(experiment, paths.report_folder(config), kind, on_progress)
 
 
-def _write_page(config: RunConfig, experiment: Bench, page: Path, on_progress: Progress) -> None:
+def _write_page(
+    config: RunConfig, experiment: Experiment, page: Path, on_progress: Progress
+) -> None:
     record = _judged(config, experiment, on_progress)
     manifest, bands, size = experiment.manifest, experiment.bands, experiment.resolution
     record["give_away"] = give_aways(manifest, size, bands, experiment.chroma)
@@ -162,8 +163,8 @@ def _with_possible_arms(config: RunConfig, manifest: Manifest) -> RunConfig:
             "with --arms, or give a balanced dataset, or a CSV with a column `source`."
         )
     arms = tuple(arm for arm in config.classifier.arms if arm not in lacking)
-    for arm in {ARMS[arm].images: arm for arm in arms}.values():
-        train_rows(manifest, arm)  # refuses an arm that lacks its images, before there is a folder
+    for arm in {ARMS[arm].adds: ARMS[arm] for arm in arms}.values():
+        arm.train_rows(manifest)  # refuses an arm that lacks its images, before there is a folder
     classifier = config.classifier.model_copy(update={"arms": arms})
     stem = f"{slug(config.data.name.split('.')[0])}-compare-{config.result_key[:6]}"
     name = config.name or slug(stem)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from classifier.network.features import FeatureNetwork, named_network, trained_network
-from classifier.train.experiment import Bench
+from classifier.train.experiment import Experiment
 from classifier.train.training import train_baseline
 from flows.stages.run import Run
 from flows.store import paths
@@ -37,7 +37,7 @@ def _baseline(run: Run, on_progress: Progress) -> Path:
     folder, config = run.names.baseline, run.config
 
     def make(devices: list[torch.device], listener: Progress) -> None:
-        experiment = Bench(
+        experiment = Experiment(
             run.catalogue, config.classifier, config.generator.image_size, devices[0],
             paths.classifiers_folder(config), run.bands,
         )  # fmt: skip

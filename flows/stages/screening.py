@@ -8,7 +8,7 @@ import pandas as pd
 from augment.screen.fitted import FEWEST_TRAINED, Real, fit, read_screener, write_screener
 from augment.screen.outcome import judge
 from augment.screen.rules import Limits, Scores
-from classifier.images.data import train_classes
+from classifier.images.loading import train_classes
 from classifier.network.features import FeatureNetwork
 from classifier.network.views import FeatureCache, Views, features_of_views
 from flows.stages.features import embedder

@@ -6,14 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from classifier.config import ClassifierConfig
-from classifier.train.experiment import Bench, Training
+from classifier.network.model import build_model
+from classifier.train.experiment import Experiment, Trial
+from classifier.train.outputs import Outputs
+from classifier.train.training import seal
+from classifier.train.training import test_outputs as outputs_of
 from terrabalance.images import write_png
 from terrabalance.manifest import Manifest, frame_of
 
 COLOURS = {"Field": (40, 160, 50), "<b>Pond": (30, 60, 180)}
 SIDE_PX = 32
+REAL, SYNTHETIC = Trial("real", 0), Trial("synthetic", 0)
 
 
 def draw_dataset(root: Path, n: int = 8) -> Manifest:
@@ -34,21 +40,32 @@ def draw_dataset(root: Path, n: int = 8) -> Manifest:
 
 
 def tiny_config(**changes: object) -> ClassifierConfig:
-    """Return a judge that learns the colours in seconds, without a hub."""
+    """Return a classifier that learns the colours in seconds, without a hub."""
     fields = {"model": "test_resnet", "pretrained": False, "image_size": 32, "steps": 6,
               "batch_size": 8, "learning_rate": 3e-3, "seeds": (0, 1), "tries": 1}  # fmt: skip
     return ClassifierConfig.model_validate({**fields, **changes})
 
 
-def bench_for(manifest: Manifest, root: Path, **changes: object) -> Bench:
-    """Put a tiny judge before a manifest; its trainings go below `root`."""
-    return Bench(manifest, tiny_config(**changes), SIDE_PX, torch.device("cpu"), root)
+def experiment_for(manifest: Manifest, root: Path, **changes: object) -> Experiment:
+    """Return an experiment of a tiny classifier on a manifest; its trials go below `root`."""
+    return Experiment(manifest, tiny_config(**changes), SIDE_PX, torch.device("cpu"), root)
 
 
-def alone(bench: Bench, training: Training) -> Bench:
-    """Return the bench of a comparison that is nothing but one training."""
-    only = {"arms": (training.arm,), "seeds": (training.seed,)}
-    return replace(bench, config=bench.config.model_copy(update=only))
+def alone(experiment: Experiment, trial: Trial) -> Experiment:
+    """Return the experiment of a comparison that is nothing but one trial."""
+    only = {"arms": (trial.arm,), "seeds": (trial.seed,)}
+    return replace(experiment, config=experiment.config.model_copy(update=only))
+
+
+def ask_test(experiment: Experiment, trial: Trial) -> Outputs:
+    """Return the outputs on test of a trial that is a comparison by itself."""
+    return outputs_of(seal(alone(experiment, trial)), trial)
+
+
+def outputs(experiment: Experiment, trial: Trial) -> list[bytes]:
+    """Return the bytes that two equal trials have in common: logits on test, and all losses."""
+    folder = experiment.folder(trial)
+    return [ask_test(experiment, trial).logits.tobytes(), (folder / "losses.csv").read_bytes()]
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +78,11 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 def cpu() -> torch.device:
     """The device on which runs are bit-identical."""
     return torch.device("cpu")
+
+
+@pytest.fixture
+def backbone(tmp_path) -> Path:
+    """Weights of an untrained network, for features."""
+    torch.manual_seed(0)
+    save_file(build_model(tiny_config(), 5).state_dict(), tmp_path / "net.safetensors")
+    return tmp_path / "net.safetensors"

@@ -5,7 +5,7 @@ import torch
 from classifier.images.chroma import jittered, noise_from, noise_of
 from terrabalance.manifest import Manifest
 
-from ..conftest import bench_for
+from ..conftest import experiment_for
 
 
 def images(n: int = 6, bands: int = 3, dtype: type = np.uint8) -> torch.Tensor:
@@ -59,6 +59,6 @@ def test_an_image_is_changed_by_its_name_alone():
 def test_arms_change_alike_and_only_where_there_are_synthetic_images(squares, tmp_path):
     frame = squares.frame
     real = Manifest(squares.root, frame[frame["source"] == "real"])
-    assert bench_for(squares, tmp_path).chroma == 0.5
-    assert bench_for(squares, tmp_path, chroma_jitter=0.0).chroma == 0
-    assert bench_for(real, tmp_path).chroma == 0
+    assert experiment_for(squares, tmp_path).chroma == 0.5
+    assert experiment_for(squares, tmp_path, chroma_jitter=0.0).chroma == 0
+    assert experiment_for(real, tmp_path).chroma == 0

@@ -29,7 +29,8 @@ def test_images_are_pasted_onto_others_of_their_group_alone_and_half_of_them_not
     groups = levels % 3
     chosen = torch.arange(40).repeat(5)
     draws = torch.Generator().manual_seed(0)
-    found = pasted_at_random(plain_images(*levels), Peers(groups), chosen, draws)
+    images = plain_images(*levels)
+    found = pasted_at_random(images[chosen], images, Peers(groups), chosen, draws)
     inside = [set(image.unique().tolist()) for image in found]
     assert all(own.item() in seen for own, seen in zip(chosen, inside, strict=True))
     assert all({level % 3 for level in seen} == {int(own) % 3}
@@ -41,7 +42,8 @@ def test_no_image_is_pasted_onto_itself_unless_it_is_alone():
     levels = torch.arange(41)
     chosen = levels.repeat(20)
     draws = torch.Generator().manual_seed(0)
-    found = pasted_at_random(plain_images(*levels), Peers(levels // 2), chosen, draws)
+    images = plain_images(*levels)
+    found = pasted_at_random(images[chosen], images, Peers(levels // 2), chosen, draws)
     two = torch.tensor([len(image.unique()) == 2 for image in found])
     assert 0.45 < two[chosen < 40].float().mean() < 0.55  # a quarter, if half were their own
     assert not two[chosen == 40].any()

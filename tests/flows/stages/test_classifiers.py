@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import classifier.train.training
-from classifier.train.experiment import trainings_of
+from classifier.train.experiment import trials_of
 from flows.settings.config import RunConfig
 from flows.stages.compare import compare_arms, compare_manifest
 from flows.stages.dataset import assemble_dataset
@@ -49,7 +49,7 @@ def comparison(config: RunConfig, name: str) -> RunConfig:
 
 
 def n_classifiers(config: RunConfig) -> int:
-    return len(trainings_of(config.classifier))
+    return len(trials_of(config.classifier))
 
 
 def test_two_comparisons_at_once_train_each_classifier_once(config, trained):

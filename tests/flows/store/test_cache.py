@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 from typer.testing import CliRunner
 
-from classifier.train.experiment import trainings_of
+from classifier.train.experiment import trials_of
 from flows.cli.app import app
 from flows.settings.config import RunConfig
 from flows.stages import generators
@@ -33,7 +33,7 @@ def made(scenes, tiny, tmp_path_factory) -> RunConfig:
     generators.train_class(Run(config), "Beach")
     synthesize_class(Run(config), "Beach")
     assemble_dataset(Run(config))
-    train_classifier(config, experiment_of(Run(config))[0], trainings_of(config.classifier)[0])
+    train_classifier(config, experiment_of(Run(config))[0], trials_of(config.classifier)[0])
     return config
 
 

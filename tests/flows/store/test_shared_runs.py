@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from machines import files_below, refuse
 
-from classifier.train.experiment import trainings_of
+from classifier.train.experiment import trials_of
 from flows.settings.config import RunConfig
 from flows.stages.catalogue import make_catalogue
 from flows.stages.classifiers import experiment_of, train_classifier
@@ -47,7 +47,7 @@ def run_all(config: RunConfig) -> Path:
         train_class(Run(config), job.class_name)
         synthesize_class(Run(config), job.class_name)
     assemble_dataset(Run(config))
-    for training in trainings_of(config.classifier):
+    for training in trials_of(config.classifier):
         train_classifier(config, experiment_of(Run(config))[0], training)
     compare_arms(Run(config))
     return timed(config, "report", lambda: write_report(Run(config)))

@@ -1,4 +1,4 @@
-"""Predictions to scores, by scikit-learn."""
+"""Scores of predictions: accuracies, F1, calibration error, McNemar's test."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ _BINS = 15
 
 
 def scores(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
-    """Score the predictions of one training on one split.
+    """Score the predictions of one trial on one split.
 
     Balanced accuracy (the mean recall) and macro F1 average over the classes that have a true
     image; a class without one has no recall. Precision of a class never predicted counts as 0.
@@ -70,12 +70,12 @@ def mcnemar(before: np.ndarray, after: np.ndarray) -> dict[str, float]:
     """Test whether two classifiers differ on the same images (McNemar 1947, the exact form).
 
     Args:
-        before: (N,) bool, whether each prediction of the one is right.
-        after: the same of the other.
+        before: (N,) bool, whether each prediction of one classifier is right.
+        after: likewise, of the other classifier.
 
     Returns:
-        `gained` and `lost`: images that `after` gets right and `before` not, and the other way
-        round; `p_value`, two-sided, that they differ by chance.
+        `gained` and `lost`: images that only `after` gets right, and only `before`; `p_value`,
+        two-sided.
     """
     gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
     p_value = stats.binomtest(gained, gained + lost).pvalue if gained + lost else 1.0

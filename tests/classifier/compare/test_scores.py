@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, recall_score
 
-from classifier.compare.evaluation import calibration_error, scores
+from classifier.compare.scores import calibration_error, scores
 from terrabalance.errors import BadInput
 
 CLASSES = ["Pond", "Field", "<b>Port"]

@@ -1,0 +1,32 @@
+"""Training on all images first, then on the real ones alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from classifier.arms.part import Labelled, Step
+from classifier.arms.synthetic import Synthetic
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from classifier.arms.setting import Setting
+
+
+class PretrainSynthetic(Synthetic):
+    """Take all images in the first half of the steps, and the real ones in the second."""
+
+    name = "pretrain-synthetic"
+    label = "Synthetic, then real"
+
+    def indices(self, examples: Labelled, step: Step, setting: Setting) -> Tensor | None:
+        """Return (batch_size,) real examples in the second half of the steps; else None."""
+        import torch
+
+        from classifier.arms.order import batch_indices
+
+        first_half = step.total // 2
+        if step.index < first_half:
+            return None
+        real = torch.nonzero(~examples.synthetic).flatten()
+        return real[batch_indices(step.index - first_half, len(real), step.batch_size, step.seed)]

@@ -1,0 +1,45 @@
+import shutil
+
+import pytest
+
+from classifier.study.study import run_study
+from terrabalance.manifest import Manifest
+
+from ..conftest import draw_dataset, experiment_for
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_without_validation_images_all_else_works(tmp_path, backbone, frozen):
+    manifest = draw_dataset(tmp_path / "data")
+    frame = manifest.frame[manifest.frame["split"] != "val"]
+    given = {"frozen": frozen, "weights": backbone} if frozen else {}
+    experiment = experiment_for(
+        Manifest(manifest.root, frame), tmp_path / "out", steps=2, arms=("real", "synthetic"),
+        seeds=(0,), **given,
+    )  # fmt: skip
+    record = run_study(experiment, tmp_path / "report", "real")
+    assert record["val"] is None and record["tried"] == []
+
+
+def test_every_comparison_that_reads_test_is_counted_once(squares, tmp_path):
+    def openings(**changes: object) -> int:
+        experiment = experiment_for(
+            squares, tmp_path, steps=2, arms=("real", "synthetic"), **changes
+        )
+        return run_study(experiment, tmp_path / "report", "real")["n_openings"]
+
+    assert [openings(), openings(), openings(learning_rate=1e-4), openings()] == [1, 1, 2, 2]
+
+
+def test_the_same_test_images_elsewhere_are_counted_together(squares, tmp_path):
+    frame = squares.frame.copy()
+    names = {path: path.replace("real_", "renamed_") for path in frame["path"]}
+    for old, new in names.items():
+        (tmp_path / new).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(squares.root / old, tmp_path / new)
+    frame["path"] = frame["path"].map(names)
+    counts = []
+    for manifest in (squares, Manifest(tmp_path, frame)):
+        experiment = experiment_for(manifest, tmp_path / "out", steps=2, arms=("real", "synthetic"))
+        counts.append(run_study(experiment, tmp_path / "report", "real")["n_openings"])
+    assert counts == [1, 2]

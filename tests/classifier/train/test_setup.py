@@ -1,0 +1,59 @@
+import pytest
+
+from classifier.train.experiment import Trial
+from classifier.train.training import train
+from terrabalance.manifest import Manifest
+
+from ..conftest import REAL, ask_test, experiment_for, outputs, tiny_config
+
+
+def test_features_keep_their_labels_where_images_come_from_several_parts(
+    squares, tmp_path, backbone
+):
+    frame = squares.frame.copy()
+    frame.loc[frame["path"].str.contains("train/.*real_[4-7]"), "split"] = "oracle"
+    experiment = experiment_for(Manifest(squares.root, frame), tmp_path / "out", frozen=True,
+                      weights=backbone, steps=60, learning_rate=0.05)  # fmt: skip
+    for arm in ("oracle", "synthetic"):
+        train(experiment, Trial(arm, 0))
+        found = ask_test(experiment, Trial(arm, 0)).predictions()
+        assert (found["class"] == found["predicted"]).mean() >= 0.75
+
+
+def test_a_head_on_frozen_features_learns_and_shares_the_features(squares, tmp_path, backbone):
+    experiment = experiment_for(squares, tmp_path / "out", frozen=True, weights=backbone, steps=60,
+                      learning_rate=0.05)  # fmt: skip
+    train(experiment, REAL)
+    found = ask_test(experiment, REAL).predictions()
+    assert (found["class"] == found["predicted"]).mean() >= 0.75
+    files = set((tmp_path / "out" / "features").iterdir())
+    train(experiment, Trial("class-weight", 1))
+    ask_test(experiment, Trial("class-weight", 1))
+    assert set((tmp_path / "out" / "features").iterdir()) == files
+    again = experiment_for(squares, tmp_path / "again", frozen=True, weights=backbone, steps=60,
+                      learning_rate=0.05)  # fmt: skip
+    train(again, REAL)
+    assert outputs(experiment, REAL) == outputs(again, REAL)
+
+
+def test_damaged_features_are_made_again(squares, tmp_path, backbone):
+    settings = {"frozen": True, "weights": backbone, "steps": 2}
+    train(experiment_for(squares, tmp_path / "out", **settings), REAL)
+    for path in (tmp_path / "out" / "features").iterdir():
+        path.write_bytes(b"\0" * 20)
+    train(experiment_for(squares, tmp_path / "out", **settings), Trial("real", 1))
+
+
+def test_frozen_features_of_nothing_are_refused():
+    with pytest.raises(ValueError, match="frozen needs pretrained weights"):
+        tiny_config(frozen=True)
+
+
+def test_whether_features_were_there_already_changes_nothing(squares, tmp_path, backbone):
+    settings = {"frozen": True, "weights": backbone, "steps": 4}
+    cold = experiment_for(squares, tmp_path / "cold", **settings)
+    warm = experiment_for(squares, tmp_path / "warm", **settings)
+    train(warm, Trial("class-weight", 3))
+    for experiment in (cold, warm):
+        train(experiment, REAL)
+    assert outputs(cold, REAL) == outputs(warm, REAL)
