@@ -88,7 +88,8 @@ class RunConfig(Settings):
         "warm-start",
         description="warm-start: one base is trained on the train part of every class, with "
         "the class as a label, and each class's generator starts from its weights; conditional: "
-        "the base itself draws every class; scratch: each class's generator starts from random weights",
+        "the base itself draws every class; scratch: each class's generator starts from random "
+        "weights",
     )
     base_from: str | None = Field(
         None,
