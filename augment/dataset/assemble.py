@@ -17,7 +17,14 @@ from filelock import FileLock
 from augment.dataset.card import dataset_card
 from terrabalance.errors import BadInput
 from terrabalance.files import done, fingerprint, mark_done, slug, write_text
-from terrabalance.manifest import ORACLE, SPLITS, Manifest, read_manifest, write_manifest
+from terrabalance.manifest import (
+    ORACLE,
+    SPLITS,
+    Manifest,
+    join_frames,
+    read_manifest,
+    write_manifest,
+)
 from terrabalance.progress import Progress, silent
 
 _STAGE = "terrabalance.assemble"
@@ -156,7 +163,7 @@ def _plan(catalogue: Manifest, synthetic: Sequence[Manifest]) -> pd.DataFrame:
         rows = rows[rows["split"].isin((*SPLITS, ORACLE))].reset_index(drop=True)
         # Resolved, because a hard link to a symbolic link is one that breaks when moved.
         parts.append(rows.assign(origin=[path.resolve() for path in manifest.paths(rows)]))
-    rows = pd.concat(parts, ignore_index=True)
+    rows = join_frames(parts)
     return rows.assign(path=_names(rows))
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 
 from augment.measure.neighbours import compare_with_real
 from augment.report.pictures import Pictures, read_curve, read_looks
-from augment.screen.outcome import MEANINGS, ONLY_COPIES, refuses_only_copies, screening_record
+from augment.screen.rules import MEANINGS
+from augment.screen.statuses import FEW_LIMITS, has_few_limits, screening_record
 from terrabalance.bands import Bands
 from terrabalance.files import read_json
 from terrabalance.images import read_patches
@@ -46,7 +47,7 @@ def balance_record(
         (images, imbalance ratio, effective number of classes, all of the train part), `classes`
         (largest first), `problems` in the data, and `filled`: for each class of `synthetic` its
         card, its nearest neighbours (distances are root-mean-square, scaled to [0, 255]; None:
-        too few images) and what screening made of its images (see `augment.screen.outcome.apply`).
+        too few images) and the record of its screening (of `augment.screen.statuses`).
     """
     made = {name: len(read_manifest(folder).usable()) for name, folder in synthetic.items()}
     classes = _classes(catalogue, plan, made)
@@ -237,7 +238,7 @@ def balance_section(
             "pairs": show.pairs(row["class"], row["neighbours"]["pairs"]),
             "strip": show.strip(row["class"]),
             "refused": show.refused(row["class"]),
-            "only_copies": row["screening"] and refuses_only_copies(row["screening"]),
+            "has_few_limits": row["screening"] and has_few_limits(row["screening"]),
             "curve": read_curve(generators[row["class"]] / "losses.csv"),
             "looks": _looks(generators[row["class"]], row["card"]),
         }
@@ -255,6 +256,6 @@ def balance_section(
         n_open=3 if light else len(filled),
         n_val=sum(row["n_val"] for row in record["classes"]),
         meanings=MEANINGS,
-        only_copies=ONLY_COPIES,
+        few_limits=FEW_LIMITS,
     )
     return Section("Balance and synthetic images", html, "balance")

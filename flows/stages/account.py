@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from augment.plan import ClassJob
-from augment.screen.outcome import screening_record
+from augment.screen.statuses import screening_record
 from flows.settings.config import RunConfig
 from flows.stages import stages
 from flows.store import paths

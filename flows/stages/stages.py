@@ -18,7 +18,8 @@ from augment.config import TrainingConfig
 from augment.dataset.assemble import assemble, dataset_key, is_assembled
 from augment.network.generator import CARD, read_card
 from augment.plan import ClassJob, jobs_of, plan_classes, plan_record
-from augment.screen.outcome import is_screened
+from augment.screen.rules import NAMES
+from augment.screen.statuses import is_screened
 from augment.train.cost import estimate_cost
 from classifier.config import TRAINED_HERE
 from classifier.network.model import build_model
@@ -42,7 +43,13 @@ from terrabalance.files import (
     read_json,
     write_json,
 )
-from terrabalance.manifest import Manifest, count_by_class, read_manifest, write_manifest
+from terrabalance.manifest import (
+    Manifest,
+    count_by_class,
+    read_manifest,
+    with_score_columns,
+    write_manifest,
+)
 from terrabalance.progress import Progress, silent
 
 _log = logging.getLogger(__name__)
@@ -81,7 +88,8 @@ def make_catalogue(
         exchange(config, folder)
     if done(folder) is None:
         manifest = assign_splits(scan(source, config.scan, on_progress), config.split, config.seed)
-        write_manifest(manifest, folder)
+        frame = with_score_columns(manifest.frame, NAMES)  # as synthetic images have
+        write_manifest(Manifest(manifest.root, frame), folder)
         write_json(folder / "summary.json", summarize(manifest))
         mark_done(folder, {"data": str(config.data), "n_images": len(manifest.frame)})
     paths.note_catalogue(config, source, folder)

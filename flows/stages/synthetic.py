@@ -11,9 +11,18 @@ import pandas as pd
 
 from augment.plan import ClassJob
 from augment.sample.sampling import sample_class
-from augment.screen.fitted import FEWEST_TRAINED, Real, Screener, fit, read_screener, write_screener
-from augment.screen.outcome import apply, judge, screening_record, what_is_missing
-from augment.screen.rules import Limits, Scores
+from augment.screen.fitted_rules import (
+    FEWEST_TRAINED,
+    FittedRules,
+    RealPart,
+    fit_rules,
+    read_fitted_rules,
+    rules_key,
+    write_fitted_rules,
+)
+from augment.screen.rules.rule import Limits, Scores
+from augment.screen.scoring import score_drawn
+from augment.screen.statuses import screening_record, set_statuses, what_is_missing
 from classifier.images.data import train_classes
 from classifier.network.views import FeatureCache, Views, features_of_views
 from flows.settings.config import RunConfig
@@ -63,7 +72,7 @@ def _draw_accepted(
         record = screening_record(folder)
         if record is None or not record["ended"]:
             found, limit = _judge(config, catalogue, job.class_name, folder, on_progress)
-            record = apply(folder, job.n_needed, most, found, limit)
+            record = set_statuses(folder, job.n_needed, most, found, limit)
         if record["ended"]:
             break
         rate = max(_WORST_RATE, record["n_accepted"] / n_images)
@@ -147,12 +156,13 @@ class Judge:
         """Score (N, C, H, W) levels of drawn images; return the limits of their class as well."""
         screener, label = self.screener, train_classes(self._catalogue).index(class_name)
         assert screener is not None
-        seen = screener.see(images, features_of_views(self._embed, images, self._views))
+        features = features_of_views(self._embed, images, self._views)
+        candidates = screener.candidates(images, features)
         own = self._real(self._catalogue.usable("train", class_name))
         limit = screener.limits[label]
-        return judge(seen, screener.class_of(label, own), limit), limit
+        return score_drawn(candidates, screener.class_of(label, own), limit), limit
 
-    def _real(self, rows: pd.DataFrame) -> Real:
+    def _real(self, rows: pd.DataFrame) -> RealPart:
         """Read real images with the features of their symmetric views."""
         size, manifest = self._config.generator.image_size, self._catalogue
         cache = FeatureCache(
@@ -160,31 +170,32 @@ class Judge:
             lambda: self._embed, size, self.bands,
         )  # fmt: skip
         labels = {name: label for label, name in enumerate(train_classes(manifest))}
-        return Real(
+        return RealPart(
             read_patches(manifest.paths(rows), size, self.bands),
             cache.of(manifest, rows, Views(self._views), self._on_progress).float().numpy(),
             rows["class"].map(labels).to_numpy(int),
         )
 
     @cached_property
-    def screener(self) -> Screener | None:
+    def screener(self) -> FittedRules | None:
         """The rules, fitted once for all classes; None where one class alone sets no limits."""
         rows = [self._catalogue.usable(split) for split in ("train", "val")]
         config = self._config
         key = fingerprint(
             paths.FORMAT, self._network_key, config.generator.image_size, asdict(self.bands),
             config.screening.refuse_real, *(list(part["sha256"] + part["class"]) for part in rows),
+            *rules_key(),
         )  # fmt: skip
         path = paths.screeners_folder(config) / f"{key}.safetensors"
         with turn(path, "another process fits the screening, waiting for it", self._on_progress):
             if not path.is_file():
                 fetch_file(config, path)
             if path.is_file():
-                return read_screener(path)
+                return read_fitted_rules(path)
             train, val = self._real(rows[0]), self._real(rows[1])
             self._on_progress(0, 1, "fitting the screening")
-            screener = fit(train, val, config.screening.refuse_real)
+            screener = fit_rules(train, val, config.screening.refuse_real)
             if screener is not None:
-                write_screener(path, screener)
+                write_fitted_rules(path, screener)
                 publish_files(config, [path])
             return screener

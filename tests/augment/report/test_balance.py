@@ -9,8 +9,8 @@ import torch
 
 from augment.report.balance import balance_markdown, balance_record, balance_section, balance_table
 from augment.scenes import draw_scene
-from augment.screen.outcome import ONLY_COPIES
 from augment.screen.rules import LIMITED
+from augment.screen.statuses import FEW_LIMITS
 from augment.train.history import write_losses
 from terrabalance.bands import RGB
 from terrabalance.files import slug, write_json
@@ -186,7 +186,7 @@ def test_what_limits_there_are_and_from_how_many_images_is_told(
     rest = {key: value for key, value in parts.items() if key != "plan"}
     counts = [{**row, "n_val": 5} for row in record["classes"]]
     html = str(balance_section({**record, "filled": filled, "classes": counts}, **rest).html)
-    assert (ONLY_COPIES in html) is said
+    assert (FEW_LIMITS in html) is said
     limits = "Validation images that the limits come from: 5 of the class, 20 of all classes."
     assert (limits in html) is not said
 
