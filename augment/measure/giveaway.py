@@ -17,6 +17,7 @@ from augment.measure.metrics import Estimate, area_under_curve
 from augment.measure.traits import windowed_power
 
 FEWEST = 10  # images on either side
+HIGHEST_GIVE_AWAY = 0.6  # area under the curve of a class; what is above is marked on all pages
 _FOLDS = 5
 _RINGS = 12
 _BLOCK_PX = 8  # of JPEG

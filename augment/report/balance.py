@@ -249,6 +249,7 @@ def balance_section(
         record["target"]["count"],
     )
     html = render(
+        "augment.report",
         "balance.html.j2",
         record=record,
         filled=filled,

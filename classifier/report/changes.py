@@ -92,6 +92,7 @@ def changes_section(
     shown = {kind: _with_nearest(bench, record, _evenly(each)) for kind, each in found.items()}
     pictures = {kind: [_pictured(bench, change) for change in each] for kind, each in shown.items()}
     html = render(
+        "classifier.report",
         "changes.html.j2",
         counts={kind: len(each) for kind, each in found.items()},
         pictures=pictures,

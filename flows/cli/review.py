@@ -154,8 +154,8 @@ def review_app(board: Board) -> FastAPI:
     def page() -> HTMLResponse:
         nonce = secrets.token_urlsafe(16)
         html = render(
-            "review.html.j2", items=board.states(), meanings=MEANINGS, token=board.token,
-            nonce=nonce, reviewer=board.reviewer, name=board.config.run_name,
+            "flows.cli", "review.html.j2", items=board.states(), meanings=MEANINGS,
+            token=board.token, nonce=nonce, reviewer=board.reviewer, name=board.config.run_name,
         )  # fmt: skip
         policy = (
             f"default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; "

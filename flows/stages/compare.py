@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from augment.measure.giveaway import HIGHEST_GIVE_AWAY
 from classifier.arms import ARMS, DEFAULT_ARMS
 from classifier.compare.predictions import read_predictions
 from classifier.images.data import train_rows
@@ -72,7 +73,7 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
         folder / "index.html",
         title=f"Classifier comparison: {config.run_name}",
         subtitle=config.data.name,
-        sections=[comparison_section(record), *([changed] if changed else [])],
+        sections=[comparison_section(record, HIGHEST_GIVE_AWAY), *([changed] if changed else [])],
         facts={
             "Data": config.data.name,
             "Device": describe_device(bench.device),

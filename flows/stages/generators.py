@@ -10,7 +10,7 @@ from augment.train.evaluation import FEWEST, HeldOut
 from augment.train.spec import Recipe
 from augment.train.training import train_generator
 from flows.settings.config import RunConfig
-from flows.stages.fidelity import embedder, judge_network
+from flows.stages.feature_network import embedder, feature_network
 from flows.stages.stages import load_catalogue
 from flows.store import paths
 from flows.store.bands import bands_of
@@ -120,7 +120,7 @@ def _held_out(
     if len(rows) < FEWEST:
         return None
     labels = [label_of(name, classes) for name in rows["class"]]
-    network = judge_network(config, manifest, on_progress)
+    network = feature_network(config, manifest, on_progress)
     images = _patches(config, manifest, rows)
     embed = embedder(network, bands_of(config, manifest))
     return HeldOut(images, np.array(labels), embed, network.name)

@@ -6,14 +6,15 @@ from typing import Any
 
 import torch
 
-from augment.measure.fidelity import fidelity_section
+from augment.measure.giveaway import HIGHEST_GIVE_AWAY
 from augment.report.balance import balance_record, balance_section, balance_table
+from augment.report.fidelity import fidelity_section
 from classifier.compare.predictions import read_predictions
 from classifier.report.changes import changes_section
 from classifier.report.comparison import comparison_section
 from flows.settings.config import RunConfig
 from flows.stages import stages
-from flows.stages.fidelity import judge_fidelity
+from flows.stages.fidelity import measure_fidelity
 from flows.store import paths
 from flows.store.bands import bands_of
 from flows.store.sync import fetch_file, publish_files
@@ -44,13 +45,16 @@ def write_report(config: RunConfig) -> Path:
     with atomic_write(folder / "classes.csv") as file:
         balance_table(balance).to_csv(file, index=False)
     sections = [balance_section(balance, manifest, generators, synthetic, size, bands)]
-    fidelity = judge_fidelity(config, manifest, synthetic)
+    fidelity = measure_fidelity(config, manifest, synthetic)
     write_json(folder / "fidelity.json", fidelity)
     sections.insert(0, fidelity_section(fidelity))
     if comparison := _comparison(config):
         predictions = read_predictions(folder / "predictions.csv")
         changed = changes_section(stages.load_bench(config), predictions, comparison)
-        sections[:0] = [comparison_section(comparison), *([changed] if changed else [])]
+        sections[:0] = [
+            comparison_section(comparison, HIGHEST_GIVE_AWAY),
+            *([changed] if changed else []),
+        ]
     page = write_page(
         folder / "index.html",
         title=f"Balance report: {config.run_name}",

@@ -24,9 +24,9 @@ from augment.screen.rules.rule import Limits, Scores
 from augment.screen.scoring import score_drawn
 from augment.screen.statuses import screening_record, set_statuses, what_is_missing
 from classifier.images.data import train_classes
-from classifier.network.views import FeatureCache, Views, features_of_views
+from classifier.network.views import Views, features_of_views
 from flows.settings.config import RunConfig
-from flows.stages.fidelity import embedder, judge_network
+from flows.stages.feature_network import embedder, feature_cache, feature_network
 from flows.store import paths
 from flows.store.bands import bands_of
 from flows.store.locks import turn
@@ -148,8 +148,9 @@ class Judge:
     def __init__(self, config: RunConfig, catalogue: Manifest, on_progress: Progress) -> None:
         self.bands = bands_of(config, catalogue)
         self._config, self._catalogue, self._on_progress = config, catalogue, on_progress
-        network = judge_network(config, catalogue, on_progress)
+        network = feature_network(config, catalogue, on_progress)
         self._embed, self._network_key = embedder(network, self.bands), network.key
+        self._cache = feature_cache(config, network, self.bands)
         self._views = keep_shape(*height_width(config.generator.image_size))
 
     def scores(self, class_name: str, images: np.ndarray) -> tuple[Scores, Limits]:
@@ -165,14 +166,10 @@ class Judge:
     def _real(self, rows: pd.DataFrame) -> RealPart:
         """Read real images with the features of their symmetric views."""
         size, manifest = self._config.generator.image_size, self._catalogue
-        cache = FeatureCache(
-            paths.screeners_folder(self._config) / "features", self._network_key,
-            lambda: self._embed, size, self.bands,
-        )  # fmt: skip
         labels = {name: label for label, name in enumerate(train_classes(manifest))}
         return RealPart(
             read_patches(manifest.paths(rows), size, self.bands),
-            cache.of(manifest, rows, Views(self._views), self._on_progress).float().numpy(),
+            self._cache.of(manifest, rows, Views(self._views), self._on_progress).float().numpy(),
             rows["class"].map(labels).to_numpy(int),
         )
 
