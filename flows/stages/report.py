@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from augment.measure.giveaway import HIGHEST_GIVE_AWAY
-from augment.report.balance import balance_record, balance_section, balance_table
+from augment.report.balance import balance_section, balance_table
+from augment.report.balance_record import BalanceInputs, balance_record
 from augment.report.fidelity import fidelity_section
 from classifier.compare.predictions import read_predictions
 from classifier.report.changes import changes_section
@@ -40,11 +41,12 @@ def write_report(config: RunConfig) -> Path:
     generators = {name: stages.generator_of(config, manifest, name) for name in synthetic}
     size, bands = config.generator.image_size, bands_of(config, manifest)
     plan = read_json(stages.make_plan(config))
-    balance = balance_record(manifest, plan, generators, synthetic, size, bands)
+    inputs = BalanceInputs(manifest, generators, synthetic, size, bands)
+    balance = balance_record(inputs, plan)
     write_json(folder / "balance.json", balance)
     with atomic_write(folder / "classes.csv") as file:
         balance_table(balance).to_csv(file, index=False)
-    sections = [balance_section(balance, manifest, generators, synthetic, size, bands)]
+    sections = [balance_section(balance, inputs)]
     fidelity = measure_fidelity(config, manifest, synthetic)
     write_json(folder / "fidelity.json", fidelity)
     sections.insert(0, fidelity_section(fidelity))
