@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from augment.catalogue.sources import natural_key
+from augment.catalogue.entries import natural_key
 
 THUMBNAIL_PX = 16
 

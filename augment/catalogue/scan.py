@@ -32,7 +32,7 @@ import tifffile
 from PIL import Image, UnidentifiedImageError
 
 from augment.catalogue.duplicates import THUMBNAIL_PX, group_near_duplicates, mark_duplicates
-from augment.catalogue.sources import Entry, Source
+from augment.catalogue.entries import Entry, Source
 from augment.config import ScanConfig
 from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.files import inside, sha256_of

@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 import pandas as pd
 
-from augment.catalogue.sources import natural_key
+from augment.catalogue.entries import natural_key
 from augment.config import SplitConfig
 from terrabalance.errors import BadInput
 from terrabalance.manifest import ORACLE, REPAIRED, SPLITS, Manifest

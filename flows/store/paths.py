@@ -26,7 +26,7 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from augment.catalogue.sources import Source
+from augment.catalogue.entries import Source
 from augment.config import NOT_RESULT, TrainingConfig
 from augment.plan import ClassJob
 from classifier.config import CHOICES, TRAINED_HERE
