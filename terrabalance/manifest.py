@@ -1,4 +1,4 @@
-"""The manifest: one row an image, the currency from scan to report.
+"""The manifest: one row an image, passed from scan to report.
 
 Columns (in this order; a later stage adds rows or columns, none edits another's rows):
     path        relative to the manifest's root, POSIX separators
@@ -12,15 +12,15 @@ Columns (in this order; a later stage adds rows or columns, none edits another's
     sha256      of the bytes, hex
     phash       64-bit perceptual hash, 16 hex digits; "" where unreadable
     group       id shared by images that must stay in one split (near-duplicates); -1 alone
-    generator, seed, run   of a synthetic image: who drew it, from which noise, in which run; "",
+    generator, seed, run   of a synthetic image: its generator, noise seed and run; "",
                 -1 and "" for a real one
     score_<name>   floats: scores of a synthetic image, any number of such columns; NaN where it
                 has none
-    review, reviewer, reviewed   of a synthetic image that a person judged: accept or refuse, who,
-                and when (ISO 8601, UTC); "" where nobody did
+    review, reviewer, reviewed   of a synthetic image that a person reviewed: accept or refuse,
+                by whom, and when (ISO 8601, UTC); "" for any other
 
-The manifest does not know which scores there are: who scores images adds the columns. Where rows
-with other scores are put together, what a row lacks is NaN.
+The manifest does not know which scores there are: the code that scores images adds the columns.
+Where rows with different scores are joined, the scores that a row lacks are NaN.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -68,10 +68,10 @@ class Manifest:
     _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     def once(self, key: Hashable, find: Callable[[], T]) -> T:
-        """Return what `find` finds about these rows, found when it is first asked for.
+        """Return the result of `find` about these rows, computed on the first call with this key.
 
-        With ten million rows and a thousand classes, what each class asks of all rows would
-        otherwise take longer than a class's training.
+        With ten million rows and a thousand classes, what each class needs of all rows would
+        otherwise take longer than the training of a class.
         """
         if key not in self._known:
             self._known[key] = find()
@@ -83,7 +83,7 @@ class Manifest:
         if class_name is not None:
             places = self.once(("places", split), lambda: rows.groupby("class").indices)
             rows = rows.iloc[places.get(class_name, [])].reset_index(drop=True)
-        return rows.copy(deep=False)  # whoever changes it changes a copy
+        return rows.copy(deep=False)  # a change of it changes a copy
 
     def _usable(self, split: str | None) -> pd.DataFrame:
         rows = self.frame[self.frame["status"] == "ok"]
@@ -189,7 +189,7 @@ def read_manifest(path: Path) -> Manifest:
     except pa.ArrowInvalid as error:
         raise BadInput(f"{path}: not a Parquet manifest ({error})") from error
     frame = table.to_pandas()
-    for name, dtype in _AFTER_SCORES.items():  # a manifest from before they were known
+    for name, dtype in _AFTER_SCORES.items():  # a manifest from before these columns
         if name not in frame:
             frame[name] = pd.Series(_EMPTY[dtype], frame.index, dtype)
     if missing := [name for name in COLUMNS if name not in frame]:

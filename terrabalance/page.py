@@ -64,7 +64,7 @@ _FILTERS = {"count": _count, "percent": _percent, "points": _points, "duration":
 
 @cache
 def _environment(package: str) -> Environment:
-    # Class names and paths come from strangers: everything is escaped unless it is Markup.
+    # Class names and paths come from outside: everything is escaped unless it is Markup.
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(package), PackageLoader("terrabalance")]),
         autoescape=True,
@@ -110,7 +110,7 @@ def write_page(
         title: of the page, plain text.
         subtitle: one line below it, plain text.
         sections: in the order shown.
-        facts: label -> value, a table at the end that says how the page came about.
+        facts: label -> value, a table at the end about the run.
         notice: a warning above all else, e.g. that the images are drawn; None: no warning.
 
     Returns:

@@ -1,4 +1,4 @@
-"""One class's synthetic images against its held-out real ones, beside a floor and a ceiling."""
+"""Measure one class's synthetic images against held-out real ones, with a floor and a ceiling."""
 
 from dataclasses import asdict
 from typing import Any
@@ -19,7 +19,7 @@ FEWEST_MEASURED = 2 * N_NEIGHBOURS
 def measure_class(
     generated: np.ndarray, held_out: np.ndarray, train: np.ndarray, others: np.ndarray
 ) -> dict[str, Any] | None:
-    """Measure one class, all by features of one network.
+    """Measure one class by the features of one network.
 
     Args:
         generated: (N, D) of the synthetic images.

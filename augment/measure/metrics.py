@@ -1,4 +1,4 @@
-"""How near generated images come to real ones, on the features of one fixed network.
+"""Distances between generated and real images, on the features of one fixed network.
 
 Pure arrays: (N, D) features in, plain numbers out. Compare with held-out real images, never with
 those that the generator was trained on: copies of those would look perfect. Numbers of different
@@ -101,7 +101,7 @@ def manifold(real: np.ndarray, generated: np.ndarray, k: int = N_NEIGHBOURS) -> 
 
 
 def copying(train: np.ndarray, held_out: np.ndarray, generated: np.ndarray) -> Estimate:
-    """Return how likely a generated image is nearer to the training set than a held-out one.
+    """Return how likely a generated image is nearer to the training set than a held-out image.
 
     0.5 is what new images of the class give, 1 is copying; the rank test of arXiv:2004.05675 as
     an area under the curve, with the standard error of Hanley and McNeil (1982).
@@ -156,14 +156,14 @@ def _kernel(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Euclidean distances (M, N) by the binomial formula: no (M, N, D)."""
+    """Return Euclidean distances (M, N) by the binomial formula: no (M, N, D)."""
     squared = (first**2).sum(1)[:, None] + (second**2).sum(1) - 2 * first @ second.T
     between: np.ndarray = np.sqrt(squared.clip(0))
     return between
 
 
 def _radius(features: np.ndarray, k: int) -> np.ndarray:
-    """Distance (N,) of each to its k-th nearest other."""
+    """Return the distance (N,) of each to its k-th nearest other."""
     between = distances(features, features)
     np.fill_diagonal(between, 0)  # exactly, so that oneself always sorts first
     radius: np.ndarray = np.partition(between, k, axis=1)[:, k]

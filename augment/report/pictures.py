@@ -32,7 +32,7 @@ class Pictures:
         bands: Bands,
         light: bool,
     ) -> None:
-        """Choose what to read.
+        """Set what is read.
 
         Args:
             catalogue: manifest of the real images.
@@ -76,7 +76,7 @@ class Pictures:
         ]
 
     def _places(self, n: int) -> np.ndarray:
-        # Evenly over the sorted paths: nobody chose the pretty ones, and a run shows the same.
+        # Evenly over the sorted paths: not chosen by quality, and the same in every run.
         places: np.ndarray = np.linspace(0, n - 1, min(6 if self.light else 12, n)).round()
         return places.astype(int)
 

@@ -24,8 +24,8 @@ class Recognizer:
     def log_p(self, features: np.ndarray) -> np.ndarray:
         """Return the (N, classes) log-probabilities, means over views, of (N, views, D) features.
 
-        From above there is no up: what a network says of the turned image is a second opinion. All
-        eight together are right about 2 to 3 % more images of AID than one.
+        Aerial images have no upright direction, so each view gives another estimate. All eight
+        together are right for 2 to 3 % more images of AID than one.
         """
         found: np.ndarray = log_softmax(features @ self.weight.T + self.bias, axis=2).mean(axis=1)
         return found

@@ -1,6 +1,6 @@
-"""What people decided about synthetic images by eye, kept in `reviews.json` beside the manifest.
+"""Human decisions on synthetic images, kept in `reviews.json` beside the manifest.
 
-It is a file of its own, so that drawing more images does not lose it.
+They have a file of their own, so that drawing more images does not lose them.
 """
 
 from collections.abc import Mapping

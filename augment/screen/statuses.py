@@ -54,7 +54,7 @@ def set_statuses(
         The record, also written as `screening.json`: n_drawn, n_needed, most, n_accepted, n_used,
         n_missing, ended (nothing more is to be drawn), judged (bool: there are scores), refused
         (rule -> images, an image may count for several), refused_by_eye, accepted_by_eye, limits,
-        reviews (a hash of the decisions by eye that it follows).
+        reviews (a hash of the human decisions that it follows).
     """
     with _lock(folder):
         return _set_statuses(folder, n_needed, most, found, limits)
@@ -153,7 +153,7 @@ def what_is_missing(class_name: str, record: Mapping[str, Any]) -> str:
         return ""
     why = [f"{MEANINGS[rule]} ({count})" for rule, count in record["refused"].items()]
     if record["refused_by_eye"]:
-        why.append(f"by eye ({record['refused_by_eye']})")
+        why.append(f"human review ({record['refused_by_eye']})")
     return (
         f"{class_name}: {record['n_missing']} of {record['n_needed']} images are missing after "
         f"drawing {record['n_drawn']}; refused: {', '.join(why)}; an image may count for several."
@@ -170,7 +170,7 @@ def review(folder: Path, path: str, decision: Decision | None, reviewer: str) ->
     """Keep a person's decision on one image, or take it back with None.
 
     The manifest is changed at once: a spare image takes the place of one that is refused. What
-    repeats an image that is refused by eye stays refused itself, until it is accepted by eye.
+    repeats an image that a person refused stays refused itself, until a person accepts it.
     Rules that are newer than the screening take no part.
 
     Raises:

@@ -2,7 +2,7 @@
 
 Scores the log-odds of the likeliest other class, by a linear recognizer on features
 (`augment.screen.recognizer`). May refuse ten times as many real images as any other rule: images
-of another class are the hardest to tell, and harm the classifier most.
+of another class are the hardest to detect, and harm the classifier most.
 """
 
 from typing import TYPE_CHECKING

@@ -15,7 +15,7 @@ def html(inputs: BalanceInputs, record: dict[str, Any]) -> str:
 
 
 def test_the_page_counts_the_problems_of_the_data(html: str):
-    assert "used nowhere: 1 of 41 files" in html
+    assert "Not used: 1 of 41 files" in html
 
 
 def test_nothing_a_stranger_wrote_becomes_markup(html: str):
@@ -52,7 +52,7 @@ def test_the_page_says_which_limits_there_are_and_from_how_many_images(
     counts = [{**row, "n_val": 5} for row in record["classes"]]
     html = str(balance_section({**record, "filled": filled, "classes": counts}, inputs).html)
     assert (FEW_LIMITS in html) is said
-    limits = "Validation images that the limits come from: 5 of the class, 20 of all classes."
+    limits = "The limits were set on validation images: 5 of the class, 20 of all classes."
     assert (limits in html) is not said
 
 

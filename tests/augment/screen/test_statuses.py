@@ -78,7 +78,7 @@ def test_what_is_missing_is_said_in_the_words_of_the_page(folder):
     record = screening_record(folder)
     assert record and what_is_missing("Pond", record) == (
         "Pond: 2 of 6 images are missing after drawing 6; refused: looks like another class (1), "
-        "edges unlike the class (1), by eye (1); an image may count for several."
+        "edges unlike the class (1), human review (1); an image may count for several."
     )
     assert what_is_missing("Pond", set_statuses(folder, 4, 6, found(), LIMIT)) == ""
 
