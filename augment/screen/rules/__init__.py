@@ -1,42 +1,35 @@
 """The screening rules, one file each.
 
-To add a rule, write a file with a `RULE` (see `augment.screen.rules.rule`) and put it in `RULES`.
-Its name then names a column of the manifest (`score_<name>`) and a limit, so a rule keeps its name.
-What was screened before keeps the scores and limits it has; the rules are fitted again for what is
-screened from then on.
+To add a rule, write a file with a `RULE` (see `augment.screen.rules.rule`) and put its name in
+`_FILES`. The name of a rule is also that of a column of the manifest (`score_<name>`) and of a
+limit, so it never changes. Images that were screened before keep their scores and limits; for all
+others the rules are fitted again.
 """
 
-from augment.screen.rules import (
-    colour,
-    copy,
-    edges,
-    near_copy,
-    noise,
-    off_class,
-    outlier,
-    repeat,
-    sharpness,
-)
+from importlib import import_module
+
 from augment.screen.rules.rule import ImageRule, Rule, SequenceRule
 
 # In the order of the reasons in the manifest.
-RULES: tuple[Rule, ...] = (
-    copy.RULE,
-    near_copy.RULE,
-    off_class.RULE,
-    colour.RULE,
-    sharpness.RULE,
-    edges.RULE,
-    noise.RULE,
-    outlier.RULE,
-    repeat.RULE,
+_FILES = (
+    "copy",
+    "near_copy",
+    "off_class",
+    "colour",
+    "sharpness",
+    "edges",
+    "noise",
+    "outlier",
+    "repeat",
 )
-NAMES = tuple(rule.name for rule in RULES)
-MEANINGS = {rule.name: rule.meaning for rule in RULES}
+RULES: tuple[Rule, ...] = tuple(import_module(f"{__name__}.{file}").RULE for file in _FILES)
 IMAGE_RULES = tuple(rule for rule in RULES if isinstance(rule, ImageRule))
 SEQUENCE_RULES = tuple(rule for rule in RULES if isinstance(rule, SequenceRule))
+
+NAMES = tuple(rule.name for rule in RULES)
+MEANINGS = {rule.name: rule.meaning for rule in RULES}
 LIMITED = tuple(rule.name for rule in IMAGE_RULES)
-# Rules that work without validation images.
+# Rules that apply without validation images: training images or nothing at all set their limits.
 ALWAYS_LIMITED = tuple(
     rule.name for rule in RULES if not isinstance(rule, ImageRule) or rule.training_limit
 )

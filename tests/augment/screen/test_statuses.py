@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augment.screen.reviews import REVIEWS, read_reviews
+from augment.screen.reviews import REVIEWS
 from augment.screen.rules import LIMITED, NAMES
 from augment.screen.statuses import (
     has_few_limits,
@@ -171,11 +171,3 @@ def test_images_of_an_older_screening_get_the_scores_of_a_new_one(older):
     frame = read_manifest(older).frame
     assert tuple(scores_in(frame)) == NAMES and frame["score_noise"].tolist() == [2, 0, 0, 0, 0, 0]
     assert statuses(older)[0] == "refused"
-
-
-def test_a_decision_is_kept_beside_the_manifest(folder):
-    set_statuses(folder, 3, 9, found(), LIMIT)
-    review(folder, "000001.png", "refuse", "Ada")
-    review(folder, "000001.png", "accept", "Bob")
-    kept = read_reviews(folder)
-    assert list(kept) == ["000001.png"] and kept["000001.png"]["reviewer"] == "Bob"
