@@ -19,8 +19,6 @@ from terrabalance.checkpoint import write_tensors
 
 FEWEST_HELD_OUT = 20  # validation images of all classes; with fewer, training images set limits
 FEWEST_TRAINED = 2  # training images of a class, for its synthetic ones to be scored by
-# The rules of the files that do not name theirs. A file holds its limits in the order of the rules.
-_UNNAMED = ("copy", "near_copy", "off_class", "colour", "sharpness", "edges", "noise", "outlier")
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,15 +101,6 @@ def _scores(fitted: FittedRules, label: int, train: RealPart, val: RealPart) -> 
     if len(train.images) < FEWEST_TRAINED or not len(val.images):
         return {rule: np.empty(0) for rule in LIMITED}
     return score_images(fitted.candidates(val.images, val.features), fitted.class_of(label, train))
-
-
-def rules_key(rules: Sequence[str] = LIMITED) -> list[str]:
-    """Return what the rules add to the name of a file of fitted rules.
-
-    Empty for the rules of the first files, so that those are found again; with any other rules
-    they are fitted again.
-    """
-    return [] if tuple(rules) == _UNNAMED else list(rules)
 
 
 def write_fitted_rules(path: Path, fitted: FittedRules) -> None:

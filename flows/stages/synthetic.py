@@ -17,9 +17,9 @@ from augment.screen.fitted_rules import (
     RealPart,
     fit_rules,
     read_fitted_rules,
-    rules_key,
     write_fitted_rules,
 )
+from augment.screen.rules import rules_key
 from augment.screen.rules.rule import Limits, Scores
 from augment.screen.scoring import score_drawn
 from augment.screen.statuses import screening_record, set_statuses, what_is_missing

@@ -6,6 +6,7 @@ limit, so it never changes. Images that were screened before keep their scores a
 others the rules are fitted again.
 """
 
+from collections.abc import Sequence
 from importlib import import_module
 
 from augment.screen.rules.rule import ImageRule, Rule, SequenceRule
@@ -33,3 +34,14 @@ LIMITED = tuple(rule.name for rule in IMAGE_RULES)
 ALWAYS_LIMITED = tuple(
     rule.name for rule in RULES if not isinstance(rule, ImageRule) or rule.training_limit
 )
+# The rules of the first files of fitted rules, whose names do not depend on the rules.
+_FIRST = ("copy", "near_copy", "off_class", "colour", "sharpness", "edges", "noise", "outlier")
+
+
+def rules_key(rules: Sequence[str] = LIMITED) -> list[str]:
+    """Return what the rules add to the key of a file of fitted rules.
+
+    Nothing for the rules of the first files, so that those are found again. Any other rules are
+    fitted again: a file holds its limits in the order of the rules.
+    """
+    return [] if tuple(rules) == _FIRST else list(rules)

@@ -9,7 +9,6 @@ from scipy.ndimage import gaussian_filter
 from augment.screen.fitted_rules import (
     fit_rules,
     read_fitted_rules,
-    rules_key,
     write_fitted_rules,
 )
 from augment.screen.rules import LIMITED
@@ -55,13 +54,6 @@ def test_the_file_holds_the_limits_in_the_order_of_the_rules(fitted, tmp_path):
     write_fitted_rules(tmp_path / "s.safetensors", fitted)
     tensors = load_file(tmp_path / "s.safetensors")
     assert tensors["limits"][0].tolist() == [fitted.limits[0][rule] for rule in LIMITED]
-
-
-def test_another_set_of_rules_has_another_file():
-    first = ("copy", "near_copy", "off_class", "colour", "sharpness", "edges", "noise", "outlier")
-    assert rules_key(first) == []  # the files of the first rules are found again
-    assert rules_key([*first, "shadows"]) == [*first, "shadows"]
-    assert rules_key(first[::-1]) == list(first[::-1])
 
 
 def test_too_few_validation_images_still_let_copies_be_refused(train, drawn):

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from augment.screen import rules
-from augment.screen.rules import ALWAYS_LIMITED, MEANINGS, NAMES, RULES
+from augment.screen.rules import ALWAYS_LIMITED, MEANINGS, NAMES, RULES, rules_key
 
 SHARED = {"rule", "trait"}
 
@@ -35,3 +35,10 @@ def test_names_and_meanings_are_read_without_torch_and_scikit_learn():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stdout.strip() == "set()", run.stderr
+
+
+def test_another_set_of_rules_has_another_file():
+    first = ("copy", "near_copy", "off_class", "colour", "sharpness", "edges", "noise", "outlier")
+    assert rules_key(first) == []  # the files of the first rules are found again
+    assert rules_key([*first, "shadows"]) == [*first, "shadows"]
+    assert rules_key(first[::-1]) == list(first[::-1])
