@@ -22,10 +22,10 @@ from PIL import Image
 from augment.sample.batch import MEASURED_ON
 from augment.sample.sampling import MARK
 from augment.sample.spectrum import apply_map, spectrum_map
-from augment.screen.outcome import highest
+from augment.screen.limits import with_fixed
 from flows.settings.config import build_config
 from flows.stages import screening
-from flows.stages.features import feature_network
+from flows.stages.feature_network import feature_network
 from flows.stages.run import Run
 from terrabalance.bands import RGB
 from terrabalance.files import write_text
@@ -65,7 +65,7 @@ class Screening:
         mapping = spectrum_map(self.reals(name), drawn[:MEASURED_ON], others)
         images = apply_map(drawn, mapping, seeds)
         found, limit = self._screening.scores(name, images)
-        bad = {rule: found[rule] > most for rule, most in highest(limit).items()}
+        bad = {rule: found[rule] > most for rule, most in with_fixed(limit).items()}
         refused = Counter({rule: int(which.sum()) for rule, which in bad.items()})
         return images, ~np.any(list(bad.values()), axis=0), +refused
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from augment.measure.giveaway import HIGHEST_GIVE_AWAY
 from classifier.config import ClassifierConfig
 from classifier.study.selection import choose, predictions_of
 from classifier.train.experiment import Experiment, trials_of
@@ -25,7 +26,6 @@ from terrabalance.bands import RGB
 from terrabalance.device import pick_device
 from terrabalance.files import write_text
 from terrabalance.manifest import read_manifest
-from terrabalance.page import HIGHEST_GIVE_AWAY
 from terrabalance.progress import silent
 
 STRENGTHS = (0.0, 0.25, 0.5, 1.0, 2.0)

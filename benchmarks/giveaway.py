@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 
 from augment.config import SamplingConfig
-from augment.measure.giveaway import give_away
+from augment.measure.giveaway import HIGHEST_GIVE_AWAY, give_away
 from augment.network.generator import load_generator, read_bands, read_card
 from augment.sample.batch import MEASURED_ON, draw_batch
 from augment.sample.spectrum import apply_map, spectrum_map
@@ -31,7 +31,6 @@ from terrabalance.bands import Bands
 from terrabalance.files import atomic_write, write_text
 from terrabalance.images import read_patches
 from terrabalance.markdown import markdown_table
-from terrabalance.page import HIGHEST_GIVE_AWAY
 from terrabalance.seeds import seed_for
 
 AT_ONCE = 16

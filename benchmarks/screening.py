@@ -22,8 +22,13 @@ import pandas as pd
 import torch
 from PIL import Image, ImageFilter
 
-from augment.screen.fitted import Real, fit
-from augment.screen.rules import LIMITED, Scores, accepted, repeats, scores
+from augment.measure.likeness import likeness
+from augment.screen.fitted_rules import RealPart, fit_rules
+from augment.screen.limits import accepted
+from augment.screen.rules import LIMITED
+from augment.screen.rules.repeat import repeats
+from augment.screen.rules.rule import Scores
+from augment.screen.scoring import score_images
 from classifier.config import FeatureConfig
 from classifier.network.features import FeatureNetwork, pretrained_network
 from classifier.network.views import FeatureCache, Views, features_of_views
@@ -107,12 +112,12 @@ class Bench:
         self.parts, self.views = {}, keep_shape(*height_width(self.size))
         for split in ("train", "val", "test"):
             rows = manifest.usable(split)
-            self.parts[split] = Real(
+            self.parts[split] = RealPart(
                 read_patches(manifest.paths(rows), self.size),
                 cache.of(manifest, rows, Views(self.views), silent).float().numpy(),
                 rows["class"].map(self.names.index).to_numpy(int),
             )
-        screener = fit(self.parts["train"], self.parts["val"], SHARE)
+        screener = fit_rules(self.parts["train"], self.parts["val"], SHARE)
         assert screener is not None
         self.screener = screener
 
@@ -120,7 +125,7 @@ class Bench:
         """Score images as if drawn for the class."""
         of = self.screener.class_of(label, self.parts["train"].of(label))
         features = features_of_views(self.network.embed, images, self.views)
-        return scores(self.screener.see(images, features), of)
+        return score_images(self.screener.candidates(images, features), of)
 
     def planted(self, label: int) -> dict[str, np.ndarray]:
         """Return what is planted in a class, and its held-out real images."""
@@ -155,7 +160,7 @@ def repeated(bench: Bench) -> dict[str, np.ndarray]:
     """
     called: dict[str, list[np.ndarray]] = {}
     for label in range(len(bench.names)):
-        images, limit = bench.parts["test"].of(label).images, bench.screener.limits[label]
+        images, limit = bench.parts["test"].of(label).images, bench.screener.limits[label]["copy"]
         some = images[:N_PLANTED]
         kinds = {
             "repeat: turned": turned(some),
@@ -164,9 +169,9 @@ def repeated(bench: Bench) -> dict[str, np.ndarray]:
         }
         for kind, again in kinds.items():
             both = np.concatenate([some, again])
-            score = repeats(both, limit, np.ones(len(both), bool))
+            score = repeats(likeness(both, both), limit, np.ones(len(both), bool))
             called.setdefault(kind, []).append(score[len(some) :] > 0)
-        score = repeats(images, limit, np.ones(len(images), bool))
+        score = repeats(likeness(images, images), limit, np.ones(len(images), bool))
         called.setdefault("real, held out, no repeats", []).append(score > 0)
     return {kind: np.concatenate(found) for kind, found in called.items()}
 

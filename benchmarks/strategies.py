@@ -19,7 +19,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from augment.config import SamplingConfig
-from augment.measure.fidelity import judge_class
+from augment.measure.fidelity import measure_class
 from augment.network.generator import load_generator
 from augment.sample.batch import draw_batch
 from augment.train.cost import estimate_cost
@@ -69,7 +69,7 @@ def judge(config: RunConfig, network: FeatureNetwork, name: str) -> tuple[dict[s
     drawn, _ = draw_batch(load_generator(folder, name, CPU), range(N_DRAWN), SamplingConfig(), CPU)
     parts = [held_out, train[train["class"] == name], others]
     real = [network.embed(read_patches(manifest.paths(part), side)) for part in parts]
-    return judge_class(network.embed(drawn), *real) or {}, drawn[:N_SHOWN]
+    return measure_class(network.embed(drawn), *real) or {}, drawn[:N_SHOWN]
 
 
 def measure(config: RunConfig, network: FeatureNetwork, out: Path) -> list[dict[str, Any]]:

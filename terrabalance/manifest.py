@@ -1,4 +1,4 @@
-"""The manifest: one row an image, the currency from scan to report.
+"""The manifest: one row an image, passed from scan to report.
 
 Columns (in this order; a later stage adds rows or columns, none edits another's rows):
     path        relative to the manifest's root, POSIX separators
@@ -12,18 +12,23 @@ Columns (in this order; a later stage adds rows or columns, none edits another's
     sha256      of the bytes, hex
     phash       64-bit perceptual hash, 16 hex digits; "" where unreadable
     group       id shared by images that must stay in one split (near-duplicates); -1 alone
-    generator, seed, run   of a synthetic image: the model, the seed of its noise, the run; "",
+    generator, seed, run   of a synthetic image: its generator, noise seed and run; "",
                 -1 and "" for a real one
-    score_<rule>   of a synthetic image, by each screening rule; NaN where not judged
-    review, reviewer, reviewed   of a synthetic image that a person reviewed: decision, name,
-                and when (ISO 8601, UTC); "" where nobody did
+    score_<name>   floats: scores of a synthetic image, any number of such columns; NaN where it
+                has none
+    review, reviewer, reviewed   of a synthetic image that a person reviewed: accept or refuse,
+                by whom, and when (ISO 8601, UTC); "" for any other
+
+The manifest does not know which scores there are: the code that scores images adds the columns.
+Where rows with different scores are joined, the scores that a row lacks are NaN.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,21 +40,16 @@ T = TypeVar("T")
 SPLITS = ("train", "val", "test")
 ORACLE = "oracle"
 REPAIRED = "a part of it was filled by a generator, so it only trains"  # a detail
-COLUMNS: dict[str, str] = {
+_BEFORE_SCORES: dict[str, str] = {
     "path": "str", "class": "str", "split": "str", "source": "str", "status": "str",
     "detail": "str", "width_px": "int64", "height_px": "int64", "bands": "int64", "mode": "str",
     "bytes": "int64", "sha256": "str", "phash": "str", "group": "int64", "generator": "str",
     "seed": "int64", "run": "str",
 }  # fmt: skip
-RULES = (
-    "copy", "near_copy", "off_class", "colour", "sharpness", "edges", "noise", "outlier", "repeat",
-)  # fmt: skip
-_ADDED = {
-    **{f"score_{rule}": "float64" for rule in RULES},
-    "review": "str", "reviewer": "str", "reviewed": "str",
-}  # fmt: skip
-COLUMNS |= _ADDED
-_EMPTY = {"str": "", "int64": 0, "float64": float("nan")}
+_AFTER_SCORES = {"review": "str", "reviewer": "str", "reviewed": "str"}
+COLUMNS = _BEFORE_SCORES | _AFTER_SCORES  # of every manifest, with their types
+_SCORE = "score_"
+_EMPTY = {"str": "", "int64": 0}
 _DEFAULTS = {"group": -1, "seed": -1}
 _ROOT_KEY = b"terrabalance.root"
 
@@ -68,10 +68,10 @@ class Manifest:
     _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     def once(self, key: Hashable, find: Callable[[], T]) -> T:
-        """Return what `find` finds about these rows, found when it is first asked for.
+        """Return the result of `find` about these rows, computed on the first call with this key.
 
-        With ten million rows and a thousand classes, what each class asks of all rows would
-        otherwise take longer than a class's training.
+        With ten million rows and a thousand classes, what each class needs of all rows would
+        otherwise take longer than the training of a class.
         """
         if key not in self._known:
             self._known[key] = find()
@@ -83,7 +83,7 @@ class Manifest:
         if class_name is not None:
             places = self.once(("places", split), lambda: rows.groupby("class").indices)
             rows = rows.iloc[places.get(class_name, [])].reset_index(drop=True)
-        return rows.copy(deep=False)  # a caller that changes it changes a copy
+        return rows.copy(deep=False)  # a change of it changes a copy
 
     def _usable(self, split: str | None) -> pd.DataFrame:
         rows = self.frame[self.frame["status"] == "ok"]
@@ -111,12 +111,52 @@ def frame_of(rows: list[dict[str, object]]) -> pd.DataFrame:
         BadInput: a row has a column that the manifest does not know.
     """
     frame = pd.DataFrame(rows)
-    if unknown := sorted(set(frame.columns) - set(COLUMNS)):
-        raise BadInput(f"unknown manifest columns {unknown}; known are {list(COLUMNS)}")
+    scores = [name for name in frame if str(name).startswith(_SCORE)]
+    if unknown := sorted(set(frame.columns) - set(COLUMNS) - set(scores)):
+        known = [*COLUMNS, f"{_SCORE}<name>"]
+        raise BadInput(f"unknown manifest columns {unknown}; known are {known}")
     for name, dtype in COLUMNS.items():
         empty = _DEFAULTS.get(name, _EMPTY[dtype])
         frame[name] = frame[name].fillna(empty) if name in frame else empty
-    return frame.astype(COLUMNS)[list(COLUMNS)]
+    return _in_order(frame.astype(COLUMNS | dict.fromkeys(scores, "float64")))
+
+
+def score_column(name: str) -> str:
+    """Return the column of the score of that name."""
+    return f"{_SCORE}{name}"
+
+
+def scores_in(frame: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return the scores that a frame has, (N,) floats each, by name, in their order."""
+    return {name.removeprefix(_SCORE): frame[name].to_numpy() for name in _score_columns(frame)}
+
+
+def with_score_columns(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """Return a copy of a frame with these scores first, in this order; NaN where it lacks one."""
+    wanted = [score_column(name) for name in names]
+    lacking = [column for column in wanted if column not in frame]
+    return _in_order(frame.assign(**dict.fromkeys(lacking, np.nan)), wanted)
+
+
+def join_frames(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of several frames, one below the other; scores that a row lacks are NaN."""
+    rows = pd.concat(frames, ignore_index=True)
+    return _in_order(rows.astype(dict.fromkeys(_score_columns(rows), "float64")))
+
+
+def _score_columns(frame: pd.DataFrame) -> list[str]:
+    named = (str(name) for name in frame if str(name).startswith(_SCORE))
+    return [name for name in named if frame[name].dtype.kind == "f"]
+
+
+def _in_order(frame: pd.DataFrame, scores: Sequence[str] = ()) -> pd.DataFrame:
+    """Return a frame with its columns in the manifest's order, the named scores first of scores.
+
+    What is no column of the manifest comes last.
+    """
+    all_scores = dict.fromkeys([*scores, *_score_columns(frame)])
+    known = [*_BEFORE_SCORES, *all_scores, *_AFTER_SCORES]
+    return frame[[*known, *(name for name in frame if name not in known)]]
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> Path:
@@ -149,7 +189,7 @@ def read_manifest(path: Path) -> Manifest:
     except pa.ArrowInvalid as error:
         raise BadInput(f"{path}: not a Parquet manifest ({error})") from error
     frame = table.to_pandas()
-    for name, dtype in _ADDED.items():  # a manifest from before they were known
+    for name, dtype in _AFTER_SCORES.items():  # a manifest from before these columns
         if name not in frame:
             frame[name] = pd.Series(_EMPTY[dtype], frame.index, dtype)
     if missing := [name for name in COLUMNS if name not in frame]:

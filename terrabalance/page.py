@@ -4,18 +4,16 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from terrabalance.files import write_text
 from terrabalance.images import to_pil
-
-# Area under the curve of the give-away probe, of a class: what is above is marked on all pages.
-HIGHEST_GIVE_AWAY = 0.6
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ def signed(value: float, digits: int = 1) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Format a duration in the unit that a person would use."""
+    """Return how long something takes as text, in the unit that suits it."""
     if seconds < 1:
         return "under a second"
     if seconds < 5400:
@@ -64,31 +62,30 @@ def _points(share: float, digits: int = 1) -> str:
 _FILTERS = {"count": _count, "percent": _percent, "points": _points, "duration": duration}
 
 
-def _environment() -> Environment:
-    # Class names and paths come from strangers: everything is escaped unless it is Markup.
+@cache
+def _environment(package: str) -> Environment:
+    # Class names and paths come from outside: everything is escaped unless it is Markup.
     environment = Environment(
-        loader=PackageLoader("terrabalance"),
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("terrabalance")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters.update(_FILTERS)
-    environment.globals["highest_give_away"] = HIGHEST_GIVE_AWAY
     return environment
 
 
-_ENVIRONMENT = _environment()
-
-
-def render(template: str, **values: Any) -> Markup:
-    """Fill one of `terrabalance/templates`; every value that is not `Markup` is escaped.
+def render(package: str, template: str, **values: Any) -> Markup:
+    """Fill a template; every value that is not `Markup` is escaped.
 
     Args:
+        package: whose folder `templates` holds the template, e.g. `augment.report`; those of
+            `terrabalance` can be included.
         template: file name, e.g. `balance.html.j2`.
-        values: what the template names; a missing one raises `jinja2.UndefinedError`.
+        values: of the names in the template; a missing one raises `jinja2.UndefinedError`.
     """
-    return Markup(_ENVIRONMENT.get_template(template).render(values))
+    return Markup(_environment(package).get_template(template).render(values))
 
 
 def data_uri(pixels: np.ndarray) -> str:
@@ -113,13 +110,14 @@ def write_page(
         title: of the page, plain text.
         subtitle: one line below it, plain text.
         sections: in the order shown.
-        facts: label -> value, a table at the end that says how the page came about.
+        facts: label -> value, a table at the end about the run.
         notice: a warning above all else, e.g. that the images are drawn; None: no warning.
 
     Returns:
         `path`.
     """
     html = render(
+        "terrabalance",
         "page.html.j2",
         title=title,
         subtitle=subtitle,

@@ -1,1 +1,1 @@
-"""From a folder, an archive or a CSV to the rows of all images."""
+"""The catalogue: images found, checked, grouped by likeness and split."""

@@ -1,4 +1,4 @@
-"""Unpack a zip or tar from a stranger: nothing leaves the folder, nothing half is left behind."""
+"""Unpack a zip or tar that is not trusted: nothing leaves the folder, no part is left behind."""
 
 import lzma
 import posixpath
@@ -38,7 +38,7 @@ class _Member:
 
 
 def is_archive(path: Path) -> bool:
-    """Say whether the name is that of a zip or tar that can be unpacked."""
+    """Return whether the name is that of a zip or tar that can be unpacked."""
     return path.name.lower().endswith(_SUFFIXES)
 
 

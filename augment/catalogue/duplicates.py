@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from augment.catalogue.sources import natural_key
+from augment.catalogue.entries import natural_key
 
 THUMBNAIL_PX = 16
 
@@ -27,14 +27,16 @@ _MAX_GREY, _MIN_GREY, _CONTRAST_SHARE = 6.0, 0.5, 0.25
 def mark_duplicates(frame: pd.DataFrame, pictures: Sequence[str]) -> pd.DataFrame:
     """Set the status of files with status ok that show the same picture.
 
-    `pictures` has a row's hash of its decoded pixels: saved again without loss, a file has other
-    bytes and is the same picture.
-
-    Within one class all but one become `duplicate`; kept is the copy in test, else val, else
-    train, else without a part, else set aside, and of those the first by natural path. Between
-    classes all become `label conflict`, as nobody can tell which label is right. `detail` names
-    the copy kept, or the first one of another class. A synthetic copy of a real image is a
+    Within one class all but one become `duplicate`. The copy in test is kept, else the one in val,
+    train, no part, or a part that is set aside; of several, the first by natural path. Between
+    classes all become `label conflict`, as it is not known which label is right. `detail` names the
+    copy that is kept, or the first one of another class. A synthetic copy of a real image is a
     `duplicate` whatever its class, and the real one stays.
+
+    Args:
+        frame: of a manifest.
+        pictures: a row's hash of its decoded pixels; a file that was saved again without loss has
+            other bytes and the same hash.
     """
     frame = frame.copy()
     usable = frame.assign(picture=list(pictures))[frame["status"] == "ok"]
@@ -67,11 +69,16 @@ def group_near_duplicates(
 ) -> pd.DataFrame:
     """Give images with status ok that are nearly the same picture a common `group`.
 
-    Two images match where their 64-bit perceptual hashes differ in at most `max_bits` bits and
-    their (N, 16, 16) uint8 grey `thumbnails`, in the order of the rows, agree as well; and where
-    one is a repair of the other, by the SHA-256 of its original in `originals`, a row each (empty:
-    of no other). Matches of matches share the group. Groups are numbered from 0 by their first
-    path; alone is -1.
+    Two images match where their 64-bit perceptual hashes differ in few bits and their thumbnails
+    agree as well, or where one is a repair of the other. Matches of matches share the group. Groups
+    are numbered from 0 by their first path; an image without a match has -1.
+
+    Args:
+        frame: of a manifest.
+        thumbnails: (N, 16, 16) uint8, grey, in the order of the rows.
+        max_bits: bits in which two hashes may differ.
+        originals: a row's SHA-256 of the image that it is a repair of, "" for no repair; empty:
+            there are no repairs.
     """
     frame = frame.copy()
     frame["group"] = -1
@@ -160,7 +167,7 @@ def _close_among(hashes: np.ndarray, max_bits: int) -> Iterator[tuple[np.ndarray
 
 
 def _alike(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Say of each pair of (P, 16, 16) thumbnails whether they show the same picture."""
+    """Return whether each pair of (P, 16, 16) thumbnails shows the same picture; (P,) bool."""
     one, other = left.astype(np.float32), right.astype(np.float32)
     difference = np.abs(one - other).mean(axis=(1, 2))
     contrast = np.minimum(one.std(axis=(1, 2)), other.std(axis=(1, 2)))

@@ -1,6 +1,6 @@
-"""Look at every listed file: what it is, and why it cannot be used where it cannot.
+"""Read every listed file and give it a status.
 
-Nothing is deleted and nothing is fatal. A file's status is one of
+Nothing is deleted and no file stops the scan. The status is one of
 
     ok
     not an image      another extension, or content that is no image
@@ -9,7 +9,7 @@ Nothing is deleted and nothing is fatal. A file's status is one of
     unreadable        an image that is damaged, or of a kind that has no defined range
     too small         a side below `ScanConfig.min_side_px`
     no class          it lies beside the class folders
-    synthetic         a generator made it, as its metadata says, and it is listed as real
+    synthetic         listed as real, and its metadata names the generator that made it
     duplicate         the same pixels as another file of its class, which is kept
     label conflict    the same pixels as a file of another class; all copies are left out
 
@@ -32,7 +32,7 @@ import tifffile
 from PIL import Image, UnidentifiedImageError
 
 from augment.catalogue.duplicates import THUMBNAIL_PX, group_near_duplicates, mark_duplicates
-from augment.catalogue.sources import Entry, Source
+from augment.catalogue.entries import Entry, Source
 from augment.config import ScanConfig
 from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.files import inside, sha256_of
@@ -45,14 +45,18 @@ _log = logging.getLogger(__name__)
 
 _THREADS = min(8, os.cpu_count() or 1)
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_CUT_SHORT = ("truncated", "failed to read")  # as Pillow and tifffile say it
+_CUT_SHORT = ("truncated", "failed to read")  # in the messages of Pillow and tifffile
 
 
 @dataclass(frozen=True)
-class _Look:
-    """A manifest row, and where it could be decoded its thumbnail and the hash of its pixels.
+class _Scanned:
+    """What was read of one file.
 
-    The thumbnail is grey, (16, 16) uint8; `original` is the SHA-256 of what it is a repair of.
+    Attributes:
+        row: of the manifest.
+        thumbnail: (16, 16) uint8, grey; None where the file could not be decoded.
+        picture: hash of its pixels; "" likewise.
+        original: SHA-256 of the image that it is a repair of; "" for no repair.
     """
 
     row: dict[str, object]
@@ -62,18 +66,22 @@ class _Look:
 
 
 def scan(source: Source, config: ScanConfig, on_progress: Progress = silent) -> Manifest:
-    """Decode every file with a few threads, find duplicates; one row a file, in their order."""
+    """Decode every file with a few threads and find duplicates.
+
+    Returns:
+        One row a file, in the order of the source.
+    """
     rows: list[dict[str, object]] = []
     pictures: list[str] = []
     originals: list[str] = []
     thumbnails = np.zeros((len(source.entries), THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)
-    looks = _in_order(lambda e: _look(source.root, e, config.min_side_px), source.entries)
-    for index, look in enumerate(looks):
-        rows.append(look.row)
-        pictures.append(look.picture)
-        originals.append(look.original)
-        if look.thumbnail is not None:
-            thumbnails[index] = look.thumbnail
+    files = _in_order(lambda e: _scan_file(source.root, e, config.min_side_px), source.entries)
+    for index, found in enumerate(files):
+        rows.append(found.row)
+        pictures.append(found.picture)
+        originals.append(found.original)
+        if found.thumbnail is not None:
+            thumbnails[index] = found.thumbnail
         on_progress(index + 1, len(source.entries), "scanning")
     frame = mark_duplicates(frame_of(rows), pictures)
     frame = group_near_duplicates(frame, thumbnails, config.near_duplicate_bits, originals)
@@ -82,19 +90,21 @@ def scan(source: Source, config: ScanConfig, on_progress: Progress = silent) -> 
     return Manifest(source.root, frame)
 
 
-def _in_order(look: Callable[[Entry], _Look], entries: Iterable[Entry]) -> Iterator[_Look]:
+def _in_order(
+    scan_file: Callable[[Entry], _Scanned], entries: Iterable[Entry]
+) -> Iterator[_Scanned]:
     """Map with threads, with a bounded number of files in flight."""
-    waiting: deque[Future[_Look]] = deque()
+    waiting: deque[Future[_Scanned]] = deque()
     with ThreadPoolExecutor(_THREADS) as pool:
         for entry in entries:
-            waiting.append(pool.submit(look, entry))
+            waiting.append(pool.submit(scan_file, entry))
             if len(waiting) >= 8 * _THREADS:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _look(root: Path, entry: Entry, min_side_px: int) -> _Look:
+def _scan_file(root: Path, entry: Entry, min_side_px: int) -> _Scanned:
     row: dict[str, object] = {
         "path": entry.path, "class": entry.class_name, "split": entry.split,
         "source": entry.source,
@@ -103,21 +113,23 @@ def _look(root: Path, entry: Entry, min_side_px: int) -> _Look:
         path = inside(root, entry.path)
         row["bytes"], row["sha256"] = path.stat().st_size, sha256_of(path)
         if row["bytes"] == 0:
-            return _Look({**row, "status": "empty"})
+            return _Scanned({**row, "status": "empty"})
         if path.suffix.lower() not in EXTENSIONS:
             kinds = ", ".join(sorted(EXTENSIONS))
-            return _Look({**row, "status": "not an image", "detail": f"not one of {kinds}"})
-        return _look_at_pixels(path, row, min_side_px)
+            return _Scanned({**row, "status": "not an image", "detail": f"not one of {kinds}"})
+        return _scan_pixels(path, row, min_side_px)
     except (BadInput, OSError) as error:
-        return _Look({**row, "status": "unreadable", "detail": str(error)})
+        return _Scanned({**row, "status": "unreadable", "detail": str(error)})
     except UnreadableImage as error:
-        return _Look({**row, **_why_unreadable(path, error)})
+        return _Scanned({**row, **_why_unreadable(path, error)})
 
 
-def _look_at_pixels(path: Path, row: dict[str, object], min_side_px: int) -> _Look:
+def _scan_pixels(path: Path, row: dict[str, object], min_side_px: int) -> _Scanned:
     decoded = decode(path)
     if row["source"] == "real" and is_marked_synthetic(path):
-        return _Look({**row, "status": "synthetic", "detail": "its metadata names its generator"})
+        return _Scanned(
+            {**row, "status": "synthetic", "detail": "its metadata names its generator"}
+        )
     bands, height, width = decoded.pixels.shape
     image = to_pil(to_rgb(decoded))
     grey = image.convert("L").resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX)
@@ -129,7 +141,7 @@ def _look_at_pixels(path: Path, row: dict[str, object], min_side_px: int) -> _Lo
     if original is not None:
         facts["detail"] = REPAIRED
     filled = {**row, **facts, **_fitness(row, width, height, min_side_px)}
-    return _Look(filled, np.asarray(grey), _picture(decoded.pixels), original or "")
+    return _Scanned(filled, np.asarray(grey), _picture(decoded.pixels), original or "")
 
 
 def _picture(pixels: np.ndarray) -> str:
@@ -147,7 +159,7 @@ def _fitness(row: dict[str, object], width: int, height: int, min_side_px: int) 
 
 
 def _why_unreadable(path: Path, error: UnreadableImage) -> dict[str, str]:
-    """Tell files that are no images from images that are cut short or damaged."""
+    """Return status and detail of a file that cannot be decoded: no image, truncated, damaged."""
     cause = error.__cause__ or error
     unidentified = isinstance(cause, UnidentifiedImageError | tifffile.TiffFileError)
     with path.open("rb") as file:
@@ -155,12 +167,12 @@ def _why_unreadable(path: Path, error: UnreadableImage) -> dict[str, str]:
     begins_like_one = beginning.startswith(_BEGINNINGS)
     if unidentified and not begins_like_one:
         return {"status": "not an image", "detail": "its content is no image"}
-    said = "" if unidentified else str(cause)
-    cut = any(words in said for words in _CUT_SHORT) or _is_short_webp(path, beginning)
-    return {"status": "truncated" if cut else "unreadable", "detail": said or "damaged header"}
+    message = "" if unidentified else str(cause)
+    cut = any(words in message for words in _CUT_SHORT) or _is_short_webp(path, beginning)
+    return {"status": "truncated" if cut else "unreadable", "detail": message or "damaged header"}
 
 
 def _is_short_webp(path: Path, beginning: bytes) -> bool:
-    """Say whether a RIFF file has fewer bytes than it promises; its decoder does not tell."""
+    """Return whether a RIFF file has fewer bytes than its header states; decoders do not check."""
     promised = 8 + int.from_bytes(beginning[4:8], "little")
     return beginning.startswith(b"RIFF") and path.stat().st_size < promised

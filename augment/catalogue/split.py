@@ -1,4 +1,4 @@
-"""Divide the images into train, val and test so that no picture is on both sides of a line."""
+"""Divide the images into train, val and test so that no picture is in two of them."""
 
 import logging
 import math
@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 import pandas as pd
 
-from augment.catalogue.sources import natural_key
+from augment.catalogue.entries import natural_key
 from augment.config import SplitConfig
 from terrabalance.errors import BadInput
 from terrabalance.manifest import ORACLE, REPAIRED, SPLITS, Manifest
@@ -23,11 +23,11 @@ _FILL_ORDER = (_TEST, _VAL, _TRAIN)
 def assign_splits(manifest: Manifest, config: SplitConfig, seed: int) -> Manifest:
     """Give every usable image a part: the one that the data gives, else a stratified draw.
 
-    A given split is honoured; only the copy in train (or val) of a picture that is in test (or
-    val) as well gets the status `leaks into test` (`leaks into val`). A draw takes the asked
-    fraction of each class, keeps near-duplicates together, and depends on the paths and the seed,
-    not on the order of the rows. Images that a generator has repaired take no part in it: they go
-    to train, and are left out where their original went to val or test.
+    A given split is kept. Only the copy in train (or val) of a picture that is in test (or val) as
+    well gets the status `leaks into test` (`leaks into val`). A draw takes the given fraction of
+    each class, keeps near-duplicates together, and depends on the paths and the seed, not on the
+    order of the rows. Images that a generator has repaired are not drawn: they go to train, and are
+    left out where their original went to val or test.
 
     Raises:
         BadInput: no image is usable, some have a split and some not, a class would have no image
@@ -42,11 +42,11 @@ def assign_splits(manifest: Manifest, config: SplitConfig, seed: int) -> Manifes
             f"{manifest.root}: {n_without} of {len(usable)} usable images have no split, the first "
             f"is {usable[usable['split'] == '']['path'].iloc[0]!r}. Give a split to all or to none."
         )
-    judging = usable[(usable["detail"] == REPAIRED) & usable["split"].isin(["val", "test"])]
-    if len(judging):
+    misplaced = usable[(usable["detail"] == REPAIRED) & usable["split"].isin(["val", "test"])]
+    if len(misplaced):
         raise BadInput(
-            f"{manifest.root}: {len(judging)} images of val or test have been repaired by a "
-            f"generator, the first is {judging['path'].iloc[0]!r}. Move them to train."
+            f"{manifest.root}: {len(misplaced)} images of val or test have been repaired by a "
+            f"generator, the first is {misplaced['path'].iloc[0]!r}. Move them to train."
         )
     if n_without:
         frame = _drawn(manifest, usable[usable["detail"] != REPAIRED], config, seed)
@@ -74,17 +74,19 @@ def _given(manifest: Manifest, usable: pd.DataFrame) -> pd.DataFrame:
 
 
 def _without_leaks(frame: pd.DataFrame, usable: pd.DataFrame) -> pd.DataFrame:
-    """Leave out what duplicates an image of a part that judges: test first, then val."""
+    """Leave out the duplicates of images that are held out: those of test first, then of val."""
     frame = frame.copy()
     grouped = usable[(usable["group"] >= 0) & usable["split"].isin((*SPLITS, ORACLE))]
     for _, same in grouped.groupby("group"):
-        for judge, below in (("test", ["train", "val", ORACLE]), ("val", ["train", ORACLE])):
-            judging = same[same["split"] == judge]["path"]
+        for held_out, below in (("test", ["train", "val", ORACLE]), ("val", ["train", ORACLE])):
+            originals = same[same["split"] == held_out]["path"]
             leaking = same.index[same["split"].isin(below)]
-            if len(judging) and len(leaking):
-                frame.loc[leaking, "status"] = f"leaks into {judge}"
-                frame.loc[leaking, "detail"] = min(judging, key=natural_key)
-                _log.info("%d images leak into %s: %s", len(leaking), judge, same["path"].tolist())
+            if len(originals) and len(leaking):
+                frame.loc[leaking, "status"] = f"leaks into {held_out}"
+                frame.loc[leaking, "detail"] = min(originals, key=natural_key)
+                _log.info(
+                    "%d images leak into %s: %s", len(leaking), held_out, same["path"].tolist()
+                )
                 break
     return frame
 
@@ -131,7 +133,7 @@ def _units(usable: pd.DataFrame, seed: int) -> list[list[int]]:
 
 
 def _choose(counts: np.ndarray, need: np.ndarray, got: np.ndarray) -> int:
-    """Choose the part for a unit with (K,) `counts` a class, given (K, 3) `need` and `got`.
+    """Return the part for a unit with (K,) `counts` a class, given (K, 3) `need` and `got`.
 
     A single image fills test, then val, then train. A group goes where the largest share of the
     need is open, on a tie to train: so even a class of a few groups reaches every part.
@@ -143,7 +145,7 @@ def _choose(counts: np.ndarray, need: np.ndarray, got: np.ndarray) -> int:
 
 
 def _refuse_too_small(manifest: Manifest, got: dict[str, np.ndarray], config: SplitConfig) -> None:
-    """Name every class that does not reach all parts, also one without any usable image."""
+    """Raise for the classes that do not reach all parts, also those without any usable image."""
     small = []
     for name in sorted(_class_names(manifest)):
         n = got.get(name, np.zeros(len(SPLITS), int))

@@ -1,8 +1,7 @@
-"""Real images and accepted synthetic ones -> a balanced dataset of folders.
+"""Build a balanced dataset of folders from real images and accepted synthetic ones.
 
-`folder/train|val|test/<class>/<image>`, the layout that torchvision, timm and Hugging Face read
-without help, with the manifest and a dataset card beside it, and `folder/oracle` where the data
-has that split. Validation and test hold real images only; every check of that rule is here.
+The manifest and a dataset card lie beside the folders (`augment.dataset.layout`). Validation and
+test hold real images only; every check of that rule is here.
 """
 
 import os
@@ -15,15 +14,15 @@ import pandas as pd
 from filelock import FileLock
 
 from augment.dataset.card import dataset_card
+from augment.dataset.layout import dataset_rows
 from terrabalance.errors import BadInput
-from terrabalance.files import done, fingerprint, mark_done, slug, write_text
-from terrabalance.manifest import ORACLE, SPLITS, Manifest, read_manifest, write_manifest
+from terrabalance.files import done, fingerprint, mark_done, write_text
+from terrabalance.manifest import Manifest, read_manifest, write_manifest
 from terrabalance.progress import Progress, silent
 
 _STAGE = "terrabalance.assemble"
 _FORMAT = 2  # raise it when the layout changes, so that older folders are built again
 _IDENTITY = ["path", "class", "split", "sha256"]
-_PREFIX = "synthetic_"
 _REPAIR = {
     "real": "Run `terrabalance scan` again.",
     "synthetic": "Run `terrabalance sample` again.",
@@ -48,8 +47,8 @@ def assemble(
         catalogue: the real images, all splits.
         synthetic: accepted synthetic images, split train only.
         folder: where the dataset goes.
-        about: what the dataset card says, see `augment.dataset.card.dataset_card`; JSON-able, and
-            the same from run to run (no times of day), because it takes part in the comparison.
+        about: facts for the dataset card, see `augment.dataset.card.dataset_card`; values that JSON
+            can hold, the same from run to run (no times of day), as they are part of the key.
         on_progress: counts files.
 
     Returns:
@@ -82,8 +81,8 @@ def _assemble(
     aside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    plan = _plan(catalogue, synthetic)
-    frame = _fill(aside, plan, on_progress)
+    rows = dataset_rows(catalogue, synthetic)
+    frame = _fill(aside, rows, on_progress)
     write_manifest(Manifest(aside, frame), aside)
     write_text(aside / "README.md", dataset_card(Manifest(folder, frame), about))
     mark_done(aside, {"stage": _STAGE, "fingerprint": key, **_counts(frame)})
@@ -91,7 +90,7 @@ def _assemble(
 
 
 def _refuse_leaks(catalogue: Manifest, synthetic: Sequence[Manifest]) -> None:
-    """Stop before anything is written if a generated image could be validated or tested on."""
+    """Raise before anything is written if a generated image could be validated or tested on."""
     if (wrong := catalogue.frame.query("source != 'real'")).shape[0]:
         raise BadInput(
             f"{catalogue.root}: {len(wrong)} images of the catalogue are not real, "
@@ -126,7 +125,7 @@ def dataset_key(
 
 
 def is_assembled(folder: Path, key: str) -> bool:
-    """Say whether the dataset of that key is there, with all its files in their sizes."""
+    """Return whether the dataset of that key is there, with all its files in their sizes."""
     record = done(folder)
     if record is None or (record.get("stage"), record.get("fingerprint")) != (_STAGE, key):
         return False
@@ -146,46 +145,6 @@ def _refuse_foreign(folder: Path, roots: Iterable[Path]) -> None:
         raise BadInput(
             f"{folder} exists and was not made by this stage. Move it away or name another folder."
         )
-
-
-def _plan(catalogue: Manifest, synthetic: Sequence[Manifest]) -> pd.DataFrame:
-    """Return the rows of the dataset: `path` as it will be, `origin` the full path of its file."""
-    parts = []
-    for manifest in (catalogue, *synthetic):
-        rows = manifest.usable()
-        rows = rows[rows["split"].isin((*SPLITS, ORACLE))].reset_index(drop=True)
-        # Resolved, because a hard link to a symbolic link is one that breaks when moved.
-        parts.append(rows.assign(origin=[path.resolve() for path in manifest.paths(rows)]))
-    rows = pd.concat(parts, ignore_index=True)
-    return rows.assign(path=_names(rows))
-
-
-def _names(rows: pd.DataFrame) -> list[str]:
-    """Name each row's file: safe, unique also where case does not count, its extension kept."""
-    taken: set[str] = set()
-    drawn: dict[str, int] = {}
-    names = []
-    for path, label, split, source in zip(
-        rows["path"], rows["class"], rows["split"], rows["source"], strict=True
-    ):
-        home = f"{split}/{slug(label)}/"
-        file = Path(path)
-        if source == "synthetic":
-            index = drawn[label] = drawn.get(label, -1) + 1
-            stem = f"{_PREFIX}{slug(label)}_{index:06d}"
-        else:
-            stem = _real_stem(file.stem)
-        if f"{home}{stem}{file.suffix}".lower() in taken:
-            stem = f"{stem}_{fingerprint(path, length=10)}"
-        names.append(f"{home}{stem}{file.suffix}")
-        taken.add(names[-1].lower())
-    return names
-
-
-def _real_stem(stem: str) -> str:
-    """A safe name that never looks like a synthetic image's."""
-    safe = slug(stem)
-    return f"real_{safe}" if safe.lower().startswith(_PREFIX) else safe
 
 
 def _fill(folder: Path, rows: pd.DataFrame, on_progress: Progress) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from terrabalance.manifest import SPLITS, Manifest
 from terrabalance.markdown import escape_markdown
 
 _HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
-_TOLD_APART = ("name", "notice", "source", "licence", "generators")
+_NOT_SETTINGS = ("name", "notice", "source", "licence", "generators")
 _FACTS = ("n_images", "steps", "images_seen", "parameters", "final_loss", "device", "precision")
 _TIMM_READS = frozenset({".png", ".jpg", ".jpeg"})
 _LOADING = """## Loading it
@@ -51,17 +51,16 @@ For training image classifiers, and for research on imbalanced data.
 
 
 def dataset_card(manifest: Manifest, about: Mapping[str, object]) -> str:
-    """Describe an assembled dataset in Markdown with Hugging Face's YAML front matter.
+    """Return the card of a dataset in Markdown with Hugging Face's YAML front matter.
 
     Args:
         manifest: the dataset's own; only its usable rows are counted.
         about: all optional. `name`: title; `notice`: a sentence that comes first; `source`,
-            `licence`: sentences about the real images; `generators`: generator folder name -> the
-            `card.json` of that generator. All else is
-            printed as JSON under "Settings".
+            `licence`: sentences about the real images; `generators`: name of a generator's folder
+            -> its `card.json`. All else is printed as JSON under "Settings".
 
     Returns:
-        The text of README.md. Names that strangers chose are escaped for Markdown and YAML.
+        The text of README.md. Names from outside are escaped for Markdown and YAML.
     """
     rows = manifest.usable()
     name = str(about.get("name", "Balanced aerial images"))
@@ -122,7 +121,7 @@ def _counts_table(rows: pd.DataFrame) -> str:
 
 
 def _gaps(rows: pd.DataFrame) -> str:
-    """Warn of classes that a split lacks: loaders that number the folders would shift labels."""
+    """Return a warning of classes that a split lacks: numbers of class folders would differ."""
     classes = set(rows["class"])
     lines = []
     for split in SPLITS:
@@ -157,11 +156,11 @@ def _generators(rows: pd.DataFrame, cards: Mapping[str, Any]) -> str:
 
 
 def _trained_on(cards: Iterable[Mapping[str, Any]]) -> str:
-    """Say what the models have seen, as that is what may come back in their images."""
+    """Return what the models were trained on, as that may come back in their images."""
     if any(len(card.get("draws", ())) > 1 for card in cards):
         return (
-            "One denoising diffusion model of all classes, told which one to draw, trained on the "
-            "real training images of all."
+            "One denoising diffusion model, conditioned on the class, trained on the real training "
+            "images of all classes."
         )
     bases = sorted({card["start"] for card in cards if card.get("start")})
     if not bases:
@@ -177,7 +176,7 @@ def _trained_on(cards: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _settings(about: Mapping[str, object]) -> str:
-    rest = {key: value for key, value in about.items() if key not in _TOLD_APART}
+    rest = {key: value for key, value in about.items() if key not in _NOT_SETTINGS}
     return f"## Settings\n\n{_json_block(rest)}" if rest else ""
 
 
@@ -193,6 +192,6 @@ def _formats(rows: pd.DataFrame) -> str:
     listed = ", ".join(f"`{suffix}`" for suffix in sorted(found))
     call = ", ".join(f'"{suffix}"' for suffix in sorted(found))
     return (
-        f"There are files in {listed}, which timm skips unless told of them: "
+        f"There are files in {listed}, which timm reads only after "
         f"`timm.data.add_img_extensions(({call},))`.\n"
     )

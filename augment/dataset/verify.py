@@ -1,4 +1,4 @@
-"""Does an assembled dataset still hold what its manifest says, and is every made image marked?"""
+"""Check an assembled dataset against its manifest, and the marks of its synthetic images."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ _OWN = frozenset({
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with a dataset.
+    """A problem of a dataset.
 
     Attributes:
         path: of the file, relative to the dataset.
         kind: `missing`, `changed`, `unmarked` (a synthetic image without its marks), `posing` (a
-            real one with the mark of a synthetic one), `judging` (a synthetic one in val or test),
-            `unknown` (no row of the manifest) or `outside` (a row that leaves the dataset).
-        detail: what exactly.
+            real one with the mark of a synthetic one), `misplaced` (a synthetic one in val or
+            test), `unknown` (no row of the manifest) or `outside` (a row that leaves the dataset).
+        detail: more about it.
     """
 
     path: str
@@ -40,10 +40,10 @@ def verify(folder: Path, on_progress: Progress = silent) -> list[Problem]:
     Args:
         folder: of a dataset that `augment.dataset.assemble` made, or of one class's synthetic
             images.
-        on_progress: told of each file.
+        on_progress: called for each file.
 
     Returns:
-        What is wrong, by path; empty for a dataset as it was made.
+        The problems, by path; none for a dataset as it was made.
 
     Raises:
         NotReady: the folder holds no manifest.
@@ -71,7 +71,7 @@ def _problems_of_rows(manifest: Manifest, on_progress: Progress) -> Iterator[Pro
     for count, (path, split, source, sha256) in enumerate(zip(*columns, strict=True), 1):
         synthetic = source == "synthetic"
         if synthetic and split != "train":
-            yield Problem(path, "judging", f"a synthetic image in split {split}")
+            yield Problem(path, "misplaced", f"a synthetic image in split {split}")
         try:
             yield from _problems_of_file(path, inside(manifest.root, path), sha256, synthetic)
         except BadInput as error:

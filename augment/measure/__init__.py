@@ -1,1 +1,1 @@
-"""How near images come to real ones: metrics on features, pixels and spectra."""
+"""Metrics of synthetic images against real ones, on features, pixels and spectra."""

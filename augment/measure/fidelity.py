@@ -1,29 +1,25 @@
-"""One class's synthetic images against its held-out real ones, beside a floor and a ceiling."""
+"""Measure one class's synthetic images against held-out real ones, with a floor and a ceiling."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from augment.measure.giveaway import FEWEST
 from augment.measure.metrics import (
     N_NEIGHBOURS,
     copying,
-    frechet_distance,
     kernel_distance,
     manifold,
 )
-from terrabalance.page import Section, render
 
-# Of fewer, a neighbourhood of five is most of the class, and any image lies in one.
-FEWEST_JUDGED = 2 * N_NEIGHBOURS
+# With fewer, a neighbourhood of five holds most of the class, and any image lies in one.
+FEWEST_MEASURED = 2 * N_NEIGHBOURS
 
 
-def judge_class(
+def measure_class(
     generated: np.ndarray, held_out: np.ndarray, train: np.ndarray, others: np.ndarray
 ) -> dict[str, Any] | None:
-    """Measure one class, all by features of one network.
+    """Measure one class by the features of one network.
 
     Args:
         generated: (N, D) of the synthetic images.
@@ -34,16 +30,15 @@ def judge_class(
     Returns:
         `kid` with `floor` (the class's own training images instead of the generated ones: what
         perfect images would score) and `ceiling` (other classes' images instead), each with
-        value and standard_error; `manifold`, `copying`, `frechet` (None with few images), and
-        the counts. None with fewer than `FEWEST_JUDGED` images drawn or held out, or hardly any
-        others.
+        value and standard_error; `manifold`, `copying`, and the counts. None with fewer than
+        `FEWEST_MEASURED` images drawn or held out, or hardly any others.
     """
     counts = {
         "n_generated": len(generated), "n_held_out": len(held_out), "n_train": len(train),
         "n_others": len(others),
     }  # fmt: skip
     compared = min(len(generated), len(held_out))
-    if compared < FEWEST_JUDGED or min(len(train), len(others)) <= N_NEIGHBOURS:
+    if compared < FEWEST_MEASURED or min(len(train), len(others)) <= N_NEIGHBOURS:
         return None
     return {
         **counts,
@@ -52,11 +47,4 @@ def judge_class(
         "ceiling": asdict(kernel_distance(held_out, others)),
         "manifold": asdict(manifold(held_out, generated)),
         "copying": asdict(copying(train, held_out, generated)),
-        "frechet": frechet_distance(held_out, generated),
     }
-
-
-def fidelity_section(record: Mapping[str, Any]) -> Section:
-    """Draw what `flows.stages.fidelity.judge_fidelity` found of all classes."""
-    html = render("fidelity.html.j2", record=record, fewest=FEWEST)
-    return Section("How near to real images?", html, "fidelity")

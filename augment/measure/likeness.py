@@ -1,8 +1,8 @@
-"""Is an image a training image again: turned, mirrored, recoloured, encoded anew?
+"""Find training images that come again, turned, mirrored, recoloured or encoded anew.
 
-Two pictures are compared by their structure: brightness (mean over the bands) and strength of the
+Two images are compared by their structure: brightness (mean over the bands) and strength of the
 edges, each as a correlation at `SIDE_PX`, so that another colour, contrast or codec changes little.
-The eight symmetries of the square are all tried.
+All eight symmetries of the square are tried.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Nearest real images in pixels: does the generator draw, or does it copy?"""
+"""Nearest real images in pixels: whether a generator copies its training images."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Neighbours:
 
 
 def nearest_real(synthetic: np.ndarray, real: np.ndarray, k: int = 1) -> Neighbours:
-    """Find each synthetic image's nearest real images over the eight symmetries of the square.
+    """Return each synthetic image's nearest real images over the eight symmetries of the square.
 
     Args:
         synthetic: (N, C, H, W) levels.
@@ -46,7 +46,7 @@ def nearest_real(synthetic: np.ndarray, real: np.ndarray, k: int = 1) -> Neighbo
 
 
 def nearest_other(real: np.ndarray, k: int = 1) -> Neighbours:
-    """Find each real image's nearest among the others: the floor to read distances against.
+    """Return each real image's nearest among the others, a floor for the distances of others.
 
     Args:
         real: (M, C, H, W) levels.
@@ -81,7 +81,7 @@ def compare_with_real(
     synthetic_names: Sequence[str],
     real_names: Sequence[str],
 ) -> dict[str, Any]:
-    """Summarize how near a class's synthetic images are to its real ones.
+    """Return how near a class's synthetic images are to its real ones.
 
     Args:
         synthetic: (N, C, H, W) levels.
@@ -92,7 +92,7 @@ def compare_with_real(
     Returns:
         A record that JSON can hold: counts; the median distance from a synthetic image to the
         nearest real one, and from a real one to the nearest other; the share with a copy ratio
-        below `COPY_RATIO` among both; and `pairs` to look at. None where images are too few.
+        below `COPY_RATIO` among both; and `pairs` to show. None where images are too few.
     """
     near = _or_none(nearest_real, synthetic, real)
     floor = _or_none(nearest_other, real)
@@ -108,7 +108,7 @@ def compare_with_real(
 
 
 def _or_none(search: Callable[..., Neighbours], *images: np.ndarray) -> Neighbours | None:
-    """Search two neighbours a picture; None where a class has too few images for that."""
+    """Return two neighbours of each image; None where a class has too few images for that."""
     try:
         found = search(*images, k=2)
     except BadInput:
@@ -125,7 +125,7 @@ def _copy_share(found: Neighbours | None) -> float | None:
 
 
 def _pairs(near: Neighbours, synthetic: Sequence[str], real: Sequence[str]) -> list[dict[str, Any]]:
-    """Choose what to show: the three closest to a real image, and the three at the median."""
+    """Return the pairs to show: the three closest to a real image, and three at the median."""
     order = np.argsort(near.distance[:, 0], kind="stable")
     middle = max(3, len(order) // 2 - 1)
     chosen = [("closest", at) for at in order[:3]]
@@ -189,18 +189,18 @@ def _centred(images: Tensor) -> Tensor:
 
 
 def _squared(images: Tensor, flat: Tensor) -> Tensor:
-    """Squared distances (B, M) by the binomial formula: one matrix product, no (B, M, D)."""
+    """Return squared distances (B, M) by the binomial formula: one matrix product, no (B, M, D)."""
     return images.square().sum(1)[:, None] + flat.square().sum(1) - 2 * images @ flat.T
 
 
 def _inverse(which: Tensor) -> Tensor:
-    """Turn "the image so turned meets the real one" into "the real one so turned meets it"."""
+    """Return the inverse: which symmetry of the real image meets the synthetic one."""
     # Quarter turns 1 and 3 undo each other; every mirroring undoes itself.
     return torch.where(which < 4, (4 - which) % 4, which)
 
 
 def _exact(chunk: Tensor, real: Tensor, index: Tensor, symmetry: Tensor) -> Tensor:
-    """Distances (B, k) of the chosen, in float64: a copy is at 0, not at a rounding error."""
+    """Return the distances (B, k) in float64, so that a copy is at 0, not at a rounding error."""
     distances = torch.empty(index.shape, dtype=torch.float64)
     unit = torch.iinfo(chunk.dtype).max / 255
     for row, image in enumerate(chunk.double()):

@@ -1,7 +1,7 @@
-"""What an image looks like in a few plain numbers: colour, sharpness, edges, noise.
+"""Measure an image in a few plain numbers: colour, sharpness, edges, noise.
 
-A generator may miss a class's range of these while a classifier still recognizes the class: the
-shadows, the colours and the too smooth edges by which people tell synthetic images.
+A generator may miss a class's range of these while a classifier still recognizes the class. They
+are what people recognize synthetic images by: shadows, colours, edges that are too smooth.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ import numpy as np
 GROUPS = ("colour", "sharpness", "edges", "noise")
 _PRIOR = 20.0  # real images that the spread of all classes counts as, beside a class's own
 _FLOOR = 1e-4  # of a grey level in [0, 1]; keeps the logarithm of a blank image finite
-# Of a grey level in [0, 1]: noise of less than one level of 8 bit is none. The logarithm would make
-# much of it, and little of noise that can be seen.
+# Of a grey level in [0, 1]: noise of less than one level of 8 bit counts as none. Its logarithm
+# would vary much, and that of visible noise little.
 _NOISE_FLOOR = 1 / 255
 # Cycles a pixel. The last octave in two: a blur of a pixel shows in how steeply it falls there.
 _BANDS = ((1 / 16, 1 / 8), (1 / 8, 1 / 4), (1 / 4, 3 / 8), (3 / 8, 1 / 2))
@@ -106,8 +106,8 @@ class Range:
 def ranges(values: np.ndarray, labels: np.ndarray) -> list[Range]:
     """Return each class's range of (N, K) values; labels are 0, 1, 2... without a gap.
 
-    Ten images say little of a covariance: each class's own is drawn towards that of all classes
-    about their means.
+    Ten images do not determine a covariance: that of a class is shrunk towards the covariance of
+    all classes about their means.
     """
     n_classes, width = int(labels.max()) + 1, values.shape[1]
     means = np.stack([values[labels == c].mean(0) for c in range(n_classes)])

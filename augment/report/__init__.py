@@ -1,1 +1,1 @@
-"""The balance part of the report."""
+"""The balance and fidelity parts of the report."""

@@ -1,4 +1,4 @@
-"""The pictures and curves of the balance report, read from what earlier stages left."""
+"""The pictures and curves of the balance report, read from the files of earlier stages."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ _STRIP_GAP_PX = 2  # of `terrabalance.images.grid`
 
 
 class Pictures:
-    """Reads pictures as data URIs, from the files that the manifests name."""
+    """Reads pictures as data URIs from the files that the manifests list."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Pictures:
         bands: Bands,
         light: bool,
     ) -> None:
-        """Choose what to read.
+        """Set what is read.
 
         Args:
             catalogue: manifest of the real images.
@@ -43,6 +43,16 @@ class Pictures:
         """
         self.catalogue, self.folders = catalogue, synthetic
         self.size, self.bands, self.light = size, bands, light
+
+    def of_class(self, class_name: str, pairs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return all pictures of a class with synthetic images, and its nearest `pairs`."""
+        return {
+            "real": self.real(class_name),
+            "synthetic": self.synthetic(class_name),
+            "pairs": self.pairs(class_name, pairs),
+            "strip": self.strip(class_name),
+            "refused": self.refused(class_name),
+        }
 
     def real(self, class_name: str) -> list[str]:
         """Return a sample of the real images that the class's generator saw."""
@@ -55,7 +65,7 @@ class Pictures:
         return self._sample(made, made.usable())
 
     def refused(self, class_name: str) -> list[dict[str, str]]:
-        """Return a sample of the class's refused images: `uri`, and `detail` why."""
+        """Return a sample of the class's refused images: `uri`, and the reasons as `detail`."""
         made = read_manifest(self.folders[class_name])
         rows = made.frame[made.frame["status"] == "refused"].sort_values("path")
         return [
@@ -66,7 +76,7 @@ class Pictures:
         ]
 
     def _places(self, n: int) -> np.ndarray:
-        # Evenly over the sorted paths: nobody chose the pretty ones, and a run shows the same.
+        # Evenly over the sorted paths: not chosen by quality, and the same in every run.
         places: np.ndarray = np.linspace(0, n - 1, min(6 if self.light else 12, n)).round()
         return places.astype(int)
 
@@ -92,7 +102,7 @@ class Pictures:
         return self.bands.preview(read_patch(path, self.size, self.bands))
 
     def strip(self, class_name: str) -> list[str]:
-        """Return the frames of the denoising strip, noise first; none where no strip is."""
+        """Return the frames of the denoising strip, noise first; [] where there is no strip."""
         # Cut apart, so that no white gap shows on a dark page.
         path = self.folders[class_name] / "strip.png"
         if not path.is_file():
@@ -114,8 +124,12 @@ def read_curve(path: Path) -> Curve | None:
     return loss_curve([int(row["step"]) for row in rows], [float(row["loss"]) for row in rows])
 
 
-def read_looks(path: Path, chosen: int) -> dict[str, Lines | None]:
-    """Lay out `looks.csv`, marking the step that was chosen: `loss` and `kid`; {} without it."""
+def read_evaluations(path: Path, chosen: int) -> dict[str, Lines | None]:
+    """Lay out the held-out evaluations in `looks.csv`: `loss` and `kid`, the chosen step marked.
+
+    Returns:
+        Nothing where there is no such file.
+    """
     if not path.is_file():
         return {}
     rows = pd.read_csv(path)

@@ -10,6 +10,7 @@ from imagehash import phash
 from augment.config import SamplingConfig
 from augment.network.generator import load_generator, read_bands
 from augment.sample.batch import Drawer
+from augment.sample.files import SCREENING
 from terrabalance import __version__
 from terrabalance.bands import Bands
 from terrabalance.errors import BadInput, UnreadableImage
@@ -20,7 +21,6 @@ from terrabalance.marks import SYNTHETIC_KEY, lost_marks, read_marks
 from terrabalance.progress import Progress, silent
 from terrabalance.seeds import seed_for
 
-SCREENING = "screening.json"  # what `augment.screen.outcome` made of the images
 MARK = "synthetic image made by a diffusion model, not a photograph"
 
 

@@ -1,1 +1,1 @@
-"""Which synthetic images are kept."""
+"""Screening: which synthetic images are used, by rules whose limits real images set."""

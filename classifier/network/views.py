@@ -94,6 +94,19 @@ class FeatureCache:
         place = pd.Series(range(len(order)), index=order)
         return torch.cat(parts)[place[rows.index].tolist()]
 
+    def kept(self, rows: pd.DataFrame, views: Views) -> Tensor | None:
+        """Return what `of` would, where all of it is on the disk; None otherwise."""
+        place = pd.Series(range(len(rows)), index=rows.index)
+        found = torch.empty(0)
+        for _, part in rows.groupby(["split", "source", "class"], sort=False):
+            features = _read(self.folder / f"{self._key(part, views)}.safetensors")
+            if features is None:
+                return None
+            if not len(found):
+                found = features.new_empty(len(rows), *features.shape[1:])
+            found[place[part.index].tolist()] = features
+        return found if len(found) else None
+
     def _key(self, rows: pd.DataFrame, views: Views) -> str:
         how = [self.network_key, self.size, asdict(self.bands), asdict(views)]
         return fingerprint(_FORMAT, *how, _names(rows))

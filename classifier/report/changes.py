@@ -94,6 +94,7 @@ def changes_section(
         kind: [_pictured(experiment, change) for change in each] for kind, each in shown.items()
     }
     html = render(
+        "classifier.report",
         "changes.html.j2",
         counts={kind: len(each) for kind, each in found.items()},
         pictures=pictures,

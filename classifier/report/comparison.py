@@ -8,7 +8,7 @@ from classifier.arms.registry import arm_of
 from classifier.compare.comparison import difference_of
 from terrabalance.charts import place, symmetric_limit
 from terrabalance.markdown import escape_markdown, markdown_table
-from terrabalance.page import HIGHEST_GIVE_AWAY, Section, render, signed
+from terrabalance.page import Section, render, signed
 
 _METRICS = (
     ("balanced_accuracy", "Balanced accuracy"),
@@ -33,12 +33,18 @@ _WITHOUT = {
 }
 
 
-def comparison_section(record: Mapping[str, Any]) -> Section:
-    """Draw the comparison record (see `classifier.compare.comparison.compare`) as one section."""
+def comparison_section(record: Mapping[str, Any], highest_give_away: float) -> Section:
+    """Draw the comparison record as one section.
+
+    Args:
+        record: of `classifier.compare.comparison.compare`.
+        highest_give_away: area under the curve of a class's give-away; what is above is counted.
+    """
     kind, headline = _outcome(record)
     changes = [row["recall_change"] for row in record["per_class"]]
     shown = _in_detail(record)
     html = render(
+        "classifier.report",
         "comparison.html.j2",
         record=record,
         kind=kind,
@@ -57,7 +63,8 @@ def comparison_section(record: Mapping[str, Any]) -> Section:
             for arm in dict.fromkeys((BASELINE, record["headline"]["arm"]))
         },
         mcnemar=_mcnemar(record),
-        give_away=_give_away(record),
+        give_away=_give_away(record, highest_give_away),
+        highest_give_away=highest_give_away,
         training=_training(record["training"]),
     )
     return Section("Did it help?", html, "comparison")
@@ -126,7 +133,7 @@ def _mcnemar(record: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     return {against: each["mcnemar"] for against, each in found.items() if each}
 
 
-def _give_away(record: Mapping[str, Any]) -> dict[str, Any] | None:
+def _give_away(record: Mapping[str, Any], highest: float) -> dict[str, Any] | None:
     found: list[dict[str, Any]] = record.get("give_away") or []
     if not found:
         return None
@@ -134,7 +141,7 @@ def _give_away(record: Mapping[str, Any]) -> dict[str, Any] | None:
     return {
         "mean": sum(values) / len(values),
         "n": len(values),
-        "n_above": sum(value > HIGHEST_GIVE_AWAY for value in values),
+        "n_above": sum(value > highest for value in values),
         "worst": max(found, key=lambda each: float(each["value"])),
     }
 

@@ -196,7 +196,7 @@ def print_verdict(path: Path) -> None:
 
 def print_missing(path: Path) -> None:
     """Print of which classes images are missing, by the balance report's record."""
-    from augment.screen.outcome import what_is_missing
+    from augment.screen.statuses import what_is_missing
     from terrabalance.files import read_json
 
     for row in read_json(path)["filled"]:

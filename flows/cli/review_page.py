@@ -16,19 +16,14 @@ from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from augment.network.generator import read_bands
-from augment.screen.outcome import (
-    MEANINGS,
-    ONLY_COPIES,
-    highest,
-    refuses_only_copies,
-    review,
-    screening_record,
-)
+from augment.screen.limits import with_fixed
+from augment.screen.rules import MEANINGS, NAMES
+from augment.screen.statuses import FEW_LIMITS, has_few_limits, review, screening_record
 from flows.stages.run import Run
 from flows.stages.synthetic import images_of, synthetic_folders
 from terrabalance.errors import BadInput, TerrabalanceError
 from terrabalance.images import read_patch, to_pil
-from terrabalance.manifest import RULES, Manifest, read_manifest
+from terrabalance.manifest import Manifest, read_manifest, score_column
 from terrabalance.page import render
 
 _log = logging.getLogger(__name__)
@@ -74,7 +69,7 @@ class Board:
         for name, folder in self.folders.items():
             record = screening_record(folder)
             limits = (record and record["limits"]) or {}
-            note = ONLY_COPIES if record and refuses_only_copies(record) else ""
+            note = FEW_LIMITS if record and has_few_limits(record) else ""
             for row in read_manifest(folder).frame.to_dict("records"):
                 found[name, row["path"]] = {
                     "class": name, "path": row["path"], "status": row["status"],
@@ -149,8 +144,9 @@ def review_app(board: Board) -> FastAPI:
     def page() -> HTMLResponse:
         nonce = secrets.token_urlsafe(16)
         html = render(
-            "review.html.j2", items=board.states(), meanings=MEANINGS, token=board.token,
-            nonce=nonce, reviewer=board.reviewer, name=board.run.config.run_name,
+            "flows.cli", "review.html.j2", items=board.states(), meanings=MEANINGS,
+            token=board.token, nonce=nonce, reviewer=board.reviewer,
+            name=board.run.config.run_name,
         )  # fmt: skip
         policy = (
             f"default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; "
@@ -193,7 +189,8 @@ def _refused_first(manifest: Manifest) -> list[str]:
 
 def _scores(row: dict[Any, Any], limits: dict[str, float]) -> list[dict[str, Any]]:
     """Return the scores that are known, each with its limit; None where the rule has none."""
-    known = [(rule, row[f"score_{rule}"], highest(limits).get(rule)) for rule in RULES]
+    highest = with_fixed(limits)
+    known = [(rule, row.get(score_column(rule), np.nan), highest.get(rule)) for rule in NAMES]
     return [
         {
             "rule": rule,

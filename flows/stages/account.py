@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from augment.plan import ClassPlan
-from augment.screen.outcome import screening_record
+from augment.screen.statuses import screening_record
 from flows.stages.dataset import card_of
 from flows.stages.generators import generator_of
 from flows.stages.run import Run

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from augment.catalogue.counts import summarize
+from augment.catalogue.entries import Source
 from augment.catalogue.scan import scan
-from augment.catalogue.sources import Source, open_source
+from augment.catalogue.sources import open_source
 from augment.catalogue.split import assign_splits
+from augment.screen.rules import NAMES
 from flows.settings.config import RunConfig
 from flows.store import paths
 from flows.store.names import catalogue_folder
@@ -14,7 +16,7 @@ from flows.store.result import Folder, find, make_once
 from flows.store.uses import note_use
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import mark_done, write_json
-from terrabalance.manifest import read_manifest, write_manifest
+from terrabalance.manifest import Manifest, read_manifest, with_score_columns, write_manifest
 from terrabalance.progress import Progress, silent
 
 
@@ -57,7 +59,8 @@ def make_catalogue(
 
 def _make(config: RunConfig, source: Source, folder: Path, on_progress: Progress) -> None:
     manifest = assign_splits(scan(source, config.scan, on_progress), config.split, config.seed)
-    write_manifest(manifest, folder)
+    frame = with_score_columns(manifest.frame, NAMES)  # as synthetic images have
+    write_manifest(Manifest(manifest.root, frame), folder)
     write_json(folder / "summary.json", summarize(manifest))
     files = [folder / name for name in ("manifest.parquet", "manifest.csv", "summary.json")]
     mark_done(folder, {"data": str(config.data), "n_images": len(manifest.frame)}, files)

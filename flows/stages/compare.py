@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from augment.measure.giveaway import HIGHEST_GIVE_AWAY
 from classifier.arms.registry import ARMS, DEFAULT_ARMS
 from classifier.compare.predictions import read_predictions
 from classifier.report.changes import changes_section
@@ -119,7 +120,7 @@ def _write_page(
         page,
         title=f"Classifier comparison: {config.run_name}",
         subtitle=config.data.name,
-        sections=[comparison_section(record), *([changed] if changed else [])],
+        sections=[comparison_section(record, HIGHEST_GIVE_AWAY), *([changed] if changed else [])],
         facts={
             "Data": config.data.name,
             "Device": describe_device(experiment.device),

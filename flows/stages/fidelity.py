@@ -1,6 +1,6 @@
-"""Measure how near the synthetic images of a run come to real ones."""
+"""How near the synthetic images of a run come to real ones: by features, codec and spectrum."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,18 +8,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
-from augment.measure.fidelity import judge_class
+from augment.measure.fidelity import measure_class
 from augment.measure.giveaway import give_away
 from classifier.config import TRAINED_HERE
 from classifier.images.chroma import jittered_by_name
 from classifier.network.features import FeatureNetwork
-from flows.stages.features import embedder
+from classifier.network.views import FeatureCache, Views
+from flows.stages.feature_network import feature_cache
 from flows.stages.run import Run
 from terrabalance.bands import Bands
 from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest, even_share, read_manifest
-from terrabalance.sizes import Size, describe_size
+from terrabalance.progress import silent
+from terrabalance.sizes import Size, describe_size, height_width
+from terrabalance.symmetry import keep_shape
 
 MOST_OTHERS = 500  # images of other classes: enough for a ceiling
 
@@ -29,7 +33,7 @@ def measure_fidelity(
 ) -> dict[str, Any]:
     """Compare each filled class with its real images of the val part.
 
-    test stays unseen: it is for the classifiers' last word.
+    The test part stays unseen: only the comparison of the classifiers reads it.
 
     Args:
         run: whose classes.
@@ -38,21 +42,17 @@ def measure_fidelity(
 
     Returns:
         `network`, `wanted` (the one that the settings name, where its weights could not be had,
-        else None), `resolution`, and `classes`: for each its name, the measures of `judge_class`
+        else None), `resolution`, and `classes`: for each its name, the measures of `measure_class`
         and the area under the curve of `give_away` (None with too few images).
     """
     config, catalogue, named = run.config, run.catalogue, run.config.fidelity.model
     size, bands = config.generator.image_size, run.bands
-    embed = embedder(network, bands)
-
-    def read(manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
-        return read_patches(manifest.paths(rows), size, bands)
-
-    def features(manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
-        return embed(read(manifest, rows))
+    made = {name: read_manifest(folder) for name, folder in synthetic.items()}
+    measured = measure_classes(feature_cache(run, network), catalogue, made)
 
     def trained_on(manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
-        return _jittered(read(manifest, rows), rows, config.classifier.chroma_jitter)
+        images = read_patches(manifest.paths(rows), size, bands)
+        return _jittered(images, rows, config.classifier.chroma_jitter)
 
     return {
         "network": network.name,
@@ -61,16 +61,85 @@ def measure_fidelity(
         "classes": [
             {
                 "class": name,
-                "measures": _judge(features, catalogue, name, folder),
-                "give_away": _give_away(catalogue, name, read_manifest(folder), trained_on),
+                "measures": measured[name],
+                "give_away": _give_away(catalogue, name, drawn, trained_on),
             }
-            for name, folder in synthetic.items()
+            for name, drawn in made.items()
         ],
     }
 
 
+def measure_classes(
+    cache: FeatureCache, catalogue: Manifest, made: Mapping[str, Manifest]
+) -> dict[str, dict[str, Any] | None]:
+    """Measure the synthetic images of each class by `augment.measure.fidelity.measure_class`.
+
+    Each image is embedded once at most, however many classes it is compared with: with six classes
+    to fill, 136 real images were embedded 426 times.
+
+    Args:
+        cache: of features.
+        catalogue: manifest of the real images.
+        made: class -> manifest of its synthetic images.
+    """
+    rows = {name: _real_rows(catalogue, name) for name in made}
+    features = _features_by_path(
+        cache, catalogue, [t for own in rows.values() for t in own.values()]
+    )
+
+    def real(part: pd.DataFrame) -> np.ndarray:
+        return _as_array([features[path] for path in part["path"]])
+
+    return {
+        name: measure_class(
+            generated=_as_array(list(cache.of(drawn, drawn.usable(), Views(), silent)[:, 0])),
+            **{kind: real(part) for kind, part in rows[name].items()},
+        )
+        for name, drawn in made.items()
+    }
+
+
+def _real_rows(catalogue: Manifest, name: str) -> dict[str, pd.DataFrame]:
+    """Return the real images that a class is compared with, as `measure_class` names them."""
+    train = catalogue.usable("train")
+    return {
+        "held_out": catalogue.usable("val", name),
+        "train": catalogue.usable("train", name),
+        "others": even_share(train[train["class"] != name], MOST_OTHERS),
+    }
+
+
+def _features_by_path(
+    cache: FeatureCache, catalogue: Manifest, tables: list[pd.DataFrame]
+) -> dict[str, Tensor]:
+    """Return the (D,) float16 features of all images in tables of the catalogue.
+
+    Screening keeps the features of all symmetries of a class's images. Where those are on the
+    disk, the features of the image as it is, which come first, are read from there.
+    """
+    if not tables:
+        return {}
+    found: dict[str, Tensor] = {}
+    symmetries = Views(keep_shape(*height_width(cache.size)))
+    rows = pd.concat(tables).drop_duplicates("path")
+    for (split, name), part in rows.groupby(["split", "class"]):
+        part = part.sort_values("path", ignore_index=True)
+        whole = catalogue.usable(split, name)
+        kept = cache.kept(whole, symmetries)
+        if kept is None:
+            features = cache.of(catalogue, part, Views(), silent)[:, 0]
+        else:
+            features = kept[pd.Index(whole["path"]).get_indexer(part["path"]), 0]
+        found |= dict(zip(part["path"], features, strict=True))
+    return found
+
+
+def _as_array(features: list[Tensor]) -> np.ndarray:
+    return torch.stack(features).float().numpy() if features else np.empty((0, 1), np.float32)
+
+
 def give_aways(manifest: Manifest, size: Size, bands: Bands, chroma: float) -> list[dict[str, Any]]:
-    """Measure for each class how well codec and spectrum alone tell synthetic from real images.
+    """Measure for each class with synthetic images how well codec and spectrum tell them apart.
 
     Args:
         manifest: real and synthetic images.
@@ -98,7 +167,7 @@ def give_aways(manifest: Manifest, size: Size, bands: Bands, chroma: float) -> l
 def _give_away(
     real: Manifest, name: str, made: Manifest, trained_on: Callable[..., np.ndarray]
 ) -> dict[str, float] | None:
-    """Probe a class against its val part, as that of train set the filter of the spectrum."""
+    """Probe a class against its val part: its train part set the filter of the spectrum."""
     held_out = trained_on(real, real.usable("val", name))
     found = give_away(held_out, trained_on(made, made.usable()))
     return asdict(found) if found else None
@@ -106,19 +175,3 @@ def _give_away(
 
 def _jittered(images: np.ndarray, rows: pd.DataFrame, chroma: float) -> np.ndarray:
     return jittered_by_name(torch.from_numpy(images), list(rows["path"]), chroma).numpy()
-
-
-def _judge(
-    features: Callable[[Manifest, pd.DataFrame], np.ndarray],
-    catalogue: Manifest,
-    name: str,
-    folder: Path,
-) -> dict[str, Any] | None:
-    made = read_manifest(folder)
-    train = catalogue.usable("train")
-    return judge_class(
-        generated=features(made, made.usable()),
-        held_out=features(catalogue, catalogue.usable("val", name)),
-        train=features(catalogue, catalogue.usable("train", name)),
-        others=features(catalogue, even_share(train[train["class"] != name], MOST_OTHERS)),
-    )

@@ -10,7 +10,7 @@ from augment.network.conditioning import label_of
 from augment.train.evaluation import FEWEST, HeldOut
 from augment.train.spec import Recipe
 from augment.train.training import train_generator
-from flows.stages.features import Load, embedder, feature_network
+from flows.stages.feature_network import Load, embedder, feature_network
 from flows.stages.run import Run
 from flows.store.pinned_base import read_base_card
 from flows.store.result import Folder, find, make_once

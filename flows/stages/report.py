@@ -7,15 +7,17 @@ from typing import Any
 
 import torch
 
-from augment.measure.fidelity import fidelity_section
-from augment.report.balance import balance_record, balance_section, balance_table
+from augment.measure.giveaway import HIGHEST_GIVE_AWAY
+from augment.report.balance import balance_section, balance_table
+from augment.report.balance_record import BalanceInputs, balance_record
+from augment.report.fidelity import fidelity_section
 from classifier.compare.predictions import read_predictions
 from classifier.report.changes import changes_section
 from classifier.report.comparison import comparison_section
 from flows.settings.config import RunConfig
 from flows.stages.classifiers import experiment_of
 from flows.stages.dataset import DRAWN_NOTICE, Parts
-from flows.stages.features import feature_network
+from flows.stages.feature_network import feature_network
 from flows.stages.fidelity import measure_fidelity
 from flows.stages.generators import generator_of
 from flows.stages.plan import make_plan
@@ -69,18 +71,19 @@ def write_report(run: Run, on_progress: Progress = silent) -> Path:
 
 def _balance(run: Run, plan: dict[str, Any], synthetic: dict[str, Path]) -> Section:
     """Write the balance as JSON and CSV; return its part of the page."""
-    catalogue, folder = run.catalogue, run.report_folder
-    size, bands = run.config.generator.image_size, run.bands
-    generators = {}
+    folder, generators = run.report_folder, {}
     for name in synthetic:
         generator = generator_of(run, name)
         find(run.config, generator)  # it may be on another machine
         generators[name] = generator.place
-    balance = balance_record(catalogue, plan, generators, synthetic, size, bands)
+    inputs = BalanceInputs(
+        run.catalogue, generators, synthetic, run.config.generator.image_size, run.bands
+    )
+    balance = balance_record(inputs, plan)
     write_json(folder / "balance.json", balance)
     with atomic_write(folder / "classes.csv") as file:
         balance_table(balance).to_csv(file, index=False)
-    return balance_section(balance, catalogue, generators, synthetic, size, bands)
+    return balance_section(balance, inputs)
 
 
 def _comparison(run: Run) -> dict[str, Any] | None:
@@ -100,7 +103,7 @@ def _compared(run: Run, comparison: dict[str, Any], device: torch.device) -> lis
     predictions = read_predictions(run.report_folder / "predictions.csv")
     experiment, _ = experiment_of(run)
     changed = changes_section(replace(experiment, device=device), predictions, comparison)
-    return [comparison_section(comparison), *([changed] if changed else [])]
+    return [comparison_section(comparison, HIGHEST_GIVE_AWAY), *([changed] if changed else [])]
 
 
 def _bands_fact(bands: Bands) -> dict[str, str]:

@@ -5,15 +5,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from augment.screen.fitted import FEWEST_TRAINED, Real, fit, read_screener, write_screener
-from augment.screen.outcome import judge
-from augment.screen.rules import Limits, Scores
+from augment.screen.fitted_rules import (
+    FEWEST_TRAINED,
+    RealPart,
+    fit_rules,
+    read_fitted_rules,
+    write_fitted_rules,
+)
+from augment.screen.rules.rule import Limits, Scores
+from augment.screen.scoring import score_drawn
 from classifier.images.loading import train_classes
 from classifier.network.features import FeatureNetwork
-from classifier.network.views import FeatureCache, Views, features_of_views
-from flows.stages.features import embedder
+from classifier.network.views import Views, features_of_views
+from flows.stages.feature_network import embedder, feature_cache
 from flows.stages.run import Run
-from flows.store import paths
 from flows.store.result import Files, make_once
 from terrabalance.images import read_patches
 from terrabalance.progress import Progress, silent
@@ -35,15 +40,14 @@ class RealFeatures:
         self._size = run.config.generator.image_size
         self._views = keep_shape(*height_width(self._size))
         self._embed = embedder(network, run.bands)
-        folder = paths.screeners_folder(run.config) / "features"
-        self._cache = FeatureCache(folder, network.key, lambda: self._embed, self._size, run.bands)
+        self._cache = feature_cache(run, network)
 
-    def of(self, rows: pd.DataFrame) -> Real:
+    def of(self, rows: pd.DataFrame) -> RealPart:
         """Return images of the catalogue with their features and labels."""
         manifest = self._run.catalogue
         labels = {name: label for label, name in enumerate(train_classes(manifest))}
         features = self._cache.of(manifest, rows, Views(self._views), self._on_progress)
-        return Real(
+        return RealPart(
             read_patches(manifest.paths(rows), self._size, self._run.bands),
             features.float().numpy(),
             rows["class"].map(labels).to_numpy(int),
@@ -65,16 +69,16 @@ class Screening:
 
     def __init__(self, run: Run, network: FeatureNetwork, on_progress: Progress = silent) -> None:
         self._run, self._features = run, RealFeatures(run, network, on_progress)
-        self._screener = read_screener(_fitted(run, network, self._features, on_progress))
+        self._rules = read_fitted_rules(_fitted(run, network, self._features, on_progress))
 
     def scores(self, class_name: str, images: np.ndarray) -> tuple[Scores, Limits]:
         """Score (N, C, H, W) levels of drawn images; return the limits of their class as well."""
-        screener, catalogue = self._screener, self._run.catalogue
+        rules, catalogue = self._rules, self._run.catalogue
         label = train_classes(catalogue).index(class_name)
-        seen = screener.see(images, self._features.of_views(images))
+        candidates = rules.candidates(images, self._features.of_views(images))
         own = self._features.of(catalogue.usable("train", class_name))
-        limit = screener.limits[label]
-        return judge(seen, screener.class_of(label, own), limit), limit
+        limit = rules.limits[label]
+        return score_drawn(candidates, rules.class_of(label, own), limit), limit
 
 
 def can_screen(run: Run) -> bool:
@@ -90,9 +94,9 @@ def _fitted(
     def make(_devices: object, listener: Progress) -> None:
         train, val = (features.of(run.catalogue.usable(split)) for split in ("train", "val"))
         listener(0, 1, "fitting the screening")
-        screener = fit(train, val, run.config.screening.refuse_real)
-        assert screener is not None
-        write_screener(rules.place, screener)
+        fitted = fit_rules(train, val, run.config.screening.refuse_real)
+        assert fitted is not None
+        write_fitted_rules(rules.place, fitted)
 
     rules = Files(what="the screening", place=run.names.screener(network.key))
     return make_once(run.config, rules, make, on_progress)

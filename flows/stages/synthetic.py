@@ -11,10 +11,15 @@ import torch
 
 from augment.plan import ClassPlan
 from augment.sample.sampling import is_drawn, sample_class
-from augment.screen.fitted import FEWEST_TRAINED
-from augment.screen.outcome import apply, is_screened, screening_record, what_is_missing
-from augment.screen.rules import Limits, Scores
-from flows.stages.features import Load, feature_network
+from augment.screen.fitted_rules import FEWEST_TRAINED
+from augment.screen.rules.rule import Limits, Scores
+from augment.screen.statuses import (
+    is_screened,
+    screening_record,
+    set_statuses,
+    what_is_missing,
+)
+from flows.stages.feature_network import Load, feature_network
 from flows.stages.generators import generator_of
 from flows.stages.run import Run
 from flows.stages.screening import Screening, can_screen
@@ -117,7 +122,7 @@ class _Drawing:
             record = screening_record(self._folder)
             if record is None or not record["ended"]:
                 found, limit = self._scores(devices[0], on_progress)
-                record = apply(self._folder, needed, self._most, found, limit)
+                record = set_statuses(self._folder, needed, self._most, found, limit)
             if record["ended"]:
                 return
             rate = max(_WORST_RATE, record["n_accepted"] / n_images)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from augment.catalogue.sources import Source
+from augment.catalogue.entries import Source
 from augment.config import NOT_RESULT, TrainingConfig
 from augment.plan import ClassPlan
+from augment.screen.rules import rules_key
 from classifier.config import CHOICES, TRAINED_HERE
 from flows.settings.config import RunConfig
 from flows.store import paths
@@ -121,7 +122,7 @@ class Names:
         key = fingerprint(
             FORMAT, network_key, self.config.generator.image_size, asdict(self.bands),
             self.config.screening.refuse_real,
-            *(list(part["sha256"] + part["class"]) for part in rows),
+            *(list(part["sha256"] + part["class"]) for part in rows), *rules_key(),
         )  # fmt: skip
         return paths.screeners_folder(self.config) / f"{key}.safetensors"
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -8,7 +9,10 @@ from terrabalance.manifest import (
     count_by_class,
     even_share,
     frame_of,
+    join_frames,
     read_manifest,
+    scores_in,
+    with_score_columns,
     write_manifest,
 )
 
@@ -68,9 +72,7 @@ def test_a_folder_with_its_manifest_can_be_moved(manifest, tmp_path):
 
 def test_the_csv_twin_has_the_same_rows(manifest, tmp_path):
     write_manifest(manifest, tmp_path)
-    missing = {name: [""] for name, dtype in COLUMNS.items() if dtype == "float64"}
-    table = tmp_path / "manifest.csv"
-    twin = pd.read_csv(table, keep_default_na=False, na_values=missing)
+    twin = pd.read_csv(tmp_path / "manifest.csv", keep_default_na=False)
     assert twin.astype(COLUMNS).equals(manifest.frame)
 
 
@@ -103,3 +105,47 @@ def test_an_even_share_takes_from_the_largest_classes_first():
     assert few.groupby("class").size().to_dict() == {"Bog": 2, "Pond": 4}
     assert few["path"].tolist() == [*(f"Pond/{i}" for i in range(4)), "Bog/0", "Bog/1"]
     assert even_share(rows, 99).equals(rows)
+
+
+def scored(path: str, **scores: float) -> pd.DataFrame:
+    return frame_of([{**row(path), **{f"score_{name}": at for name, at in scores.items()}}])
+
+
+def test_scores_of_any_name_stand_before_the_review(tmp_path):
+    frame = scored("Pond/a.png", copy=0.5, shadows=2)
+    assert list(frame)[-6:] == ["run", "score_copy", "score_shadows", "review", "reviewer",
+                                "reviewed"]  # fmt: skip
+    write_manifest(Manifest(tmp_path, frame), tmp_path)
+    again = read_manifest(tmp_path).frame
+    assert again.equals(frame)
+    assert {name: list(at) for name, at in scores_in(again).items()} == {
+        "copy": [0.5], "shadows": [2.0],
+    }  # fmt: skip
+
+
+def test_a_score_that_a_frame_lacks_is_added_in_its_place_and_no_other_changes():
+    frame = scored("Pond/a.png", copy=0.5)
+    wider = with_score_columns(frame, ["copy", "shadows"])
+    assert list(scores_in(wider)) == ["copy", "shadows"]
+    assert wider["score_copy"].tolist() == [0.5] and np.isnan(wider["score_shadows"][0])
+    assert list(wider)[-1] == "reviewed" and list(scores_in(frame)) == ["copy"]
+
+
+def test_rows_with_other_scores_are_joined_and_lack_the_rest():
+    older, newer = scored("Pond/a.png", copy=0.5), scored("Pond/b.png", copy=0.1, shadows=2)
+    rows = join_frames([frame_of([row("Park/c.png")]), older, newer])
+    assert list(rows) == list(newer) and rows["path"].tolist()[0] == "Park/c.png"
+    assert np.isnan(rows["score_copy"][0]) and rows["score_copy"].tolist()[1:] == [0.5, 0.1]
+    assert np.isnan(rows["score_shadows"][:2]).all() and rows["score_shadows"][2] == 2
+
+
+def test_a_manifest_from_before_there_were_scores_and_reviews_is_read(manifest, tmp_path):
+    path = write_manifest(manifest, tmp_path)
+    pd.read_parquet(path).drop(columns=["review", "reviewer", "reviewed"]).to_parquet(path)
+    again = read_manifest(tmp_path).frame
+    assert list(again) == list(COLUMNS) and again["review"].tolist() == [""] * 4
+
+
+def test_a_column_that_is_only_named_like_a_score_is_no_score():
+    frame = frame_of([row("Pond/a.png")]).assign(score_card="good")
+    assert scores_in(frame) == {} and "score_card" in with_score_columns(frame, ["copy"])

@@ -73,7 +73,7 @@ def test_a_failing_page_leaves_the_old_one(tmp_path: Path):
 
 def test_a_value_that_a_template_lacks_is_an_error():
     with pytest.raises(jinja2.UndefinedError):
-        render("page.html.j2", title="T")
+        render("terrabalance", "page.html.j2", title="T")
 
 
 def test_a_data_uri_holds_every_pixel():

@@ -6,8 +6,9 @@ import pytest
 import tifffile
 from PIL import Image
 
+from augment.catalogue.entries import Entry, Source
 from augment.catalogue.scan import scan
-from augment.catalogue.sources import Entry, Source, open_source
+from augment.catalogue.sources import open_source
 from augment.config import ScanConfig
 from terrabalance.files import sha256_of
 from terrabalance.images import write_png

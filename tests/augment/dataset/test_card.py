@@ -93,7 +93,7 @@ def test_the_card_says_how_the_images_were_made_and_with_what(manifest):
     [
         ({"draws": ["Pond"], "start": None}, "real training images of that class alone"),
         ({"draws": ["Pond"], "start": "base-1f2e"}, "(base-1f2e) that was trained on the real"),
-        ({"draws": ["Pond", "Port"], "start": None}, "model of all classes"),
+        ({"draws": ["Pond", "Port"], "start": None}, "conditioned on the class"),
     ],
 )
 def test_the_card_says_of_which_classes_the_models_have_seen_images(manifest, facts, said):

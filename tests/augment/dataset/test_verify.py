@@ -8,7 +8,7 @@ from PIL import Image
 
 from augment.dataset.assemble import assemble
 from augment.dataset.verify import verify
-from augment.screen.outcome import apply, review
+from augment.screen.statuses import review, set_statuses
 from terrabalance.bands import RGB
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import mark_done, sha256_of
@@ -99,7 +99,7 @@ def edited(dataset: Path, change: dict[str, object]) -> Path:
 
 
 def test_a_synthetic_image_in_the_test_part_is_found_even_where_all_else_agrees(dataset):
-    assert [kind for _, kind in found(edited(dataset, {"split": "test"}))] == ["judging"]
+    assert [kind for _, kind in found(edited(dataset, {"split": "test"}))] == ["misplaced"]
 
 
 def test_a_row_that_leaves_the_dataset_is_not_followed(dataset):
@@ -137,7 +137,7 @@ def test_a_class_of_drawn_images_is_without_problems(tmp_path):
     write_manifest(Manifest(tmp_path, frame_of(rows)), tmp_path)
     write_png(tmp_path / "strip.png", image(9))
     mark_done(tmp_path, {"n_images": 4})
-    apply(tmp_path, 3, 9, None, None)
+    set_statuses(tmp_path, 3, 9, None, None)
     review(tmp_path, "000001.png", "refuse", "Ada")
     assert verify(tmp_path) == []
     write_png(tmp_path / "mine.png", image(10))

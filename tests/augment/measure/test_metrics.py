@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from augment.measure.metrics import copying, frechet_distance, kernel_distance, manifold
+from augment.measure.metrics import copying, kernel_distance, manifold
 from terrabalance.errors import BadInput
 
 
@@ -40,12 +40,6 @@ def test_the_jackknife_equals_leaving_out_one_image_at_a_time():
     less_made = [kernel_distance(real, np.delete(made, i, 0)).value for i in range(5)]
     expected = np.sqrt(5 * np.var(less_real) + 4 * np.var(less_made))
     assert kernel_distance(real, made).standard_error == pytest.approx(expected)
-
-
-def test_frechet_distance_of_two_gaussians_is_the_known_one():
-    near = frechet_distance(cloud(20_000, 0, width=4), cloud(20_000, 1, 3.0, 2.0, width=4))
-    assert near == pytest.approx(4 * (3.0**2 + (2 - 1) ** 2), rel=0.02)
-    assert frechet_distance(cloud(31, 0), cloud(400, 1)) is None
 
 
 def test_one_distribution_covers_itself_and_a_collapsed_one_does_not():

@@ -37,7 +37,7 @@ def record() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def html(record: dict[str, Any]) -> str:
-    return str(comparison_section(record).html)
+    return str(comparison_section(record, 0.6).html)
 
 
 def test_the_verdict_comes_first_in_the_colour_of_its_outcome(record: dict[str, Any], html: str):
@@ -54,10 +54,10 @@ def test_what_validation_chose_is_said_beside_the_arm_and_all_tries_below(record
             for says, val in (("as usual", 0.61), ("none<b>", 0.72))
         ]  # fmt: skip
 
-    html = str(comparison_section({**record, "tried": tried("none<b>")}).html)
+    html = str(comparison_section({**record, "tried": tried("none<b>")}, 0.6).html)
     assert "none&lt;b&gt;, by validation" in html
     assert "61.0" in html and "<b>72.0</b>" in html
-    html = str(comparison_section({**record, "tried": tried("as usual")}).html)
+    html = str(comparison_section({**record, "tried": tried("as usual")}, 0.6).html)
     assert "by validation" not in html.split("<tbody>")[1].split("</tbody>")[0]
 
 
@@ -71,7 +71,7 @@ def test_other_outcomes_are_said_as_plainly(
     record: dict[str, Any], outcome: str, kind: str, headline: str
 ):
     other = {**record, "verdict": {"outcome": outcome, "sentence": "So it is.", "by_class": ""}}
-    html = comparison_section(other).html
+    html = comparison_section(other, 0.6).html
     assert f'<div class="verdict {kind}">' in html
     assert headline in html
     assert "So it is." in html
@@ -92,13 +92,13 @@ def test_only_a_proven_change_is_coloured(html: str):
 def test_an_interval_that_the_axis_cannot_hold_is_marked_as_cut(record: dict[str, Any]):
     nothing_known = {"mean": 0.0, "low": -1.0, "high": 1.0}
     rows = [{**record["per_class"][0], "recall_change": nothing_known}, *record["per_class"][1:]]
-    html = str(comparison_section({**record, "per_class": rows}).html)
+    html = str(comparison_section({**record, "per_class": rows}, 0.6).html)
     assert html.count("cut-left cut-right") == 1 and "\N{MINUS SIGN}100" in html
 
 
 def test_the_size_of_images_is_told_from_the_networks_input(record: dict[str, Any]):
     training = {**record["training"], "image_size": 224}
-    html = str(comparison_section({**record, "training": training}).html)
+    html = str(comparison_section({**record, "training": training}, 0.6).html)
     assert "reduced to 64 px first, and then scaled to the 224 px of the network's input" in html
     assert "<dt>Network&#39;s input, px</dt>" in html and "Image size" not in html
 
@@ -113,7 +113,7 @@ def test_matrices_are_in_per_cent_of_the_true_class(record: dict[str, Any], html
 def test_a_class_without_test_images_has_an_empty_row(record: dict[str, Any]):
     empty = [[0] * 4, *record["confusion"]["real"][1:]]
     other = {**record, "confusion": {"real": empty, "synthetic": empty}}
-    assert "Forest → Forest" not in comparison_section(other).html
+    assert "Forest → Forest" not in comparison_section(other, 0.6).html
 
 
 def test_nothing_a_stranger_wrote_becomes_markup(html: str):
@@ -142,7 +142,7 @@ def test_mcnemars_test_is_against_plain_training_and_the_best_rival():
     real = dict.fromkeys(CLASSES, 50)
     n_train = dict.fromkeys(("real", "logit-adjustment", "synthetic"), real)
     record = compare(pd.concat([found, twin]), n_train, "64 px", {})
-    html = str(comparison_section(record).html)
+    html = str(comparison_section(record, 0.6).html)
     assert record["headline"]["rival"] == "logit-adjustment"
     assert re.findall(r"McNemar's exact test</dt><dd[^>]*>[^<]* against ([\w ]+)", html) == [
         "real only", "logit adjustment"
@@ -155,6 +155,6 @@ def test_mcnemars_test_is_against_plain_training_and_the_best_rival():
 def test_the_page_says_how_many_classes_give_themselves_away(record: dict[str, Any]):
     values = zip(CLASSES, (0.55, 0.71, 0.6, 0.74), strict=True)
     found = [{"class": name, "value": value, "standard_error": 0.1} for name, value in values]
-    html = str(comparison_section({**record, "give_away": found}).html)
+    html = str(comparison_section({**record, "give_away": found}, 0.6).html)
     assert "0.65 on average, above 0.60 in 2 of 4 classes" in html
     assert "at most 0.74" in html and HOSTILE not in html

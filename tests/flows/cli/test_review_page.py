@@ -16,7 +16,8 @@ from fastapi.testclient import TestClient
 from websockets.sync.client import connect
 
 from augment.scenes import draw_dataset
-from augment.screen.outcome import MEANINGS, ONLY_COPIES
+from augment.screen.rules import MEANINGS
+from augment.screen.statuses import FEW_LIMITS
 from flows.cli.review_page import Board, board_of, review_app
 from flows.settings.config import RunConfig
 from flows.stages import generators
@@ -93,9 +94,9 @@ def test_a_rule_without_a_limit_refuses_nothing_and_the_page_says_so(board):
     scores = {row["rule"]: row for row in state["scores"]}
     assert scores["repeat"]["limit"] == 0 and scores["copy"]["limit"] is not None
     assert scores["colour"]["limit"] is None and not scores["colour"]["over"]
-    assert state["note"] == ONLY_COPIES
+    assert state["note"] == FEW_LIMITS
     page = client(board).get("/").text
-    assert ONLY_COPIES in page and MEANINGS["near_copy"] in page
+    assert FEW_LIMITS in page and MEANINGS["near_copy"] in page
 
 
 def test_pictures_are_sent_and_others_are_not(board):

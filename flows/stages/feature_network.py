@@ -1,13 +1,13 @@
-"""The network in whose features generated images are compared with real ones."""
+"""The network whose features screening, fidelity and held-out evaluation measure images by."""
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from classifier.network.features import FeatureNetwork, named_network, trained_network
+from classifier.network.views import Embed, FeatureCache
 from classifier.train.experiment import Experiment
 from classifier.train.training import train_baseline
 from flows.stages.run import Run
@@ -54,8 +54,16 @@ def _named(on_progress: Progress) -> Progress:
     )
 
 
-def embedder(network: FeatureNetwork, bands: Bands) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function from levels to features; a network of three bands sees their preview."""
+def embedder(network: FeatureNetwork, bands: Bands) -> Embed:
+    """Return the function from levels to features; a network of three bands gets their preview."""
     if network.n_bands == bands.count:
         return network.embed
     return lambda levels: network.embed(bands.preview(levels))
+
+
+def feature_cache(run: Run, network: FeatureNetwork) -> FeatureCache:
+    """Return the network's features at the size of generated images, as kept on the disk."""
+    return FeatureCache(
+        paths.screeners_folder(run.config) / "features", network.key,
+        lambda: embedder(network, run.bands), run.config.generator.image_size, run.bands,
+    )  # fmt: skip

@@ -1,0 +1,90 @@
+"""Limits of the screening rules, set on real validation images, and what they accept. Pure arrays.
+
+No generator and no classifier was trained on the validation images. Together the rules may refuse
+a small share of them. A rule's limit is that of all classes, unless it would refuse too many real
+images of a class: that class then has its own, more lenient limit, so that a class that is hard to
+recognize is not emptied.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from augment.screen.rules import IMAGE_RULES, SEQUENCE_RULES
+from augment.screen.rules.rule import Limits, Scores
+
+if TYPE_CHECKING:
+    from augment.screen.measurements import ClassReference
+
+_MOST_OF_CLASS = 0.06  # of a class's real images a rule may refuse before its own limit counts
+_FOLDS = 5
+_HALVINGS = 12  # of the interval in which the share of each rule is searched
+
+
+def set_limits(real: Sequence[Scores], share: float) -> list[Limits]:
+    """Set each class's limits so that the rules together refuse about `share` of real images.
+
+    Args:
+        real: of each class, the scores of its real images of the validation part.
+        share: of real images that may be refused, in (0, 1).
+
+    Returns:
+        Limits of each class, in the same order.
+    """
+    low, high = 0.0, share  # of most rules alone; all rules together refuse more
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _refused(real, middle) <= share else (low, middle)
+    return _limits_at(real, low)
+
+
+def training_limits(of: "ClassReference") -> Limits:
+    """Return the limits that the training images alone can set, where others are too few."""
+    return {rule.name: rule.training_limit(of) for rule in IMAGE_RULES if rule.training_limit}
+
+
+def with_fixed(limits: Mapping[str, float]) -> Limits:
+    """Return the limits of a class and those of the rules whose limit is fixed."""
+    return {**{rule.name: rule.limit for rule in SEQUENCE_RULES}, **limits}
+
+
+def accepted(found: Scores, limits: Limits) -> np.ndarray:
+    """Return which images no rule refuses; (N,) bool."""
+    within: np.ndarray = np.all([found[rule] <= limits[rule] for rule in limits], axis=0)
+    return within
+
+
+def _refused(real: Sequence[Scores], alpha: float) -> float:
+    """Estimate the share of unseen real images that is refused: each fold by the others' limits."""
+    refused = []
+    for fold in range(_FOLDS):
+        inside = [_part(own, fold, True) for own in real]
+        found = _limits_at([_part(own, fold, False) for own in real], alpha)
+        refused += [~accepted(own, limits) for own, limits in zip(inside, found, strict=True)]
+    return float(np.concatenate(refused).mean())
+
+
+def _part(own: Scores, fold: int, inside: bool) -> Scores:
+    return {
+        rule: values[(np.arange(len(values)) % _FOLDS == fold) == inside]
+        for rule, values in own.items()
+    }
+
+
+def _limits_at(real: Sequence[Scores], alpha: float) -> list[Limits]:
+    """Set the limits at which a rule of share 1 refuses `alpha` of all real images."""
+    shared = {
+        rule.name: np.quantile(
+            np.concatenate([own[rule.name] for own in real]), 1 - min(1.0, rule.share * alpha)
+        )
+        for rule in IMAGE_RULES
+    }
+    return [
+        {rule: _limit_of_class(shared_limit, own[rule]) for rule, shared_limit in shared.items()}
+        for own in real
+    ]
+
+
+def _limit_of_class(shared: np.floating, own: np.ndarray) -> float:
+    return float(max(shared, np.quantile(own, 1 - _MOST_OF_CLASS)) if len(own) else shared)

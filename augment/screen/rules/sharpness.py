@@ -1,0 +1,5 @@
+"""Sharpness unlike the class: see `augment.measure.traits` for what is measured."""
+
+from augment.screen.rules.trait import trait_rule
+
+RULE = trait_rule("sharpness", "sharpness unlike the class")

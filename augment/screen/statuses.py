@@ -1,0 +1,191 @@
+"""The images of one class after screening: each with its scores, and used, spare or refused.
+
+Statuses that screening sets in the manifest of a class's synthetic images:
+
+    ok        accepted, and used
+    spare     accepted, and more than the class needs
+    refused   a rule or a person refused it; `detail` names them
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock
+
+from augment.sample.files import SCREENING
+from augment.screen.limits import with_fixed
+from augment.screen.reviews import Decision, keep_review, read_reviews, review_columns
+from augment.screen.rules import ALWAYS_LIMITED, MEANINGS, NAMES
+from augment.screen.rules.rule import Limits, Scores
+from terrabalance.errors import BadInput, NotReady
+from terrabalance.files import done, fingerprint, read_json, write_json
+from terrabalance.manifest import (
+    Manifest,
+    read_manifest,
+    score_column,
+    scores_in,
+    with_score_columns,
+    write_manifest,
+)
+
+FEW_LIMITS = (
+    "There are too few validation images to set the limits of all rules. Applied were only: "
+    f"{'; '.join(MEANINGS[rule] for rule in ALWAYS_LIMITED)}."
+)
+
+
+def set_statuses(
+    folder: Path, n_needed: int, most: int, found: Scores | None, limits: Limits | None
+) -> dict[str, Any]:
+    """Write scores and statuses into the manifest of a class's synthetic images.
+
+    Args:
+        folder: of the images, drawn to the end.
+        n_needed: accepted images that are used; the rest is spare.
+        most: images that may be drawn.
+        found: of `augment.screen.scoring.score_drawn`, in the order of the manifest's paths; None:
+            nothing was scored, and only people refuse.
+        limits: of the class, or None.
+
+    Returns:
+        The record, also written as `screening.json`: n_drawn, n_needed, most, n_accepted, n_used,
+        n_missing, ended (nothing more is to be drawn), judged (bool: there are scores), refused
+        (rule -> images, an image may count for several), refused_by_eye, accepted_by_eye, limits,
+        reviews (a hash of the human decisions that it follows).
+    """
+    with _lock(folder):
+        return _set_statuses(folder, n_needed, most, found, limits)
+
+
+def _lock(folder: Path) -> FileLock:
+    """Keep a review and a run that draws on from writing one manifest at the same time."""
+    return FileLock(folder / ".screening.lock")
+
+
+def _set_statuses(
+    folder: Path, n_needed: int, most: int, found: Scores | None, limits: Limits | None
+) -> dict[str, Any]:
+    manifest = read_manifest(folder)
+    frame = manifest.frame.sort_values("path").reset_index(drop=True)
+    frame = with_score_columns(frame, found or NAMES)
+    reasons: list[list[str]] = [[] for _ in range(len(frame))]
+    if found and limits:
+        for rule, values in found.items():
+            frame[score_column(rule)] = values
+        reasons = _reasons(found, limits)
+    reviews = read_reviews(folder)
+    decided = review_columns(frame["path"], reviews)
+    frame[list(decided)] = decided
+    frame["status"], frame["detail"] = _statuses(frame, reasons, n_needed)
+    write_manifest(Manifest(manifest.root, frame), folder)
+    record = {
+        **_counts(frame, n_needed, most), "judged": found is not None,
+        "refused": dict(Counter(rule for each in reasons for rule in each)),
+        "refused_by_eye": int((frame["review"] == "refuse").sum()),
+        "accepted_by_eye": int((frame["review"] == "accept").sum()),
+        "limits": limits, "reviews": fingerprint(reviews),
+    }  # fmt: skip
+    write_json(folder / SCREENING, record)
+    return record
+
+
+def _reasons(found: Scores, limits: Limits) -> list[list[str]]:
+    """Return the rules that refuse each image, in the order of the rules."""
+    highest = with_fixed(limits)
+    rules = [rule for rule in NAMES if rule in found and rule in highest]
+    refused = [~(found[rule] <= highest[rule]) for rule in rules]  # nan is not within
+    n_images = len(next(iter(found.values())))
+    return [
+        [rule for rule, refuses in zip(rules, refused, strict=True) if refuses[index]]
+        for index in range(n_images)
+    ]
+
+
+def _statuses(
+    frame: pd.DataFrame, reasons: list[list[str]], n_needed: int
+) -> tuple[list[str], list[str]]:
+    statuses, details, used = [], [], 0
+    for review, reviewer, own in zip(frame["review"], frame["reviewer"], reasons, strict=True):
+        if review == "refuse" or (own and review != "accept"):
+            by_eye = [f"refused by {reviewer}"] if review == "refuse" else []
+            statuses.append("refused")
+            details.append("; ".join([*by_eye, *(MEANINGS[r] for r in own)]))
+            continue
+        used += 1
+        statuses.append("ok" if used <= n_needed else "spare")
+        details.append(f"accepted by {reviewer}" if review == "accept" else "")
+    return statuses, details
+
+
+def _counts(frame: pd.DataFrame, n_needed: int, most: int) -> dict[str, Any]:
+    n_used, n_spare = (int((frame["status"] == status).sum()) for status in ("ok", "spare"))
+    return {
+        "n_drawn": len(frame), "n_needed": n_needed, "most": most,
+        "n_accepted": n_used + n_spare, "n_used": n_used, "n_missing": n_needed - n_used,
+        "ended": n_used == n_needed or len(frame) >= most,
+    }  # fmt: skip
+
+
+def screening_record(folder: Path) -> dict[str, Any] | None:
+    """Return the record of a class's screening; None where it misses an image or a decision.
+
+    It does while more images are drawn, and after a kill between a decision and the manifest.
+    """
+    drawn, path = done(folder), folder / SCREENING
+    if drawn is None or not path.is_file():
+        return None
+    record: dict[str, Any] = read_json(path)
+    follows = (drawn["n_images"], fingerprint(read_reviews(folder)))
+    return record if (record["n_drawn"], record["reviews"]) == follows else None
+
+
+def has_few_limits(record: Mapping[str, Any]) -> bool:
+    """Return whether training images alone set a class's limits, so that most rules had none."""
+    return bool(record["judged"]) and set(record["limits"]) <= set(ALWAYS_LIMITED)
+
+
+def what_is_missing(class_name: str, record: Mapping[str, Any]) -> str:
+    """Return how many images a class lacks and why, from its record; "" where it lacks none."""
+    if not record["n_missing"]:
+        return ""
+    why = [f"{MEANINGS[rule]} ({count})" for rule, count in record["refused"].items()]
+    if record["refused_by_eye"]:
+        why.append(f"human review ({record['refused_by_eye']})")
+    return (
+        f"{class_name}: {record['n_missing']} of {record['n_needed']} images are missing after "
+        f"drawing {record['n_drawn']}; refused: {', '.join(why)}; an image may count for several."
+    )
+
+
+def is_screened(folder: Path) -> bool:
+    """Return whether a class's images can be used: screening ended, or a person has reviewed."""
+    record = screening_record(folder)
+    return record is not None and (record["ended"] or bool(read_reviews(folder)))
+
+
+def review(folder: Path, path: str, decision: Decision | None, reviewer: str) -> None:
+    """Keep a person's decision on one image, or take it back with None.
+
+    The manifest is changed at once: a spare image takes the place of one that is refused. What
+    repeats an image that a person refused stays refused itself, until a person accepts it.
+    Rules that are newer than the screening take no part.
+
+    Raises:
+        BadInput: no such image in the folder's manifest.
+        NotReady: the class has not been screened.
+    """
+    with _lock(folder):
+        record = screening_record(folder)
+        if record is None:
+            raise NotReady(
+                f"{folder}: not drawn and screened to the end. Run `terrabalance sample`."
+            )
+        frame = read_manifest(folder).frame.sort_values("path")
+        if path not in set(frame["path"]):
+            raise BadInput(f"{folder}: no synthetic image {path!r} here.")
+        keep_review(folder, path, decision, reviewer)
+        found = scores_in(frame) if record["judged"] else None
+        _set_statuses(folder, record["n_needed"], record["most"], found, record["limits"])

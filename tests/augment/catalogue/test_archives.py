@@ -1,0 +1,120 @@
+import io
+import stat
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from augment.catalogue.sources import open_source
+from terrabalance.errors import BadInput
+
+
+def left_behind(folder: Path) -> list[Path]:
+    """Return what is in a folder, but for the lock of the one who unpacks."""
+    return [path for path in folder.iterdir() if path.suffix != ".lock"]
+
+
+def listed(source):
+    return [(entry.path, entry.class_name, entry.split) for entry in source.entries]
+
+
+def zip_of(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def tar_of(path: Path, *infos: tarfile.TarInfo) -> Path:
+    mode = {"gz": "w:gz", "xz": "w:xz", "bz2": "w:bz2", "tgz": "w:gz", "tar": "w"}
+    with tarfile.open(path, mode[path.name.rsplit(".", 1)[1]]) as archive:
+        for info in infos:
+            archive.addfile(info, io.BytesIO(b"x" * info.size))
+    return path
+
+
+def member(name: str, size: int = 1, kind: bytes = tarfile.REGTYPE, link: str = ""):
+    info = tarfile.TarInfo(name)
+    info.size, info.type, info.linkname = size, kind, link
+    return info
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.tgz", "a.tar.xz", "a.tar.bz2"])
+def test_a_tar_of_a_wrapped_folder_is_unpacked_once(tmp_path, name):
+    data = tar_of(tmp_path / name, member("AID/Pond/p.jpg"), member("AID/Park/q.jpg"))
+    source = open_source(data, tmp_path / "x")
+    assert listed(source) == [("Park/q.jpg", "Park", ""), ("Pond/p.jpg", "Pond", "")]
+    before = (source.root / "Pond/p.jpg").stat().st_ino
+    again = open_source(data, tmp_path / "x")
+    assert again == source and (again.root / "Pond/p.jpg").stat().st_ino == before
+    assert not [p for p in left_behind(tmp_path / "x") if p.name.startswith(".")]
+
+
+def test_a_zip_with_windows_separators_and_a_mac_shadow_is_unpacked(tmp_path):
+    members = {"AID\\Pond\\p.jpg": b"x", "AID\\Park\\q.jpg": b"x", "__MACOSX/AID/._p.jpg": b"x"}
+    source = open_source(zip_of(tmp_path / "a.zip", members), tmp_path / "x")
+    assert listed(source) == [("Park/q.jpg", "Park", ""), ("Pond/p.jpg", "Pond", "")]
+
+
+def test_what_a_killed_extraction_left_is_no_obstacle(tmp_path):
+    data = zip_of(tmp_path / "a.zip", {"Pond/p.jpg": b"x"})
+    whole = open_source(data, tmp_path / "x").root
+    part = whole.rename(whole.with_name(f".{whole.name}.part"))
+    (part / "Pond/half.jpg").write_bytes(b"x")
+    assert listed(open_source(data, tmp_path / "x")) == [("Pond/p.jpg", "Pond", "")]
+
+
+@pytest.mark.parametrize("name", ["../evil.jpg", "/evil.jpg", "a/../../evil.jpg", "C:\\evil.jpg"])
+def test_a_path_that_leaves_the_folder_is_refused(tmp_path, name):
+    with pytest.raises(BadInput, match="leaves its folder"):
+        open_source(zip_of(tmp_path / "a.zip", {"P/a.jpg": b"x", name: b"x"}), tmp_path / "x")
+    with pytest.raises(BadInput, match="leaves its folder"):
+        open_source(tar_of(tmp_path / "a.tar", member(name)), tmp_path / "x")
+    assert not left_behind(tmp_path / "x") and not (tmp_path / "evil.jpg").exists()
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+def test_links_and_devices_in_a_tar_are_refused(tmp_path, kind):
+    data = tar_of(tmp_path / "a.tar", member("P/a.jpg"), member("P/b", 0, kind, "P/a.jpg"))
+    with pytest.raises(BadInput, match="link or device"):
+        open_source(data, tmp_path / "x")
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path):
+    info = zipfile.ZipInfo("P/link")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(info, "/etc/passwd")
+    with pytest.raises(BadInput, match="link or device"):
+        open_source(tmp_path / "a.zip", tmp_path / "x")
+
+
+def test_more_bytes_than_a_disk_has_are_refused_before_they_are_written(tmp_path):
+    data = tmp_path / "a.tar"
+    data.write_bytes(member("P/a.jpg", size=2**60).tobuf(tarfile.GNU_FORMAT) + b"\0" * 1024)
+    with pytest.raises(BadInput, match="free on the disk"):
+        open_source(data, tmp_path / "x")
+    assert not left_behind(tmp_path / "x")
+
+
+def test_a_zip_bomb_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("augment.catalogue.archives._BOMB_BYTES", 2**20)
+    data = zip_of(tmp_path / "a.zip", {"P/a.tif": b"\0" * 2**24})
+    with pytest.raises(BadInput, match="times its size"):
+        open_source(data, tmp_path / "x")
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.tar.xz"])
+def test_a_damaged_archive_is_refused(tmp_path, name):
+    (tmp_path / name).write_bytes(b"no archive at all")
+    with pytest.raises(BadInput, match="cannot be unpacked"):
+        open_source(tmp_path / name, tmp_path / "x")
+
+
+def test_an_archive_that_is_cut_short_leaves_nothing(tmp_path):
+    data = tar_of(tmp_path / "a.tar.gz", *(member(f"P/{i}.jpg", 5000) for i in range(50)))
+    data.write_bytes(data.read_bytes()[:-20])
+    with pytest.raises(BadInput, match="cannot be unpacked"):
+        open_source(data, tmp_path / "x")
+    assert not left_behind(tmp_path / "x")

@@ -1,0 +1,80 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from augment.catalogue.sources import open_source
+from terrabalance.errors import BadInput
+
+
+def put(root: Path, *paths: str) -> Path:
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(b"x")
+    return root
+
+
+def listed(source):
+    return [(entry.path, entry.class_name, entry.split) for entry in source.entries]
+
+
+def test_a_folder_lists_its_classes_in_natural_order_at_any_depth(tmp_path):
+    put(tmp_path, "Pond/p_10.jpg", "Pond/p_9.jpg", "Bare land/2019/a.tif")
+    assert listed(open_source(tmp_path, tmp_path / "x")) == [
+        ("Bare land/2019/a.tif", "Bare land", ""),
+        ("Pond/p_9.jpg", "Pond", ""),
+        ("Pond/p_10.jpg", "Pond", ""),
+    ]
+
+
+def test_hidden_files_and_the_shadow_of_a_mac_are_skipped(tmp_path):
+    put(tmp_path, "Pond/a.jpg", "Pond/.a.jpg", ".git/x", "__MACOSX/Pond/a.jpg", "Pond/.t/b.jpg")
+    assert listed(open_source(tmp_path, tmp_path / "x")) == [("Pond/a.jpg", "Pond", "")]
+
+
+def test_a_readme_beside_the_classes_is_no_image_and_a_stray_image_is_listed(tmp_path):
+    put(tmp_path, "Pond/a.png", "Pond/notes.txt", "README.md", "LICENCE", "stray.TIF")
+    found = listed(open_source(tmp_path, tmp_path / "x"))
+    assert [path for path, _, _ in found] == ["Pond/a.png", "Pond/notes.txt", "stray.TIF"]
+
+
+def test_train_val_test_folders_are_an_honoured_split(tmp_path):
+    put(tmp_path, "train/Pond/a.jpg", "Validation/Pond/b.jpg", "test/Park/sub/c.jpg", "train/d.jpg")
+    assert sorted(listed(open_source(tmp_path, tmp_path / "x"))) == [
+        ("Validation/Pond/b.jpg", "Pond", "val"),
+        ("test/Park/sub/c.jpg", "Park", "test"),
+        ("train/Pond/a.jpg", "Pond", "train"),
+        ("train/d.jpg", "", "train"),
+    ]
+
+
+def test_a_class_may_be_named_train(tmp_path):
+    put(tmp_path, "train/a.jpg", "plane/b.jpg")
+    assert {e.class_name for e in open_source(tmp_path, tmp_path).entries} == {"train", "plane"}
+
+
+def test_a_folder_without_classes_is_refused(tmp_path):
+    put(tmp_path, "readme.md")
+    with pytest.raises(BadInput, match=r"no subfolders\. Put each class"):
+        open_source(tmp_path, tmp_path / "x")
+
+
+def test_the_folder_of_a_single_class_is_refused_with_the_one_above(tmp_path):
+    put(tmp_path, "a.jpg", "b.tif", "readme.md")
+    with pytest.raises(BadInput, match=r"images \(2\).*give the one above"):
+        open_source(tmp_path, tmp_path / "x")
+
+
+def test_a_name_that_is_not_text_is_refused_with_the_name(tmp_path):
+    put(tmp_path, "Pond/a.jpg")
+    name = os.fsencode(tmp_path) + b"/Pond/\xff.jpg"
+    Path(os.fsdecode(name)).write_bytes(b"x")
+    with pytest.raises(BadInput, match="not text"):
+        open_source(tmp_path, tmp_path / "x")
+
+
+def test_links_to_nothing_and_to_folders_are_skipped(tmp_path):
+    put(tmp_path, "Pond/a.jpg")
+    (tmp_path / "Pond" / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "Pond" / "loop").symlink_to(tmp_path)
+    assert listed(open_source(tmp_path, tmp_path / "x")) == [("Pond/a.jpg", "Pond", "")]

@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import pytest
+
+from augment.catalogue.sources import open_source
+from terrabalance.errors import BadInput
+
+
+def put(root: Path, *paths: str) -> Path:
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(b"x")
+    return root
+
+
+def listed(source):
+    return [(entry.path, entry.class_name, entry.split) for entry in source.entries]
+
+
+def table(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_csv_beside_its_images_names_class_and_split(tmp_path):
+    put(tmp_path, "a_10.jpg", "a_9.jpg", "c.jpg")
+    lines = "path,class,split", "a_10.jpg,NA,valid", "a_9.jpg,Pond,Train", "c.jpg,Pond,oracle"
+    assert listed(open_source(table(tmp_path / "t.csv", *lines), tmp_path / "x")) == [
+        ("a_9.jpg", "Pond", "train"),
+        ("a_10.jpg", "NA", "val"),
+        ("c.jpg", "Pond", "oracle"),
+    ]
+
+
+def test_csv_paths_are_found_in_the_one_subfolder_that_has_them(tmp_path):
+    put(tmp_path, "aid/Pond/a.jpg", "other/b.jpg")
+    source = open_source(table(tmp_path / "t.csv", "path,class", "Pond/a.jpg,Pond"), tmp_path / "x")
+    assert source.root == tmp_path / "aid" and listed(source) == [("Pond/a.jpg", "Pond", "")]
+
+
+def test_where_two_subfolders_or_none_have_the_images_the_user_is_asked(tmp_path):
+    put(tmp_path, "one/a.jpg", "two/a.jpg")
+    data = table(tmp_path / "t.csv", "path,class", "a.jpg,Pond")
+    with pytest.raises(BadInput, match=r"more than one folder.*--images"):
+        open_source(data, tmp_path / "x")
+    assert open_source(data, tmp_path / "x", tmp_path / "two").root == tmp_path / "two"
+    with pytest.raises(BadInput, match=r"no folder has.*--images"):
+        open_source(table(tmp_path / "u.csv", "path,class", "z.jpg,Pond"), tmp_path / "x")
+
+
+def test_all_bad_rows_are_reported_together(tmp_path):
+    put(tmp_path, "a.jpg")
+    lines = "path,class", "a.jpg,Pond", "./a.jpg,Pond", "../b.jpg,Pond", "c.jpg,", "d.jpg,Pond"
+    with pytest.raises(BadInput) as caught:
+        open_source(table(tmp_path / "t.csv", *lines), tmp_path / "x")
+    for words in ("line 3: 'a.jpg' is on line 2", "line 4: '../b.jpg' leaves", "line 5: 'c.jpg' ha",
+                  "line 6: 'd.jpg' is not there"):  # fmt: skip
+        assert words in str(caught.value)
+
+
+def test_where_listed_images_are_missing_the_guessed_folder_and_its_option_are_named(tmp_path):
+    put(tmp_path, "aid/a.jpg")
+    lines = "path,class", "a.jpg,Pond", *(f"{n}.jpg,Pond" for n in range(30))
+    with pytest.raises(BadInput, match="--images FOLDER") as caught:
+        open_source(table(tmp_path / "t.csv", *lines), tmp_path / "x")
+    assert str(caught.value).count(str(tmp_path / "aid")) == 1
+
+
+def test_a_csv_without_its_columns_is_refused(tmp_path):
+    with pytest.raises(BadInput, match=r"lacks the columns \['class'\]"):
+        open_source(table(tmp_path / "t.csv", "path,label", "a.jpg,Pond"), tmp_path / "x")
+
+
+def test_the_long_tailed_protocol_finds_its_images(aid, tmp_path):
+    source = open_source(aid / "aid-lt10.csv", tmp_path)
+    splits = [entry.split for entry in source.entries]
+    assert source.root == aid / "aid" and len(splits) == 7096
+    assert {name: splits.count(name) for name in set(splits)} == {
+        "train": 1165, "val": 1006, "test": 1536, "oracle": 1775, "unused": 1614,
+    }  # fmt: skip
