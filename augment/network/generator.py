@@ -1,4 +1,4 @@
-"""A class's generator: config to `Unet` + `GaussianDiffusion`, and its file on disk."""
+"""A generator: its `Unet` and `GaussianDiffusion`, built from settings or loaded from a folder."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from augment.config import GeneratorConfig
 from augment.network.conditioning import Guided, condition, label_of
 from augment.network.layers import lean
-from augment.network.noise_schedule import shift_schedule
+from augment.network.noise_schedule import shift_noise_schedule
 from terrabalance.bands import Bands, bands_from
 from terrabalance.checkpoint import load_into
 from terrabalance.cuda_graphs import Replayed
@@ -27,10 +27,10 @@ CARD = "card.json"
 def build_diffusion(
     config: GeneratorConfig, n_classes: int = 0, n_bands: int = 3
 ) -> GaussianDiffusion:
-    """Build the diffusion model with freshly drawn weights (global torch RNG).
+    """Build the diffusion model with random weights (global torch RNG).
 
-    Its network can be told of augmentation and, with `n_classes`, of the class, see
-    `augment.network.conditioning`; the parts that upstream has are upstream's, seed for seed.
+    Its network is conditioned on augmentation and, with `n_classes` above 0, on the class, see
+    `augment.network.conditioning`. The layers that upstream has are upstream's, seed for seed.
     """
     unet = Unet(
         dim=config.dim,
@@ -50,13 +50,13 @@ def build_diffusion(
         beta_schedule=config.beta_schedule,
         min_snr_loss_weight=config.min_snr,
     )
-    if config.schedule_base_size is not None:
-        shift_schedule(diffusion, config.schedule_base_size, config.min_snr)
+    if config.noise_schedule_base_size is not None:
+        shift_noise_schedule(diffusion, config.noise_schedule_base_size, config.min_snr)
     return diffusion
 
 
 class InBf16(nn.Module):
-    """A network that computes under bf16 autocast, for sampling; the solver's steps stay float32.
+    """A network that computes under bf16 autocast, for sampling; the sampler's steps stay float32.
 
     Args:
         network: of images and timesteps.
@@ -80,14 +80,14 @@ def load_generator(
 
     Args:
         folder: of the generator.
-        class_name: the class that it is to draw.
+        class_name: the class to draw.
         device: to run on.
-        guidance: of a generator that knows several classes, see
+        guidance: scale of the guidance of a generator of several classes, see
             `augment.network.conditioning.Guided`.
 
     Returns:
         The diffusion model with the averaged (EMA) weights, in evaluation mode on `device`. It
-        draws in the precision that it was trained in, where `device` has that.
+        draws in the precision that it was trained in, where `device` supports that.
 
     Raises:
         NotReady: the folder holds no finished generator.

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from augment.network.conditioning import label_of
-from augment.train.evaluation import FEWEST, HeldOut
-from augment.train.spec import Recipe
+from augment.train.data import HeldOut, TrainingData
+from augment.train.evaluation import FEWEST
+from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
 from flows.settings.config import RunConfig
 from flows.stages.fidelity import embedder, judge_network
@@ -48,7 +49,7 @@ def train_base(config: RunConfig, on_progress: Progress = silent) -> Path | None
         return folder
     held_out = None
     classes = _classes(manifest)
-    if config.base.looks:
+    if config.base.evaluations:
         rows = manifest.usable("val")
         shown = even_share(rows[rows["class"].isin(classes)], _MOST_BASE_HELD_OUT)
         held_out = _held_out(config, manifest, shown, classes, on_progress)
@@ -57,12 +58,13 @@ def train_base(config: RunConfig, on_progress: Progress = silent) -> Path | None
             rows = even_share(manifest.usable("train"), MOST_BASE_IMAGES)
             labels = np.array([classes.index(name) for name in rows["class"]])
             bands = bands_of(config, manifest)
-            recipe = Recipe(
+            spec = TrainingSpec(
                 "", config.generator, config.base, config.seed, classes=classes, bands=bands
             )
-            images, (device, *beside) = _patches(config, manifest, rows), devices_of_class(config)
+            data = TrainingData(_patches(config, manifest, rows), labels, held_out)
+            devices = devices_of_class(config)
             with sharing(config, folder, on_progress) as listener:
-                train_generator(images, recipe, folder, device, listener, labels, held_out, beside)
+                train_generator(data, spec, folder, devices, listener)
     return folder
 
 
@@ -92,17 +94,17 @@ def _train_from(
     folder = paths.generator_folder(config, manifest, class_name)
     classes = read_base_card(start).classes if start else ()
     bands = bands_of(config, manifest)
-    recipe = Recipe(
+    spec = TrainingSpec(
         class_name, config.generator, config.training, config.seed, start, classes, bands
     )
     images = _patches(config, manifest, manifest.usable("train", class_name))
     held_out = None
-    if config.training.looks:
+    if config.training.evaluations:
         shown = manifest.usable("val", class_name)
         held_out = _held_out(config, manifest, shown, classes, on_progress)
-    device, *beside = devices_of_class(config)
+    data, devices = TrainingData(images, held_out=held_out), devices_of_class(config)
     with sharing(config, folder, on_progress) as listener:
-        train_generator(images, recipe, folder, device, listener, None, held_out, beside)
+        train_generator(data, spec, folder, devices, listener)
 
 
 def _classes(manifest: Manifest) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from augment.plan import ClassJob
+from augment.sample.request import RealImages, SamplingRequest
 from augment.sample.sampling import sample_class
 from augment.screen.fitted import FEWEST_TRAINED, Real, Screener, fit, read_screener, write_screener
 from augment.screen.outcome import apply, judge, screening_record, what_is_missing
@@ -93,7 +94,7 @@ def _draw(
         rows = even_share(train[train["class"] != job.class_name], _MOST_OTHERS)
         return [read(part) for _, part in rows.groupby("class")]
 
-    sample_class(
+    request = SamplingRequest(
         paths.generator_folder(config, catalogue, job.class_name),
         job.class_name,
         n_images,
@@ -102,10 +103,8 @@ def _draw(
         folder,
         pick_device(config.device_here),
         config.run_name,
-        on_progress,
-        reals,
-        others,
     )
+    sample_class(request, RealImages(reals, others), on_progress)
 
 
 def _judge(

@@ -151,7 +151,7 @@ def _recipe(
 ) -> list[Any]:
     loop = training.key(NOT_RESULT)
     bands = asdict(bands_of(config, manifest))
-    judged = [_listing(held_out), _judge(config, manifest)] if training.looks else []
+    judged = [_listing(held_out), _judge(config, manifest)] if training.evaluations else []
     return [config.generator.key(), bands, loop, config.seed, judged]
 
 

@@ -56,9 +56,9 @@ def trained(monkeypatch) -> list[str]:
     """What is trained from now on."""
     found: list[str] = []
 
-    def counted(images: Any, recipe: Any, *more: Any) -> Path:
-        found.append(recipe.title)
-        return train_generator(images, recipe, *more)
+    def counted(data: Any, spec: Any, *more: Any) -> Path:
+        found.append(spec.title)
+        return train_generator(data, spec, *more)
 
     monkeypatch.setattr(flows.stages.generators, "train_generator", counted)
     return found

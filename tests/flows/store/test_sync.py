@@ -126,7 +126,7 @@ def test_another_machine_without_the_data_finds_everything_and_repeats_nothing(
         "flows.stages.stages.estimate_cost",
         "flows.stages.synthetic.fit",
         "classifier.train.training._train",
-        "augment.sample.sampling.Drawer",
+        "augment.sample.sampling.ClassSampler",
     ):
         monkeypatch.setattr(name, refuse)
     page = run_all(config)
@@ -175,7 +175,7 @@ def test_classifiers_are_compared_on_a_catalogue_of_the_store(finished, on_machi
 def test_a_training_that_was_killed_goes_on_on_another_machine(
     scenes, tiny, tmp_path, address, s3, on_machine
 ):
-    longer = {**tiny, "base": {**tiny["base"], "steps": 9, "looks": 3}}
+    longer = {**tiny, "base": {**tiny["base"], "steps": 9, "evaluations": 3}}
     undisturbed = RunConfig(data=scenes, workdir=tmp_path / "here", **longer)
     expected = files_below(base_of(undisturbed))
 
