@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from augment.config import GeneratorConfig
 from augment.network.conditioning import Guided, condition, label_of
-from augment.network.layers import lean
+from augment.network.layers import use_lean_layers
 from augment.network.noise_schedule import shift_noise_schedule
 from terrabalance.bands import Bands, bands_from
 from terrabalance.checkpoint import load_into
@@ -40,7 +40,7 @@ def build_diffusion(
         attn_dim_head=config.attention_dim,
         dropout=config.dropout,
     )
-    lean(unet)
+    use_lean_layers(unet)
     condition(unet, n_classes)
     diffusion = GaussianDiffusion(
         unet,

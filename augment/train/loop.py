@@ -67,7 +67,7 @@ class TrainingLoop:
         self.selection = selection_for(data, spec, folder / SNAPSHOTS, device)
         self.evaluation_steps = self.group.broadcast(self.selection.due)
         self.checkpoints = Checkpoints(folder, key, self.precision)
-        self.outputs = (
+        self.outputs: Outputs | NoOutputs = (
             Outputs(folder, spec, labels, self.checkpoints) if self.group.is_main else NoOutputs()
         )
         self.history, self.memorizes = History(), False

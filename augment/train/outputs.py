@@ -13,7 +13,7 @@ from augment.network.conditioning import set_labels
 from augment.sample.batch import draw_batch
 from augment.train.history import LOSSES, History, write_losses
 from augment.train.resume import Checkpoints
-from augment.train.selection import NoSelection
+from augment.train.selection import Selection
 from augment.train.spec import TrainingSpec
 from augment.train.stepper import Stepper
 from terrabalance.images import grid, write_png
@@ -35,11 +35,11 @@ class NoOutputs:
     def preview(self, stepper: Stepper) -> None:
         """Draw the same eight noises with the averaged weights, to show the progress."""
 
-    def save(self, stepper: Stepper, selection: NoSelection, history: History) -> None:
+    def save(self, stepper: Stepper, selection: Selection, history: History) -> None:
         """Write the losses, the evaluations and a checkpoint."""
 
 
-class Outputs(NoOutputs):
+class Outputs:
     """Writes to the folder of a generator.
 
     Args:
@@ -80,7 +80,7 @@ class Outputs(NoOutputs):
         path = self._folder / "previews" / f"step_{stepper.step:07d}.png"
         write_png(path, grid(bands.preview(images), columns=4))
 
-    def save(self, stepper: Stepper, selection: NoSelection, history: History) -> None:
+    def save(self, stepper: Stepper, selection: Selection, history: History) -> None:
         """Write the losses, the evaluations and a checkpoint."""
         write_losses(self._folder / LOSSES, history.losses)
         selection.write(self._folder)

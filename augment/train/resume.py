@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from augment.train.history import History
-from augment.train.selection import NoSelection
+from augment.train.selection import Selection
 from augment.train.snapshots import Snapshots
 from augment.train.stepper import Stepper
 from terrabalance.checkpoint import drop_checkpoints, load_newest, save_checkpoint
@@ -28,7 +28,7 @@ class Checkpoints:
     def __init__(self, folder: Path, key: str, precision: str) -> None:
         self._folder, self._key, self._precision = folder, key, precision
 
-    def save(self, stepper: Stepper, selection: NoSelection, history: History) -> None:
+    def save(self, stepper: Stepper, selection: Selection, history: History) -> None:
         """Write a checkpoint with all that is needed to resume."""
         parts = {
             **stepper.state(),
@@ -40,7 +40,7 @@ class Checkpoints:
         }
         save_checkpoint(self._folder / _CHECKPOINTS, stepper.step, parts)
 
-    def restore(self, stepper: Stepper, selection: NoSelection, history: History) -> bool:
+    def restore(self, stepper: Stepper, selection: Selection, history: History) -> bool:
         """Restore the newest checkpoint; return whether there is one.
 
         Raises:

@@ -80,13 +80,16 @@ class NoSelection:
         return None
 
 
-class CheckpointSelection(NoSelection):
+class CheckpointSelection:
     """Evaluates a training at a few steps, and selects the best of them.
 
     Args:
         evaluator: measures the generator.
         folder: for the averages of those steps.
         spec: of the training; its `steps` are those of this class.
+
+    Attributes:
+        due, feature_network: see `NoSelection`.
     """
 
     def __init__(self, evaluator: HeldOutEvaluator, folder: Path, spec: TrainingSpec) -> None:
@@ -95,7 +98,7 @@ class CheckpointSelection(NoSelection):
         self._tolerance = spec.training.memorizing
         steps, n = spec.training.steps, spec.training.evaluations
         self.due = frozenset(max(1, round(steps * place / n)) for place in range(1, n + 1))
-        self.feature_network = evaluator.feature_network
+        self.feature_network: str | None = evaluator.feature_network
 
     def state(self) -> list[dict[str, float]]:
         """Return the evaluations, for a checkpoint."""
@@ -146,9 +149,12 @@ class CheckpointSelection(NoSelection):
             return self._evaluator.evaluate(diffusion, step)
 
 
+Selection = NoSelection | CheckpointSelection
+
+
 def selection_for(
     data: TrainingData, spec: TrainingSpec, folder: Path, device: torch.device
-) -> NoSelection:
+) -> Selection:
     """Return the selection of a training: none without evaluations or enough held-out images."""
     held_out = data.held_out
     if held_out is None or len(held_out.images) < FEWEST or not spec.training.evaluations:

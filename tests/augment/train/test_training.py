@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from augment.config import GeneratorConfig, TrainingConfig
 from augment.network.generator import WEIGHTS, load_generator, read_card
-from augment.network.layers import NormedConvolution
+from augment.network.layers import LeanBlock
 from augment.train.data import TrainingData
 from augment.train.learning_rate import learning_rate_at
 from augment.train.objective import diffusion_loss
@@ -86,7 +86,7 @@ def test_a_generator_draws_in_the_precision_that_it_was_trained_in(
 ):
     train(squares, spec(precision=precision), tmp_path)
     diffusion, seen = load_generator(tmp_path, "Pond", cpu), []
-    layer = next(m for m in diffusion.modules() if isinstance(m, NormedConvolution))
+    layer = next(m for m in diffusion.modules() if isinstance(m, LeanBlock))
     layer.register_forward_hook(lambda *call: seen.append(call[2].dtype))
     predicted = diffusion.model(torch.zeros(1, 3, 16, 16), torch.tensor([5]))
     half = precision == "bf16" and supports_bf16(cpu)
