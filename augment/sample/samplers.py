@@ -1,12 +1,13 @@
 """From noise to image: the samplers, which walk the reverse process of a diffusion model.
 
-A sampler is a row of `SAMPLERS`. A new one is a function, a row, and its name in
-`augment.config.SamplerName`.
+A sampler is a row of `SAMPLERS`. A new one is a function, its row, and its name in
+`augment.config.SamplerName`; a scheduler of diffusers is walked by `_step_by`.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion
@@ -155,18 +156,27 @@ def ddim_step(
     return images + sigma * noise() if eta else images
 
 
-def _multistep(walk: Walk) -> Iterator[Tensor]:
-    """Step by diffusers' DPM-Solver++; it is given clean images, so that clipping stays ours."""
-    diffusion, images = walk.diffusion, walk.images
-    scheduler = DPMSolverMultistepScheduler(
-        num_train_timesteps=diffusion.num_timesteps,
-        trained_betas=diffusion.betas.cpu().numpy(),
-        prediction_type="sample",
-    )
-    scheduler.set_timesteps(timesteps=walk.times, device=images.device)
+def _dpm_solver(walk: Walk) -> Iterator[Tensor]:
+    scheduler = DPMSolverMultistepScheduler(**_scheduler_settings(walk.diffusion))
+    scheduler.set_timesteps(timesteps=walk.times, device=walk.images.device)
+    return _step_by(scheduler, walk)
+
+
+def _scheduler_settings(diffusion: GaussianDiffusion) -> dict[str, Any]:
+    """Return the settings of a diffusers scheduler that is given clean images."""
+    return {
+        "num_train_timesteps": diffusion.num_timesteps,
+        "trained_betas": diffusion.betas.cpu().numpy(),
+        "prediction_type": "sample",
+    }
+
+
+def _step_by(scheduler: Any, walk: Walk) -> Iterator[Tensor]:
+    """Step by a diffusers scheduler; it is given clean images, so that clipping stays ours."""
+    images = walk.images
     for place, time in zip(walk.times, scheduler.timesteps, strict=True):
         times = torch.full((len(images),), place, device=images.device)
-        clean = diffusion.model_predictions(images, times, clip_x_start=True).pred_x_start
+        clean = walk.diffusion.model_predictions(images, times, clip_x_start=True).pred_x_start
         if walk.start is not None and walk.kept is not None:
             clean = torch.lerp(clean, walk.start, walk.kept)
         images = scheduler.step(clean, time, images, return_dict=False)[0]
@@ -191,7 +201,7 @@ def even_snr_times(diffusion: GaussianDiffusion, steps: int) -> list[int]:
 
 
 SAMPLERS: dict[SamplerName, Sampler] = {
-    "dpm++": Sampler(_multistep, even_snr_times, keeps=True),
+    "dpm++": Sampler(_dpm_solver, even_snr_times, keeps=True),
     "ddim": Sampler(_ddim, _even_times),
     "ancestral": Sampler(_ancestral, _every_time, every_timestep=True),
 }
