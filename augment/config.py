@@ -1,7 +1,11 @@
-"""What a user may change about the making of synthetic images, in the order of the stages."""
+"""Settings of the stages that make synthetic images, in the order of the stages.
+
+Nothing here imports torch, so that a wrong setting is reported at once.
+"""
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -9,25 +13,28 @@ from terrabalance.settings import Settings
 from terrabalance.sizes import height_width
 
 Side = Annotated[int, Field(ge=8)]
-# Settings of a training that do not decide what comes out of it, beyond rounding.
+# Rows of `augment.sample.samplers.SAMPLERS`; those that can keep a part of a real image.
+SamplerName = Literal["dpm++", "ddim", "ancestral"]
+KEEPING_SAMPLERS: tuple[SamplerName, ...] = ("dpm++",)
+# Settings of a training that do not decide its result, beyond rounding.
 NOT_RESULT = {"checkpoint_every", "compile", "preview_every"}
 
 
 class ScanConfig(Settings):
-    """What is too small, and what counts as the same picture."""
+    """Which images are too small, and which are near-duplicates."""
 
-    min_side_px: int = Field(16, ge=1, description="shortest side that is used, in pixels")
+    min_side_px: int = Field(16, ge=1, description="shortest side of a used image, in pixels")
     near_duplicate_bits: int = Field(
-        4, ge=0, le=16, description="perceptual hashes (64 bits) that differ in at most so many "
-        "bits are the same picture; such images stay in one part of the split",
+        4, ge=0, le=16, description="two images are near-duplicates when their 64-bit perceptual "
+        "hashes differ in at most this many bits; near-duplicates stay in one part of the split",
     )  # fmt: skip
 
 
 class SplitConfig(Settings):
-    """How much of each class is kept for judging; not used where the data gives a split."""
+    """Sizes of the validation and test parts; unused where the data brings its own split."""
 
-    val: float = Field(0.2, gt=0, lt=1, description="fraction of each class in val")
-    test: float = Field(0.2, gt=0, lt=1, description="fraction of each class in test")
+    val: float = Field(0.2, gt=0, lt=1, description="fraction of each class in the part val")
+    test: float = Field(0.2, gt=0, lt=1, description="fraction of each class in the part test")
 
     @model_validator(mode="after")
     def _leave_some_to_train(self) -> "SplitConfig":
@@ -37,21 +44,21 @@ class SplitConfig(Settings):
 
 
 class PlanConfig(Settings):
-    """How far to fill, and which classes."""
+    """Which classes are filled with synthetic images, and up to which size."""
 
     target: str = Field(
         "max",
-        description="images a class should have in the train part: max (the largest class), "
-        "median, a number such as 400, or a share of the largest class such as 80%",
+        description="images of each class in the train part after filling: max (as the largest "
+        "class), median, a number such as 400, or a share of the largest class such as 80%",
     )
     max_per_real: float | None = Field(
-        None, gt=0, description="at most this many synthetic images per real one; none: no cap"
+        None, gt=0, description="most synthetic images for each real one; none: no limit"
     )
     classes: tuple[str, ...] | None = Field(
-        None, description="fill only these classes; none: every class below the target"
+        None, description="classes to fill; none: every class below the target"
     )
     rarest: int | None = Field(
-        None, ge=1, description="fill only this many classes, the rarest ones; none: all"
+        None, ge=1, description="number of classes to fill, rarest first; none: all"
     )
 
     @field_validator("target", mode="before")
@@ -66,46 +73,49 @@ class PlanConfig(Settings):
 class GeneratorConfig(Settings):
     """The network and its diffusion process (denoising_diffusion_pytorch)."""
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"noise_schedule_base_size": "schedule_base_size"}
+
     image_size: Side | tuple[Side, Side] = Field(
-        64, description="side of square images in pixels, or height and width: [40, 56]"
+        64, description="side of square images, or height and width as [40, 56], in pixels"
     )
     bands: Literal["auto", "rgb"] = Field(
         "auto",
-        description="auto: all bands of the images in their depth, where all images agree, else "
-        "RGB of 8 bit; rgb: that in any case",
+        description="auto: all bands at their own bit depth where all images have the same, else "
+        "8-bit RGB; rgb: always 8-bit RGB",
     )
     shown_bands: tuple[int, int, int] | None = Field(
         None,
         description="bands shown as red, green and blue, counted from 0; none: the first three, or "
-        "those of Sentinel-2 where there are 12 or 13",
+        "Sentinel-2's red, green and blue where there are 12 or 13 bands",
     )
     dim: int = Field(64, ge=8, multiple_of=4, description="channels at full resolution")
     dim_mults: tuple[int, ...] = Field(
-        (1, 2, 4, 8), min_length=1, description="channel multiple at each halving of the side"
+        (1, 2, 4, 8), min_length=1, description="multiple of `dim` at each halving of the side"
     )
-    attention_heads: int = Field(4, ge=1, description="of every attention layer")
+    attention_heads: int = Field(4, ge=1, description="heads of every attention layer")
     attention_dim: int = Field(
-        32, ge=8, description="channels a head; at small `dim` attention is most of the work"
+        32, ge=8, description="channels of each head; at small `dim` attention takes most time"
     )
     dropout: float = Field(
-        0.0, ge=0, lt=1, description="share of activations dropped in every block while training"
+        0.0, ge=0, lt=1, description="share of activations dropped in every block during training"
     )
-    timesteps: int = Field(1000, ge=2, description="steps of the noising process")
+    timesteps: int = Field(1000, ge=2, description="timesteps of the diffusion process")
     objective: Literal["pred_v", "pred_noise", "pred_x0"] = Field(
-        "pred_v", description="what the network predicts"
+        "pred_v", description="what the network predicts: velocity, noise, or the clean image"
     )
     beta_schedule: Literal["sigmoid", "cosine", "linear"] = Field(
-        "sigmoid", description="noise schedule"
+        "sigmoid", description="noise schedule, by the name that upstream gives it"
     )
-    schedule_base_size: int | None = Field(
+    noise_schedule_base_size: int | None = Field(
         None,
         ge=1,
         description="side, in pixels, of the images that the noise schedule is meant for (64 in "
-        "arXiv:2301.11093): larger ones get more noise, smaller ones less; none: all the same. For "
-        "beta_schedule=cosine: after the shift, sigmoid has no timestep that is nearly clean",
+        "arXiv:2301.11093): larger images get more noise, smaller ones less; none: the same noise "
+        "at every size. Use it with beta_schedule=cosine: a shifted sigmoid schedule has no "
+        "timestep that is nearly clean",
     )
     min_snr: bool = Field(
-        False, description="clip the loss weight at a signal-to-noise ratio of 5 (arXiv:2303.09556)"
+        False, description="clip loss weights at a signal-to-noise ratio of 5 (arXiv:2303.09556)"
     )
 
     @model_validator(mode="after")
@@ -122,159 +132,163 @@ class GeneratorConfig(Settings):
 
 
 class TrainingConfig(Settings):
-    """How one class's generator is trained."""
+    """The training loop of one generator."""
+
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {
+        "passes": "views", "evaluations": "looks", "learning_rate_schedule": "schedule",
+    }  # fmt: skip
+    # On an H200 at 64 px a compiled network took no shorter steps. Nobody changed the norm.
+    RETIRED: ClassVar[Mapping[str, Any]] = {"compile": False, "max_grad_norm": 1.0}
 
     steps: int = Field(10_000, ge=1, description="optimizer steps, at most")
-    views: int | None = Field(
+    passes: int | None = Field(
         None,
         ge=1,
-        description="times that each real image may be seen, which ends the training of a small "
-        "class before `steps`: the time to learn a class does not depend on how many images it "
-        "has, the time to learn them by heart grows with their number (arXiv:2505.17638)",
+        description="passes over each real image, at most, which end the training of a small "
+        "class before `steps`: the time to learn a class does not depend on its number of images, "
+        "the time to memorize them grows with it (arXiv:2505.17638); none: no limit",
     )
-    looks: int = Field(
+    evaluations: int = Field(
         6,
         ge=0,
-        description="times that the training is judged by images of the val part; the best of "
-        "these moments becomes the generator",
+        description="evaluations on images of the part val, evenly spaced over the steps; the "
+        "best of these checkpoints becomes the generator; 0: the last step becomes it",
     )
     memorizing: float = Field(
-        0.1,
-        gt=0,
-        description="rise of the loss on the val part, as a share above its lowest, that ends the "
-        "training: the training images are being learned by heart",
+        0.1, gt=0, description="rise of the loss on the part val, as a share above its lowest "
+        "value, that ends the training: the network is memorizing the training images",
+    )  # fmt: skip
+    batch_size: int = Field(16, ge=1, description="images in each forward pass")
+    accumulate: int = Field(1, ge=1, description="forward passes in each optimizer step")
+    learning_rate: float = Field(3e-4, gt=0, description="highest learning rate of Adam")
+    learning_rate_schedule: Literal["linear", "constant"] = Field(
+        "linear", description="linear: a warm-up, then linearly down to 0; constant: no change"
     )
-    batch_size: int = Field(16, ge=1, description="images per forward pass")
-    accumulate: int = Field(1, ge=1, description="forward passes per optimizer step")
-    learning_rate: float = Field(3e-4, gt=0, description="of Adam, at its highest")
-    schedule: Literal["linear", "constant"] = Field(
-        "linear",
-        description="of the learning rate: linearly down to 0 after a warm-up, or constant",
+    warmup_steps: int = Field(
+        30, ge=0, description="optimizer steps of the warm-up, at most half of all; linear only"
     )
-    warmup_steps: int = Field(30, ge=0, description="steps of the linear schedule's warm-up")
-    loss: Literal["l2", "l1", "huber"] = Field("l2", description="distance to the objective")
+    loss: Literal["l2", "l1", "huber"] = Field(
+        "l2", description="distance between the prediction and its target"
+    )
     ema_decay: float | None = Field(
         None,
         ge=0,
         lt=1,
-        description="of the averaged weights, per step; none: how much is averaged is chosen after "
-        "the training by images of the val part (arXiv:2312.02696)",
+        description="decay per step of the averaged weights; none: three averages are kept and "
+        "the best on images of the part val is chosen at the end (arXiv:2312.02696)",
     )
-    ema_every: int = Field(1, ge=1, description="steps between two updates of the average")
-    max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
+    ema_every: int = Field(1, ge=1, description="optimizer steps between two updates of averages")
     symmetries: Literal["all", "rotations", "flip", "none"] = Field(
         "all",
-        description="all eight symmetries of the square, the four quarter turns, left to right, "
-        "or none; from above there is no up, but the direction of shadows may matter to you",
+        description="random symmetries of the training images: all eight of the square, the four "
+        "quarter turns, left to right, or none; seen from above there is no up, but the direction "
+        "of shadows may matter",
     )
     augment: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="probability that a training image is moved, and that it is zoomed, made "
-        "brighter or darker, given more or less contrast, all slightly; the network is told, and "
-        "draws images as if there had been none of it (arXiv:2206.00364)",
+        description="probability of each slight augmentation of a training image: shift, zoom, "
+        "brightness, contrast; the network is conditioned on them and draws images without them "
+        "(arXiv:2206.00364)",
     )
     label_dropout: float = Field(
-        0.1,
-        ge=0,
-        lt=1,
-        description="share of the labels hidden from a network of several classes, without which "
-        "sampling cannot be guided",
-    )
+        0.1, ge=0, lt=1, description="share of the labels dropped in the training of a generator "
+        "of several classes; 0: sampling cannot be guided",
+    )  # fmt: skip
     precision: Literal["auto", "bf16", "fp32"] = Field(
-        "auto", description="auto: bf16 autocast where the device does it natively; never fp16"
+        "auto", description="auto: bf16 autocast where the device computes in bf16, else fp32"
     )
-    compile: bool = Field(
-        False,
-        description="the network by torch.compile, which takes two minutes; on an H200 at 64 px "
-        "steps were no faster than without",
-    )
-    preview_every: int = Field(500, ge=1, description="steps between two sample grids")
-    checkpoint_every: int = Field(250, ge=1, description="steps between two checkpoints")
+    preview_every: int = Field(500, ge=1, description="optimizer steps between two sample grids")
+    checkpoint_every: int = Field(250, ge=1, description="optimizer steps between two checkpoints")
 
     def for_images(self, n_images: int) -> "TrainingConfig":
-        """Return it with as many steps, at most, as a class of `n_images` is trained for."""
-        if self.views is None:
+        """Return the same settings with the steps that a class of `n_images` is trained for."""
+        if self.passes is None:
             return self
-        allowed = -(-self.views * n_images // (self.batch_size * self.accumulate))
+        allowed = -(-self.passes * n_images // (self.batch_size * self.accumulate))
         return self.model_copy(update={"steps": min(self.steps, allowed)})
 
 
 class SamplingConfig(Settings):
-    """How images are drawn."""
+    """How images are drawn. Its JSON is written into every synthetic image."""
 
-    sampler: Literal["dpm++", "ddim", "ancestral"] = Field(
+    sampler: SamplerName = Field(
         "dpm++",
-        description="dpm++: DPM-Solver++(2M), fewest steps (arXiv:2211.01095); ddim "
-        "(arXiv:2010.02502); ancestral: all timesteps (arXiv:2006.11239)",
+        description="dpm++: DPM-Solver++(2M), needs the fewest steps (arXiv:2211.01095); ddim "
+        "(arXiv:2010.02502); ancestral: every timestep (arXiv:2006.11239)",
     )
-    steps: int = Field(20, ge=1, description="network calls per image; ancestral uses them all")
-    eta: float = Field(0.0, ge=0, le=1, description="noise added by ddim; 0 is deterministic")
+    steps: int = Field(20, ge=1, description="network calls for each image; unused by ancestral")
+    eta: float = Field(0.0, ge=0, le=1, description="noise that ddim adds; 0: none")
     guidance: float = Field(
         1.0,
         ge=0,
-        description="of a generator that knows several classes (strategy conditional): above 1 "
-        "exaggerates what sets the class apart, at twice the calls (arXiv:2207.12598)",
+        description="guidance scale of a generator of several classes (strategy=conditional): "
+        "above 1 exaggerates what sets the class apart, at twice the network calls "
+        "(arXiv:2207.12598); 1: no guidance",
     )
     strength: float = Field(
         1.0,
         gt=0,
         le=1,
-        description="1: images begin as pure noise; below: as real training images of the class, "
-        "turned at random and noised to this share of the way (SDEdit, arXiv:2108.01073)",
+        description="1: images start from pure noise; below 1: from real training images of the "
+        "class, turned at random and noised to this share of the way (SDEdit, arXiv:2108.01073)",
     )
     keep: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="side of a square, as a share of the image's, in which a real training image "
-        "stays as it is, somewhere in each image; the rest is drawn around it (DDNM, "
-        "arXiv:2212.00490). Needs sampler=dpm++",
+        description="side of a square, as a share of the image's side, that is kept from a real "
+        "training image; the rest is drawn around it (DDNM, arXiv:2212.00490); 0: nothing is kept. "
+        "Needs sampler=dpm++",
     )
     match_spectrum: bool = Field(
         True,
-        description="filter the drawn images of a class so that their power spectrum is that of "
-        "its real training images; else softness or grain may tell them from real ones",
+        description="filter the drawn images of a class to the power spectrum of its real training "
+        "images; without, softness or grain may tell them from real ones",
     )
-    batch_size: int = Field(32, ge=1, description="images drawn at once")
+    batch_size: int = Field(32, ge=1, description="images drawn at the same time")
 
     @model_validator(mode="after")
-    def _keeps_with_its_solver(self) -> "SamplingConfig":
-        if self.keep and self.sampler != "dpm++":
-            raise ValueError("keep needs sampler = dpm++")
+    def _sampler_can_keep(self) -> "SamplingConfig":
+        if self.keep and self.sampler not in KEEPING_SAMPLERS:
+            raise ValueError(f"keep needs sampler = {' or '.join(KEEPING_SAMPLERS)}")
         return self
 
     @property
-    def begins_as_real(self) -> bool:
-        """Whether drawing needs real images."""
+    def starts_from_real(self) -> bool:
+        """Whether images start from, or keep a part of, real images."""
         return self.strength < 1 or self.keep > 0
+
+    def at_most(self, steps: int) -> "SamplingConfig":
+        """Return the same settings with at most `steps` network calls for each image."""
+        return self.model_copy(update={"steps": min(self.steps, steps)})
 
 
 class ScreeningConfig(Settings):
-    """Which synthetic images are refused, and how long others are drawn for them."""
+    """Which synthetic images are refused, and how many are drawn to replace them."""
 
-    enabled: bool = Field(True, description="judge synthetic images and refuse some")
+    enabled: bool = Field(True, description="screen synthetic images and refuse the worst")
     refuse_real: float = Field(
-        0.04, gt=0, lt=0.5, description="share of real images that the rules may refuse together: "
-        "how strict they are"
+        0.04, gt=0, lt=0.5, description="share of real images that all rules together may "
+        "refuse; higher is stricter"
     )  # fmt: skip
     most_draws: float = Field(
-        3.0, ge=1, le=100, description="images drawn for each one that a class needs, at most"
+        3.0, ge=1, le=100, description="most images drawn for each one that a class needs"
     )
 
 
 class InpaintConfig(Settings):
-    """How an image is filled."""
+    """How a part of an image is filled. Its JSON is written into every repaired image."""
 
-    steps: int = Field(50, ge=2, description="timesteps from noise to image")
-    jump: int = Field(2, ge=1, description="timesteps that are gone up again at once")
+    steps: int = Field(50, ge=2, description="timesteps between noise and image")
+    jump: int = Field(2, ge=1, description="timesteps of each return towards the noise")
     resamplings: int = Field(
-        5, ge=1, description="times that each stretch is walked down; 1: seams stay visible"
+        5, ge=1, description="passes over each stretch of timesteps; 1 leaves visible seams"
     )
 
     @model_validator(mode="after")
     def _jumps_within(self) -> "InpaintConfig":
         if self.jump >= self.steps:
-            raise ValueError(f"jump {self.jump} is no shorter than the {self.steps} steps")
+            raise ValueError(f"jump {self.jump} is not below steps {self.steps}")
         return self

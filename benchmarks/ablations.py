@@ -44,7 +44,7 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "no symmetries (classes)": {"class": {"symmetries": "none"}},
     "no min-SNR weighting": {"generator": {"min_snr": False}},
     "half the learning rate (classes)": {"class": {"learning_rate": 5e-4}},
-    "schedule_base_size 64": {"generator": {"schedule_base_size": 64}},
+    "noise_schedule_base_size 64": {"generator": {"noise_schedule_base_size": 64}},
     "augment 0.3 (classes)": {"class": {"augment": 0.3}},
 }
 CPU = torch.device("cpu")
@@ -54,10 +54,10 @@ Real = dict[str, tuple[np.ndarray, np.ndarray, float]]
 
 
 def config_of(data: Path, workdir: Path, name: str, seed: int) -> RunConfig:
-    """Return the run of one setting: the preset `cpu`, but for its steps, without looks."""
+    """Return the run of one setting: the preset `cpu`, but for its steps, without evaluations."""
     change = SETTINGS[name]
-    # Without looks the last step is kept everywhere: choosing would hide what a setting does.
-    loop = {"looks": 0, **change.get("loop", {})}
+    # Without evaluations the last step is kept everywhere: choosing would hide what a setting does.
+    loop = {"evaluations": 0, **change.get("loop", {})}
     return RunConfig(
         data=data, workdir=workdir, preset="cpu", seed=seed,
         generator={"min_snr": True, **change.get("generator", {})},
@@ -156,7 +156,7 @@ def page(results: dict[str, list[Result]], network: str, real_grain: float) -> s
         "# One setting at a time", "",
         f"{', '.join(CLASSES)}: four of AID-LT's ten rarest classes, with 10 to 17 training "
         f"images each. 32 px, the preset `cpu` with {BASE_STEPS} steps of the base and "
-        f"{CLASS_STEPS} of each class from it, 16 images a step, without looks. Judged by "
+        f"{CLASS_STEPS} of each class from it, 16 images a step, without evaluations. Judged by "
         f"{network} at 96 px on {N_DRAWN} drawn images a class against real images that no "
         f"generator saw. {describe_device(CPU)}, torch {torch.__version__}, Python "
         f"{platform.python_version()}.", "",

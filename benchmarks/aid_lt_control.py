@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from augment.sample.batch import kept_parts, real_starts
+from augment.sample.starts import kept_parts, real_starts
 from terrabalance.bands import RGB
 from terrabalance.files import write_text
 from terrabalance.images import grid, read_patches, write_image, write_png

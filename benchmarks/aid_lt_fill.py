@@ -19,7 +19,7 @@ import torch
 from natural_aid import copied
 from PIL import Image
 
-from augment.sample.batch import MEASURED_ON
+from augment.sample.class_sampler import MEASURED_ON
 from augment.sample.sampling import MARK
 from augment.sample.spectrum import apply_map, spectrum_map
 from augment.screen.limits import with_fixed

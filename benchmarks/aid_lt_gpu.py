@@ -4,14 +4,14 @@
 
 For a GPU that is lent by the minute: the settings are those of aid_lt_64px.toml with a network of
 twice the width, and as many steps as the minutes allow, which is measured first. OUT gets the
-generator's card, losses and looks, and a folder for each of WAYS with CLASS.png, the images one
-below the other, neither filtered nor screened: `benchmarks/aid_lt_fill.py` does that elsewhere.
+generator's card, losses and evaluations, and a folder for each of WAYS with CLASS.png, the images
+one below the other, neither filtered nor screened: `benchmarks/aid_lt_fill.py` does that elsewhere.
 Only the parts train and val are read, of test the list.
 
 On an H200 (torch 2.11, bf16, batches of 128): 3,695 images a second and 5.2 GiB. 7,968 steps, 5.2
-minutes with four looks: KID to validation images 0.20, 0.13, 0.09 and 0.08 (+- 0.01) after each
-quarter, coverage 0.18, 0.23, 0.30, 0.29, no copies. Drawing 3,435 images guided took 34 s, 2,190
-around a kept part 23 s, loading and recording for each class included.
+minutes with four evaluations: KID to validation images 0.20, 0.13, 0.09 and 0.08 (+- 0.01) after
+each quarter, coverage 0.18, 0.23, 0.30, 0.29, no copies. Drawing 3,435 images guided took 34 s,
+2,190 around a kept part 23 s, loading and recording for each class included.
 """
 
 import argparse
@@ -25,11 +25,13 @@ import pandas as pd
 from training_speed import take
 
 from augment.config import SamplingConfig
+from augment.network.card import read_card
 from augment.network.conditioning import label_of
-from augment.network.generator import load_generator, read_card
+from augment.network.generator import load_generator
 from augment.sample.batch import draw_batch
-from augment.train.loop import Training
-from augment.train.spec import Recipe
+from augment.train.data import TrainingData
+from augment.train.loop import TrainingLoop
+from augment.train.spec import TrainingSpec
 from flows.settings.config import RunConfig, build_config
 from flows.stages.generators import train_base
 from flows.stages.run import Run
@@ -40,8 +42,8 @@ from terrabalance.seeds import seed_for
 SETTINGS = Path(__file__).parent / "aid_lt_64px.toml"
 GPU = [
     "generator.dim=64", "generator.dropout=0.1", "base.batch_size=128", "base.augment=0.15",
-    "base.learning_rate=5e-4", "base.warmup_steps=200", "base.looks=4", "base.memorizing=10.0",
-    "base.preview_every=100000", "base.checkpoint_every=100000",
+    "base.learning_rate=5e-4", "base.warmup_steps=200", "base.evaluations=4",
+    "base.memorizing=10.0", "base.preview_every=100000", "base.checkpoint_every=100000",
 ]  # fmt: skip
 # How, and images for each that the class lacks: so many as screening is likely to refuse.
 WAYS = {
@@ -65,13 +67,13 @@ def steps_within(config: RunConfig, seconds: float) -> int:
     classes, bands = tuple(sorted(rows["class"].unique())), Run(config).bands
     images = read_patches(manifest.paths(rows), config.generator.image_size, bands)
     labels = np.array([label_of(name, classes) for name in rows["class"]])
-    recipe = Recipe("", config.generator, config.base, config.seed, classes=classes, bands=bands)
-    device = pick_device("auto")
+    spec = TrainingSpec("", config.generator, config.base, config.seed, None, classes, bands)
+    data, device = TrainingData(images, labels), pick_device("auto")
     with tempfile.TemporaryDirectory() as folder:
-        training = Training(images, recipe, Path(folder), device, labels=labels)
-        take(training, 8)
+        loop = TrainingLoop(data, spec, Path(folder), device)
+        take(loop, 8)
         began = time.monotonic()
-        take(training, STEPS_MEASURED)
+        take(loop, STEPS_MEASURED)
         rate = STEPS_MEASURED / (time.monotonic() - began)
     memory = peak_memory(device).get("cuda", 0) / 2**30
     log(f"{rate * config.base.batch_size:.0f} images/s, {memory:.1f} GiB")
@@ -94,7 +96,7 @@ def draw(config: RunConfig, generator: Path, way: str, times: float, out: Path) 
             continue
         diffusion = load_generator(generator, name, device, sampling.guidance)
         reals = None
-        if sampling.begins_as_real:
+        if sampling.starts_from_real:
             rows = manifest.usable("train", name)
             reals = read_patches(manifest.paths(rows), config.generator.image_size)
         n = round(times * factor * lacking) + SPARE

@@ -25,8 +25,9 @@ from augment.scenes import draw_dataset
 
 _PATIENCE_S = 600
 _LONG = {
-    "preset": "demo", "drawn": True, "device": "cpu", "training": {"steps": 1_000_000, "looks": 0},
-    "execution": {"runner": "local"}, "base": {"steps": 2, "looks": 0},
+    "preset": "demo", "drawn": True, "device": "cpu",
+    "training": {"steps": 1_000_000, "evaluations": 0},
+    "execution": {"runner": "local"}, "base": {"steps": 2, "evaluations": 0},
     "classifier": {"model": "test_resnet"},
 }  # fmt: skip
 

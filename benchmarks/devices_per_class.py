@@ -22,10 +22,11 @@ import torch
 from training_speed import ROUNDS, WARM_UP, network_of, pictures, take
 
 from augment.config import TrainingConfig
-from augment.train.launch import Ask, together
-from augment.train.loop import Training
-from augment.train.process_group import Ranks
-from augment.train.spec import Recipe
+from augment.train.data import TrainingData
+from augment.train.launch import CallParent, run_ranks
+from augment.train.loop import TrainingLoop
+from augment.train.process_group import DistributedProcessGroup
+from augment.train.spec import TrainingSpec
 from flows.store.devices import devices_here
 from terrabalance.device import describe_device
 from terrabalance.files import write_text
@@ -37,28 +38,34 @@ HEADER = (
 
 
 def rounds(
-    crew: Ranks, ask: Ask, images: torch.Tensor, recipe: Recipe, folder: Path, steps: int
+    group: DistributedProcessGroup,
+    call_parent: CallParent,
+    images: torch.Tensor,
+    spec: TrainingSpec,
+    folder: Path,
+    steps: int,
 ) -> None:
     """Train as one of several; take turns with the process that started them."""
-    training = Training(images.numpy(), recipe, folder, crew.device, crew=crew)
-    take(training, WARM_UP)
+    data = TrainingData(images.numpy())
+    loop = TrainingLoop(data, spec, folder, group.device, group=group)
+    take(loop, WARM_UP)
     for _ in range(ROUNDS):
-        if crew.is_main:
-            ask("your turn")
-        crew.told(None)  # the others wait for that too
+        if group.is_main:
+            call_parent("your turn")
+        group.broadcast(None)  # the others wait for that too
         began = time.perf_counter()
-        take(training, steps)
-        if crew.is_main:
-            ask("took", time.perf_counter() - began)
+        take(loop, steps)
+        if group.is_main:
+            call_parent("took", time.perf_counter() - began)
 
 
 def compare(side: int, batch: int, devices: list[torch.device], steps: int) -> str:
     """Return the row of one size and batch."""
     images, loop = pictures(side), TrainingConfig(batch_size=batch)
-    recipe = Recipe("speed", network_of(side, devices[0]), loop, seed=0)
+    spec = TrainingSpec("speed", network_of(side, devices[0]), loop, seed=0)
     seconds: dict[str, list[float]] = {"one": [], "together": []}
     with tempfile.TemporaryDirectory() as folder:
-        one = Training(images, recipe, Path(folder), devices[0])
+        one = TrainingLoop(TrainingData(images), spec, Path(folder), devices[0])
         take(one, WARM_UP)
 
         def my_turn() -> None:
@@ -66,9 +73,9 @@ def compare(side: int, batch: int, devices: list[torch.device], steps: int) -> s
             take(one, steps)
             seconds["one"].append(time.perf_counter() - began)
 
-        answers = {"your turn": my_turn, "took": seconds["together"].append}
+        functions = {"your turn": my_turn, "took": seconds["together"].append}
         shared = torch.from_numpy(images)
-        together(rounds, devices, answers, "speed", shared, recipe, Path(folder), steps)
+        run_ranks(rounds, devices, functions, "speed", shared, spec, Path(folder), steps)
     alone, joint = (batch * steps / float(np.median(seconds[which])) for which in seconds)
     size = 4 * sum(p.numel() for p in one.stepper.network.parameters()) / 1e6
     return (

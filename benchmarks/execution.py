@@ -31,7 +31,8 @@ from prefect_here import deploy_flows, running, server
 
 from augment.config import GeneratorConfig, TrainingConfig
 from augment.scenes import draw_dataset
-from augment.train.spec import Recipe
+from augment.train.data import TrainingData
+from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
 from flows.orchestrate.flows import scan_and_plan
 from flows.orchestrate.job import Job
@@ -61,8 +62,9 @@ def stub(folder: Path) -> Path:
     """Train a generator of a few thousand weights for one step."""
     images = np.random.default_rng(0).integers(0, 255, (4, 3, 16, 16)).astype(np.uint8)
     sizes = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)
-    loop = TrainingConfig(steps=1, batch_size=4, looks=0)
-    return train_generator(images, Recipe("stub", sizes, loop, 0), folder, torch.device("cpu"))
+    loop = TrainingConfig(steps=1, batch_size=4, evaluations=0)
+    spec = TrainingSpec("stub", sizes, loop, 0)
+    return train_generator(TrainingData(images), spec, folder, [torch.device("cpu")])
 
 
 @flow
@@ -160,7 +162,7 @@ def _measure(what: str, runner: str, number: int, at_once: int, root: Path) -> N
 
 def _six(root: Path, workdir: Path, execution: dict[str, Any]) -> RunConfig:
     data = draw_dataset(root / "scenes", dict.fromkeys(_CLASSES, 16), side_px=32)
-    loop = {"looks": 0, "batch_size": 16, "checkpoint_every": 50}
+    loop = {"evaluations": 0, "batch_size": 16, "checkpoint_every": 50}
     return RunConfig(
         data=data, workdir=workdir, preset="demo", drawn=True, device="cpu", name=workdir.name,
         plan={"target": "24", "rarest": None}, generator={"image_size": 32, "dim": 16},

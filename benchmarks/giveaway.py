@@ -22,8 +22,10 @@ import torch
 
 from augment.config import SamplingConfig
 from augment.measure.giveaway import HIGHEST_GIVE_AWAY, give_away
-from augment.network.generator import load_generator, read_bands, read_card
-from augment.sample.batch import MEASURED_ON, draw_batch
+from augment.network.card import read_bands, read_card
+from augment.network.generator import load_generator
+from augment.sample.batch import draw_batch
+from augment.sample.class_sampler import MEASURED_ON
 from augment.sample.spectrum import apply_map, spectrum_map
 from classifier.config import ClassifierConfig
 from classifier.images.chroma import jittered_by_name
@@ -76,7 +78,7 @@ def drawn(
         config = SamplingConfig(steps=14, keep=keep, match_spectrum=False)
         seeds = seeds_of(name, n)
         batches = [seeds[first : first + AT_ONCE] for first in range(0, n, AT_ONCE)]
-        starts = reals if config.begins_as_real else None
+        starts = reals if config.starts_from_real else None
         images = [draw_batch(diffusion, each, config, device, starts=starts)[0] for each in batches]
         with atomic_write(path) as file:
             np.save(file, np.concatenate(images))

@@ -35,8 +35,9 @@ from augment.network.conditioning import Guided
 from augment.network.fused import fuses
 from augment.network.generator import InBf16, build_diffusion
 from augment.sample.batch import draw_batch
-from augment.train.loop import Training
-from augment.train.spec import Recipe
+from augment.train.data import TrainingData
+from augment.train.loop import TrainingLoop
+from augment.train.spec import TrainingSpec
 from terrabalance.cuda_graphs import Replayed
 from terrabalance.device import describe_device, peak_memory, pick_device
 
@@ -44,15 +45,15 @@ CLASSES = ("one", "two")
 WARM_UP, DRAWN, SAMPLING = 6, 88, SamplingConfig(steps=16)
 
 
-def training_of(config: GeneratorConfig, batch: int, folder: Path) -> Training:
+def training_of(config: GeneratorConfig, batch: int, folder: Path) -> TrainingLoop:
     """Return a training on a GPU that has taken no step."""
     images = pictures(config.image_size)
-    recipe = Recipe("", config, TrainingConfig(batch_size=batch), seed=0, classes=CLASSES)
-    labels = np.arange(len(images)) % len(CLASSES)
-    return Training(images, recipe, folder, pick_device("cuda"), labels=labels)
+    spec = TrainingSpec("", config, TrainingConfig(batch_size=batch), seed=0, classes=CLASSES)
+    data = TrainingData(images, np.arange(len(images)) % len(CLASSES))
+    return TrainingLoop(data, spec, folder, pick_device("cuda"))
 
 
-def step(training: Training, n: int) -> tuple[float, float]:
+def step(training: TrainingLoop, n: int) -> tuple[float, float]:
     """Return the seconds of a step, and those in which the host was busy with it."""
     take(training, WARM_UP)
     began = time.perf_counter()
@@ -91,7 +92,7 @@ def main() -> None:
         torch.cuda.reset_peak_memory_stats(device)
         with tempfile.TemporaryDirectory() as folder:
             training = training_of(config, given.batch, Path(folder))
-            training.stepper._learn.is_on = records
+            training.stepper.gradients.is_on = records
             all_s, host_s = step(training, given.steps)
         print(
             f"{name:22} {given.batch / all_s:6.0f} images/s, {1000 * all_s:.1f} ms a step "

@@ -29,7 +29,7 @@ from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
 from augment.network.generator import build_diffusion
 from augment.sample.samplers import trajectory
 from augment.train.ema import LENGTHS
-from augment.train.spec import Recipe
+from augment.train.spec import TrainingSpec
 from augment.train.stepper import Stepper
 from flows.settings.config import RunConfig
 from flows.settings.presets import PRESETS
@@ -57,9 +57,8 @@ def stepper_of(load: Load, device: torch.device) -> Stepper:
     """Return a training of a few blank images that has taken its first step."""
     shape = (4, 3, *height_width(load.generator.image_size))
     blank, labels = np.zeros(shape, np.uint8), np.zeros(4, np.int64)
-    loop = load.training.model_copy(update={"compile": False})
-    recipe = Recipe("memory", load.generator, loop, seed=0)
-    stepper = Stepper(blank, labels, recipe, device, load.precision)
+    spec = TrainingSpec("memory", load.generator, load.training, seed=0)
+    stepper = Stepper(blank, labels, spec, device, load.precision)
     stepper.advance()  # Adam's state comes with it
     return stepper
 
@@ -207,7 +206,7 @@ def method() -> list[str]:
         "CPU with two and with three images at once, what is alive is added up, and a straight "
         "line is drawn to the batch of the preset. Come on top: the driver's context (about 0.5 "
         "GiB), cuDNN's workspaces, what the allocator loses to fragments, and the training images "
-        "where they take no more than an eighth of the free memory. `torch.compile` is not traced.",
+        "where they take no more than an eighth of the free memory.",
         "",
         "Once compared with a GPU: U-Net of dim 64 at 64 px, bf16, batches of 128 "
         "(`benchmarks/aid_lt_gpu.py`): 8.2 GiB by this estimate, 8.0 seen on an H200 "

@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 
 from augment.config import SamplingConfig
+from augment.sample.request import RealImages, SamplingRequest
 from augment.sample.sampling import sample_class
 from terrabalance.files import write_text
 from terrabalance.images import read_patches
@@ -70,10 +71,8 @@ def fill(name: str, own: pd.DataFrame, wanted: int, generator: Path, out: Path) 
     if lacking:
         files = [out / path for path in own["path"]]
         cpu = torch.device("cpu")
-        sample_class(
-            generator, name, lacking, SAMPLING, 0, folder, cpu, "natural",
-            reals=lambda: read_patches(files, SIDE_PX),
-        )  # fmt: skip
+        request = SamplingRequest(generator, name, lacking, SAMPLING, 0, folder, cpu, "natural")
+        sample_class(request, RealImages(lambda: read_patches(files, SIDE_PX)))
     print(name, len(own), lacking, flush=True)
     paths = [f"synthetic/{name}/{index:06d}.png" for index in range(lacking)]
     return pd.DataFrame({"path": paths, "class": name, "split": "train", "source": "synthetic"})

@@ -2,7 +2,7 @@
 
     terrabalance run data/scenes --name scenes --preset cpu --classes Beach,StorageTanks \
         --target 80 --set drawn=true --set strategy=scratch --set training.steps=3000 \
-        --set training.learning_rate=2e-3 --set training.schedule=constant \
+        --set training.learning_rate=2e-3 --set training.learning_rate_schedule=constant \
         --set training.ema_decay=0.999 --set sampling.sampler=ddim --set sampling.steps=50
     python benchmarks/readme_picture.py data/datasets/scenes docs/demo.png
 

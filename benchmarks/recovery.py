@@ -29,7 +29,7 @@ _CLASSES = ("Forest", "River", "Beach")
 
 def settings(root: Path, name: str, **execution: object) -> RunConfig:
     """Return a job of two classes at 32 px, a checkpoint every ten steps."""
-    loop = {"looks": 0, "batch_size": 16, "checkpoint_every": 10}
+    loop = {"evaluations": 0, "batch_size": 16, "checkpoint_every": 10}
     return RunConfig(
         data=root / "scenes", workdir=root / name, preset="demo", drawn=True, device="cpu",
         name=name, plan={"target": "24", "classes": _CLASSES[:2]},

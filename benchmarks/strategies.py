@@ -46,7 +46,7 @@ def config_of(data: Path, workdir: Path, strategy: str) -> RunConfig:
     return RunConfig(
         data=data, workdir=workdir, preset="cpu", strategy=strategy, plan={"rarest": N_CLASSES},
         base={"steps": max(base, 1)},
-        training={"steps": max(steps, 1), "views": None, "learning_rate": RATES[strategy]},
+        training={"steps": max(steps, 1), "passes": None, "learning_rate": RATES[strategy]},
     )  # fmt: skip
 
 

@@ -27,7 +27,8 @@ from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
 from augment.measure.metrics import Estimate, kernel_distance
 from augment.network.generator import load_generator
 from augment.sample.batch import draw_batch
-from augment.train.spec import Recipe
+from augment.train.data import TrainingData
+from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
 from classifier.config import FeatureConfig
 from classifier.network.features import FeatureNetwork, pretrained_network
@@ -74,10 +75,10 @@ class Bench:
     def ours(self, steps: int, base: Path | None, folder: Path) -> Estimate:
         """Train for some steps, from a base or from scratch, and draw by the default sampler."""
         rate = 1e-3 if base else 2e-3
-        loop = TrainingConfig(steps=steps, batch_size=BATCH, learning_rate=rate, looks=0)
+        loop = TrainingConfig(steps=steps, batch_size=BATCH, learning_rate=rate, evaluations=0)
         classes = self.classes if base else ()
-        recipe = Recipe(self.name, self.config.generator, loop, 0, base, classes)
-        train_generator(self.images, recipe, folder, self.device)
+        spec = TrainingSpec(self.name, self.config.generator, loop, 0, base, classes)
+        train_generator(TrainingData(self.images), spec, folder, [self.device])
         model = load_generator(folder, self.name, self.device)
         seeds = list(range(N_DRAWN))
         return self.kid(draw_batch(model, seeds, SamplingConfig(), self.device)[0])
@@ -127,7 +128,7 @@ def speeds(config: GeneratorConfig, side_px: int) -> tuple[float, float]:
     """Return images a second of our loop and of upstream's."""
     images = pictures(side_px)
     with tempfile.TemporaryDirectory() as folder:
-        training = training_of(config, images, Path(folder), "auto")
+        training = training_of(config, images, Path(folder))
         return rates(training, upstreams(config, images, Path(folder)), 10)
 
 
@@ -145,7 +146,7 @@ def main() -> None:
     config = RunConfig(
         data=given.data, workdir=given.workdir, preset="cpu",
         generator={"image_size": given.side, "min_snr": True},
-        base={"steps": given.base_steps, "looks": 0},
+        base={"steps": given.base_steps, "evaluations": 0},
     )  # fmt: skip
     device = pick_device(config.device)
     network = pretrained_network(judge, device)

@@ -30,8 +30,9 @@ from upstream import upstream_trainer
 
 from augment.config import GeneratorConfig, TrainingConfig
 from augment.network.generator import build_diffusion
-from augment.train.loop import Training
-from augment.train.spec import Recipe
+from augment.train.data import TrainingData
+from augment.train.loop import TrainingLoop
+from augment.train.spec import TrainingSpec
 from terrabalance.device import describe_device, pick_device
 from terrabalance.files import write_text
 from terrabalance.images import write_png
@@ -53,15 +54,13 @@ def network_of(side_px: int, device: torch.device) -> GeneratorConfig:
     return GeneratorConfig(image_size=side_px)
 
 
-def training_of(
-    config: GeneratorConfig, images: np.ndarray, folder: Path, compiled: bool
-) -> Training:
-    """Return our training, with `training.compile=compiled`."""
-    loop = TrainingConfig(batch_size=BATCH, compile=compiled)
-    return Training(images, Recipe("speed", config, loop, seed=0), folder, pick_device("auto"))
+def training_of(config: GeneratorConfig, images: np.ndarray, folder: Path) -> TrainingLoop:
+    """Return our training."""
+    spec = TrainingSpec("speed", config, TrainingConfig(batch_size=BATCH), seed=0)
+    return TrainingLoop(TrainingData(images), spec, folder, pick_device("auto"))
 
 
-def take(training: Training, n: int) -> None:
+def take(training: TrainingLoop, n: int) -> None:
     """Take some steps of our loop and wait for the device."""
     losses = [training.stepper.advance()[0] for _ in range(n)]
     torch.stack(losses).tolist()
@@ -80,7 +79,7 @@ def upstreams(config: GeneratorConfig, images: np.ndarray, folder: Path) -> Call
     return steps
 
 
-def rates(training: Training, theirs: Callable[[int], None], steps: int) -> tuple[float, float]:
+def rates(training: TrainingLoop, theirs: Callable[[int], None], steps: int) -> tuple[float, float]:
     """Return images a second of ours and of upstream's, the medians of alternating rounds."""
     measured: list[float] = []
     loops = (partial(take, training), theirs)
@@ -116,7 +115,7 @@ def matrix_rate(device: torch.device, precision: str) -> float:
     return 2 * side**3 / min(times)
 
 
-def operators(training: Training, steps: int) -> list[str]:
+def operators(training: TrainingLoop, steps: int) -> list[str]:
     """Return a table of the operators (on a GPU: kernels) that take most of the time of a step."""
     on_gpu = training.device.type == "cuda"
     activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_gpu
@@ -151,7 +150,7 @@ def compare(
     config = network_of(side, device)
     with tempfile.TemporaryDirectory() as folder:
         images = pictures(side)
-        training = training_of(config, images, Path(folder), given.compile)
+        training = training_of(config, images, Path(folder))
         theirs = upstreams(config, images, Path(folder))
         mine, upstream = rates(training, theirs, given.steps)
         profiled = operators(training, given.steps) if given.profile else []
@@ -170,7 +169,6 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--sides", type=int, nargs="+", default=[32, 64])
     parser.add_argument("--steps", type=int, default=10, help="a round")
-    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--profile", action="store_true", help="of our loop, at the last side")
     given = parser.parse_args()
     device = pick_device("auto")

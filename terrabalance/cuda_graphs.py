@@ -1,7 +1,7 @@
 """Repeat work on a GPU without queueing each of its kernels again (CUDA graphs).
 
-A network of small layers is thousands of kernels, and to queue one takes the host longer than many
-of them take the GPU: the GPU waits. Recorded once, all of them are queued by one call.
+A network of small layers is thousands of kernels. To queue one takes the host longer than many of
+them take the GPU, so the GPU waits. Recorded once, all of them are queued by one call.
 """
 
 import logging
@@ -23,35 +23,34 @@ class _Record:
 
 
 class Replay:
-    """A function of tensors whose work is recorded for each shape of its arguments.
+    """A function of tensors that is recorded for each shape of its arguments, and then replayed.
 
-    The first call of a shape runs as ever, so that libraries choose their kernels; the second is
-    recorded, and that and all later ones are replayed. What the function reads beside its arguments
-    has to stay where it is in memory, as weights do, and so has what it changes: gradients are
-    added to those that are there. It must not wait for the device. Random numbers are drawn anew
-    from torch's generator of the device. Gradients and inference mode are to be on or off as they
-    were when a shape first came. Where recording fails, everything runs as ever; before torch 2.13,
-    which does not clean up after that, there may be an error of its own instead.
+    The first call of a shape runs unrecorded, so that libraries choose their kernels. The second
+    is recorded, and that and all later ones are replayed. Other tensors that the function reads, as
+    weights, have to stay where they are in memory. So have those that it changes, as gradients. It
+    must not wait for the device. Random numbers are drawn anew from torch's generator of the
+    device. Gradients and inference mode have to be on or off as in the first call of a shape. Where
+    recording fails, all calls run unrecorded; torch before 2.13 does not clean up after a failed
+    recording and may raise an error of its own.
 
     Args:
         work: takes tensors on `device`, and returns one.
-        device: on others than CUDA nothing is recorded.
+        device: nothing is recorded on devices other than CUDA.
 
     Attributes:
-        is_on: whether work is recorded at all.
-        waits: whether that is put off, as long as this is set.
+        is_on: whether calls are recorded.
     """
 
     def __init__(self, work: Callable[..., Tensor], device: torch.device) -> None:
         self._work, self._device = work, device
         self._records: dict[tuple[object, ...], _Record | None] = {}
-        self.is_on, self.waits = device.type == "cuda", False
+        self.is_on = device.type == "cuda"
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        """Do the work."""
+        """Call the function, or replay it."""
         shape = tuple((each.shape, each.dtype) for each in inputs)
         record = self._records.get(shape)
-        if record is None and shape in self._records and self.is_on and not self.waits:
+        if record is None and shape in self._records and self._may_record():
             record = self._records[shape] = self._record(inputs)
         if record is None:
             self._records[shape] = None
@@ -61,14 +60,12 @@ class Replay:
         record.graph.replay()
         return record.result.clone()
 
-    @property
-    def is_new(self) -> bool:
-        """Whether it has done nothing yet, or has forgotten it."""
-        return not self._records
-
     def forget(self) -> None:
-        """Give back the memory that recorded work holds between its calls; it is recorded anew."""
+        """Free the memory that recordings hold between calls; shapes are recorded anew."""
         self._records.clear()
+
+    def _may_record(self) -> bool:
+        return self.is_on
 
     def _record(self, inputs: tuple[Tensor, ...]) -> _Record | None:
         places, graph = [each.clone() for each in inputs], torch.cuda.CUDAGraph()
@@ -89,18 +86,51 @@ class Replay:
         return _Record(graph, places, result.detach())
 
 
+class RecordedGradients(Replay):
+    """A function that adds the gradients of some images to those of an optimizer step.
+
+    Args:
+        work: takes tensors on `device`, adds gradients, and returns a loss.
+        device: nothing is recorded on devices other than CUDA.
+    """
+
+    def __init__(self, work: Callable[..., Tensor], device: torch.device) -> None:
+        super().__init__(work, device)
+        self._in_first_step = False
+
+    def begin_step(self) -> None:
+        """Begin an optimizer step. The first step runs unrecorded from its start to its end.
+
+        What the optimizer allocates at the end of the first step could not have the memory that a
+        recording holds.
+        """
+        self._in_first_step = not self._records
+
+    def clear(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clear the gradients; recorded work adds to them, so their memory has to stay."""
+        optimizer.zero_grad(set_to_none=not self.is_on)
+
+    def restart(self) -> None:
+        """Forget all recordings, and record again even if that failed before."""
+        self.forget()
+        self.is_on = self._device.type == "cuda"
+
+    def _may_record(self) -> bool:
+        return self.is_on and not self._in_first_step
+
+
 @cache
 def _stream(device: torch.device) -> torch.cuda.Stream:
-    """Return the stream to record on: torch's own is on the GPU that was the first to record."""
+    """Return the stream to record on: torch's own stays on the first GPU that recorded."""
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 class Replayed(nn.Module):
-    """A network for drawing, whose calls are replayed.
+    """A network for sampling, whose calls are recorded and replayed.
 
     Args:
         network: of (B, C, H, W) images and (B,) timesteps.
-        device: that it is on.
+        device: of the network.
     """
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
@@ -113,6 +143,6 @@ class Replayed(nn.Module):
         try:
             return self._call(images, times)
         except torch.OutOfMemoryError:
-            pass  # and on outside: the error holds what the failed call has computed
-        self._call.forget()  # records of other shapes hold memory
+            pass  # retried outside: the error holds the tensors of the failed call
+        self._call.forget()  # recordings of other shapes hold memory
         return self._call(images, times)

@@ -23,10 +23,9 @@ The manifest does not know which scores there are: the code that scores images a
 Where rows with different scores are joined, the scores that a row lacks are NaN.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -36,7 +35,6 @@ import pyarrow.parquet as pq
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import atomic_write, inside
 
-T = TypeVar("T")
 SPLITS = ("train", "val", "test")
 ORACLE = "oracle"
 REPAIRED = "a part of it was filled by a generator, so it only trains"  # a detail
@@ -65,23 +63,19 @@ class Manifest:
 
     root: Path
     frame: pd.DataFrame
-    _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
-
-    def once(self, key: Hashable, find: Callable[[], T]) -> T:
-        """Return the result of `find` about these rows, computed on the first call with this key.
-
-        With ten million rows and a thousand classes, what each class needs of all rows would
-        otherwise take longer than the training of a class.
-        """
-        if key not in self._known:
-            self._known[key] = find()
-        return cast(T, self._known[key])
+    # Of each split that was asked for, its rows and their places by class: with ten million rows
+    # and a thousand classes, finding them again for every class takes longer than training it.
+    _parts: dict[str | None, tuple[pd.DataFrame, Mapping[str, np.ndarray]]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def usable(self, split: str | None = None, class_name: str | None = None) -> pd.DataFrame:
         """Return the rows with status ok, of one split and class where given, by path."""
-        rows = self.once(("usable", split), lambda: self._usable(split))
+        if split not in self._parts:
+            found = self._usable(split)
+            self._parts[split] = (found, found.groupby("class").indices)
+        rows, places = self._parts[split]
         if class_name is not None:
-            places = self.once(("places", split), lambda: rows.groupby("class").indices)
             rows = rows.iloc[places.get(class_name, [])].reset_index(drop=True)
         return rows.copy(deep=False)  # a change of it changes a copy
 

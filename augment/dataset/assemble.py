@@ -85,7 +85,8 @@ def _assemble(
     frame = _fill(aside, rows, on_progress)
     write_manifest(Manifest(aside, frame), aside)
     write_text(aside / "README.md", dataset_card(Manifest(folder, frame), about))
-    mark_done(aside, {"stage": _STAGE, "fingerprint": key, **_counts(frame)})
+    files = [aside / name for name in ("manifest.parquet", "manifest.csv", "README.md")]
+    mark_done(aside, {"stage": _STAGE, "fingerprint": key, **_counts(frame)}, files)
     _swap(aside, folder)
 
 

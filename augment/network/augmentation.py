@@ -1,7 +1,7 @@
-"""Small changes of the training images that the network is told of, so that it does not draw them.
+"""Slight augmentations of the training images, on which the network is conditioned.
 
-As in appendix F of arXiv:2206.00364, with changes that a flight could have made: where the camera
-was, how high, and how bright the day.
+Conditioned on them, it does not draw them (appendix F of arXiv:2206.00364). They are differences
+between flights: position and height of the camera, brightness of the day.
 """
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from terrabalance.device import send
 
-# Standard deviations of the changes, half of the paper's; what is drawn beyond twice that is cut.
+# Standard deviations, half of the paper's; draws are clamped to twice that.
 _SHIFT = 1 / 16  # of the height and of the width
 _ZOOM = 0.1  # of log2 of the scale
 _BRIGHTNESS = 0.1  # where black is -1 and white 1
@@ -21,7 +21,7 @@ N_CHANGES = 5  # down, right, zoom, brightness, contrast
 def random_augmentation(
     images: Tensor, generator: torch.Generator, probability: float
 ) -> tuple[Tensor, Tensor]:
-    """Change images at random; each kind of change befalls each image with `probability`.
+    """Augment images at random, by each kind of change with `probability`.
 
     Args:
         images: (N, C, H, W) float32 in [-1, 1], any number of bands.
@@ -29,8 +29,8 @@ def random_augmentation(
         probability: in [0, 1].
 
     Returns:
-        The changed images, which may leave [-1, 1] a little, mirrored where they were moved
-        beyond their borders; and (N, 5) float32 what was done, in standard deviations.
+        The augmented images, which may leave [-1, 1] a little and are mirrored beyond their old
+        borders; and (N, 5) float32, the changes in standard deviations.
     """
     shape = (len(images), N_CHANGES)
     if not probability:

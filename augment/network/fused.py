@@ -1,7 +1,7 @@
-"""Upstream's norm, with what follows it in a block, as one kernel each way (Triton).
+"""Norm, modulation and activation of a block as one Triton kernel, forward and backward.
 
-Norm, modulation and activation are a dozen kernels in PyTorch, each of which reads and writes all
-features; on a GPU that takes longer than the convolutions between them. One kernel reads them once.
+In PyTorch they are a dozen kernels, each of which reads and writes all features; on a GPU that
+takes longer than the convolutions between them. One kernel reads the features once.
 """
 
 import logging
@@ -25,9 +25,10 @@ _PROGRAMS = 64  # for each image, in the backward pass: each leaves one partial 
 
 
 class _Fused(torch.autograd.Function):
-    """Features (B, C, H, W), bias and gain (C,), scale and shift (B, C), whether SiLU follows.
+    """The kernels as a differentiable function.
 
-    Bias, scale and shift may be None.
+    Of features (B, C, H, W), bias and gain (C,), scale and shift (B, C), and whether SiLU follows;
+    bias, scale and shift may be None.
     """
 
     @staticmethod
@@ -95,11 +96,11 @@ def norm_silu(
     The norm is the root mean square norm over the channels (arXiv:1910.07467).
 
     Args:
-        features: (B, C, H, W) bf16 or float32, on a device that `fuses` says yes of.
+        features: (B, C, H, W) bf16 or float32, for which `fuses` returns True.
         gain: (1, C, 1, 1), upstream's `g`.
         scale: (B, C, 1, 1), or None.
-        shift: (B, C, 1, 1), where there is a scale.
-        bias: (C,), that of a convolution which left it to this; or None.
+        shift: (B, C, 1, 1) with a scale, else None.
+        bias: (C,), of the convolution before, which did not add it; or None.
         activates: False leaves out the SiLU.
 
     Returns:
@@ -113,7 +114,7 @@ def norm_silu(
     )
 
 
-def written_out(
+def norm_silu_unfused(
     features: Tensor,
     gain: Tensor,
     scale: Tensor | None = None,
@@ -122,9 +123,9 @@ def written_out(
     *,
     activates: bool = True,
 ) -> Tensor:
-    """Return what `norm_silu` does, by PyTorch's own operators, on any device.
+    """Return the result of `norm_silu` by PyTorch's own operators, on any device.
 
-    The dtype of the features stays, sums of squares excepted.
+    Computed in the dtype of the features, except for sums of squares.
     """
     features = features if bias is None else features + bias[:, None, None]
     with torch.autocast(features.device.type, enabled=False):  # on CUDA it would copy to float32
@@ -137,20 +138,15 @@ def written_out(
 
 
 def fuses(features: Tensor) -> bool:
-    """Say whether `norm_silu` works on the device of some features.
-
-    Not while they are compiled: the compiler fuses by itself, and cannot look inside.
-    """
-    return (
-        features.is_cuda and not torch.compiler.is_compiling() and _works_on(str(features.device))
-    )
+    """Return whether `norm_silu` works on the device of some features."""
+    return features.is_cuda and _works_on(str(features.device))
 
 
 @cache
 def _works_on(device: str) -> bool:
-    """Try it once, and see whether the result is right.
+    """Try `norm_silu` once, and return whether its result is right.
 
-    Triton needs a C compiler, not every GPU has all it takes, and compilers have faults.
+    Triton needs a C compiler, not every GPU supports the kernels, and compilers have faults.
     """
     if kernels is None:
         return False
@@ -179,7 +175,7 @@ def _both(device: torch.device, modulated: bool) -> list[list[Tensor]]:
     inputs = [torch.randn(shape, generator=draw) for shape in shapes[: 5 if modulated else 2]]
     inputs = [each.to(device).requires_grad_() for each in inputs]
     found = []
-    for function in (norm_silu, written_out):
+    for function in (norm_silu, norm_silu_unfused):
         result = function(*inputs, activates=modulated)
         slopes = torch.autograd.grad(result.square().sum(), inputs)
         found.append([result.detach(), *slopes])

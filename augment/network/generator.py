@@ -1,7 +1,6 @@
-"""A class's generator: config to `Unet` + `GaussianDiffusion`, and its file on disk."""
+"""A generator: its `Unet` and `GaussianDiffusion`, built from settings or loaded from a folder."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion, Unet
@@ -9,28 +8,24 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from augment.config import GeneratorConfig
+from augment.network.card import WEIGHTS, read_bands, read_card
 from augment.network.conditioning import Guided, condition, label_of
-from augment.network.layers import lean
-from augment.network.noise_schedule import shift_schedule
-from terrabalance.bands import Bands, bands_from
+from augment.network.layers import use_lean_layers
+from augment.network.noise_schedule import shift_noise_schedule
 from terrabalance.checkpoint import load_into
 from terrabalance.cuda_graphs import Replayed
 from terrabalance.device import autocast, supports_bf16
-from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import done, read_json
+from terrabalance.errors import BadInput
 from terrabalance.sizes import height_width
-
-WEIGHTS = "generator.safetensors"
-CARD = "card.json"
 
 
 def build_diffusion(
     config: GeneratorConfig, n_classes: int = 0, n_bands: int = 3
 ) -> GaussianDiffusion:
-    """Build the diffusion model with freshly drawn weights (global torch RNG).
+    """Build the diffusion model with random weights (global torch RNG).
 
-    Its network can be told of augmentation and, with `n_classes`, of the class, see
-    `augment.network.conditioning`; the parts that upstream has are upstream's, seed for seed.
+    Its network is conditioned on augmentation and, with `n_classes` above 0, on the class, see
+    `augment.network.conditioning`. The layers that upstream has are upstream's, seed for seed.
     """
     unet = Unet(
         dim=config.dim,
@@ -40,7 +35,7 @@ def build_diffusion(
         attn_dim_head=config.attention_dim,
         dropout=config.dropout,
     )
-    lean(unet)
+    use_lean_layers(unet)
     condition(unet, n_classes)
     diffusion = GaussianDiffusion(
         unet,
@@ -50,13 +45,13 @@ def build_diffusion(
         beta_schedule=config.beta_schedule,
         min_snr_loss_weight=config.min_snr,
     )
-    if config.schedule_base_size is not None:
-        shift_schedule(diffusion, config.schedule_base_size, config.min_snr)
+    if config.noise_schedule_base_size is not None:
+        shift_noise_schedule(diffusion, config.noise_schedule_base_size, config.min_snr)
     return diffusion
 
 
 class InBf16(nn.Module):
-    """A network that computes under bf16 autocast, for sampling; the solver's steps stay float32.
+    """A network that computes under bf16 autocast, for sampling; the sampler's steps stay float32.
 
     Args:
         network: of images and timesteps.
@@ -80,14 +75,14 @@ def load_generator(
 
     Args:
         folder: of the generator.
-        class_name: the class that it is to draw.
+        class_name: the class to draw.
         device: to run on.
-        guidance: of a generator that knows several classes, see
+        guidance: scale of the guidance of a generator of several classes, see
             `augment.network.conditioning.Guided`.
 
     Returns:
         The diffusion model with the averaged (EMA) weights, in evaluation mode on `device`. It
-        draws in the precision that it was trained in, where `device` has that.
+        draws in the precision that it was trained in, where `device` supports that.
 
     Raises:
         NotReady: the folder holds no finished generator.
@@ -117,24 +112,3 @@ def load_weights(network: nn.Module, folder: Path) -> None:
         BadInput: the weights belong to a network with other settings.
     """
     load_into(network, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
-
-
-def read_bands(folder: Path) -> Bands:
-    """Return the bands that a finished generator draws.
-
-    Raises:
-        NotReady: the folder holds no finished generator.
-    """
-    return bands_from(read_card(folder)["bands"])
-
-
-def read_card(folder: Path) -> dict[str, Any]:
-    """Return the card of a finished generator, as written by `augment.train.training`.
-
-    Raises:
-        NotReady: the folder holds no finished generator.
-    """
-    if done(folder) is None:
-        raise NotReady(f"{folder}: no finished generator. Run `terrabalance train` first.")
-    card: dict[str, Any] = read_json(folder / CARD)
-    return card

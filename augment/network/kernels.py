@@ -40,10 +40,10 @@ def backward(
     WIDTH: tl.constexpr, LANES: tl.constexpr, ROWS: tl.constexpr, SHIFTS: tl.constexpr,
     MODULATES: tl.constexpr, ACTIVATES: tl.constexpr,
 ):  # fmt: skip
-    """Write the gradient of the features of every n-th tile of an image, n being the programs.
+    """Write the gradient of the features of every n-th tile of an image, of n programs.
 
-    And, over those, the sums of slope times unit vector, of the slope, and of that gradient, which
-    give the gradients of gain, scale, shift and bias.
+    Also write the sums over those tiles of slope times unit vector, of the slope, and of that
+    gradient, which give the gradients of gain, scale, shift and bias.
     """
     image, lanes = tl.program_id(1).to(tl.int64), tl.arange(0, LANES)
     there = lanes < WIDTH

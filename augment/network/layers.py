@@ -1,8 +1,8 @@
-"""Upstream's layers, computed with less traffic: the same weights, names and results.
+"""Upstream's layers with less memory traffic: the same weights, names and results.
 
-Under bf16 autocast upstream's norms and attention fall back to float32, as their parameters are,
-and its attention copies its tensors between two memory layouts. Here activations stay in bf16,
-sums of squares excepted, and in the layout that convolutions with channels last leave.
+Under bf16 autocast upstream's norms and attention fall back to the float32 of their parameters, and
+its attention copies tensors between two memory layouts. Here activations stay in bf16, except for
+sums of squares, and in the layout of convolutions with channels last.
 """
 
 import torch
@@ -16,38 +16,38 @@ from denoising_diffusion_pytorch.denoising_diffusion_pytorch import (
 )
 from torch import Tensor, nn
 
-from augment.network.fused import fuses, norm_silu, written_out
+from augment.network.fused import fuses, norm_silu, norm_silu_unfused
 
 
-class Norm(RMSNorm):  # type: ignore[misc]
+class LeanNorm(RMSNorm):  # type: ignore[misc]
     """Root mean square norm over the channels (arXiv:1910.07467)."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalize (B, C, H, W) features; the same dtype comes back."""
+        """Normalize (B, C, H, W) features; return the same dtype."""
         if fuses(images):
             return norm_silu(images, self.g, activates=False)
-        return written_out(images, self.g, activates=False)
+        return norm_silu_unfused(images, self.g, activates=False)
 
 
-class NormedConvolution(Block):  # type: ignore[misc]
+class LeanBlock(Block):  # type: ignore[misc]
     """Convolution, norm, modulation, SiLU, dropout."""
 
     def forward(self, images: Tensor, scale_shift: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """Turn (B, C, H, W) features into (B, D, H, W), modulated by (B, D, 1, 1) each."""
         scale, shift = scale_shift or (None, None)
         if fuses(images):
-            # The kernel adds the bias: alone that, and the sum of its gradient, cost a fifth of a
+            # The kernel adds the bias, which alone, with the sum of its gradient, took a fifth of a
             # step.
             images = self.proj._conv_forward(images, self.proj.weight, None)
             features = norm_silu(images, self.norm.g, scale, shift, self.proj.bias)
         else:
-            features = written_out(self.proj(images), self.norm.g, scale, shift)
+            features = norm_silu_unfused(self.proj(images), self.norm.g, scale, shift)
         dropped: Tensor = self.dropout(features)
         return dropped
 
 
-class Doubled(nn.Upsample):
-    """Each pixel four times, in the dtype that comes: autocast would make it float32 on CUDA."""
+class LeanUpsample(nn.Upsample):
+    """Doubles the side, in the dtype of its input: autocast would make it float32 on CUDA."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Enlarge (B, C, H, W) features."""
@@ -55,21 +55,21 @@ class Doubled(nn.Upsample):
             return super().forward(images)
 
 
-class Linear(LinearAttention):  # type: ignore[misc]
-    """Attention whose cost grows with the number of pixels (arXiv:1812.01243)."""
+class LeanLinearAttention(LinearAttention):  # type: ignore[misc]
+    """Linear attention: its cost grows with the number of pixels (arXiv:1812.01243)."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Attend within (B, C, H, W) features."""
         queries, keys, values = _split(self.to_qkv(self.norm(images)), self.heads)
         keys, values = _with_memory(keys, values, self.mem_kv.transpose(-1, -2))
-        # With their dtype named, autocast leaves them alone.
+        # With an explicit dtype, autocast does not change it.
         queries = queries.softmax(-1, dtype=queries.dtype)
         context = keys.softmax(-2, dtype=keys.dtype).transpose(-1, -2) @ values * self.scale
         return self.to_out(_joined(queries @ context, images.shape))
 
 
-class Full(Attention):  # type: ignore[misc]
-    """Attention of each pixel to each, by torch's fused kernels: its matrix is never stored.
+class LeanAttention(Attention):  # type: ignore[misc]
+    """Attention between all pixels, by torch's fused kernels: its matrix is never stored.
 
     Upstream's own `flash=True` allows nothing but the flash kernel on CUDA, which refuses float32.
     """
@@ -82,15 +82,18 @@ class Full(Attention):  # type: ignore[misc]
         return self.to_out(_joined(attended, images.shape))
 
 
-def lean(unet: Unet) -> None:
-    """Give the layers of a U-Net the forward passes above, in place."""
-    forms = {
-        RMSNorm: Norm, Block: NormedConvolution, LinearAttention: Linear, Attention: Full,
-        nn.Upsample: Doubled,
-    }  # fmt: skip
+def use_lean_layers(unet: Unet) -> None:
+    """Replace the forward passes of a U-Net's layers by those above, in place."""
+    lean = {
+        RMSNorm: LeanNorm,
+        Block: LeanBlock,
+        LinearAttention: LeanLinearAttention,
+        Attention: LeanAttention,
+        nn.Upsample: LeanUpsample,
+    }
     for module in unet.modules():
         # Not a new module: weights, their names and the random numbers drawn for them stay.
-        module.__class__ = forms.get(type(module), type(module))
+        module.__class__ = lean.get(type(module), type(module))
 
 
 def _split(features: Tensor, heads: int) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Noise for the size of the images: the same noise hides less of a picture that has more pixels."""
+"""Shift the noise schedule with the size of the images: more pixels need more noise."""
 
 import math
 
@@ -9,14 +9,15 @@ from torch import Tensor
 _MIN_SNR_GAMMA = 5  # upstream's, from arXiv:2303.09556
 
 
-def shift_schedule(diffusion: GaussianDiffusion, base_size: int, min_snr: bool) -> None:
+def shift_noise_schedule(diffusion: GaussianDiffusion, base_size: int, min_snr: bool) -> None:
     """Shift the log SNR of every timestep by 2 log(base_size / side), in place (arXiv:2301.11093).
 
-    Upstream takes a schedule by its name only, so all that it derives from one is derived again
-    here, in double precision as there.
+    Upstream takes a noise schedule by its name only, so every buffer that it derives from one is
+    derived again here, in double precision as there.
 
     Args:
-        diffusion: built with an unshifted schedule; not square, its side is the geometric mean.
+        diffusion: built with an unshifted noise schedule; the side of images that are not square
+            is the geometric mean.
         base_size: side, in pixels, of the images that the unshifted schedule is meant for.
         min_snr: whether its loss weights are clipped.
     """

@@ -1,9 +1,9 @@
 """Fill a part of a real image with a generator: RePaint (arXiv:2201.09865).
 
-The known pixels are put back at every step, at that step's noise; going up and down again in
-between lets the unknown ones come to agree with them. The paper's schedule is walked on few
+The known pixels are put back at every step, at that step's noise. Returning towards the noise and
+denoising again makes the unknown pixels agree with them. The paper's walk is taken on few
 timesteps, even in log SNR: where the right answer is known, 242 calls so spaced miss the mean of
-the filled pixels by 7 %, 455 that are even in time by 31 % (`tests/augment/test_inpaint.py`).
+the filled pixels by 7 %, 455 that are even in time by 31 %.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,10 +18,9 @@ from augment.sample.samplers import ddim_step, even_snr_times
 
 
 def walk(config: InpaintConfig) -> list[int]:
-    """Return the places on the way, from `steps` (noise) down to 0 (image), with its returns.
+    """Return the levels of the walk, from `steps` (noise) down to 0 (image), with its returns.
 
-    The schedule of the paper's appendix: at every `jump`-th place up again, `resamplings` - 1
-    times.
+    As in the paper's appendix: at every `jump`-th level the walk returns `resamplings` - 1 times.
     """
     left = dict.fromkeys(range(0, config.steps, config.jump), config.resamplings - 1)
     left.pop(0)
@@ -38,7 +37,7 @@ def walk(config: InpaintConfig) -> list[int]:
 
 
 def n_calls(config: InpaintConfig) -> int:
-    """Return how many network calls a picture takes."""
+    """Return the network calls of a picture."""
     return sum(after < now for now, after in pairwise(walk(config)))
 
 
@@ -49,17 +48,17 @@ def inpaint(
     seeds: Sequence[int],
     config: InpaintConfig,
 ) -> Iterator[Tensor]:
-    """Yield the pictures after each step; the last are filled.
+    """Yield the pictures after each network call; the last ones are filled.
 
     Args:
         diffusion: in evaluation mode; its prediction of the clean image is clipped to [-1, 1].
         image: (C, H, W) float32 in [-1, 1], on the diffusion's device.
-        mask: (H, W) bool, True where it is to be filled.
+        mask: (H, W) bool, True where the image is to be filled.
         seeds: one for each picture.
-        config: the schedule.
+        config: the walk.
 
     Yields:
-        (B, C, H, W) float32; known pixels of the last are exactly those of `image`.
+        (B, C, H, W) float32 in [-1, 1]; known pixels of the last are exactly those of `image`.
     """
     draws = [torch.Generator().manual_seed(seed) for seed in seeds]
 

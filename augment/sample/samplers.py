@@ -1,16 +1,79 @@
-"""From noise to image: the solvers that walk a diffusion model's reverse process."""
+"""From noise to image: the samplers, which walk the reverse process of a diffusion model.
+
+A sampler is a row of `SAMPLERS`. A new one is a function, its row, and its name in
+`augment.config.SamplerName`; a scheduler of diffusers is walked by `_step_by`.
+"""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from torch import Tensor
 
-from augment.config import SamplingConfig
+from augment.config import SamplerName, SamplingConfig
 
 Noise = Callable[[], Tensor]
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One batch on its way from noise to images.
+
+    Attributes:
+        diffusion: the model; its prediction of the clean image is clipped to [-1, 1].
+        times: falling timesteps, one for each network call.
+        images: (B, C, H, W) float32, noised to the first of `times`.
+        noise: draws a standard normal (B, C, H, W), the same in every image's own order.
+        eta: noise that `ddim` adds, in [0, 1].
+        start: (B, C, H, W) clean images in [-1, 1], or None.
+        kept: (B, 1, H, W), share of `start` that is kept at each place, in [0, 1]; None: nothing.
+    """
+
+    diffusion: GaussianDiffusion
+    times: list[int]
+    images: Tensor
+    noise: Noise
+    eta: float = 0.0
+    start: Tensor | None = None
+    kept: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A row of `SAMPLERS`.
+
+    Attributes:
+        walk: yields the images after each network call.
+        times: returns the falling timesteps of so many network calls from pure noise.
+        every_timestep: the network is called at every timestep, whatever `sampling.steps` is.
+        keeps: whether a part of a real image can be kept (`sampling.keep`).
+    """
+
+    walk: Callable[[Walk], Iterator[Tensor]]
+    times: Callable[[GaussianDiffusion, int], list[int]]
+    every_timestep: bool = False
+    keeps: bool = False
+
+    def n_calls(self, steps: int, n_timesteps: int) -> int:
+        """Return the network calls of an image from pure noise."""
+        return n_timesteps if self.every_timestep else steps
+
+
+def timesteps(diffusion: GaussianDiffusion, config: SamplingConfig, from_real: bool) -> list[int]:
+    """Return the falling timesteps of the network calls, one each.
+
+    Args:
+        diffusion: the model.
+        config: sampler, steps and, for images that start from real ones, strength.
+        from_real: whether the images start from real ones.
+    """
+    sampler = SAMPLERS[config.sampler]
+    times = sampler.times(diffusion, sampler.n_calls(config.steps, diffusion.num_timesteps))
+    return times[-max(1, round(config.strength * len(times))) :] if from_real else times
 
 
 def trajectory(
@@ -20,48 +83,38 @@ def trajectory(
     start: Tensor | None = None,
     kept: Tensor | None = None,
 ) -> Iterator[Tensor]:
-    """Yield (B, C, S, S) float32 in [-1, 1] after each network call, the noise first.
+    """Yield (B, C, H, W) float32 in [-1, 1] after each network call, the noise first.
 
     Args:
         diffusion: the model; its prediction of the clean image is clipped to [-1, 1].
-        noise: draws a standard normal (B, C, S, S), the same in every image's own order.
-        config: which solver, and how many calls.
-        start: (B, C, S, S) clean images in [-1, 1] that are noised to `config.strength` of the way
-            and taken from there; None: all begins as pure noise.
-        kept: (B, 1, H, W), how much of `start` stays at each place, in [0, 1], with sampler dpm++;
-            None: nothing.
+        noise: draws a standard normal (B, C, H, W), the same in every image's own order.
+        config: sampler, steps, eta and strength.
+        start: (B, C, H, W) clean images in [-1, 1], which are noised to `config.strength` of the
+            way and denoised from there; None: the images start from pure noise.
+        kept: (B, 1, H, W), share of `start` that is kept at each place, in [0, 1], by samplers
+            that can; None: nothing.
     """
-    times = _all_times(diffusion, config)
+    times = timesteps(diffusion, config, from_real=start is not None)
     images = noise()
     if start is not None:
-        times = times[-max(1, round(config.strength * len(times))) :]
         signal = diffusion.alphas_cumprod[times[0]]
         images = signal.sqrt() * start + (1 - signal).sqrt() * images
     yield images
-    if config.sampler == "ancestral":
-        yield from _ancestral(diffusion, images, noise, times)
-    elif config.sampler == "ddim":
-        yield from _ddim(diffusion, images, noise, config.eta, times)
-    else:
-        yield from _multistep(diffusion, images, times, start, kept)
+    walk = Walk(diffusion, times, images, noise, config.eta, start, kept)
+    yield from SAMPLERS[config.sampler].walk(walk)
 
 
-def _all_times(diffusion: GaussianDiffusion, config: SamplingConfig) -> list[int]:
-    """Return the falling timesteps of the network calls from pure noise."""
-    if config.sampler == "ancestral":
-        return list(reversed(range(diffusion.num_timesteps)))
-    if config.sampler == "ddim":
-        return _even_times(diffusion, config.steps)
-    return even_snr_times(diffusion, config.steps)
+def _every_time(diffusion: GaussianDiffusion, steps: int) -> list[int]:
+    return list(reversed(range(steps)))
 
 
-def _ancestral(
-    diffusion: GaussianDiffusion, images: Tensor, noise: Noise, walked: list[int]
-) -> Iterator[Tensor]:
-    for time in walked:
+def _ancestral(walk: Walk) -> Iterator[Tensor]:
+    """Take upstream's own steps (arXiv:2006.11239)."""
+    images = walk.images
+    for time in walk.times:
         times = torch.full((len(images),), time, device=images.device)
-        mean, _, log_variance, _ = diffusion.p_mean_variance(x=images, t=times)
-        images = mean + (0.5 * log_variance).exp() * noise() if time else mean
+        mean, _, log_variance, _ = walk.diffusion.p_mean_variance(x=images, t=times)
+        images = mean + (0.5 * log_variance).exp() * walk.noise() if time else mean
         yield images
 
 
@@ -71,24 +124,25 @@ def _even_times(diffusion: GaussianDiffusion, steps: int) -> list[int]:
     return times[:0:-1]
 
 
-def _ddim(
-    diffusion: GaussianDiffusion,
-    images: Tensor,
-    noise: Noise,
-    eta: float,
-    walked: list[int],
-) -> Iterator[Tensor]:
-    for time, after in pairwise([*walked, -1]):
-        images = ddim_step(diffusion, images, time, after, eta, noise)
+def _ddim(walk: Walk) -> Iterator[Tensor]:
+    images = walk.images
+    for time, after in pairwise([*walk.times, -1]):
+        images = ddim_step(walk.diffusion, images, time, after, walk.eta, walk.noise)
         yield images
 
 
 def ddim_step(
     diffusion: GaussianDiffusion, images: Tensor, time: int, after: int, eta: float, noise: Noise
 ) -> Tensor:
-    """Step from one timestep to an earlier one (-1: the clean image); equation 12 of the paper.
+    """Step from one timestep to an earlier one; equation 12 of arXiv:2010.02502.
 
-    With `eta` 1 it is the ancestral step.
+    Args:
+        diffusion: the model.
+        images: (B, C, H, W) float32, noised to `time`.
+        time: timestep of the images.
+        after: timestep to reach; -1: the clean image.
+        eta: noise that is added, in [0, 1]; 1 gives the ancestral step.
+        noise: draws a standard normal (B, C, H, W); unused with `eta` 0.
     """
     times = torch.full((len(images),), time, device=images.device)
     predicted_noise, clean = diffusion.model_predictions(
@@ -102,25 +156,29 @@ def ddim_step(
     return images + sigma * noise() if eta else images
 
 
-def _multistep(
-    diffusion: GaussianDiffusion,
-    images: Tensor,
-    walked: list[int],
-    start: Tensor | None,
-    kept: Tensor | None,
-) -> Iterator[Tensor]:
-    """Let diffusers' scheduler step; it is given clean images, so that clipping stays ours."""
-    scheduler = DPMSolverMultistepScheduler(
-        num_train_timesteps=diffusion.num_timesteps,
-        trained_betas=diffusion.betas.cpu().numpy(),
-        prediction_type="sample",
-    )
-    scheduler.set_timesteps(timesteps=walked, device=images.device)
-    for place, time in zip(walked, scheduler.timesteps, strict=True):
+def _dpm_solver(walk: Walk) -> Iterator[Tensor]:
+    scheduler = DPMSolverMultistepScheduler(**_scheduler_settings(walk.diffusion))
+    scheduler.set_timesteps(timesteps=walk.times, device=walk.images.device)
+    return _step_by(scheduler, walk)
+
+
+def _scheduler_settings(diffusion: GaussianDiffusion) -> dict[str, Any]:
+    """Return the settings of a diffusers scheduler that is given clean images."""
+    return {
+        "num_train_timesteps": diffusion.num_timesteps,
+        "trained_betas": diffusion.betas.cpu().numpy(),
+        "prediction_type": "sample",
+    }
+
+
+def _step_by(scheduler: Any, walk: Walk) -> Iterator[Tensor]:
+    """Step by a diffusers scheduler; it is given clean images, so that clipping stays ours."""
+    images = walk.images
+    for place, time in zip(walk.times, scheduler.timesteps, strict=True):
         times = torch.full((len(images),), place, device=images.device)
-        clean = diffusion.model_predictions(images, times, clip_x_start=True).pred_x_start
-        if start is not None and kept is not None:
-            clean = torch.lerp(clean, start, kept)
+        clean = walk.diffusion.model_predictions(images, times, clip_x_start=True).pred_x_start
+        if walk.start is not None and walk.kept is not None:
+            clean = torch.lerp(clean, walk.start, walk.kept)
         images = scheduler.step(clean, time, images, return_dict=False)[0]
         yield images
 
@@ -133,10 +191,17 @@ def even_snr_times(diffusion: GaussianDiffusion, steps: int) -> list[int]:
     """
     signal, last = diffusion.alphas_cumprod.double().cpu(), diffusion.num_timesteps - 1
     log_snr = torch.logit(signal)
-    # The last timestep is pure noise, far from its neighbour; it is where all begins.
+    # The last timestep is pure noise, far from its neighbour; every walk begins there.
     wanted = torch.linspace(float(log_snr[-2]), float(log_snr[0]), steps)
     nearest = (log_snr - wanted[:, None]).abs().argmin(1).tolist()
     times = [last]
     for index, time in enumerate(nearest[1:], start=1):
         times.append(min(max(time, steps - 1 - index), times[-1] - 1))
     return times
+
+
+SAMPLERS: dict[SamplerName, Sampler] = {
+    "dpm++": Sampler(_dpm_solver, even_snr_times, keeps=True),
+    "ddim": Sampler(_ddim, _even_times),
+    "ancestral": Sampler(_ancestral, _every_time, every_timestep=True),
+}

@@ -1,16 +1,15 @@
-"""Draw synthetic images from a finished generator: seeded per image, resumable, marked for good."""
+"""Write a class's synthetic images to a folder: seeded, resumable, marked as synthetic."""
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-import torch
 from imagehash import phash
 
-from augment.config import SamplingConfig
-from augment.network.generator import load_generator, read_bands
-from augment.sample.batch import Drawer
+from augment.network.card import read_bands
+from augment.network.generator import load_generator
+from augment.sample.class_sampler import ClassSampler
 from augment.sample.files import SCREENING
+from augment.sample.request import RealImages, SamplingRequest
+from augment.sample.samplers import SAMPLERS
 from terrabalance import __version__
 from terrabalance.bands import Bands
 from terrabalance.errors import BadInput, UnreadableImage
@@ -19,86 +18,86 @@ from terrabalance.images import decode, suffix_for, to_pil, to_rgb, write_image
 from terrabalance.manifest import Manifest, frame_of, read_manifest, write_manifest
 from terrabalance.marks import SYNTHETIC_KEY, lost_marks, read_marks
 from terrabalance.progress import Progress, silent
-from terrabalance.seeds import seed_for
 
 MARK = "synthetic image made by a diffusion model, not a photograph"
 
 
 def sample_class(
-    generator: Path,
-    class_name: str,
-    n_images: int,
-    config: SamplingConfig,
-    seed: int,
-    folder: Path,
-    device: torch.device,
-    run: str,
-    on_progress: Progress = silent,
-    reals: Callable[[], np.ndarray] | None = None,
-    others: Callable[[], Sequence[np.ndarray]] | None = None,
+    request: SamplingRequest, real: RealImages | None = None, on_progress: Progress = silent
 ) -> Path:
-    """Draw `n_images` of one class into `folder`, skipping those that are there and whole.
+    """Draw the images of a request into its folder, skipping those that are there and whole.
 
-    Batches are blocks of indices that do not depend on what exists already, so a run that was
-    killed and went on leaves the same files as one that was not.
+    Batches are blocks of indices that do not depend on what exists already, so a drawing that was
+    killed and resumed leaves the same files as one that was not.
 
     Args:
-        generator: a finished generator's folder.
-        class_name: the class to draw.
-        n_images: how many; image i has the seed `seed_for(seed, "sample", class, i)`.
-        config: sampler and batch size.
-        seed: of the run.
-        folder: gets `000000.png` and on (`.tif` for what PNG cannot hold), `strip.png`, the
-            manifest, `spectrum.json` where the spectrum is matched, and `done.json` last.
-        device: to draw on.
-        run: name of the run, written into every file's metadata.
-        on_progress: told (images done, images in all).
-        reals: gives (N, C, H, W) levels of real training images of the class, and is not asked
-            where nothing is to be drawn: what images begin as where
-            `config.begins_as_real`, and whose spectrum is matched (`config.match_spectrum`);
-            None: neither.
-        others: likewise gives those of each other class, which help to tell the spectrum of a
-            class of few images.
+        request: what to draw. Its folder gets `000000.png` and on (`.tif` for what PNG cannot
+            hold), `strip.png`, the manifest, `spectrum.json` where the spectrum is matched, and
+            `done.json` last.
+        real: real training images, read only where images are missing; None: images start from
+            pure noise and are not filtered.
+        on_progress: called with (images done, images in all, message).
 
     Returns:
-        `folder`.
+        The folder.
 
     Raises:
         NotReady: the generator is not finished.
         BadInput: the generator does not know the class, or more steps than the model has timesteps.
     """
-    altered = _altered(folder)
-    if is_drawn(folder, n_images):
+    folder, altered = request.folder, _altered(request.folder)
+    if is_drawn(folder, request.n_images):
         return folder
-    bands = read_bands(generator)
-    diffusion = load_generator(generator, class_name, device, config.guidance)
-    if config.sampler != "ancestral" and config.steps > diffusion.num_timesteps:
+    bands = read_bands(request.generator)
+    marks = [_marks(request, index) for index in range(request.n_images)]
+    _draw_missing(_class_sampler(request, bands, real), request, bands, marks, altered, on_progress)
+    (folder / SCREENING).unlink(missing_ok=True)  # it is of the images as they were
+    rows = [_row(folder, index, of_one, bands) for index, of_one in enumerate(marks)]
+    write_manifest(Manifest(folder, frame_of(rows)), folder)
+    record = {"class": request.class_name, "n_images": request.n_images}
+    mark_done(folder, {**record, "generator": request.generator.name})
+    return folder
+
+
+def _class_sampler(request: SamplingRequest, bands: Bands, real: RealImages | None) -> ClassSampler:
+    """Load the generator.
+
+    Raises:
+        NotReady, BadInput: as of `sample_class`.
+    """
+    config, generator = request.config, request.generator
+    diffusion = load_generator(generator, request.class_name, request.device, config.guidance)
+    n_timesteps = diffusion.num_timesteps
+    if SAMPLERS[config.sampler].n_calls(config.steps, n_timesteps) > n_timesteps:
         raise BadInput(
-            f"sampling.steps={config.steps} but {generator.name} has {diffusion.num_timesteps} "
-            "timesteps. Use at most that many."
+            f"sampling.steps={config.steps} but {generator.name} has {n_timesteps} timesteps. "
+            "Use at most that many."
         )
-    marks = [_marks(class_name, seed, i, generator.name, run, config) for i in range(n_images)]
-    drawer = Drawer(
-        diffusion, lambda i: seed_for(seed, "sample", class_name, i), config, device, bands,
-        folder, reals and reals(), generator.name, others,
-    )  # fmt: skip
-    for first in range(0, n_images, config.batch_size):
-        block = range(first, min(first + config.batch_size, n_images))
-        files = {i: _file(folder, i, bands) for i in block}
+    return ClassSampler(diffusion, request, bands, real)
+
+
+def _draw_missing(
+    sampler: ClassSampler,
+    request: SamplingRequest,
+    bands: Bands,
+    marks: list[dict[str, str]],
+    altered: set[str],
+    on_progress: Progress,
+) -> None:
+    """Draw every block of which an image is missing, altered, or of another request."""
+    for first in range(0, request.n_images, request.config.batch_size):
+        block = range(first, min(first + request.config.batch_size, request.n_images))
+        files = {index: _file(request.folder, index, bands) for index in block}
         missing = [
-            i for i in block if files[i].name in altered or not _is_whole(files[i], marks[i])
+            index
+            for index, file in files.items()
+            if file.name in altered or not _is_whole(file, marks[index])
         ]
         if missing:
-            images = drawer.images(block)
-            for i in missing:
-                write_image(files[i], images[i - first], bands, marks[i])
-        on_progress(block.stop, n_images, f"{class_name}: drawing")
-    (folder / SCREENING).unlink(missing_ok=True)  # it is of the images as they were
-    write_manifest(
-        Manifest(folder, frame_of([_row(folder, i, m, bands) for i, m in enumerate(marks)])), folder
-    )
-    mark_done(folder, {"class": class_name, "n_images": n_images, "generator": generator.name})
-    return folder
+            images = sampler.images(block)
+            for index in missing:
+                write_image(files[index], images[index - first], bands, marks[index])
+        on_progress(block.stop, request.n_images, f"{request.class_name}: drawing")
 
 
 def is_drawn(folder: Path, n_images: int) -> bool:
@@ -107,7 +106,7 @@ def is_drawn(folder: Path, n_images: int) -> bool:
 
 
 def _n_drawn(folder: Path) -> int:
-    """Return how many images are there; 0 where their list is of another drawing than its end."""
+    """Return the number of finished images; 0 where manifest and `done.json` disagree."""
     n_images = int((done(folder) or {}).get("n_images", 0))
     return n_images if n_images and len(read_manifest(folder).frame) == n_images else 0
 
@@ -117,7 +116,7 @@ def _file(folder: Path, index: int, bands: Bands) -> Path:
 
 
 def _altered(folder: Path) -> set[str]:
-    """Return the names of images that are gone or changed since a finished drawing."""
+    """Return the names of images that were lost or changed since a finished drawing."""
     if done(folder) is None:
         return set()
     rows = read_manifest(folder).frame
@@ -126,24 +125,22 @@ def _altered(folder: Path) -> set[str]:
     return {n for n, (f, sha256) in files.items() if not f.is_file() or sha256_of(f) != sha256}
 
 
-def _marks(
-    class_name: str, seed: int, index: int, generator: str, run: str, config: SamplingConfig
-) -> dict[str, str]:
+def _marks(request: SamplingRequest, index: int) -> dict[str, str]:
     return {
         "Software": f"terrabalance {__version__}",
         "Description": MARK,
         SYNTHETIC_KEY: "true",
-        "terrabalance:class": class_name,
-        "terrabalance:generator": generator,
-        "terrabalance:seed": str(seed_for(seed, "sample", class_name, index)),
-        "terrabalance:run": run,
+        "terrabalance:class": request.class_name,
+        "terrabalance:generator": request.generator.name,
+        "terrabalance:seed": str(request.seed_of(index)),
+        "terrabalance:run": request.run,
         # How many are drawn at once changes no image.
-        "terrabalance:sampling": config.model_dump_json(exclude={"batch_size"}),
+        "terrabalance:sampling": request.config.model_dump_json(exclude={"batch_size"}),
     }
 
 
 def _is_whole(path: Path, marks: dict[str, str]) -> bool:
-    """Say whether a file is there, decodes, and carries the marks asked for."""
+    """Return whether a file exists, decodes, and carries the marks of the request."""
     if not path.is_file():
         return False
     try:

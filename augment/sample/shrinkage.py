@@ -1,9 +1,9 @@
-"""Mean and covariance of a class of few images, with what other classes tell of such classes.
+"""Estimate the mean and covariance of a class of few images with the help of other classes.
 
-Ten images fix the mean of thirty-nine numbers so badly that whatever is made alike to it differs
-from further images of the class. Empirical Bayes (Efron and Morris 1973, for vectors): in
-directions in which classes hardly differ, a class's mean is taken to be that of all; where they
-differ much, it is its own.
+Ten images give so poor an estimate of the mean of thirty-nine numbers that images matched to it
+differ from further images of the class. Empirical Bayes (Efron and Morris 1973, for vectors): in
+directions in which classes hardly differ, the mean of all classes is used; in directions in which
+they differ much, the class's own.
 """
 
 from collections.abc import Sequence
@@ -11,21 +11,21 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.covariance import ledoit_wolf
 
-_IMAGES = 60.0  # that the spread within all classes counts as, beside a class's own
-_CLASSES = 10.0  # that "classes differ alike in every direction" counts as, beside those seen
-_FEW = 5  # images of which a mean is half known, where no other class helps
+_IMAGES = 60.0  # weight of the spread within all classes, in images of the class
+_CLASSES = 10.0  # weight of "classes differ alike in every direction", in classes
+_FEW = 5  # images at which a class counts half, where there is no other class
 
 
 def expected(
     own: np.ndarray, others: Sequence[np.ndarray], fallback: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Estimate what further images of a class are like.
+    """Estimate the mean and covariance of further images of a class.
 
     Args:
         own: (n, K) measurements of the class's images, n >= 1.
         others: (m, K) of each other class.
-        fallback: (M, K), M >= 2, of images that are a little like the class's; towards them the
-            estimate is drawn where there is no other class of two images or more.
+        fallback: (M, K), M >= 2, of similar images, towards which the estimate is shrunk where no
+            other class has two images or more.
 
     Returns:
         Mean (K,) and covariance (K, K).
@@ -49,14 +49,14 @@ def _among_classes(own: np.ndarray, others: list[np.ndarray]) -> tuple[np.ndarra
 
 
 def _scale(off: np.ndarray, within: np.ndarray) -> float:
-    """How much more a class's images vary than those of all classes."""
+    """Return the variance of a class's images relative to that within all classes."""
     if len(off) < 2:
         return 1.0
     return float((off * np.linalg.solve(within, off.T).T).sum() / ((len(off) - 1) * off.shape[1]))
 
 
 def _between(means: np.ndarray, within: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Covariance of the true means of classes: of the means seen, less their own errors."""
+    """Return the covariance of the true class means: of the sample means, less their errors."""
     n_others = len(means) - 1
     values, vectors = np.linalg.eigh(np.cov(means.T) - within * (1 / counts).mean())
     seen = (vectors * values.clip(0)) @ vectors.T

@@ -1,16 +1,16 @@
-"""Give drawn images the power spectra of real ones, so that softness does not give them away.
+"""Filter drawn images to the power spectra of real ones, so that softness does not reveal them.
 
-What a diffusion model draws is a little too smooth or too grainy at some frequencies (Dzanic et al.
-2020), and all its images of a class are more alike in that than real ones are. A filter for each
-image undoes much of both: the logarithms of its power in rings of frequency are moved with the
-class's mean, and half the way of the map that takes the mean and the covariance of the drawn images
-to those of the real ones with the least change (the optimal transport of Gaussians, Olkin and
-Pukelsheim 1982); a little is left to chance, as images drawn around the same real one lie close
-together. All the way hides a little more and bends what the images show: contrasts up to black and
-white, buildings with halos. Where few real images say where the class lies, other classes help
-(`augment.sample.shrinkage`). It works on the cosine transform, which has no false edges at the
-border, of the brightness and of the differences of neighbouring bands, as grain in the colours is
-another thing than grain in the brightness.
+Images of a diffusion model are a little too smooth or too grainy at some frequencies (Dzanic et al.
+2020), and those of one class are more alike in that than real ones are. A filter for each image
+corrects much of both. The logarithms of its power in rings of frequency are shifted by the
+difference of the class means, and then moved half the way of the map that takes the mean and the
+covariance of the drawn images to those of the real ones with the least change (the optimal
+transport of Gaussians, Olkin and Pukelsheim 1982). A random part is added, as images drawn around
+the same real one lie close together. The whole way would hide a little more but distort the
+images: contrasts up to black and white, buildings with halos. Where a class has few real images,
+other classes help (`augment.sample.shrinkage`). The filter works on the cosine transform, which has
+no false edges at the border, of the brightness and of the differences of neighbouring bands, as
+grain in the colours differs from grain in the brightness.
 """
 
 from collections.abc import Sequence
@@ -28,22 +28,22 @@ from augment.sample.shrinkage import expected
 _HALF = 12  # rings up to half a cycle a pixel
 _RINGS = _HALF + 1  # the corners beyond it are one more
 _LIMIT = 4.0  # a gain beyond it, or below its inverse, would show as ringing
-_PASSES = 4  # of filtering and measuring what came of it
+_PASSES = 4  # of filtering, and measuring the result
 _MOVED = 0.5  # of the way of the map
-_CHANCE = 0.3  # over the standard deviation of the real images
+_CHANCE = 0.3  # random part, over the standard deviation of the real images
 _FLOOR = 1e-8  # of a squared level in [0, 1]; keeps the logarithm of a blank image finite
 
 
 @dataclass(frozen=True)
 class SpectrumMap:
-    """From the spectra of drawn images to those of real ones.
+    """A map from the spectra of drawn images to those of real ones.
 
     Attributes:
-        borders: (C, 9) as of `augment.sample.borders.border_gains`.
-        drawn: (C x rings,) mean of the drawn images, their borders changed.
-        real: of the real ones.
-        matrix: (C x rings, C x rings) symmetric, from deviations of the one to those of the other.
-        spread: (C x rings, C x rings) symmetric root of the covariance of the real ones.
+        borders: (C, 9) factors of `augment.sample.borders.border_gains`.
+        drawn: (C x rings,) mean log power of the drawn images, their borders changed.
+        real: (C x rings,) mean log power of the real images.
+        matrix: (C x rings, C x rings) symmetric, from deviations of drawn to those of real images.
+        spread: (C x rings, C x rings) symmetric root of the covariance of the real images.
     """
 
     borders: np.ndarray
@@ -53,12 +53,12 @@ class SpectrumMap:
     spread: np.ndarray
 
     def record(self) -> dict[str, Any]:
-        """Return it as JSON can hold it."""
+        """Return the map as JSON values."""
         return {name: value.tolist() for name, value in vars(self).items()}
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> "SpectrumMap":
-        """Read what `record` returned."""
+        """Return the map that `record` described."""
         return cls(**{name: np.array(record[name]) for name in cls.__dataclass_fields__})
 
 
@@ -70,10 +70,10 @@ def spectrum_map(
     Args:
         real: (N, C, H, W) levels of real training images.
         drawn: (M, C, H, W) levels as the network draws them, M >= 2.
-        others: of real training images of each other class.
+        others: (K, C, H, W) levels of real training images of each other class.
 
     Returns:
-        The map. The covariance of the drawn ones is shrunk (Ledoit and Wolf 2004).
+        The map. The covariance of the drawn images is shrunk (Ledoit and Wolf 2004).
     """
     borders = border_gains(_planes(real), _planes(drawn), [_planes(other) for other in others])
     ours = _log_power(apply_gains(_planes(drawn), borders))
@@ -99,15 +99,15 @@ def _root(matrix: np.ndarray) -> np.ndarray:
 
 
 def apply_map(images: np.ndarray, mapping: SpectrumMap, seeds: Sequence[int]) -> np.ndarray:
-    """Filter (N, C, H, W) levels, each by its own gains; each image's mean of each band stays.
+    """Filter images, each by its own gains; the mean of each band of each image stays.
 
-    A gain is the same all over a ring of a plane, and between 1/4 and 4. Cutting at black and
-    white and rounding change the spectrum again, so the gains are corrected by what they gave.
+    A gain is between 1/4 and 4, and nearly the same all over a ring of a plane. Cutting at black
+    and white and rounding change the spectrum again, so the gains are corrected by their result.
 
     Args:
-        images: as drawn.
+        images: (N, C, H, W) levels as drawn.
         mapping: of their class.
-        seeds: one for each image, of what is left to chance.
+        seeds: one for each image, of the random part.
     """
     n, n_bands, *sides = images.shape
     planes = apply_gains(_planes(images), mapping.borders)
@@ -126,16 +126,16 @@ def apply_map(images: np.ndarray, mapping: SpectrumMap, seeds: Sequence[int]) ->
 def _wanted(
     own: np.ndarray, mapping: SpectrumMap, seeds: Sequence[int], sizes: np.ndarray
 ) -> np.ndarray:
-    """Return where the (N, C x rings) spectra of images are to come to lie.
+    """Return the target spectra of images, (N, C x rings).
 
-    The contrast of each plane changes with the class's mean alone: it says nothing of where an
-    image comes from, and left to chance it would bend some images to black and white.
+    The contrast of each plane changes with the class's mean alone: it does not tell drawn images
+    from real ones, and a random change would drive some images to black and white.
 
     Args:
-        own: spectra as drawn.
+        own: (N, C x rings) spectra as drawn.
         mapping: of the class.
-        seeds: of what is left to chance.
-        sizes: (rings,) how many frequencies are in each.
+        seeds: one for each image, of the random part.
+        sizes: (rings,) number of frequencies in each.
     """
     chance = np.stack([np.random.default_rng(seed).standard_normal(own.shape[1]) for seed in seeds])
     off, as_class = own - mapping.drawn, own + mapping.real - mapping.drawn
@@ -163,7 +163,7 @@ def _gain_at(sides: Sequence[int], gains: np.ndarray) -> np.ndarray:
 def _log_power(planes: np.ndarray) -> np.ndarray:
     """Return the (N, C x rings) logarithm of each plane's mean power in each ring.
 
-    The middle of an image counts most, as for all that looks at its spectrum through a window.
+    The middle of an image counts most, as in every spectrum that is measured through a window.
     """
     sides = planes.shape[2:]
     window = np.hanning(sides[0])[:, None] * np.hanning(sides[1])

@@ -1,6 +1,6 @@
 """Training batches of one class as a function of (seed, class, step)."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from augment.network.augmentation import random_augmentation
-from augment.network.conditioning import forget_some
+from augment.network.conditioning import drop_labels
 from terrabalance.device import has_room_for_data, send
 from terrabalance.levels import centred
 from terrabalance.seeds import generator_for, seed_for
@@ -16,80 +16,83 @@ from terrabalance.symmetry import random_symmetries
 
 
 class Batch(NamedTuple):
-    """What one forward pass needs, on the device that trains.
+    """The tensors of one forward pass, on the device that trains.
 
     Attributes:
-        images: (B, C, H, W) float32 in [-1, 1], augmented ones a little beyond it.
+        images: (B, C, H, W) float32 in [-1, 1], a little beyond where they are augmented.
         times: (B,) int64 timesteps.
         noise: standard normal, shaped as `images`.
         labels: (B,) int64 classes.
-        changes: (B, 5) float32, how the images were augmented; see `augment.network.augmentation`.
+        augmentation: (B, 5) float32, in standard deviations; see `augment.network.augmentation`.
     """
 
     images: Tensor
     times: Tensor
     noise: Tensor
     labels: Tensor
-    changes: Tensor
+    augmentation: Tensor
+
+
+@dataclass(frozen=True)
+class BatchSpec:
+    """How batches are drawn.
+
+    Attributes:
+        key: names the random stream, e.g. (seed, "train", class).
+        batch_size: images in each batch; an epoch runs on into the next one.
+        timesteps: of the diffusion process.
+        symmetries: those of `terrabalance.symmetry` that an image may be turned by.
+        augment: probability of each change of `augment.network.augmentation`.
+        label_dropout: share of the labels replaced by `any_class`.
+        any_class: label that stands for any class, see `augment.network.conditioning`.
+    """
+
+    key: tuple[str | int, ...]
+    batch_size: int
+    timesteps: int
+    symmetries: tuple[int, ...] = (0,)
+    augment: float = 0.0
+    label_dropout: float = 0.0
+    any_class: int = 0
 
 
 class BatchSource:
     """Shuffled epochs over the images, with symmetries, augmentation, timesteps and noise.
 
-    Nothing is remembered between two batches: batch k is the same whether the batches before it
-    were drawn or not, which is what makes a resumed training exact. The noise is drawn where it
-    is used: a CPU core draws 200 million numbers a second, and a GPU would wait for it. All else
-    is drawn on the CPU.
+    No state is kept between two batches: batch k is the same whether the batches before it were
+    drawn or not, which makes a resumed training exact. The noise is drawn on the device: a CPU core
+    draws 200 million numbers a second, and a GPU would wait for it. All else is drawn on the CPU.
 
     Args:
         images: (N, C, H, W) levels, see `terrabalance.bands`.
         labels: (N,) int64.
-        batch_size: images a batch; an epoch runs on into the next one.
-        symmetries: those of `terrabalance.symmetry` that an image may be turned by.
-        timesteps: of the diffusion process.
-        label_dropout: share of the labels replaced by `any_class`.
-        any_class: see `augment.network.conditioning`.
-        augment: probability of each change of `augment.network.augmentation`.
-        key: names the stream, e.g. (seed, "train", class).
-        device: gets the batches. The images move there once, or stay on the host and follow batch
-            by batch, see `terrabalance.device.has_room_for_data`; the batches are the same.
+        spec: how batches are drawn.
+        device: of the batches. The images move there once, or stay on the host and follow batch by
+            batch, see `terrabalance.device.has_room_for_data`; the batches are the same.
     """
 
     def __init__(
-        self,
-        images: np.ndarray,
-        labels: np.ndarray,
-        batch_size: int,
-        symmetries: Sequence[int],
-        timesteps: int,
-        label_dropout: float,
-        any_class: int,
-        augment: float,
-        key: tuple[str | int, ...],
-        device: torch.device,
+        self, images: np.ndarray, labels: np.ndarray, spec: BatchSpec, device: torch.device
     ) -> None:
         self._images, self._labels = torch.from_numpy(images), torch.from_numpy(labels)
         if has_room_for_data(images.nbytes, device):
             self._images = self._images.to(device)
-        self._device = device
-        self._batch_size, self._timesteps, self._key = batch_size, timesteps, key
-        self._symmetries = symmetries
-        self._label_dropout, self._any_class = label_dropout, any_class
-        self._augment = augment
+        self._spec, self._device = spec, device
 
     def __getitem__(self, index: int) -> Batch:
         """Return batch `index`."""
-        draw, chosen = generator_for(*self._key, index), self._indices(index)
+        spec, chosen = self._spec, self._indices(index)
+        draw = generator_for(*spec.key, index)
         # Turned as levels: a quarter or half of the memory traffic of floats.
-        images = random_symmetries(self._gather(chosen), draw, self._symmetries)
+        images = random_symmetries(self._gather(chosen), draw, spec.symmetries)
         images = centred(images)
-        times = torch.randint(self._timesteps, (self._batch_size,), generator=draw)
+        times = torch.randint(spec.timesteps, (spec.batch_size,), generator=draw)
         noise = self._noise(images.shape, draw, index)
-        labels = forget_some(self._labels[chosen], self._any_class, self._label_dropout, draw)
+        labels = drop_labels(self._labels[chosen], spec.any_class, spec.label_dropout, draw)
         # Last, so that all else is the same with and without.
-        images, changes = random_augmentation(images, draw, self._augment)
+        images, augmentation = random_augmentation(images, draw, spec.augment)
         times, labels = send(times, self._device), send(labels, self._device)
-        return Batch(images, times, noise, labels, changes)
+        return Batch(images, times, noise, labels, augmentation)
 
     def _gather(self, chosen: Tensor) -> Tensor:
         if self._images.device.type == "cpu":
@@ -98,14 +101,13 @@ class BatchSource:
 
     def _noise(self, shape: torch.Size, draw: torch.Generator, index: int) -> Tensor:
         if self._device.type != "cpu":
-            seed = seed_for(*self._key, "noise", index)
+            seed = seed_for(*self._spec.key, "noise", index)
             draw = torch.Generator(self._device).manual_seed(seed)
         return torch.randn(shape, generator=draw, device=self._device)
 
     def _indices(self, index: int) -> Tensor:
-        first, n = index * self._batch_size, len(self._images)
-        epochs = range(first // n, (first + self._batch_size - 1) // n + 1)
-        order = torch.cat(
-            [torch.randperm(n, generator=generator_for(*self._key, "epoch", e)) for e in epochs]
-        )
-        return order[first % n :][: self._batch_size]
+        key, size, n = self._spec.key, self._spec.batch_size, len(self._images)
+        first = index * size
+        epochs = range(first // n, (first + size - 1) // n + 1)
+        orders = [torch.randperm(n, generator=generator_for(*key, "epoch", e)) for e in epochs]
+        return torch.cat(orders)[first % n :][:size]

@@ -1,4 +1,4 @@
-"""Estimate what a plan will cost from a few steps measured on the device at hand."""
+"""Estimate the duration of a plan from a few steps measured on this device."""
 
 import time
 from collections.abc import Sequence
@@ -11,10 +11,12 @@ import torch
 from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
 from augment.network.generator import InBf16, build_diffusion
 from augment.sample.batch import draw_batch
+from augment.sample.samplers import SAMPLERS
+from augment.train.data import TrainingData
 from augment.train.ema import LENGTHS
 from augment.train.evaluation import CALLS
-from augment.train.loop import Training
-from augment.train.spec import Recipe
+from augment.train.loop import TrainingLoop
+from augment.train.spec import TrainingSpec
 from terrabalance.bands import RGB, Bands
 from terrabalance.cuda_graphs import Replayed
 from terrabalance.device import describe_device, precision_on
@@ -32,7 +34,7 @@ def estimate_cost(
     """Measure a training step and a sampling call, and extrapolate to the whole plan.
 
     Args:
-        trainings: the loop of every generator that is to be trained, with the steps of its class.
+        trainings: settings of every generator to be trained, with the steps of its class.
         n_images: synthetic images in all.
         generator: the network.
         sampling: how the images are drawn.
@@ -40,23 +42,24 @@ def estimate_cost(
         bands: of the images.
 
     Returns:
-        Seconds to train, to sample, and for one synthetic image.
+        `device` in words; `image_s`, `train_s` and `sample_s`: seconds for a synthetic image, for
+        all trainings and for all images.
     """
     # Steps of one size are measured once.
     sizes = {(t.batch_size, t.accumulate, t.precision): t for t in trainings}
     step_s = {key: _time_optimizer_step(generator, t, device, bands) for key, t in sizes.items()}
-    image_s = looked_s = 0.0  # of an image that is sampled, and of one that a look draws
+    image_s = evaluated_s = 0.0  # of an image of a class, and of one of an evaluation
     if trainings or n_images:
         precision = precision_on(device, trainings[0].precision if trainings else "auto")
-        image_s = looked_s = _time_image(generator, sampling, device, bands, precision)
+        image_s = evaluated_s = _time_image(generator, sampling, device, bands, precision)
         if device.type == "cuda":
-            looked_s = _time_image(generator, sampling, device, bands, precision, records=False)
-    call_s = looked_s / _calls(generator, sampling)
-    look_s = [call_s * CALLS * (t.looks + len(LENGTHS)) for t in trainings if t.looks]
+            evaluated_s = _time_image(generator, sampling, device, bands, precision, records=False)
+    call_s = evaluated_s / _calls(generator, sampling)
+    evaluations = [t.evaluations + len(LENGTHS) for t in trainings if t.evaluations]
     return {
         "device": describe_device(device),
         "image_s": image_s,
-        "train_s": sum(look_s)
+        "train_s": sum(call_s * CALLS * n for n in evaluations)
         + sum(step_s[t.batch_size, t.accumulate, t.precision] * t.steps for t in trainings),
         "sample_s": image_s * n_images,
     }
@@ -88,7 +91,7 @@ def _time_image(
 
 
 def _calls(generator: GeneratorConfig, sampling: SamplingConfig) -> int:
-    return generator.timesteps if sampling.sampler == "ancestral" else sampling.steps
+    return SAMPLERS[sampling.sampler].n_calls(sampling.steps, generator.timesteps)
 
 
 def _time_optimizer_step(
@@ -111,13 +114,11 @@ def _time_step(
 ) -> float:
     shape = (4, bands.count, *height_width(generator.image_size))
     noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    # Compiling takes longer than the whole estimate should; what it saves is left out.
-    config = config.model_copy(update={"compile": False})
-    recipe = Recipe("cost", generator, config, seed=0, bands=bands)
-    training = Training(noise, recipe, Path(), device)
+    spec = TrainingSpec("cost", generator, config, seed=0, bands=bands)
+    loop = TrainingLoop(TrainingData(noise), spec, Path(), device)
     times = []
     for _ in range(3):
         began = time.perf_counter()
-        training.stepper.advance()[0].item()  # waits for the device
+        loop.stepper.advance()[0].item()  # waits for the device
         times.append(time.perf_counter() - began)
     return min(times[1:])

@@ -1,4 +1,4 @@
-"""Averages of the weights over a training: what is sampled from, not what is trained."""
+"""Averages of the weights over a training: they are sampled from, not trained."""
 
 from copy import deepcopy
 
@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-# Shares of the training. They are all kept and one is chosen at the end: rebuilding any length from
-# two, as arXiv:2312.02696 does, takes far more snapshots than a short training has (from six to
-# eight, lengths outside the two kept ones came out visibly worse than kept ones).
+# Shares of the training. All are kept and one is chosen at the end: rebuilding any length from two,
+# as arXiv:2312.02696 does, takes far more snapshots than a short training has (from six to eight,
+# lengths outside the two kept ones came out visibly worse than kept ones).
 LENGTHS = (0.02, 0.05, 0.10)
-USUAL = 1  # place of the one that is drawn from where nothing can be chosen
+USUAL = 1  # place of the average that is sampled from until, or unless, another is chosen
 
 
 class WeightAverage:
@@ -37,7 +37,7 @@ class PowerAverage:
     forgotten however long the training is.
 
     Args:
-        network: what is averaged.
+        network: the network to average.
         length: standard deviation of that profile as a share of the training, in (0, 0.28).
     """
 

@@ -1,8 +1,8 @@
-"""Start the processes of a training over several devices, serve them, and end them together.
+"""Start the ranks of a training over several devices, serve their calls, and end them together.
 
-The process that starts them computes nothing. It holds the locks and whatever else is its own (who
-listens to the progress, the network that judges), lends that to the main rank, and sees at once
-when a rank dies: a process group in which one is missing would wait, on GPUs for ever.
+The parent process computes nothing. It holds the locks, the progress listener and the feature
+network, which the main rank calls through a pipe. It notices at once when a rank dies: a process
+group in which one is missing would wait, on GPUs for ever.
 """
 
 import logging
@@ -23,76 +23,81 @@ from typing import Any, Protocol
 
 import torch
 
-from augment.train.process_group import Ranks, TooMany
+from augment.train.process_group import DistributedProcessGroup, MicroBatchTooLarge
 from terrabalance.device import threads_of_each
 from terrabalance.errors import ProcessLost, TerrabalanceError
 
-_GRACE_S = 3.0  # for the others to say what they know, once one has failed
+_GRACE_S = 3.0  # for the others to report their errors, once one has failed
 
 
-class Ask(Protocol):
-    """Called as `ask(name, *arguments)`: gives the answer of the process that started the ranks."""
+class CallParent(Protocol):
+    """Called as `call_parent(name, *arguments)`; calls a function in the parent process."""
 
     def __call__(self, name: str, *arguments: Any) -> Any:
-        """Wait for the answer."""
+        """Return the result of the function."""
 
 
 @dataclass(frozen=True)
-class _Post:
-    """Where a rank works: its place, the devices of all, how they meet, and its CPU threads."""
+class _Placement:
+    """Rank of a process, devices of all ranks, their rendezvous, and CPU threads of each."""
 
-    place: int
+    rank: int
     devices: Sequence[torch.device]
-    meeting: Path
+    rendezvous: Path
     n_threads: int
 
 
-def together(
+def run_ranks(
     work: Callable[..., None],
     devices: Sequence[torch.device],
-    answers: Mapping[str, Callable[..., Any]],
+    functions: Mapping[str, Callable[..., Any]],
     title: str,
     *arguments: Any,
 ) -> None:
-    """Do `work(crew, ask, *arguments)` in a process on each device; return when all are done.
+    """Run `work(group, call_parent, *arguments)` in a process on each device, to their end.
 
-    When one fails or dies, or an answer raises, the others are killed; when this process dies, they
-    end by themselves. None outlives this call.
+    When one fails or dies, or a function raises, the others are killed; when this process dies,
+    they end by themselves. None outlives this call.
 
     Args:
-        work: a function of a module, as the processes are new ones (they are spawned).
+        work: a function of a module, as the processes are spawned.
         devices: one for each process, the main rank's first.
-        answers: what a rank may ask for by name; done here, in the caller's thread.
-        title: of the training, for people.
-        arguments: of `work`. Tensors have to be in shared memory already, or are put there.
+        functions: what ranks may call by name; they run here, in the caller's thread.
+        title: of the training, for messages.
+        arguments: of `work`. Tensors are moved to shared memory.
 
     Raises:
         TerrabalanceError: what a rank raised.
-        TooMany: likewise.
+        MicroBatchTooLarge: likewise.
         ProcessLost: a rank was killed.
         RuntimeError: a rank failed otherwise; with its trace.
     """
     n_threads = threads_of_each(len(devices))
     with tempfile.TemporaryDirectory(prefix="terrabalance-") as folder, ExitStack() as stack:
         ranks = []
-        for place in range(len(devices)):
-            post = _Post(place, devices, Path(folder) / "meeting", n_threads)
-            ranks.append(stack.enter_context(_Rank(title, post, work, arguments)))
-        _serve(ranks, answers)
+        for rank in range(len(devices)):
+            placement = _Placement(rank, devices, Path(folder) / "rendezvous", n_threads)
+            ranks.append(stack.enter_context(_Rank(title, placement, work, arguments)))
+        _serve(ranks, functions)
 
 
 class _Rank:
-    """A process of the training, seen from the one that started it; killed at the end."""
+    """A process of the training, seen from its parent; killed at the end."""
 
     def __init__(
-        self, title: str, post: _Post, work: Callable[..., None], arguments: tuple[Any, ...]
+        self,
+        title: str,
+        placement: _Placement,
+        work: Callable[..., None],
+        arguments: tuple[Any, ...],
     ) -> None:
-        self.name = f"process {post.place + 1} of {len(post.devices)} that train {title}"
+        n_ranks = len(placement.devices)
+        self.name = f"process {placement.rank + 1} of {n_ranks} that train {title}"
         # A forked process could not use CUDA if this one has.
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(
-            target=_be_rank, args=(post, theirs, work, arguments), name=self.name
+            target=_be_rank, args=(placement, theirs, work, arguments), name=self.name
         )
         self.error: Exception | None = None
         self.process.start()
@@ -108,31 +113,31 @@ class _Rank:
         self.pipe.close()
 
     def next(self) -> tuple[str, Any] | None:
-        """Return what it says next; None once it says no more."""
+        """Return its next message; None once it sends no more."""
         try:
-            said: tuple[str, Any] = self.pipe.recv()
-        except (EOFError, OSError):  # also when it died in the middle of a word
+            message: tuple[str, Any] = self.pipe.recv()
+        except (EOFError, OSError):  # also when it died in the middle of a message
             return None
-        if said[0] == "failed":
-            self.error = said[1]
-        return said
+        if message[0] == "failed":
+            self.error = message[1]
+        return message
 
-    def last_words(self) -> None:
-        """Take in what it still says of how it failed."""
+    def drain(self) -> None:
+        """Read the messages that are left, with its error if it has sent one."""
         while self.pipe.poll() and self.next() is not None:
             pass
 
 
-def _serve(ranks: Sequence[_Rank], answers: Mapping[str, Callable[..., Any]]) -> None:
-    """Answer, and pass on what they log, until all have ended or one has failed."""
+def _serve(ranks: Sequence[_Rank], functions: Mapping[str, Callable[..., Any]]) -> None:
+    """Serve the calls and the log records of ranks until all have ended or one has failed."""
     left = {rank.pipe: rank for rank in ranks}
     while left:
         for pipe in connection.wait(list(left)):
             assert isinstance(pipe, Connection)
             rank = left[pipe]
             match rank.next():
-                case "ask", (name, arguments):
-                    pipe.send(answers[name](*arguments))
+                case "call", (name, arguments):
+                    pipe.send(functions[name](*arguments))
                 case "log", record:
                     logging.getLogger(record.name).handle(record)
                 case "failed", _:
@@ -145,13 +150,13 @@ def _serve(ranks: Sequence[_Rank], answers: Mapping[str, Callable[..., Any]]) ->
 
 
 def _reason(ranks: Sequence[_Rank]) -> Exception:
-    """Return why they failed: the first to be noticed may only have lost one that failed before."""
+    """Return why ranks failed: the first one noticed may only have lost one that failed before."""
     deadline = time.monotonic() + _GRACE_S
     for rank in ranks:
         rank.process.join(max(0.0, deadline - time.monotonic()))
-        rank.last_words()
+        rank.drain()
     for rank in ranks:
-        if isinstance(rank.error, TerrabalanceError | TooMany):
+        if isinstance(rank.error, TerrabalanceError | MicroBatchTooLarge):
             return rank.error
     for rank in ranks:
         if (code := rank.process.exitcode) is not None and code < 0:
@@ -160,55 +165,56 @@ def _reason(ranks: Sequence[_Rank]) -> Exception:
                 "short of memory ends one. Give the same command again to go on from the last "
                 "checkpoint."
             )
-    told = [rank.error for rank in ranks if rank.error]
-    return told[0] if told else ProcessLost(f"{ranks[0].name}: ended without a word")
+    errors = [rank.error for rank in ranks if rank.error]
+    return errors[0] if errors else ProcessLost(f"{ranks[0].name}: ended without an error")
 
 
 def _be_rank(
-    post: _Post, pipe: Connection, work: Callable[..., None], arguments: tuple[Any, ...]
+    placement: _Placement, pipe: Connection, work: Callable[..., None], arguments: tuple[Any, ...]
 ) -> None:
-    """Do the work as one of the ranks, in a process of its own."""
+    """Do the work of one rank, in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started it
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ["OMP_NUM_THREADS"] = str(post.n_threads)  # accelerate sets its own without
-    torch.set_num_threads(post.n_threads)
-    # All say the same, so one of them is enough.
-    logging.getLogger().addHandler(_Told(pipe) if post.place == 0 else logging.NullHandler())
+    os.environ["OMP_NUM_THREADS"] = str(placement.n_threads)  # accelerate sets its own without
+    torch.set_num_threads(placement.n_threads)
+    # All ranks log the same, so the main rank's records are enough.
+    is_main = placement.rank == 0
+    logging.getLogger().addHandler(_ToParent(pipe) if is_main else logging.NullHandler())
     logging.getLogger().setLevel(logging.INFO)
     try:
-        crew = Ranks(post.place, post.devices, post.meeting)
-        work(crew, _asking(pipe), *arguments)
-        crew.leave()
+        group = DistributedProcessGroup(placement.rank, placement.devices, placement.rendezvous)
+        work(group, _caller(pipe), *arguments)
+        group.close()
     except BaseException as error:
-        known = isinstance(error, TerrabalanceError | TooMany)
-        told = error if known else RuntimeError(f"a rank failed\n{traceback.format_exc()}")
-        with suppress(OSError):  # nobody listens any more
-            pipe.send(("failed", told))
+        known = isinstance(error, TerrabalanceError | MicroBatchTooLarge)
+        reason = error if known else RuntimeError(f"a rank failed\n{traceback.format_exc()}")
+        with suppress(OSError):  # the parent is gone
+            pipe.send(("failed", reason))
         os._exit(1)  # not by way of the process group, which would wait for the others
 
 
-def _asking(pipe: Connection) -> Ask:
-    def ask(name: str, *arguments: Any) -> Any:
-        pipe.send(("ask", (name, arguments)))
+def _caller(pipe: Connection) -> CallParent:
+    def call_parent(name: str, *arguments: Any) -> Any:
+        pipe.send(("call", (name, arguments)))
         return pipe.recv()
 
-    return ask
+    return call_parent
 
 
-class _Told(QueueHandler):
-    """Has the process that started the ranks handle what the main one logs."""
+class _ToParent(QueueHandler):
+    """Sends log records to the parent process, which handles them."""
 
     def __init__(self, pipe: Connection) -> None:
         super().__init__(pipe)  # type: ignore[arg-type]
         self._pipe = pipe
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        """Send a record that `QueueHandler` has made fit for it."""
+        """Send a record that `QueueHandler` has prepared for pickling."""
         self._pipe.send(("log", record))
 
 
 def _end_with_parent() -> None:
-    """End this process, whatever it waits for, as soon as the one that started it has ended."""
+    """End this process, whatever it waits for, as soon as its parent has ended."""
     parent = parent_process()
     assert parent is not None
     parent.join()

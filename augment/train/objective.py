@@ -1,4 +1,4 @@
-"""The training loss: upstream's objectives and weights, with the tutorial's l1 beside l2."""
+"""The training loss: upstream's objectives and weights, with l2, l1 or huber distances."""
 
 import torch.nn.functional as F
 from denoising_diffusion_pytorch import GaussianDiffusion
@@ -12,12 +12,11 @@ def diffusion_loss(
 ) -> Tensor:
     """Return the weighted training loss of (B, C, H, W) images in [-1, 1], a scalar.
 
-    Equal to upstream's `p_losses` for `loss="l2"`; `l1` and `huber` are what its former
-    `loss_type` did.
+    Equal to upstream's `p_losses` for `loss="l2"`; `l1` and `huber` equal its former `loss_type`.
 
     Args:
         diffusion: holds the network, the objective and the weight of each timestep.
-        images: clean images.
+        images: clean images, (B, C, H, W).
         times: (B,) int64 timesteps in [0, timesteps).
         noise: standard normal, shaped as `images`.
         loss: `l2`, `l1` or `huber`.

@@ -1,8 +1,8 @@
-"""Who takes the steps of a training: one process alone, or several that each take a part.
+"""The processes of one training: one alone, or several that share every batch.
 
 Several train as one does (synchronous data parallelism): all hold the same weights, each computes
-the gradient of its part of every batch, the mean of the gradients is everybody's, and so all take
-the same step. Hugging Face's accelerate and torch's `DistributedDataParallel` below it do that.
+the gradients of its shard of every batch, and all take the same step by the mean of the gradients.
+Hugging Face's accelerate does that by torch's `DistributedDataParallel`.
 """
 
 import os
@@ -26,97 +26,97 @@ from torch import Tensor, distributed, nn
 from augment.train.batches import Batch
 
 T = TypeVar("T")
-# The others wait for the main rank while it judges, draws and saves. Whether one of them has died
-# is not asked by waiting: `augment.train.launch` watches them.
-_PATIENCE = timedelta(days=7)
+# The others wait for the main rank while it evaluates, previews and saves. Nothing times out when
+# one of them has died: `augment.train.launch` watches them.
+_TIMEOUT = timedelta(days=7)
 
 
-class TooMany(Exception):
-    """A rank ran out of memory; all are to begin anew with at most `at_once` images at a time."""
+class MicroBatchTooLarge(Exception):
+    """A rank ran out of memory; all begin anew with at most `micro_batch` images at once."""
 
-    def __init__(self, at_once: int) -> None:
-        super().__init__(at_once)
-        self.at_once = at_once
+    def __init__(self, micro_batch: int) -> None:
+        super().__init__(micro_batch)
+        self.micro_batch = micro_batch
 
 
-class Crew:
-    """One process, which takes every step alone.
+class ProcessGroup:
+    """A group of one process, which takes every step alone.
 
     Attributes:
-        n: processes that train together.
-        place: of this one among them, from 0.
+        size: processes that train together.
+        rank: of this process, from 0.
     """
 
-    n = 1
-    place = 0
+    size = 1
+    rank = 0
 
     @property
     def is_main(self) -> bool:
-        """Whether this process judges, draws, writes and reports."""
-        return self.place == 0
+        """Whether this process evaluates, previews, writes and reports."""
+        return self.rank == 0
 
     @property
     def stream(self) -> tuple[int, ...]:
-        """What to add to the name of a random stream that is to differ from rank to rank."""
-        return (self.place,) if self.place else ()
+        """The part of a random stream's name that differs from rank to rank."""
+        return (self.rank,) if self.rank else ()
 
-    def part_of(self, batch: Batch) -> Batch:
-        """Return the images of a batch that are this process's; parts differ by one at most."""
-        if self.n == 1:
+    def shard(self, batch: Batch) -> Batch:
+        """Return this rank's images of a batch; shards differ by one image at most."""
+        if self.size == 1:
             return batch
-        return Batch(*(torch.tensor_split(field, self.n)[self.place] for field in batch))
+        return Batch(*(torch.tensor_split(field, self.size)[self.rank] for field in batch))
 
-    def share(self, network: nn.Module) -> nn.Module:
-        """Return what to call in a network's place, so that its gradients become the mean of all.
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """Return the network to call instead, whose gradients become the mean over the ranks.
 
-        All ranks have to call this at once; their weights become those of the main one.
+        All ranks have to call this at the same time; their weights become those of the main rank.
         """
         return network
 
-    def holding_back(self, shared: nn.Module) -> AbstractContextManager[None]:
-        """Within, gradients add up here, and become the mean with the next ones outside."""
+    def no_sync(self, wrapped: nn.Module) -> AbstractContextManager[None]:
+        """Return a context in which gradients add up on this rank, to be averaged after it."""
         return nullcontext()
 
     def mean(self, values: Tensor) -> Tensor:
-        """Return the mean over the ranks, to all of them."""
+        """Return the mean over the ranks, on all of them (all-reduce)."""
         return values
 
-    def told(self, value: T) -> T:
-        """Return what the main rank gives, to all of them."""
+    def broadcast(self, value: T) -> T:
+        """Return the main rank's value, on all ranks."""
         return value
 
 
-class Ranks(Crew):
-    """This process among several of this machine, one a device; to be made once in a process.
+class DistributedProcessGroup(ProcessGroup):
+    """Several processes of this machine, one for each device; to be made once in each process.
 
-    Talks by NCCL on GPUs and by gloo, over the loopback interface, on the CPU.
+    They communicate by NCCL on GPUs and by gloo, over the loopback interface, on the CPU.
 
     Args:
-        place: of this process.
-        devices: of all of them, as the process that started them calls them.
-        meeting: file, not there yet, by which they find each other.
+        rank: of this process.
+        devices: of all ranks, by their names in the process that started them.
+        rendezvous: path of a file that does not exist yet, by which the processes find each other.
 
     Attributes:
-        device: what this one trains on, as it is called here: no other GPU is seen from here.
+        device: of this process, by its name here: no other GPU is visible here.
     """
 
-    def __init__(self, place: int, devices: Sequence[torch.device], meeting: Path) -> None:
-        self.n, self.place = len(devices), place
-        os.environ |= dict.fromkeys(("RANK", "LOCAL_RANK"), str(place))
-        os.environ |= dict.fromkeys(("WORLD_SIZE", "LOCAL_WORLD_SIZE"), str(self.n))
-        on_gpu = devices[place].type == "cuda"
+    def __init__(self, rank: int, devices: Sequence[torch.device], rendezvous: Path) -> None:
+        self.size, self.rank = len(devices), rank
+        os.environ |= dict.fromkeys(("RANK", "LOCAL_RANK"), str(rank))
+        os.environ |= dict.fromkeys(("WORLD_SIZE", "LOCAL_WORLD_SIZE"), str(self.size))
+        on_gpu = devices[rank].type == "cuda"
         if on_gpu:
             _see_only(devices)
-            torch.cuda.set_device(place)
+            torch.cuda.set_device(rank)
         else:
             os.environ.setdefault("GLOO_SOCKET_IFNAME", _loopback())
-        store = distributed.FileStore(str(meeting), self.n)  # type: ignore[attr-defined]
+        store = distributed.FileStore(str(rendezvous), self.size)  # type: ignore[attr-defined]
         distributed.init_process_group(
             "nccl" if on_gpu else "gloo",
             store=store,
-            rank=place,
-            world_size=self.n,
-            timeout=_PATIENCE,
+            rank=rank,
+            world_size=self.size,
+            timeout=_TIMEOUT,
         )
         # Of convolutions of one pixel: strides along sides of length 1, which mean nothing.
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
@@ -125,36 +125,36 @@ class Ranks(Crew):
         self._accelerator = Accelerator(
             cpu=not on_gpu, mixed_precision="no", kwargs_handlers=[views]
         )
-        self.device = self._accelerator.device if on_gpu else devices[place]
+        self.device = self._accelerator.device if on_gpu else devices[rank]
 
-    def share(self, network: nn.Module) -> nn.Module:
-        """Wrap the network for data parallelism; one that was wrapped before is let go."""
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """Wrap the network for data parallelism, and release the one that was wrapped before."""
         self._accelerator.free_memory()
-        shared: nn.Module = self._accelerator.prepare_model(network)
-        return shared
+        wrapped: nn.Module = self._accelerator.prepare_model(network)
+        return wrapped
 
-    def holding_back(self, shared: nn.Module) -> AbstractContextManager[None]:
-        """Do not talk to the others within."""
-        held: AbstractContextManager[None] = self._accelerator.no_sync(shared)
-        return held
+    def no_sync(self, wrapped: nn.Module) -> AbstractContextManager[None]:
+        """Return a context in which no gradients are exchanged."""
+        context: AbstractContextManager[None] = self._accelerator.no_sync(wrapped)
+        return context
 
     def mean(self, values: Tensor) -> Tensor:
-        """Return the mean over the ranks, to all of them."""
+        """Return the mean over the ranks, on all of them (all-reduce)."""
         mean: Tensor = self._accelerator.reduce(values, "mean")
         return mean
 
-    def told(self, value: T) -> T:
-        """Return what the main rank gives, to all of them."""
-        told: T = broadcast_object_list([value])[0]
-        return told
+    def broadcast(self, value: T) -> T:
+        """Return the main rank's value, on all ranks."""
+        received: T = broadcast_object_list([value])[0]
+        return received
 
-    def leave(self) -> None:
-        """End the talk; the others may go on alone."""
+    def close(self) -> None:
+        """Leave the group; the others may go on alone."""
         self._accelerator.end_training()
 
 
 def _see_only(devices: Sequence[torch.device]) -> None:
-    """Make these GPUs, in this order, all that CUDA shows this process, which has not used it."""
+    """Make these GPUs, in this order, the only ones visible here; CUDA must not be in use yet."""
     places, seen = [device.index or 0 for device in devices], os.environ.get("CUDA_VISIBLE_DEVICES")
     names = seen.split(",") if seen else [str(place) for place in range(max(places) + 1)]
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names[place] for place in places)
@@ -163,5 +163,5 @@ def _see_only(devices: Sequence[torch.device]) -> None:
 
 
 def _loopback() -> str:
-    """Return the interface that nobody outside this machine reaches: `lo`, on macOS `lo0`."""
+    """Return the loopback interface: `lo`, on macOS `lo0`."""
     return next(name for _, name in socket.if_nameindex() if name.startswith("lo"))

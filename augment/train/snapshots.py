@@ -1,4 +1,4 @@
-"""Averages of the weights kept at several steps of a training, to choose among at its end."""
+"""Averaged weights of several steps of a training, among which its end chooses."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,8 +25,8 @@ class Snapshots:
         }
         write_tensors(self._path(step), tensors)
 
-    def take_up(self, step: int, place: int, network: nn.Module) -> None:
-        """Load the average at `place` of a step into `network`."""
+    def load(self, step: int, place: int, network: nn.Module) -> None:
+        """Load the average at `place` in `averages` of a step into `network`."""
         kept = load_file(self._path(step))
         mine = {name: kept[f"{place}/{name}"] for name in network.state_dict()}
         network.load_state_dict(mine)

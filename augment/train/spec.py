@@ -1,4 +1,4 @@
-"""What a class's generator is trained with: the settings of the loop, and all of them together."""
+"""The specification of a generator's training: class, network, loop, seed and start."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,18 +9,18 @@ from terrabalance.bands import RGB, Bands
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """All that decides what a class's generator becomes, besides its images.
+class TrainingSpec:
+    """All that decides a generator, besides its images.
 
     Attributes:
-        class_name: whose images are given; empty: those of all `classes`.
+        class_name: class of the training images; empty: they are of all `classes`.
         generator: the network and its diffusion process.
         training: the loop.
         seed: of the run.
-        start: folder of a finished generator of the same network, whose weights training starts
-            from (as in arXiv:2211.03264); None: random ones.
-        classes: names in the order of the labels, for a network that is told the class; empty:
-            one that knows a single class. `class_name` need not be among them.
+        start: folder of a finished generator of the same network, from whose weights the training
+            starts (as in arXiv:2211.03264); None: random weights.
+        classes: names in the order of the labels, for a network that is conditioned on the class;
+            empty: a network of a single class. `class_name` need not be among them.
         bands: of the images.
     """
 
@@ -34,7 +34,7 @@ class Recipe:
 
     @property
     def label(self) -> int:
-        """What the network is told of the class, see `label_of`."""
+        """The label of the class, see `label_of`."""
         return label_of(self.class_name, self.classes)
 
     @property
@@ -44,5 +44,5 @@ class Recipe:
 
     @property
     def title(self) -> str:
-        """What people read: the class, or that it is all of them."""
+        """The class, or "all classes", for messages."""
         return self.class_name or "all classes"

@@ -1,7 +1,9 @@
 """An experiment (what all arms share), and its trials: an arm, a seed and a setting each."""
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Hashable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import pandas as pd
 import torch
@@ -18,6 +20,7 @@ from terrabalance.files import content_of, fingerprint
 from terrabalance.manifest import Manifest
 from terrabalance.sizes import Size
 
+T = TypeVar("T")
 # Raise when the files of a trial would come out different for the same images and settings.
 _FORMAT = 6
 
@@ -82,11 +85,24 @@ class Experiment:
     device: torch.device
     root: Path
     bands: Bands = RGB
+    # What is asked of all rows, found once for all trials.
+    _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def on(self, device: torch.device) -> "Experiment":
+        """Return the same experiment on another device."""
+        other = replace(self, device=device)
+        object.__setattr__(other, "_known", self._known)
+        return other
+
+    def _once(self, key: Hashable, find: Callable[[], T]) -> T:
+        if key not in self._known:
+            self._known[key] = find()
+        return cast(T, self._known[key])
 
     @property
     def chroma(self) -> float:
         """Strength of the colour jitter in every arm; 0 without synthetic images."""
-        made = self.manifest.once(
+        made = self._once(
             "any synthetic", lambda: (self.manifest.usable("train")["source"] == "synthetic").any()
         )
         return self.config.chroma_jitter if made else 0.0
@@ -94,7 +110,7 @@ class Experiment:
     def counts(self, trial: Trial) -> dict[str, int]:
         """Count the training images of a trial by class; the classes in label order."""
         key = ("counts", arm_of(trial.arm).adds, trial.setting.share)
-        return self.manifest.once(key, lambda: self._count(trial))
+        return self._once(key, lambda: self._count(trial))
 
     def _count(self, trial: Trial) -> dict[str, int]:
         counts = self.train_rows(trial).groupby("class").size()
@@ -131,7 +147,7 @@ class Experiment:
     def _images_of(self, trial: Trial) -> str:
         """Hash the training rows, once for all seeds and tries that share them."""
         key = ("trained on", arm_of(trial.arm).adds, trial.setting.share)
-        return self.manifest.once(key, lambda: _hash_of(self.train_rows(trial)))
+        return self._once(key, lambda: _hash_of(self.train_rows(trial)))
 
     @property
     def comparison_key(self) -> str:
@@ -142,9 +158,7 @@ class Experiment:
 
     def evaluation_inputs(self, split: str) -> str:
         """Hash the images of val or test, which decide the outputs of trials on them."""
-        return self.manifest.once(
-            ("evaluated on", split), lambda: _hash_of(self.manifest.usable(split))
-        )
+        return self._once(("evaluated on", split), lambda: _hash_of(self.manifest.usable(split)))
 
     def test_key(self) -> str:
         """Hash the test images by their content, whatever their paths are."""

@@ -208,7 +208,8 @@ def _train(
         losses.to_csv(file, index=False)
     write_json(folder / "card.json", _card(experiment, trial, trainer, classes))
     write_tensors(folder / WEIGHTS, trainer.model.state_dict())
-    mark_done(folder, {"inputs": inputs, "steps": experiment.config.steps})
+    files = [folder / name for name in (WEIGHTS, "card.json", "losses.csv")]
+    mark_done(folder, {"inputs": inputs, "steps": experiment.config.steps}, files)
     remove_checkpoints(folder)
 
 

@@ -57,8 +57,9 @@ def train(config: "RunConfig") -> None:
 
     First a base is trained once on the training part of all classes, from which each class's own
     generator starts (without: `--set strategy=scratch`). Each gets a folder below
-    `data/generators/` with the averaged weights, `losses.csv`, `looks.csv` (what validation images
-    say of it), sample grids in `previews/`, and what `tensorboard --logdir data/generators` shows.
+    `data/generators/` with the averaged weights, `losses.csv`, `looks.csv` (evaluations on
+    validation images), sample grids in `previews/`, and what `tensorboard --logdir
+    data/generators` shows.
 
     Example: `terrabalance train aid.zip --classes Mountain --set generators.steps=20000`
     """

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from augment.network.generator import read_bands
+from augment.network.card import read_bands
 from augment.screen.limits import with_fixed
 from augment.screen.rules import MEANINGS, NAMES
 from augment.screen.statuses import FEW_LIMITS, has_few_limits, review, screening_record

@@ -8,9 +8,9 @@ _PRETRAINED = {
     "model": "resnet50", "pretrained": True, "image_size": 224, "steps": 3000, "batch_size": 64,
 }  # fmt: skip
 
-# Of ten images of AID the loss on unseen ones is lowest at about 640 views, at 32 px from a base,
+# Of ten images of AID the loss on unseen ones is lowest after 640 passes, at 32 px from a base,
 # and rises slowly from there: see docs/benchmarks/training_length.md.
-_VIEWS = 800
+_PASSES = 800
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Minutes on two cores, for the drawn scenes of `terrabalance demo`.
@@ -46,7 +46,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "preview_every": 250, "checkpoint_every": 100,
         },
         "training": {
-            "steps": 800, "views": _VIEWS, "batch_size": 16, "learning_rate": 1e-3,
+            "steps": 800, "passes": _PASSES, "batch_size": 16, "learning_rate": 1e-3,
             "preview_every": 100, "checkpoint_every": 100,
         },
         "classifier": {
@@ -61,7 +61,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "generator": {"image_size": 128, "dim": 64},
         "base": {"steps": 20_000, "batch_size": 8, "accumulate": 2},
         "training": {
-            "steps": 5_000, "views": _VIEWS, "batch_size": 8, "accumulate": 2,
+            "steps": 5_000, "passes": _PASSES, "batch_size": 8, "accumulate": 2,
             "learning_rate": 1e-4,
         },
         "classifier": _PRETRAINED,
@@ -70,7 +70,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "generator": {"image_size": 256, "dim": 64},
         "base": {"steps": 20_000, "batch_size": 8, "accumulate": 2},
         "training": {
-            "steps": 5_000, "views": _VIEWS, "batch_size": 8, "accumulate": 2,
+            "steps": 5_000, "passes": _PASSES, "batch_size": 8, "accumulate": 2,
             "learning_rate": 1e-4,
         },
         "classifier": _PRETRAINED,
@@ -80,7 +80,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "generator": {"image_size": 256, "dim": 64},
         "base": {"steps": 40_000, "batch_size": 32},
         "training": {
-            "steps": 10_000, "views": _VIEWS, "batch_size": 32, "learning_rate": 1e-4,
+            "steps": 10_000, "passes": _PASSES, "batch_size": 32, "learning_rate": 1e-4,
         },
         "sampling": {"batch_size": 128},
         "classifier": _PRETRAINED,
@@ -96,7 +96,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
         "training": {
             "steps": 10_000, "batch_size": 10, "accumulate": 2, "learning_rate": 8e-5,
-            "schedule": "constant", "loss": "l1", "ema_decay": 0.995, "ema_every": 10,
+            "learning_rate_schedule": "constant", "loss": "l1", "ema_decay": 0.995, "ema_every": 10,
             "symmetries": "flip",
             "precision": "fp32", "preview_every": 1000, "checkpoint_every": 1000,
         },

@@ -1,7 +1,6 @@
 """Train the classifiers of a comparison, each once, whichever command asks for it."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -60,7 +59,7 @@ def train_classifier(
     """Train one classifier and predict val; return its folder."""
 
     def make(devices: list[torch.device], listener: Progress) -> None:
-        train(replace(experiment, device=devices[0]), trial, listener)
+        train(experiment.on(devices[0]), trial, listener)
 
     return make_once(config, classifier_of(experiment, trial), make, on_progress)
 

@@ -1,6 +1,5 @@
 """Compare classifiers: on a run's dataset, or on any manifest without a run around it."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,7 @@ def compare_arms(run: Run, watcher: Watcher = unwatched) -> Path:
     comparison = _comparison(run.config, experiment, "comparison.json")
 
     def make(devices: list[torch.device], listener: Progress) -> None:
-        record = _judged(run.config, replace(experiment, device=devices[0]), listener)
+        record = _judged(run.config, experiment.on(devices[0]), listener)
         write_json(comparison.place, record | {"dataset": key})
 
     return make_anew(run.config, comparison, make, watcher("test"))
@@ -85,7 +84,7 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
     page = _comparison(config, experiment, "index.html", "comparison.json")
 
     def make(devices: list[torch.device], listener: Progress) -> None:
-        _write_page(config, replace(experiment, device=devices[0]), page.place, listener)
+        _write_page(config, experiment.on(devices[0]), page.place, listener)
 
     return make_anew(config, page, make, watcher("test"))
 

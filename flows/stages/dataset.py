@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from augment.dataset.assemble import assemble, dataset_key, is_assembled
-from augment.network.generator import CARD, read_card
+from augment.network.card import CARD, read_card
 from flows.settings.config import RunConfig
 from flows.stages.run import Run
 from flows.stages.synthetic import synthetic_folders

@@ -7,8 +7,9 @@ import pandas as pd
 import torch
 
 from augment.network.conditioning import label_of
-from augment.train.evaluation import FEWEST, HeldOut
-from augment.train.spec import Recipe
+from augment.train.data import HeldOut, TrainingData
+from augment.train.evaluation import FEWEST
+from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
 from flows.stages.feature_network import Load, embedder, feature_network
 from flows.stages.run import Run
@@ -64,20 +65,18 @@ def train_base(run: Run, on_progress: Progress = silent) -> Path | None:
     classes = tuple(sorted(run.catalogue.usable("train")["class"].unique()))
     val = run.catalogue.usable("val")
     shown = even_share(val[val["class"].isin(classes)], _MOST_BASE_HELD_OUT)
-    load = _evaluates_with(run, run.config.base.looks, shown, on_progress)
+    load = _evaluates_with(run, run.config.base.evaluations, shown, on_progress)
 
     def make(devices: list[torch.device], listener: Progress) -> None:
         rows = even_share(run.catalogue.usable("train"), MOST_BASE_IMAGES)
         labels = np.array([classes.index(name) for name in rows["class"]])
         config = run.config
-        recipe = Recipe(
+        spec = TrainingSpec(
             "", config.generator, config.base, config.seed, classes=classes, bands=run.bands
         )
         held_out = load and _held_out(run, shown, classes, load, devices[0])
-        train_generator(
-            _patches(run, rows), recipe, base.place, devices[0], listener, labels, held_out,
-            devices[1:],
-        )  # fmt: skip
+        data = TrainingData(_patches(run, rows), labels, held_out)
+        train_generator(data, spec, base.place, devices, listener)
 
     return make_once(run.config, base, make, on_progress)
 
@@ -91,18 +90,17 @@ def train_class(run: Run, class_name: str, on_progress: Progress = silent) -> Pa
     if start == generator.place:
         return start
     shown = run.catalogue.usable("val", class_name)
-    load = _evaluates_with(run, run.config.training.looks, shown, on_progress)
+    load = _evaluates_with(run, run.config.training.evaluations, shown, on_progress)
 
     def make(devices: list[torch.device], listener: Progress) -> None:
         classes, config = read_base_card(start).classes if start else (), run.config
-        recipe = Recipe(
+        spec = TrainingSpec(
             class_name, config.generator, config.training, config.seed, start, classes, run.bands
         )
         images = _patches(run, run.catalogue.usable("train", class_name))
         held_out = load and _held_out(run, shown, classes, load, devices[0])
-        train_generator(
-            images, recipe, generator.place, devices[0], listener, None, held_out, devices[1:]
-        )
+        data = TrainingData(images, held_out=held_out)
+        train_generator(data, spec, generator.place, devices, listener)
 
     return make_once(run.config, generator, make, on_progress)
 

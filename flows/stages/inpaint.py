@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from augment.config import InpaintConfig
-from augment.network.generator import load_generator, read_bands, read_card
+from augment.network.card import read_bands, read_card
+from augment.network.generator import load_generator
 from augment.sample.inpaint import inpaint, n_calls
 from terrabalance import __version__
 from terrabalance.device import pick_device

@@ -56,7 +56,7 @@ def make_plan(run: Run, on_progress: Progress = silent) -> Path:
 
 def _warn_of_baseline(config: RunConfig) -> None:
     """Warn where a named base spares no class its training."""
-    if config.base_from and config.training.looks and config.fidelity.model == TRAINED_HERE:
+    if config.base_from and config.training.evaluations and config.fidelity.model == TRAINED_HERE:
         _log.warning(
             "base_from: every class is trained again when any image changes, as fidelity.model="
             "%s is trained on all images. Name a pretrained network to train only classes whose "

@@ -1,7 +1,6 @@
 """The report page of a run, written from what its stages left."""
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +101,7 @@ def _comparison(run: Run) -> dict[str, Any] | None:
 def _compared(run: Run, comparison: dict[str, Any], device: torch.device) -> list[Section]:
     predictions = read_predictions(run.report_folder / "predictions.csv")
     experiment, _ = experiment_of(run)
-    changed = changes_section(replace(experiment, device=device), predictions, comparison)
+    changed = changes_section(experiment.on(device), predictions, comparison)
     return [comparison_section(comparison, HIGHEST_GIVE_AWAY), *([changed] if changed else [])]
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from augment.plan import ClassPlan
+from augment.sample.request import RealImages, SamplingRequest
 from augment.sample.sampling import is_drawn, sample_class
 from augment.screen.fitted_rules import FEWEST_TRAINED
 from augment.screen.rules.rule import Limits, Scores
@@ -139,10 +140,17 @@ class _Drawing:
             rows = even_share(train[train["class"] != name], _MOST_OTHERS)
             return [self._read(part) for _, part in rows.groupby("class")]
 
-        sample_class(
-            self.generator.place, name, n_images, config.sampling, config.seed, self._folder,
-            device, config.run_name, on_progress, reals, others,
-        )  # fmt: skip
+        request = SamplingRequest(
+            generator=self.generator.place,
+            class_name=name,
+            n_images=n_images,
+            config=config.sampling,
+            seed=config.seed,
+            folder=self._folder,
+            device=device,
+            run=config.run_name,
+        )
+        sample_class(request, RealImages(reals, others), on_progress)
 
     def _read(self, rows: pd.DataFrame) -> np.ndarray:
         size = self._run.config.generator.image_size

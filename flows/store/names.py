@@ -127,7 +127,7 @@ class Names:
         return paths.screeners_folder(self.config) / f"{key}.safetensors"
 
     def _spec(self, training: TrainingConfig, held_out: pd.DataFrame) -> list[Any]:
-        evaluated = [_listing(held_out), self._feature_network()] if training.looks else []
+        evaluated = [_listing(held_out), self._feature_network()] if training.evaluations else []
         loop = training.key(NOT_RESULT)
         generator = self.config.generator.key()
         return [generator, asdict(self.bands), loop, self.config.seed, evaluated]

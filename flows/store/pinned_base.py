@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from augment.config import GeneratorConfig
-from augment.network.generator import CARD, WEIGHTS, read_card
+from augment.network.card import CARD, WEIGHTS, read_card
 from flows.settings.config import RunConfig
 from flows.store import paths
 from flows.store.result import Folder, find

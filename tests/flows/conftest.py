@@ -18,8 +18,8 @@ drawn = true
 device = "cpu"
 plan = { target = "max", rarest = 1 }
 generator = { image_size = 16, dim = 8, dim_mults = [1, 2], timesteps = 20 }
-base = { steps = 4, looks = 1, batch_size = 4, preview_every = 6, checkpoint_every = 3 }
-training = { steps = 6, looks = 2, batch_size = 4, preview_every = 6, checkpoint_every = 3 }
+base = { steps = 4, evaluations = 1, batch_size = 4, preview_every = 6, checkpoint_every = 3 }
+training = { steps = 6, evaluations = 2, batch_size = 4, preview_every = 6, checkpoint_every = 3 }
 sampling = { steps = 4 }
 classifier = { model = "test_resnet", image_size = 32, steps = 4, batch_size = 8, seeds = [0, 1] }
 """

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from terrabalance.cuda_graphs import Replay, Replayed
+from terrabalance.cuda_graphs import RecordedGradients, Replay, Replayed
 
 CUDA = torch.device("cuda")
 
@@ -15,6 +15,40 @@ def test_on_a_cpu_work_runs_as_it_is():
     assert [replay(torch.ones(2), torch.full((2,), n)).tolist() for n in range(3)] == [
         [1, 1], [2, 2], [3, 3]
     ]  # fmt: skip
+
+
+class Counting(RecordedGradients):
+    """Counts what a GPU would record, on a CPU."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda values: values * 1, torch.device("cpu"))
+        self.is_on, self.n_recordings = True, 0
+
+    def _record(self, inputs: tuple[torch.Tensor, ...]) -> None:
+        self.n_recordings += 1
+
+
+def test_nothing_is_recorded_before_the_first_step_has_ended():
+    gradients, counts = Counting(), []
+    for step in range(5):
+        gradients.begin_step()
+        for _ in range(2):
+            gradients(torch.ones(2))
+        counts.append(gradients.n_recordings)
+        if step == 2:
+            gradients.forget()
+    assert counts == [0, 2, 4, 4, 6]
+
+
+def test_gradients_stay_in_place_as_long_as_work_is_recorded():
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer, gradients = torch.optim.SGD([weight]), Counting()
+    weight.sum().backward()
+    gradients.clear(optimizer)
+    assert weight.grad is not None and weight.grad.tolist() == [0, 0]
+    gradients.restart()  # no GPU here
+    gradients.clear(optimizer)
+    assert weight.grad is None
 
 
 @pytest.mark.gpu

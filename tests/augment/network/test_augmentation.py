@@ -4,10 +4,11 @@ import torch
 
 from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
 from augment.network.augmentation import N_CHANGES, random_augmentation
-from augment.network.conditioning import ask_for, tell_changes
+from augment.network.conditioning import set_augmentation, set_labels
 from augment.network.generator import build_diffusion, load_generator
 from augment.sample.batch import draw_batch
-from augment.train.spec import Recipe
+from augment.train.data import TrainingData
+from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
 
 DOWN, RIGHT, ZOOM, BRIGHTNESS, CONTRAST = range(N_CHANGES)
@@ -18,7 +19,7 @@ def augmented(images: torch.Tensor, probability: float = 1.0, seed: int = 0):
     return random_augmentation(images, torch.Generator().manual_seed(seed), probability)
 
 
-def test_without_augmentation_images_stay_to_the_bit_and_the_network_is_told_of_none():
+def test_without_augmentation_images_stay_to_the_bit_and_the_network_is_conditioned_on_none():
     images = torch.rand(4, 3, 8, 8)
     same, changes = augmented(images, probability=0.0)
     assert torch.equal(same, images) and torch.equal(changes, torch.zeros(4, N_CHANGES))
@@ -39,7 +40,7 @@ def test_each_change_befalls_the_wanted_share_of_the_images():
     assert torch.allclose(shares[:2], torch.tensor(0.225), atol=0.03)
 
 
-def test_the_network_is_told_what_was_done():
+def test_the_changes_returned_are_those_of_the_images():
     y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
     spot = torch.exp(-((x - 24) ** 2 + (y - 40) ** 2) / 18).expand(64, 1, 64, 64)
     images, changes = augmented(spot)
@@ -76,21 +77,21 @@ def test_a_shift_alone_moves_whole_pixels_without_blur():
         torch.testing.assert_close(after[:, 5:-5, 5:-5], wanted, atol=1e-4, rtol=0)
 
 
-def test_the_network_hears_of_changes_in_training_only():
+def test_the_network_is_conditioned_on_augmentation_in_training_only():
     unet = build_diffusion(TINY, n_classes=2).model
     images, times = torch.zeros(1, 3, 8, 8), torch.tensor([5])
-    ask_for(unet, torch.tensor([1]))
+    set_labels(unet, torch.tensor([1]))
     quiet = unet(images, times)
-    tell_changes(unet, torch.ones(1, N_CHANGES))
-    told = unet(images, times)
+    set_augmentation(unet, torch.ones(1, N_CHANGES))
+    conditioned = unet(images, times)
     drawing = unet.eval()(images, times)
-    assert not torch.allclose(told, quiet) and torch.equal(drawing, quiet)
+    assert not torch.allclose(conditioned, quiet) and torch.equal(drawing, quiet)
 
 
 def test_what_is_drawn_is_not_augmented(tmp_path, cpu):
     grey = np.full((8, 3, 8, 8), 128, np.uint8)
     loop = TrainingConfig(steps=100, batch_size=16, learning_rate=5e-3, augment=1.0)
-    train_generator(grey, Recipe("grey", TINY, loop, seed=0), tmp_path, cpu)
+    train_generator(TrainingData(grey), TrainingSpec("grey", TINY, loop, seed=0), tmp_path, [cpu])
     diffusion = load_generator(tmp_path, "grey", cpu)
     images, _ = draw_batch(diffusion, range(16), SamplingConfig(steps=10), cpu)
     # Training images were made brighter or darker by 13 of 255 levels, drawn ones are not.

@@ -3,10 +3,12 @@ import pytest
 import torch
 
 from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
-from augment.network.conditioning import Guided, forget_some
-from augment.network.generator import build_diffusion, load_generator, read_card
+from augment.network.card import read_card
+from augment.network.conditioning import Guided, drop_labels
+from augment.network.generator import build_diffusion, load_generator
 from augment.sample.batch import draw_batch
-from augment.train.spec import Recipe
+from augment.train.data import TrainingData
+from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
 from terrabalance.errors import BadInput
 
@@ -21,9 +23,9 @@ def base(tmp_path_factory):
     dark, light = draw.integers(0, 40, (8, 3, 8, 8)), draw.integers(215, 256, (8, 3, 8, 8))
     images, labels = np.concatenate([dark, light]).astype(np.uint8), np.repeat([0, 1], 8)
     loop = TrainingConfig(steps=200, batch_size=16, learning_rate=5e-3, preview_every=200)
-    recipe = Recipe("", TINY, loop, seed=0, classes=CLASSES)
+    spec = TrainingSpec("", TINY, loop, seed=0, classes=CLASSES)
     folder = tmp_path_factory.mktemp("base") / "base-1"
-    return train_generator(images, recipe, folder, torch.device("cpu"), labels=labels)
+    return train_generator(TrainingData(images, labels), spec, folder, [torch.device("cpu")])
 
 
 def brightness(folder, class_name: str, guidance: float = 1.0) -> float:
@@ -48,8 +50,8 @@ def test_a_class_that_it_was_not_trained_on_is_refused(base):
 def test_a_class_goes_on_from_the_base_and_then_draws_only_itself(base, tmp_path, cpu):
     images = np.full((4, 3, 8, 8), 250, np.uint8)
     loop = TrainingConfig(steps=2, batch_size=4, learning_rate=1e-4)
-    recipe = Recipe("light", TINY, loop, seed=0, start=base, classes=CLASSES)
-    folder = train_generator(images, recipe, tmp_path, cpu)
+    spec = TrainingSpec("light", TINY, loop, seed=0, start=base, classes=CLASSES)
+    folder = train_generator(TrainingData(images), spec, tmp_path, [cpu])
     assert read_card(folder)["start"] == base.name and read_card(folder)["draws"] == ["light"]
     assert brightness(folder, "light") > 175  # after two steps: all that it knows is the base's
     with pytest.raises(BadInput, match="draws light, not 'dark'"):
@@ -69,7 +71,7 @@ def test_guidance_of_one_costs_one_network_call(cpu):
 
 def test_the_wanted_share_of_labels_is_hidden():
     labels = torch.arange(4).repeat(500)
-    hidden = forget_some(labels, 9, 0.25, torch.Generator().manual_seed(0))
+    hidden = drop_labels(labels, 9, 0.25, torch.Generator().manual_seed(0))
     assert (hidden == 9).float().mean() == pytest.approx(0.25, abs=0.03)
     assert torch.equal(hidden[hidden != 9], labels[hidden != 9])
-    assert torch.equal(forget_some(labels, 9, 0.0, torch.Generator()), labels)
+    assert torch.equal(drop_labels(labels, 9, 0.0, torch.Generator()), labels)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from augment.network.fused import fuses, norm_silu, written_out
+from augment.network.fused import fuses, norm_silu, norm_silu_unfused
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -34,7 +34,7 @@ def test_on_a_gpu_the_kernel_computes_what_pytorch_does(dtype, width, side):
     inputs = [each.requires_grad_() for each in inputs]
     assert fuses(features)
     found = []
-    for function in (norm_silu, written_out):
+    for function in (norm_silu, norm_silu_unfused):
         result = function(inputs[0], *inputs[1:]).float()
         found.append([result, *torch.autograd.grad(result.square().sum(), inputs)])
     near = 1e-4 if dtype == torch.float32 else 3e-2

@@ -5,7 +5,13 @@ import torch
 from denoising_diffusion_pytorch import Unet
 from denoising_diffusion_pytorch.denoising_diffusion_pytorch import RMSNorm
 
-from augment.network.layers import Full, Linear, Norm, NormedConvolution, lean
+from augment.network.layers import (
+    LeanAttention,
+    LeanBlock,
+    LeanLinearAttention,
+    LeanNorm,
+    use_lean_layers,
+)
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -18,7 +24,7 @@ def upstream_and_lean() -> tuple[Unet, Unet]:
             if isinstance(module, RMSNorm):
                 module.g.add_(torch.randn_like(module.g) / 4)  # ones would hide a wrong axis
     ours = copy.deepcopy(upstream)
-    lean(ours)
+    use_lean_layers(ours)
     return upstream, ours
 
 
@@ -41,7 +47,7 @@ def test_weights_keep_their_names():
 
 def test_pixels_without_any_signal_are_no_division_by_zero():
     _, ours = upstream_and_lean()
-    norm = next(module for module in ours.modules() if isinstance(module, Norm))
+    norm = next(module for module in ours.modules() if isinstance(module, LeanNorm))
     assert torch.equal(norm(torch.zeros(1, len(norm.g[0]), 2, 2)), norm.g * torch.zeros(1, 1, 2, 2))
 
 
@@ -54,7 +60,7 @@ def test_activations_stay_in_bf16_and_in_their_layout(device):
         found.append((output.dtype, output.is_contiguous(memory_format=torch.channels_last)))
 
     for module in ours.modules():
-        if isinstance(module, Norm | NormedConvolution | Linear | Full):
+        if isinstance(module, LeanNorm | LeanBlock | LeanLinearAttention | LeanAttention):
             module.register_forward_hook(look)
     ours.to(device, memory_format=torch.channels_last)
     images = torch.randn(2, 3, 16, 8).to(device, memory_format=torch.channels_last)

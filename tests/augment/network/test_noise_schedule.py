@@ -27,7 +27,7 @@ def diffusion_of(**settings: object):
 @pytest.mark.parametrize("base_size", [4, 64])
 def test_log_snr_is_shifted_by_twice_the_log_of_base_over_side(schedule, base_size):
     unshifted = torch.logit((1 - UPSTREAM[schedule](1000)).cumprod(0))
-    shifted = diffusion_of(beta_schedule=schedule, schedule_base_size=base_size)
+    shifted = diffusion_of(beta_schedule=schedule, noise_schedule_base_size=base_size)
     signal, noise = shifted.sqrt_alphas_cumprod, shifted.sqrt_one_minus_alphas_cumprod
     log_snr = 2 * (signal.double() / noise.double()).log()
     wanted = unshifted + 2 * math.log(base_size / 16)
@@ -39,13 +39,15 @@ def test_log_snr_is_shifted_by_twice_the_log_of_base_over_side(schedule, base_si
 def test_what_follows_from_the_schedule_is_derived_as_upstream_does(objective, min_snr):
     settings = {"objective": objective, "min_snr": min_snr}
     upstream = dict(diffusion_of(**settings).named_buffers())
-    ours = dict(diffusion_of(**settings, schedule_base_size=16).named_buffers())  # shifted by 0
+    ours = dict(
+        diffusion_of(**settings, noise_schedule_base_size=16).named_buffers()
+    )  # shifted by 0
     for name, values in upstream.items():
         torch.testing.assert_close(ours[name], values, atol=1e-6, rtol=2e-4)
         assert ours[name].dtype == values.dtype
 
 
 def test_loss_weights_follow_the_shift():
-    shifted = diffusion_of(schedule_base_size=4, min_snr=True)
+    shifted = diffusion_of(noise_schedule_base_size=4, min_snr=True)
     snr = shifted.alphas_cumprod / (1 - shifted.alphas_cumprod)
     torch.testing.assert_close(shifted.loss_weight, snr.clamp(max=5) / (snr + 1))

@@ -1,10 +1,12 @@
+from typing import get_args
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from augment.config import GeneratorConfig, SamplingConfig
+from augment.config import KEEPING_SAMPLERS, GeneratorConfig, SamplerName, SamplingConfig
 from augment.network.generator import build_diffusion
-from augment.sample.samplers import even_snr_times, trajectory
+from augment.sample.samplers import SAMPLERS, even_snr_times, trajectory
 
 MEAN, SPREAD = 0.2, 0.15
 
@@ -25,16 +27,18 @@ class GaussianOracle(nn.Module):
         return alpha * noise - sigma * clean
 
 
-SCHEDULES = {
+NOISE_SCHEDULES = {
     "usual": {},
-    "noisier": {"schedule_base_size": 4, "beta_schedule": "cosine"},
-    "cleaner": {"schedule_base_size": 32},
+    "noisier": {"noise_schedule_base_size": 4, "beta_schedule": "cosine"},
+    "cleaner": {"noise_schedule_base_size": 32},
 }
 
 
-@pytest.fixture(params=SCHEDULES)
+@pytest.fixture(params=NOISE_SCHEDULES)
 def oracle(request):
-    config = GeneratorConfig(image_size=8, dim=8, dim_mults=(1, 2), **SCHEDULES[request.param])
+    config = GeneratorConfig(
+        image_size=8, dim=8, dim_mults=(1, 2), **NOISE_SCHEDULES[request.param]
+    )
     diffusion = build_diffusion(config)
     diffusion.model = GaussianOracle(diffusion.alphas_cumprod)
     return diffusion.eval()
@@ -86,7 +90,7 @@ def test_every_solver_draws_the_distribution_that_the_model_predicts(oracle):
 
 
 @pytest.mark.parametrize("sampler", ["dpm++", "ddim"])
-def test_a_solver_calls_the_network_as_often_as_it_is_told(oracle, sampler):
+def test_a_sampler_calls_the_network_as_often_as_the_settings_say(oracle, sampler):
     calls = []
     oracle.model.register_forward_hook(lambda *_: calls.append(1))
     draw(oracle, torch.zeros(1, 3, 8, 8), sampler=sampler, steps=7)
@@ -101,3 +105,8 @@ def test_timesteps_fall_from_the_last_and_are_as_many_as_asked(schedule, steps):
     times = even_snr_times(diffusion, steps)
     assert times[0] == 49 and len(times) == steps and times[-1] >= 0
     assert times == sorted(set(times), reverse=True)
+
+
+def test_the_settings_allow_the_samplers_of_the_registry():
+    assert get_args(SamplerName) == tuple(SAMPLERS)
+    assert tuple(name for name, row in SAMPLERS.items() if row.keeps) == KEEPING_SAMPLERS

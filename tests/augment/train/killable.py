@@ -7,8 +7,10 @@ import numpy as np
 import torch
 
 from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
+from augment.sample.request import SamplingRequest
 from augment.sample.sampling import sample_class
-from augment.train.spec import Recipe
+from augment.train.data import TrainingData
+from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
 
 CPU = torch.device("cpu")
@@ -18,7 +20,8 @@ NETWORK = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)
 def train(folder: Path, steps: int) -> Path:
     images = np.random.default_rng(0).integers(0, 256, (6, 3, 16, 16), np.uint8)
     loop = TrainingConfig(steps=steps, batch_size=4, checkpoint_every=5, preview_every=60)
-    return train_generator(images, Recipe("Pond", NETWORK, loop, seed=1), folder, CPU)
+    spec = TrainingSpec("Pond", NETWORK, loop, seed=1)
+    return train_generator(TrainingData(images), spec, folder, [CPU])
 
 
 what, where = sys.argv[1], Path(sys.argv[2])
@@ -27,4 +30,4 @@ if what == "train":
 else:
     generator = train(where.with_name("Pond-1"), steps=2)
     few = SamplingConfig(steps=10, batch_size=4)
-    sample_class(generator, "Pond", 60, few, 0, where, CPU, run="r")
+    sample_class(SamplingRequest(generator, "Pond", 60, few, 0, where, CPU, "r"))

@@ -6,16 +6,16 @@ import numpy as np
 import torch
 
 from augment.config import GeneratorConfig, TrainingConfig
-from augment.train.evaluation import HeldOut
-from augment.train.spec import Recipe
+from augment.train.data import HeldOut, TrainingData
+from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
 
 CPU = torch.device("cpu")
 CLASSES = ("Pond", "Port")
-# Tiny, for the time of the test is that of looks and previews: they draw in `timesteps` calls.
+# Tiny: evaluations and previews take most of the time, and they draw in `timesteps` calls.
 NETWORK = GeneratorConfig(image_size=8, dim=8, dim_mults=(1,), timesteps=4)
 LOOP = TrainingConfig(
-    steps=30, batch_size=4, looks=2, checkpoint_every=5, preview_every=15, memorizing=9.0
+    steps=30, batch_size=4, evaluations=2, checkpoint_every=5, preview_every=15, memorizing=9.0
 )
 REPORTED = "reported.txt"  # a line for each report of progress; a step done twice is there twice
 
@@ -40,8 +40,10 @@ def train(folder: str) -> None:
 
     held_out = HeldOut(unseen, of_unseen, mean_colours, "colours")
     simple = LOOP.model_copy(update={"ema_decay": 0.9})
-    recipe = Recipe("", NETWORK, simple, 1, classes=CLASSES)
-    base = train_generator(images, recipe, home / "base", CPU, report, labels, held_out)
-    own = Recipe("Pond", NETWORK, LOOP, 1, start=base, classes=CLASSES)
+    spec = TrainingSpec("", NETWORK, simple, 1, classes=CLASSES)
+    data = TrainingData(images, labels, held_out)
+    base = train_generator(data, spec, home / "base", [CPU], report)
+    own = TrainingSpec("Pond", NETWORK, LOOP, 1, start=base, classes=CLASSES)
     of_pond = HeldOut(unseen, np.zeros(24, np.int64), mean_colours, "colours")
-    train_generator(images[labels == 0], own, home / "Pond", CPU, report, held_out=of_pond)
+    data = TrainingData(images[labels == 0], held_out=of_pond)
+    train_generator(data, own, home / "Pond", [CPU], report)

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from augment.train.ema import PowerAverage, exponent
+from augment.train.ema import PowerAverage, WeightAverage, exponent
 from augment.train.snapshots import Snapshots
 
 
@@ -56,7 +56,19 @@ def test_snapshots_give_back_each_average_of_each_step(tmp_path):
         values = [Number(float(step + place)) for place in range(3)]
         snapshots.keep(step, [PowerAverage(value, 0.1) for value in values])
     for step, place in ((200, 0), (100, 2), (200, 1)):
-        snapshots.take_up(step, place, network)
+        snapshots.load(step, place, network)
         assert network.value.item() == step + place
     snapshots.drop()
     assert not list(tmp_path.iterdir())
+
+
+def test_average_follows_the_definition():
+    network = torch.nn.Linear(2, 1)
+    average = WeightAverage(network, decay=0.9)
+    start = network.weight.detach().clone()
+    with torch.no_grad():
+        network.weight += 1
+    average.update(network, step=1)  # warm-up decay (1 + 1) / (10 + 1)
+    torch.testing.assert_close(average.network.weight, start + (1 - 2 / 11))
+    average.update(network, step=10_000)  # 0.9 from here on
+    torch.testing.assert_close(average.network.weight, start + 1 - 0.9 * 2 / 11)

@@ -6,9 +6,11 @@ import tifffile
 import torch
 
 from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
-from augment.network.generator import read_bands
+from augment.network.card import read_bands
+from augment.sample.request import SamplingRequest
 from augment.sample.sampling import sample_class
-from augment.train.spec import Recipe
+from augment.train.data import TrainingData
+from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
 from terrabalance.bands import Bands, measure_bands
 from terrabalance.images import decode, read_patches, write_image
@@ -41,11 +43,12 @@ def train_and_draw(tmp_path, patches: np.ndarray, bands: Bands, device, size) ->
     """Return (8, C, H, W) drawn images in the unit of the data."""
     network = GeneratorConfig(image_size=size, dim=16, dim_mults=(1, 2), timesteps=50)
     loop = TrainingConfig(steps=150, batch_size=6, learning_rate=4e-3, ema_decay=0.9)
-    recipe = Recipe("Pond", network, loop, seed=0, bands=bands)
-    generator = train_generator(patches, recipe, tmp_path / "Pond-1", device)
+    spec = TrainingSpec("Pond", network, loop, seed=0, bands=bands)
+    generator = train_generator(TrainingData(patches), spec, tmp_path / "Pond-1", [device])
     assert read_bands(generator) == bands
     few = SamplingConfig(steps=10, batch_size=8)
-    folder = sample_class(generator, "Pond", 8, few, 0, tmp_path / "drawn", device, run="r")
+    request = SamplingRequest(generator, "Pond", 8, few, 0, tmp_path / "drawn", device, "r")
+    folder = sample_class(request)
     manifest = read_manifest(folder)
     paths = manifest.paths(manifest.usable())
     assert all(is_marked_synthetic(path) for path in paths) and (folder / "strip.png").is_file()
@@ -83,11 +86,10 @@ def test_the_tutorials_proportions_of_40_by_56_px_train_and_draw(tmp_path, cpu):
     network = GeneratorConfig(image_size=(40, 56), dim=8, dim_mults=(1, 2, 4, 8), timesteps=20)
     loop = TrainingConfig(steps=3, batch_size=2)
     bands = measure_bands(list(images))
-    folder = train_generator(
-        images, Recipe("Pond", network, loop, 0, bands=bands), tmp_path / "g", cpu
-    )
+    spec = TrainingSpec("Pond", network, loop, 0, bands=bands)
+    folder = train_generator(TrainingData(images), spec, tmp_path / "g", [cpu])
     few = SamplingConfig(steps=3, batch_size=2)
-    drawn = sample_class(folder, "Pond", 2, few, 0, tmp_path / "drawn", cpu, run="r")
+    drawn = sample_class(SamplingRequest(folder, "Pond", 2, few, 0, tmp_path / "drawn", cpu, "r"))
     assert decode(drawn / "000001.png").pixels.shape == (3, 40, 56)
 
 
@@ -102,8 +104,8 @@ def test_only_turns_that_keep_the_shape_are_drawn(cpu):
     wide = np.zeros((2, 3, 8, 16), np.uint8)
     wide[..., :2, :2] = 255  # a white corner
     network = GeneratorConfig(image_size=(8, 16), dim=8, dim_mults=(1, 2), timesteps=10)
-    recipe = Recipe("Pond", network, TrainingConfig(batch_size=8), seed=0)
-    stepper = Stepper(wide, np.zeros(2, np.int64), recipe, cpu, "fp32")
+    spec = TrainingSpec("Pond", network, TrainingConfig(batch_size=8), seed=0)
+    stepper = Stepper(wide, np.zeros(2, np.int64), spec, cpu, "fp32")
     images = torch.cat([stepper.batches[index].images for index in range(8)])
     corners = images[:, 0, ::7, ::15]
     assert (corners.flatten(1) > 0).sum(1).eq(1).all()

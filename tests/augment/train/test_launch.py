@@ -15,15 +15,15 @@ import torch
 from safetensors.torch import load_file
 
 import augment.train.training
-from augment.network.generator import WEIGHTS, read_card
+from augment.network.card import WEIGHTS, read_card
 from augment.train.batches import Batch
-from augment.train.process_group import Crew
+from augment.train.process_group import ProcessGroup
 from terrabalance.errors import BadInput, ProcessLost, TrainingDiverged
 from terrabalance.files import sha256_of
 
-from . import together
+from . import two_ranks
 
-SCRIPT = Path(together.__file__)
+SCRIPT = Path(two_ranks.__file__)
 
 
 class Stopped(Exception):
@@ -41,7 +41,7 @@ def files_of(folder: Path) -> set[str]:
 
 
 def assert_close(left: Path, right: Path) -> None:
-    """Say whether two generators are the same up to rounding."""
+    """Compare two generators up to rounding."""
     ours, theirs = load_file(left / WEIGHTS), load_file(right / WEIGHTS)
     for name, weight in ours.items():
         torch.testing.assert_close(weight, theirs[name], atol=1e-5, rtol=1e-3)
@@ -51,13 +51,13 @@ def assert_close(left: Path, right: Path) -> None:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory) -> Path:
-    return together.train(tmp_path_factory.mktemp("alone"), together.recipe(), n=1)
+    return two_ranks.train(tmp_path_factory.mktemp("alone"), two_ranks.spec(), n=1)
 
 
 def test_two_processes_make_what_one_makes_also_where_they_cannot_share_evenly(alone, tmp_path):
     reports = []
-    folder = together.train(
-        tmp_path, together.recipe(), on_progress=lambda *said: reports.append(said[:2])
+    folder = two_ranks.train(
+        tmp_path, two_ranks.spec(), on_progress=lambda *said: reports.append(said[:2])
     )
     assert_close(alone, folder)
     assert files_of(folder) == files_of(alone)
@@ -67,9 +67,9 @@ def test_two_processes_make_what_one_makes_also_where_they_cannot_share_evenly(a
     assert not multiprocessing.active_children()
 
 
-def test_a_killed_rank_is_told_in_a_line_and_the_rerun_ends_as_if_it_had_lived(tmp_path):
-    made = together.recipe(dropout=0.5)
-    whole = together.train(tmp_path / "whole", made)
+def test_a_killed_rank_is_reported_in_a_line_and_the_rerun_ends_as_if_it_had_lived(tmp_path):
+    made = two_ranks.spec(dropout=0.5)
+    whole = two_ranks.train(tmp_path / "whole", made)
 
     def kill_second(done: int, total: int, message: str = "") -> None:
         if done == 8:
@@ -77,14 +77,14 @@ def test_a_killed_rank_is_told_in_a_line_and_the_rerun_ends_as_if_it_had_lived(t
             ranks[1].kill()
 
     with pytest.raises(ProcessLost, match=r"^process 2 of 2 .* Pond: killed by SIGKILL.*again"):
-        together.train(tmp_path / "struck", made, on_progress=kill_second)
+        two_ranks.train(tmp_path / "struck", made, on_progress=kill_second)
     assert not multiprocessing.active_children()
     assert not (tmp_path / "struck" / "done.json").exists()
     shutil.copytree(tmp_path / "struck", tmp_path / "alone")
-    struck = together.train(tmp_path / "struck", made)
+    struck = two_ranks.train(tmp_path / "struck", made)
     for name in (WEIGHTS, "losses.csv", "looks.csv", "previews/step_0000012.png"):
         assert sha256_of(whole / name) == sha256_of(struck / name), name
-    on = together.train(tmp_path / "alone", made, n=1)
+    on = two_ranks.train(tmp_path / "alone", made, n=1)
     assert losses_of(on)[:1] == losses_of(whole)[:1] and read_card(on)["devices"] == 1
 
 
@@ -94,23 +94,23 @@ def test_what_two_began_one_can_end(alone, tmp_path):
             raise Stopped
 
     with pytest.raises(Stopped):
-        together.train(tmp_path, together.recipe(), on_progress=stop)
+        two_ranks.train(tmp_path, two_ranks.spec(), on_progress=stop)
     assert not multiprocessing.active_children()
     assert (tmp_path / "checkpoints" / "step_0000006.pt").is_file()
-    assert_close(alone, together.train(tmp_path, together.recipe(), n=1))
+    assert_close(alone, two_ranks.train(tmp_path, two_ranks.spec(), n=1))
 
 
 def test_all_go_back_together_and_give_up_with_the_same_line_as_one(tmp_path):
-    made = together.recipe(learning_rate=1e30, looks=0, warmup_steps=0)
+    made = two_ranks.spec(learning_rate=1e30, evaluations=0, warmup_steps=0)
     with pytest.raises(TrainingDiverged, match=r"^Pond: loss nan.*training\.learning_rate"):
-        together.train(tmp_path, made)
+        two_ranks.train(tmp_path, made)
 
 
 def test_short_of_memory_on_one_all_cut_their_parts_and_the_steps_stay_the_same(
     alone, tmp_path, monkeypatch, caplog
 ):
-    monkeypatch.setattr(augment.train.training, "_train_as_rank", together.short_of_memory)
-    folder = together.train(tmp_path, together.recipe())
+    monkeypatch.setattr(augment.train.training, "_train_as_rank", two_ranks.short_of_memory)
+    folder = two_ranks.train(tmp_path, two_ranks.spec())
     assert caplog.text.count("out of memory") == 2 and "with 1 images at once" in caplog.text
     assert_close(alone, folder)
 
@@ -141,11 +141,11 @@ def is_alive(pid: int) -> bool:
 
 def test_fewer_images_than_devices_say_what_to_do(tmp_path):
     with pytest.raises(BadInput, match=r"Pond: a batch of 5 .* 6 devices\. Raise training\.batch"):
-        together.train(tmp_path, together.recipe(), n=6)
+        two_ranks.train(tmp_path, two_ranks.spec(), n=6)
 
 
-def test_parts_are_all_of_a_batch_and_differ_by_one_image_at_most():
-    crew, parts = Crew(), []
-    for crew.n, crew.place in ((3, 0), (3, 1), (3, 2)):
-        parts.append(crew.part_of(Batch(*[torch.arange(5)] * 5)).images.tolist())
+def test_shards_are_all_of_a_batch_and_differ_by_one_image_at_most():
+    group, parts = ProcessGroup(), []
+    for group.size, group.rank in ((3, 0), (3, 1), (3, 2)):
+        parts.append(group.shard(Batch(*[torch.arange(5)] * 5)).images.tolist())
     assert parts == [[0, 1], [2, 3], [4]]

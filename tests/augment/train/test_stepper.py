@@ -7,9 +7,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from augment.config import GeneratorConfig, TrainingConfig
-from augment.network.generator import read_card
-from augment.train.batches import BatchSource
-from augment.train.spec import Recipe
+from augment.network.card import read_card
+from augment.train.data import TrainingData
+from augment.train.spec import TrainingSpec
 from augment.train.stepper import Stepper
 from augment.train.training import train_generator
 
@@ -22,12 +22,7 @@ def stepper_of(
 ) -> Stepper:
     loop = TrainingConfig(steps=12, batch_size=4, **training)
     labels, network = np.arange(len(squares)) % 3, TINY.model_copy(update={"dropout": dropout})
-    return Stepper(squares, labels, Recipe("Pond", network, loop, seed=1), device, "fp32")
-
-
-def source_on(squares: np.ndarray, device: torch.device) -> BatchSource:
-    labels = np.arange(len(squares)) % 3
-    return BatchSource(squares, labels, 5, range(8), 20, 0.5, 3, 0.5, ("k",), device)
+    return Stepper(squares, labels, TrainingSpec("Pond", network, loop, seed=1), device, "fp32")
 
 
 class NoQuestions(TorchDispatchMode):
@@ -59,11 +54,10 @@ def test_questions_are_noticed(ask):
 
 @pytest.mark.gpu
 @on_gpu
-@pytest.mark.parametrize("compiled", [True, False])
-def test_training_runs_on_the_gpu(squares, tmp_path, compiled):
-    loop = TrainingConfig(steps=12, batch_size=4, compile=compiled)
-    recipe = Recipe("Pond", TINY, loop, seed=1)
-    card = read_card(train_generator(squares, recipe, tmp_path, torch.device("cuda")))
+def test_training_runs_on_the_gpu(squares, tmp_path):
+    loop = TrainingConfig(steps=12, batch_size=4)
+    spec = TrainingSpec("Pond", TINY, loop, seed=1)
+    card = read_card(train_generator(TrainingData(squares), spec, tmp_path, [torch.device("cuda")]))
     assert card["device"] == "cuda" and card["peak_memory_bytes"]["cuda"] > 0
 
 
@@ -78,7 +72,7 @@ def test_a_step_never_waits_for_the_gpu(squares):
         stepper.advance()
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert stepper._learn.is_on
+    assert stepper.gradients.is_on
 
 
 @pytest.mark.gpu
@@ -88,9 +82,9 @@ def test_recorded_steps_are_the_steps_that_are_taken_without(squares):
     for records in (True, False):
         stepper = stepper_of(squares, torch.device("cuda"), accumulate=2, dropout=0.5)
         stepper.micro_batch = 3  # of 4, so that parts are uneven
-        stepper._learn.is_on = records
+        stepper.gradients.is_on = records
         losses = [float(stepper.advance()[0]) for _ in range(6)]
-        assert stepper._learn.is_on == records
+        assert stepper.gradients.is_on == records
         ends.append((losses, [each.detach() for each in stepper.network.parameters()]))
     torch.testing.assert_close(*ends, rtol=1e-4, atol=1e-5)  # some kernels add in any order
 
@@ -105,22 +99,3 @@ def test_a_finished_training_gives_its_memory_back_at_once(squares, cpu):
         assert gone() is None
     finally:
         gc.enable()
-
-
-@pytest.mark.gpu
-@on_gpu
-def test_batches_are_the_same_whether_the_images_lie_on_the_gpu_or_not(squares, monkeypatch):
-    gpu = torch.device("cuda")
-    there = source_on(squares, gpu)
-    monkeypatch.setattr("augment.train.batches.has_room_for_data", lambda *_: False)
-    for left, right in zip(there[3], source_on(squares, gpu)[3], strict=True):
-        assert left.device.type == "cuda" and torch.equal(left, right)
-
-
-@pytest.mark.gpu
-@on_gpu
-def test_a_gpu_gets_the_images_that_the_cpu_gets(squares, cpu):
-    ours, theirs = source_on(squares, cpu)[3], source_on(squares, torch.device("cuda"))[3]
-    # Moved by whole pixels and zoomed, which the two round differently.
-    torch.testing.assert_close(theirs.images.cpu(), ours.images, atol=1e-4, rtol=0)
-    assert torch.equal(theirs.times.cpu(), ours.times)

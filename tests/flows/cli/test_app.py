@@ -154,7 +154,8 @@ def test_a_run_that_is_interrupted_ends_at_once_with_a_line_and_no_process(
     sent, to_all, scenes, tmp_path
 ):
     settings = ["execution.per_device=2", "strategy=scratch", "training.steps=100000",
-                "training.looks=0", "training.checkpoint_every=5", "generator.dim=8"]  # fmt: skip
+                "training.evaluations=0", "training.checkpoint_every=5",
+                "generator.dim=8"]  # fmt: skip
     words = ["run", str(scenes), "--preset", "demo", "--workdir", str(tmp_path)]
     words += [word for each in settings for word in ("--set", each)]
     with (tmp_path / "log").open("w+") as log:

@@ -16,6 +16,14 @@ def test_a_preset_fills_only_what_is_left_open(tmp_path):
     assert config.training.learning_rate == PRESETS["cpu"]["training"]["learning_rate"]
 
 
+def test_a_setting_by_its_old_name_goes_before_a_preset(tmp_path):
+    old = {"views": 7, "looks": 2, "schedule": "constant", "compile": False}
+    config = RunConfig(data=tmp_path, preset="cpu", training=old)
+    assert (config.training.passes, config.training.evaluations) == (7, 2)
+    assert config.training.learning_rate_schedule == "constant"
+    assert build_config(tmp_path, None, ["training.views=7"], {}).training.passes == 7
+
+
 def test_the_tutorial_preset_has_the_tutorials_hyper_parameters(tmp_path):
     config = RunConfig(data=tmp_path, preset="tutorial")
     generator, training = config.generator, config.training

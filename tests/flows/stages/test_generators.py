@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import flows.stages.generators
-from augment.network.generator import read_card
+from augment.network.card import read_card
 from augment.train.training import train_generator
 from flows.settings.config import RunConfig
 from flows.stages.catalogue import make_catalogue

@@ -12,7 +12,8 @@ from augment.catalogue.scan import scan
 from augment.catalogue.sources import open_source
 from augment.catalogue.split import assign_splits
 from augment.config import GeneratorConfig, ScanConfig, SplitConfig, TrainingConfig
-from augment.train.spec import Recipe
+from augment.train.data import TrainingData
+from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
 from flows.cli.app import app
 from terrabalance.errors import BadInput
@@ -27,9 +28,9 @@ def generator(tmp_path_factory) -> Path:
     """Trained for two steps on noise: it only has to fill something in."""
     images = np.random.default_rng(0).integers(0, 256, (4, 3, 16, 16), np.uint8)
     network = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)
-    recipe = Recipe("Pond", network, TrainingConfig(steps=2, batch_size=2), seed=0)
+    spec = TrainingSpec("Pond", network, TrainingConfig(steps=2, batch_size=2), seed=0)
     folder = tmp_path_factory.mktemp("g") / "Pond-1"
-    return train_generator(images, recipe, folder, torch.device("cpu"))
+    return train_generator(TrainingData(images), spec, folder, [torch.device("cpu")])
 
 
 @pytest.fixture

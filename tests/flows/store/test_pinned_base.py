@@ -9,7 +9,7 @@ import timm
 from safetensors.torch import save_file
 
 import flows.stages.generators
-from augment.network.generator import CARD, WEIGHTS, read_card
+from augment.network.card import CARD, WEIGHTS, read_card
 from augment.scenes import draw_scene
 from augment.train.training import train_generator
 from flows.orchestrate.jobs import base_jobs
@@ -58,9 +58,9 @@ def trained(monkeypatch) -> list[str]:
     """What is trained from now on."""
     found: list[str] = []
 
-    def counted(images: Any, recipe: Any, *more: Any) -> Path:
-        found.append(recipe.title)
-        return train_generator(images, recipe, *more)
+    def counted(data: Any, spec: Any, *more: Any) -> Path:
+        found.append(spec.title)
+        return train_generator(data, spec, *more)
 
     monkeypatch.setattr(flows.stages.generators, "train_generator", counted)
     return found

@@ -66,7 +66,7 @@ def test_another_machine_without_the_data_finds_everything_and_repeats_nothing(
         "augment.train.cost.estimate_cost",
         "flows.stages.screening.fit",
         "classifier.train.training._train",
-        "augment.sample.sampling.Drawer",
+        "augment.sample.sampling.ClassSampler",
     ):
         monkeypatch.setattr(name, refuse)
     page = run_all(config)

@@ -33,7 +33,7 @@ def without_clock(files: dict[str, bytes]) -> dict[str, Any]:
 def test_a_training_that_was_killed_goes_on_on_another_machine(
     scenes, tiny, tmp_path, address, s3, on_machine
 ):
-    longer = {**tiny, "base": {**tiny["base"], "steps": 9, "looks": 3}}
+    longer = {**tiny, "base": {**tiny["base"], "steps": 9, "evaluations": 3}}
     undisturbed = RunConfig(data=scenes, workdir=tmp_path / "here", **longer)
     expected = files_below(base_of(undisturbed))
 

@@ -1,0 +1,32 @@
+"""The card of a finished generator: how it was made, as JSON that people can read; no torch."""
+
+from pathlib import Path
+from typing import Any
+
+from terrabalance.bands import Bands, bands_from
+from terrabalance.errors import NotReady
+from terrabalance.files import done, read_json
+
+WEIGHTS = "generator.safetensors"
+CARD = "card.json"
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return the card of a finished generator, as written by `augment.train.loop`.
+
+    Raises:
+        NotReady: the folder holds no finished generator.
+    """
+    if done(folder) is None:
+        raise NotReady(f"{folder}: no finished generator. Run `terrabalance train` first.")
+    card: dict[str, Any] = read_json(folder / CARD)
+    return card
+
+
+def read_bands(folder: Path) -> Bands:
+    """Return the bands of the images that a finished generator draws.
+
+    Raises:
+        NotReady: the folder holds no finished generator.
+    """
+    return bands_from(read_card(folder)["bands"])
