@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,14 @@ from pydantic import BaseModel
 from flows.settings.config import RunConfig
 from flows.settings.presets import PRESETS
 
+FIGURES = (DOCS / "reference" / "report.md").read_text(encoding="utf-8").lower()
+ROOMS = ("augment", "classifier", "flows", "terrabalance")
+TEMPLATES = [
+    path
+    for room in ROOMS
+    for path in (ROOT / room).rglob("*.html.j2")
+    if path.name != "review.html.j2"
+]
 SETTINGS = (DOCS / "reference" / "settings.md").read_text(encoding="utf-8")
 
 
@@ -29,3 +38,13 @@ def test_a_presets_value_stands_beside_the_default():
     row = next(line for line in SETTINGS.splitlines() if "`training.learning_rate`" in line)
     rate = PRESETS["tutorial"]["training"]["learning_rate"]
     assert f"`{rate}` in tutorial" in row and "above 0" in row
+
+
+def test_every_column_and_fact_of_the_report_is_explained():
+    titles = [
+        title.partition("±")[0].partition(",")[0].strip()
+        for template in TEMPLATES
+        for title in re.findall(r"<(?:th|dt)[^>]*>([A-Z][^<{]+)", template.read_text("utf-8"))
+    ]
+    assert "Give-away" in titles and "ECE" in titles
+    assert [title for title in titles if title.lower() not in FIGURES] == []
