@@ -124,7 +124,9 @@ def _of_presets(decided: Mapping[str, Any], default: Any) -> str:
 
 def _kind(field: FieldInfo) -> str:
     """Return a field's type and limits in words."""
-    kind = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    kind: Any = field.annotation
+    if field.metadata:
+        kind = Annotated[(kind, *field.metadata)]
     return _kind_of(TypeAdapter(kind).json_schema())
 
 
