@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from flows.cli.app import app
 from flows.settings.config import RunConfig
 from flows.settings.presets import PRESETS
+from terrabalance.settings import Settings
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 Option = tuple[str, str]  # as it is written, and its meaning
@@ -79,32 +80,36 @@ def settings_page() -> str:
     fields = RunConfig.model_fields
     sections = {n: f for n, f in fields.items() if isinstance(f.default, BaseModel)}
     presets = {name: RunConfig(data=Path("data"), preset=name) for name in PRESETS}
-    plain = {name: field for name, field in fields.items() if name not in sections}
-    parts = [_MADE, _SETTINGS, "## The run", "", *_table(plain, "", None, presets)]
+    plain = [name for name in fields if name not in sections]
+    parts = [_MADE, _SETTINGS, "## The run", "", *_table(RunConfig, plain, "", None, presets)]
     for name, field in sections.items():
         model = type(field.default)
         about = field.description or inspect.cleandoc(model.__doc__ or "").splitlines()[0]
         values = {preset: getattr(config, name) for preset, config in presets.items()}
         parts += ["", f"## {name}", "", _sentence(about), ""]
-        parts += _table(model.model_fields, f"{name}.", field.default, values)
+        parts += _table(model, list(model.model_fields), f"{name}.", field.default, values)
     return "\n".join(parts) + "\n"
 
 
 def _table(
-    fields: Mapping[str, FieldInfo],
+    model: type[Settings],
+    names: Sequence[str],
     before: str,
     defaults: BaseModel | None,
     presets: Mapping[str, BaseModel],
 ) -> Iterator[str]:
     yield "| Setting | Values | Default | Meaning |"
     yield "|---|---|---|---|"
-    for name, field in fields.items():
+    for name in names:
+        field = model.model_fields[name]
         default = getattr(defaults, name) if defaults else _default(field)
         decided = {preset: getattr(values, name) for preset, values in presets.items()}
         shown = "required" if field.is_required() else _value(default)
         if name != "preset" and not field.is_required():
             shown += _of_presets(decided, default)
         about = _sentence(field.description or "")
+        if former := model.FORMER_NAMES.get(name):
+            about += f" Formerly `{before}{former}`."
         yield f"| `{before}{name}` | {_kind(field)} | {shown} | {about} |"
 
 
