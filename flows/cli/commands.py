@@ -61,7 +61,7 @@ def train(config: "RunConfig") -> None:
     validation images), sample grids in `previews/`, and what `tensorboard --logdir
     data/generators` shows.
 
-    Example: `terrabalance train aid.zip --classes Mountain --set generators.steps=20000`
+    Example: `terrabalance train aid.zip --classes Mountain --set training.steps=20000`
     """
     from flows.stages.generators import train_base, train_class
     from flows.stages.run import Run

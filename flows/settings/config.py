@@ -117,6 +117,7 @@ class RunConfig(Settings):
             key: value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
             for key, value in given.items()
         }
+        plain = cls.with_current_names(plain)  # or a preset's name would count beside an older one
         named = plain.get("plan")
         if isinstance(named, dict) and named.get("classes") is not None and "rarest" not in named:
             # A preset may limit how many classes are filled; classes that are named are all meant.

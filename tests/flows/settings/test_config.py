@@ -7,7 +7,7 @@ from flows.settings.config import RunConfig, build_config
 from flows.settings.presets import PRESETS, merge
 from terrabalance.errors import BadInput
 
-README = Path(__file__).parents[3] / "README.md"
+PRESETS_PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "presets.md"
 
 
 def test_a_preset_fills_only_what_is_left_open(tmp_path):
@@ -22,6 +22,16 @@ def test_a_setting_by_its_old_name_goes_before_a_preset(tmp_path):
     assert (config.training.passes, config.training.evaluations) == (7, 2)
     assert config.training.learning_rate_schedule == "constant"
     assert build_config(tmp_path, None, ["training.views=7"], {}).training.passes == 7
+
+
+def test_of_an_old_and_a_new_name_the_last_that_is_given_counts(tmp_path):
+    file = tmp_path / "run.toml"
+    file.write_text("[training]\nviews = 5\n")
+    config = build_config(tmp_path, file, ["training.passes=7"], {"preset": "cpu"})
+    assert config.training.passes == 7
+    file.write_text("[training]\npasses = 5\n")
+    config = build_config(tmp_path, file, ["training.views=7"], {"preset": "cpu"})
+    assert config.training.passes == 7
 
 
 def test_the_tutorial_preset_has_the_tutorials_hyper_parameters(tmp_path):
@@ -43,8 +53,9 @@ def test_presets_of_larger_gpus_see_no_fewer_pixels_at_once(tmp_path):
     assert at_once == sorted(set(at_once))
 
 
-def test_the_readme_says_how_long_each_preset_trains_a_class(tmp_path):
-    rows = re.findall(r"^\| ([\d,]+) \| (.+) \|$", README.read_text(encoding="utf-8"), re.M)
+def test_the_docs_say_how_long_each_preset_trains_a_class(tmp_path):
+    text = PRESETS_PAGE.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\d,]+) \| (.+) \|$", text, re.M)
     told = {row[0]: row[1].split(" | ") for row in rows}
     assert list(told) == ["10", "50", "200", "1,000"]
     for images, cells in told.items():
