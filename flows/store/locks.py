@@ -1,7 +1,7 @@
 """One process at a time where several may want to make the same result."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -13,11 +13,15 @@ from terrabalance.progress import Progress
 def locked(path: Path, waiting: str, on_progress: Progress) -> Iterator[None]:
     """Hold a lock file, which the kernel frees when its holder dies.
 
+    Where the block fails and the folder was made for the lock, both go again: a command that is
+    refused leaves nothing.
+
     Args:
         path: of the lock file; missing parent folders are made.
         waiting: reported where another process holds the lock.
         on_progress: takes the report.
     """
+    missing = [parent for parent in path.parents if not parent.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
@@ -27,5 +31,18 @@ def locked(path: Path, waiting: str, on_progress: Progress) -> Iterator[None]:
         lock.acquire()
     try:
         yield
+    except BaseException:
+        _remove(path, missing)
+        raise
     finally:
         lock.release()
+
+
+def _remove(lock: Path, folders: list[Path]) -> None:
+    """Remove a lock file that is held, and folders, as far as they are empty."""
+    if not folders:
+        return
+    lock.unlink()  # who waits for it finds that out, and makes another one (filelock 4)
+    with suppress(OSError):  # something else is in it
+        for folder in folders:
+            folder.rmdir()
