@@ -1,0 +1,73 @@
+"""What starting costs: `terrabalance scan` of ten images, this checkout beside another one.
+
+    git worktree add /tmp/before REVISION
+    python benchmarks/startup.py /tmp/before > docs/benchmarks/startup.md
+
+Processes alternate, after one of each that does not count. Processor time and peak memory are the
+operating system's, of the process and not of its children.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from augment.scenes import draw_dataset
+
+HERE = Path(__file__).resolve().parents[1]
+RUNS = 7
+COUNTS = {"Forest": 4, "River": 3, "Beach": 3}
+COMMANDS = {
+    "`scan` of ten images": ["scan", "{data}", "--workdir", "{workdir}"],
+    "`cache list`": ["cache", "list", "--workdir", "{workdir}"],
+    "`--help`": ["--help"],
+}
+
+
+def main() -> None:
+    """Measure every command in both checkouts, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("before", type=Path, help="checkout to compare with")
+    before = parser.parse_args().before.resolve()
+    print(
+        "# Starting\n\nMedians of seven alternating processes on two CPU cores, by "
+        "`benchmarks/startup.py`: `before` is the build f0dc9a6.\n\n"
+        "| command | CPU before | CPU now | ratio | memory before | memory now |\n"
+        "|---|---|---|---|---|---|"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        data = draw_dataset(Path(folder) / "scenes", COUNTS, side_px=32)
+        for name, words in COMMANDS.items():
+            print(f"| {name} | {row(words, data, before)} |", flush=True)
+
+
+def row(words: list[str], data: Path, before: Path) -> str:
+    """Run a command in turn in both checkouts; return the cells of its row."""
+    pairs = [(measured(words, data, before), measured(words, data, HERE)) for _ in range(RUNS + 1)]
+    old, new = (list(zip(*side, strict=True)) for side in zip(*pairs[1:], strict=True))
+    cpu, now = statistics.median(old[0]), statistics.median(new[0])
+    ratio = statistics.median(a / b for a, b in zip(old[0], new[0], strict=True))
+    return (
+        f"{cpu:.2f} s | {now:.2f} s | {ratio:.1f} | {statistics.median(old[1]):.0f} MB | "
+        f"{statistics.median(new[1]):.0f} MB"
+    )
+
+
+def measured(words: list[str], data: Path, checkout: Path) -> tuple[float, float]:
+    """Return processor seconds and peak megabytes of one process."""
+    with tempfile.TemporaryDirectory() as workdir:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows", *(w.format(data=data, workdir=workdir) for w in words)],
+            cwd=checkout, env={**os.environ, "PYTHONPATH": str(checkout)},
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()
