@@ -21,7 +21,7 @@ from augment.config import SamplingConfig
 from augment.measure.metrics import copying, kernel_distance, manifold
 from augment.network.generator import load_generator
 from augment.sample.batch import draw_batch
-from classifier.config import FeatureConfig
+from classifier.feature_network import FeatureConfig
 from classifier.network.features import FeatureNetwork, pretrained_network
 from flows.settings.config import RunConfig
 from flows.stages.generators import train_class

@@ -25,7 +25,7 @@ from augment.sample.spectrum import apply_map, spectrum_map
 from augment.screen.limits import with_fixed
 from flows.settings.config import build_config
 from flows.stages import screening
-from flows.stages.feature_network import feature_network
+from flows.stages.features import feature_network
 from flows.stages.run import Run
 from terrabalance.bands import RGB
 from terrabalance.files import write_text

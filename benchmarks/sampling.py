@@ -25,7 +25,7 @@ from augment.config import SamplingConfig
 from augment.measure.metrics import Estimate, kernel_distance
 from augment.network.generator import load_generator
 from augment.sample.batch import draw_batch
-from classifier.config import FeatureConfig
+from classifier.feature_network import FeatureConfig
 from classifier.network.features import pretrained_network
 from terrabalance.device import describe_device, pick_device
 from terrabalance.files import write_text

@@ -29,7 +29,7 @@ from augment.screen.rules import LIMITED
 from augment.screen.rules.repeat import repeats
 from augment.screen.rules.rule import Scores
 from augment.screen.scoring import score_images
-from classifier.config import FeatureConfig
+from classifier.feature_network import FeatureConfig
 from classifier.network.features import FeatureNetwork, pretrained_network
 from classifier.network.views import FeatureCache, Views, features_of_views
 from flows.settings.config import RunConfig

@@ -23,7 +23,7 @@ from augment.measure.fidelity import measure_class
 from augment.network.generator import load_generator
 from augment.sample.batch import draw_batch
 from augment.train.cost import estimate_cost
-from classifier.config import FeatureConfig
+from classifier.feature_network import FeatureConfig
 from classifier.network.features import FeatureNetwork, pretrained_network
 from flows.settings.config import RunConfig
 from flows.stages.generators import train_class

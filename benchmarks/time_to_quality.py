@@ -30,7 +30,7 @@ from augment.sample.batch import draw_batch
 from augment.train.data import TrainingData
 from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
-from classifier.config import FeatureConfig
+from classifier.feature_network import FeatureConfig
 from classifier.network.features import FeatureNetwork, pretrained_network
 from flows.settings.config import RunConfig
 from flows.stages.generators import train_base

@@ -1,4 +1,4 @@
-"""The settings of the classifiers that are compared, and of feature networks."""
+"""The settings of the classifiers that are compared."""
 
 from pydantic import Field, field_validator, model_validator
 
@@ -9,7 +9,6 @@ from terrabalance.settings import AbsolutePath, Settings
 
 # Fields that do not decide a trial's result by themselves.
 CHOICES = {"arms", "chroma_jitter", "seeds", "tries", "weights", "resolution"}
-TRAINED_HERE = "baseline"  # in place of the name of a pretrained network
 
 
 class ClassifierConfig(Settings):
@@ -99,17 +98,3 @@ class ClassifierConfig(Settings):
         if self.batch_size % 2 and (mixing := [part.name for part in parts if part.mixes_pairs]):
             raise ValueError(f"batch_size must be even for {mixing[0]}, which mixes pairs")
         return self
-
-
-class FeatureConfig(Settings):
-    """The feature network, whose features measure how close synthetic images are to real ones."""
-
-    model: str = Field(
-        "vit_small_patch14_dinov2.lvd142m",
-        min_length=1,
-        description="any timm model name, with the weights of that name from the hub, or "
-        f"{TRAINED_HERE!r}: a classifier like those of the comparison, trained on the real train "
-        "part",
-    )
-    weights: AbsolutePath | None = Field(None, description="local file, used instead of the hub")
-    image_size: int = Field(224, ge=16, le=1024, description="side of the network's input, px")

@@ -31,7 +31,10 @@ class Checkpoints:
     def save(self, stepper: Stepper, selection: Selection, history: History) -> None:
         """Write a checkpoint with all that is needed to resume."""
         parts = {
-            **stepper.state(),
+            "network": stepper.network.state_dict(),
+            "averages": [average.network.state_dict() for average in stepper.averages],
+            "optimizer": stepper.optimizer.state_dict(),
+            "n_halvings_of_rate": stepper.n_halvings_of_rate,
             "losses": history.losses,
             "looks": selection.state(),
             "elapsed_s": history.elapsed_s,
@@ -56,7 +59,11 @@ class Checkpoints:
                 f"{self._precision}. Set training.precision={saved['precision']}, or delete its "
                 "checkpoints to begin again."
             )
-        stepper.load(saved)
+        stepper.network.load_state_dict(saved["network"])
+        for average, weights in zip(stepper.averages, saved["averages"], strict=True):
+            average.network.load_state_dict(weights)
+        stepper.optimizer.load_state_dict(saved["optimizer"])
+        stepper.n_halvings_of_rate, stepper.step = saved["n_halvings_of_rate"], saved["step"]
         history.elapsed_s, history.losses = saved["elapsed_s"], saved["losses"]
         selection.load(saved["looks"])
         return True

@@ -5,7 +5,6 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -123,23 +122,6 @@ class Stepper:
                 yield self.diffusion
         finally:
             self.diffusion.model = trained
-
-    def state(self) -> dict[str, Any]:
-        """Return all that changes from step to step, but for `step`."""
-        return {
-            "network": self.network.state_dict(),
-            "averages": [average.network.state_dict() for average in self.averages],
-            "optimizer": self.optimizer.state_dict(),
-            "n_halvings_of_rate": self.n_halvings_of_rate,
-        }
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Restore what `state` returned, and the `step` beside it."""
-        self.network.load_state_dict(state["network"])
-        for average, saved in zip(self.averages, state["averages"], strict=True):
-            average.network.load_state_dict(saved)
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.n_halvings_of_rate, self.step = state["n_halvings_of_rate"], state["step"]
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of a step, from 0."""

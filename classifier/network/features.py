@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from classifier.config import TRAINED_HERE, ClassifierConfig, FeatureConfig
+from classifier.config import ClassifierConfig
+from classifier.feature_network import TRAINED_HERE, FeatureConfig
 from classifier.images.loading import to_input
 from classifier.network.model import WEIGHTS, build_model, normalisation
 from terrabalance.bands import bands_from

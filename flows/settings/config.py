@@ -24,7 +24,8 @@ from augment.config import (
     SplitConfig,
     TrainingConfig,
 )
-from classifier.config import ClassifierConfig, FeatureConfig
+from classifier.config import ClassifierConfig
+from classifier.feature_network import FeatureConfig
 from flows.settings.addresses import checked_address, is_address, mirror_of
 from flows.settings.execution import ExecutionConfig
 from flows.settings.form import form_of

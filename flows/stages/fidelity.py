@@ -12,11 +12,11 @@ from torch import Tensor
 
 from augment.measure.fidelity import measure_class
 from augment.measure.giveaway import give_away
-from classifier.config import TRAINED_HERE
+from classifier.feature_network import TRAINED_HERE
 from classifier.images.chroma import jittered_by_name
 from classifier.network.features import FeatureNetwork
 from classifier.network.views import FeatureCache, Views
-from flows.stages.feature_network import feature_cache
+from flows.stages.features import feature_cache
 from flows.stages.run import Run
 from terrabalance.bands import Bands
 from terrabalance.images import read_patches

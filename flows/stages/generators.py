@@ -11,7 +11,7 @@ from augment.train.data import HeldOut, TrainingData
 from augment.train.evaluation import FEWEST
 from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
-from flows.stages.feature_network import Load, embedder, feature_network
+from flows.stages.features import Load, embedder, feature_network
 from flows.stages.run import Run
 from flows.store.pinned_base import read_base_card
 from flows.store.result import Folder, find, make_once

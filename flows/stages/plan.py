@@ -7,7 +7,7 @@ from typing import Any
 from augment.config import TrainingConfig
 from augment.plan import plan_record
 from augment.screen.statuses import is_screened
-from classifier.config import TRAINED_HERE
+from classifier.feature_network import TRAINED_HERE
 from flows.settings.config import RunConfig
 from flows.stages.run import Run
 from flows.store.names import FORMAT

@@ -16,7 +16,7 @@ from classifier.report.comparison import comparison_section
 from flows.settings.config import RunConfig
 from flows.stages.classifiers import experiment_of
 from flows.stages.dataset import DRAWN_NOTICE, Parts
-from flows.stages.feature_network import feature_network
+from flows.stages.features import feature_network
 from flows.stages.fidelity import measure_fidelity
 from flows.stages.generators import generator_of
 from flows.stages.plan import make_plan

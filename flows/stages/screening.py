@@ -17,7 +17,7 @@ from augment.screen.scoring import score_drawn
 from classifier.images.loading import train_classes
 from classifier.network.features import FeatureNetwork
 from classifier.network.views import Views, features_of_views
-from flows.stages.feature_network import embedder, feature_cache
+from flows.stages.features import embedder, feature_cache
 from flows.stages.run import Run
 from flows.store.result import Files, make_once
 from terrabalance.images import read_patches

@@ -20,7 +20,7 @@ from augment.screen.statuses import (
     set_statuses,
     what_is_missing,
 )
-from flows.stages.feature_network import Load, feature_network
+from flows.stages.features import Load, feature_network
 from flows.stages.generators import generator_of
 from flows.stages.run import Run
 from flows.stages.screening import Screening, can_screen

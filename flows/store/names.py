@@ -12,7 +12,8 @@ from augment.catalogue.entries import Source
 from augment.config import NOT_RESULT, TrainingConfig
 from augment.plan import ClassPlan
 from augment.screen.rules import rules_key
-from classifier.config import CHOICES, TRAINED_HERE
+from classifier.config import CHOICES
+from classifier.feature_network import TRAINED_HERE
 from flows.settings.config import RunConfig
 from flows.store import paths
 from terrabalance.bands import Bands

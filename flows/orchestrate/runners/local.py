@@ -15,7 +15,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 from flows.orchestrate.artifacts import listen
 from flows.orchestrate.embedded import children_without_interrupts
 from flows.orchestrate.job import Job
-from flows.orchestrate.runners.states import (
+from flows.orchestrate.job_states import (
     ATTEMPTS,
     LOOK_EVERY_S,
     final_state,

@@ -13,7 +13,7 @@ from prefect.task_runners import TaskRunner
 
 from flows.orchestrate.artifacts import listen
 from flows.orchestrate.job import Job
-from flows.orchestrate.runners.states import (
+from flows.orchestrate.job_states import (
     ATTEMPTS,
     LOOK_EVERY_S,
     final_state,

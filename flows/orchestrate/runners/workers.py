@@ -19,7 +19,7 @@ from prefect.states import Crashed, Pending
 
 from flows.orchestrate.artifacts import listen
 from flows.orchestrate.job import Job
-from flows.orchestrate.runners.states import ATTEMPTS
+from flows.orchestrate.job_states import ATTEMPTS
 from flows.settings.config import RunConfig
 from terrabalance.errors import BadInput
 

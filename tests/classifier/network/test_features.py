@@ -8,7 +8,7 @@ import timm
 import torch
 
 import classifier.images.loading
-from classifier.config import FeatureConfig
+from classifier.feature_network import FeatureConfig
 from classifier.images.loading import load_images
 from classifier.network.features import _filled, named_network, pretrained_network, trained_network
 from classifier.train.training import train_baseline
