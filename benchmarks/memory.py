@@ -6,7 +6,7 @@ The estimate runs the real loop on the CPU with batches of two and of three imag
 MemTracker adds up what is alive: a whole optimizer step with its averages, and a network call of
 sampling. A larger batch takes as much more per image. It first tests itself against torch's
 profiler, and its straight line against a batch of eight. Autocast of CPU and CUDA choose the same
-dtypes for this network (tests/augment/test_layers.py).
+dtypes for this network (tests/augment/network/test_layers.py).
 """
 
 import argparse

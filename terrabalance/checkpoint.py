@@ -1,5 +1,6 @@
 """Checkpoints: one dict of named parts in one file, whole or absent, newest by number."""
 
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,10 @@ def save_checkpoint(folder: Path, step: int, parts: dict[str, Any], keep: int = 
         parts: state dicts and plain numbers, strings, lists and dicts; nothing that needs pickle.
         keep: how many to leave; at least 2, so that a damaged newest one has a predecessor.
     """
-    path = folder / f"step_{step:07d}.pt"
+    path, memory = folder / f"step_{step:07d}.pt", io.BytesIO()
+    torch.save({"step": step, **parts}, memory)  # to a full disk it would raise a RuntimeError
     with atomic_write(path) as file:
-        torch.save({"step": step, **parts}, file)
+        file.write(memory.getbuffer())
     for _, old in _by_step(folder)[:-keep]:
         old.unlink(missing_ok=True)
     return path

@@ -81,12 +81,22 @@ def train_baseline(experiment: Experiment, folder: Path, on_progress: Progress =
         BadInput: no real training image, or a model that cannot be built.
         TrainingDiverged: the loss is not finite.
     """
-    whole = experiment.config.model_copy(update={"frozen": False})  # its features are wanted
-    experiment, trial = replace(experiment, config=whole), Trial(BASELINE, whole.seeds[0])
-    inputs = fingerprint("baseline", experiment.inputs(trial))
+    experiment, trial, inputs = _baseline_of(experiment)
     if (done(folder) or {}).get("inputs") != inputs:
         _train(experiment, trial, folder, inputs, on_progress, CHECKPOINT_EVERY_S)
     return folder
+
+
+def is_baseline_trained(experiment: Experiment, folder: Path) -> bool:
+    """Return whether `train_baseline` has nothing to do in a folder."""
+    return (done(folder) or {}).get("inputs") == _baseline_of(experiment)[2]
+
+
+def _baseline_of(experiment: Experiment) -> tuple[Experiment, Trial, str]:
+    """Return experiment and trial of the baseline, and a hash of all that decides it."""
+    whole = experiment.config.model_copy(update={"frozen": False})  # its features are wanted
+    experiment, trial = replace(experiment, config=whole), Trial(BASELINE, whole.seeds[0])
+    return experiment, trial, fingerprint("baseline", experiment.inputs(trial))
 
 
 def val_outputs(experiment: Experiment, trial: Trial) -> Outputs:

@@ -67,9 +67,10 @@ def train(config: "RunConfig") -> None:
     from flows.stages.run import Run
 
     run = Run(config)
+    plans = run.filled  # refuses unknown classes before anything is trained
     with bars() as watcher:
         train_base(run, watcher("train the base"))
-    for plan in run.filled:
+    for plan in plans:
         with bars() as watcher:
             folder = train_class(run, plan.class_name, watcher(f"train {plan.class_name}"))
         print_path(plan.class_name, folder)

@@ -10,8 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+import httpx
+import torch
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 
 from augment.catalogue.counts import class_table
 from augment.report.balance import balance_markdown
@@ -40,8 +43,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 _RETRIES = 2
 _RETRY_DELAY_S = 10
-# What may pass: a full disk, a lost connection, a killed process. A bug or a wrong setting stays.
-_PASSING = (StoreUnreachable, ProcessLost, OSError)
+# What may pass: a full disk or GPU, a lost connection, a killed process. A bug or a wrong setting
+# stays.
+_PASSING = (
+    StoreUnreachable, ProcessLost, OSError, torch.OutOfMemoryError, httpx.TransportError,
+    ConcurrencySlotAcquisitionError,
+)  # fmt: skip
 _LASTING = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 

@@ -75,7 +75,8 @@ def _note_uses(config: RunConfig, source: Source, catalogue: Path) -> None:
 
 def _named_catalogue(config: RunConfig, name: str) -> Path:
     catalogue = Folder(what="the catalogue", place=paths.catalogues_folder(config) / name)
-    if not find(config, catalogue):
+    # One that is here is not exchanged: it may be unpublished for want of its images.
+    if not catalogue.is_here() and not find(config, catalogue):
         raise NotReady(
             f"{config.storage or config.workdir}: no finished catalogue {name!r}. Run "
             "`terrabalance scan` where the data is, and give the name of the folder that it makes."

@@ -1,22 +1,20 @@
 """The network whose features screening, fidelity and held-out evaluation measure images by."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from classifier.network.features import FeatureNetwork, named_network, trained_network
+from classifier.network.features import FeatureNetwork, Load, named_network, trained_network
 from classifier.network.views import Embed, FeatureCache
 from classifier.train.experiment import Experiment
-from classifier.train.training import train_baseline
+from classifier.train.training import is_baseline_trained, train_baseline
 from flows.stages.run import Run
 from flows.store import paths
 from flows.store.result import Folder, make_once
 from terrabalance.bands import Bands
+from terrabalance.device import pick_device
 from terrabalance.progress import Progress, silent
-
-Load = Callable[[torch.device], FeatureNetwork]
 
 
 def feature_network(run: Run, on_progress: Progress = silent) -> Load:
@@ -35,15 +33,21 @@ def feature_network(run: Run, on_progress: Progress = silent) -> Load:
 
 def _baseline(run: Run, on_progress: Progress) -> Path:
     folder, config = run.names.baseline, run.config
+    experiment = Experiment(
+        run.catalogue, config.classifier, config.generator.image_size,
+        pick_device(config.device_here), paths.classifiers_folder(config), run.bands,
+    )  # fmt: skip
 
     def make(devices: list[torch.device], listener: Progress) -> None:
-        experiment = Experiment(
-            run.catalogue, config.classifier, config.generator.image_size, devices[0],
-            paths.classifiers_folder(config), run.bands,
-        )  # fmt: skip
-        train_baseline(experiment, folder, _named(listener))
+        train_baseline(experiment.on(devices[0]), folder, _named(listener))
 
-    baseline = Folder(what="the feature network", place=folder, part="baseline", n_devices=1)
+    baseline = Folder(
+        what="the feature network",
+        place=folder,
+        part="baseline",
+        n_devices=1,
+        is_made=lambda: is_baseline_trained(experiment, folder),
+    )
     return make_once(config, baseline, make, on_progress)
 
 

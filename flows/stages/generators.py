@@ -11,7 +11,8 @@ from augment.train.data import HeldOut, TrainingData
 from augment.train.evaluation import FEWEST
 from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
-from flows.stages.features import Load, embedder, feature_network
+from classifier.network.features import Load
+from flows.stages.features import embedder, feature_network
 from flows.stages.run import Run
 from flows.store.pinned_base import read_base_card
 from flows.store.result import Folder, find, make_once
@@ -57,7 +58,7 @@ def train_base(run: Run, on_progress: Progress = silent) -> Path | None:
     Raises:
         NotReady, BadInput, StoreUnreachable: as of `Run`.
     """
-    base = base_of(run)
+    base, _ = base_of(run), run.class_plans  # refuses unknown classes before anything is trained
     if base is None:
         return None
     if run.config.base_from is not None or find(run.config, base):

@@ -13,6 +13,7 @@ from augment.report.fidelity import fidelity_section
 from classifier.compare.predictions import read_predictions
 from classifier.report.changes import changes_section
 from classifier.report.comparison import comparison_section
+from classifier.train.experiment import Experiment
 from flows.settings.config import RunConfig
 from flows.stages.classifiers import experiment_of
 from flows.stages.dataset import DRAWN_NOTICE, Parts
@@ -44,6 +45,8 @@ def write_report(run: Run, on_progress: Progress = silent) -> Path:
     plan = read_json(make_plan(run, on_progress))
     synthetic = synthetic_folders(run)
     load, comparison = feature_network(run, on_progress), _comparison(run)
+    experiment = experiment_of(run)[0] if comparison else None
+    inputs = _balance_inputs(run, synthetic)
     page = Files(
         what="the report", place=run.report_folder / "index.html", beside=_BESIDE, n_devices=1
     )
@@ -52,9 +55,9 @@ def write_report(run: Run, on_progress: Progress = silent) -> Path:
         fidelity = measure_fidelity(run, synthetic, load(devices[0]))
         write_json(page.place.with_name("fidelity.json"), fidelity)
         sections = [
-            *(_compared(run, comparison, devices[0]) if comparison else []),
+            *_compared(comparison, experiment and experiment.on(devices[0]), page.place),
             fidelity_section(fidelity),
-            _balance(run, plan, synthetic),
+            _balance(inputs, plan, page.place.parent),
         ]
         write_page(
             page.place,
@@ -68,16 +71,18 @@ def write_report(run: Run, on_progress: Progress = silent) -> Path:
     return make_anew(run.config, page, make, on_progress)
 
 
-def _balance(run: Run, plan: dict[str, Any], synthetic: dict[str, Path]) -> Section:
-    """Write the balance as JSON and CSV; return its part of the page."""
-    folder, generators = run.report_folder, {}
-    for name in synthetic:
-        generator = generator_of(run, name)
+def _balance_inputs(run: Run, synthetic: dict[str, Path]) -> BalanceInputs:
+    generators = {name: generator_of(run, name) for name in synthetic}
+    for generator in generators.values():
         find(run.config, generator)  # it may be on another machine
-        generators[name] = generator.place
-    inputs = BalanceInputs(
-        run.catalogue, generators, synthetic, run.config.generator.image_size, run.bands
+    folders = {name: generator.place for name, generator in generators.items()}
+    return BalanceInputs(
+        run.catalogue, folders, synthetic, run.config.generator.image_size, run.bands
     )
+
+
+def _balance(inputs: BalanceInputs, plan: dict[str, Any], folder: Path) -> Section:
+    """Write the balance as JSON and CSV; return its part of the page."""
     balance = balance_record(inputs, plan)
     write_json(folder / "balance.json", balance)
     with atomic_write(folder / "classes.csv") as file:
@@ -87,21 +92,29 @@ def _balance(run: Run, plan: dict[str, Any], synthetic: dict[str, Path]) -> Sect
 
 def _comparison(run: Run) -> dict[str, Any] | None:
     """Return the run's comparison; None where there is none of these images."""
-    path = run.report_folder / "comparison.json"
-    comparison = Files(what="the comparison", place=path, beside=("predictions.csv",))
-    if not find(run.config, comparison):
-        return None
-    record: dict[str, Any] = read_json(path)
-    if record.get("dataset") != Parts(run).key:
+    path, key = run.report_folder / "comparison.json", Parts(run).key
+
+    def is_of_these() -> bool:
+        files = (path, path.with_name("predictions.csv"))
+        return all(file.is_file() for file in files) and read_json(path).get("dataset") == key
+
+    comparison = Files(
+        what="the comparison", place=path, beside=("predictions.csv",), is_made=is_of_these
+    )
+    if find(run.config, comparison):
+        return dict(read_json(path))
+    if path.is_file():
         _log.warning("%s is of other images and not shown: classify again", path)
-        return None
-    return record
+    return None
 
 
-def _compared(run: Run, comparison: dict[str, Any], device: torch.device) -> list[Section]:
-    predictions = read_predictions(run.report_folder / "predictions.csv")
-    experiment, _ = experiment_of(run)
-    changed = changes_section(experiment.on(device), predictions, comparison)
+def _compared(
+    comparison: dict[str, Any] | None, experiment: Experiment | None, page: Path
+) -> list[Section]:
+    if comparison is None or experiment is None:
+        return []
+    predictions = read_predictions(page.with_name("predictions.csv"))
+    changed = changes_section(experiment, predictions, comparison)
     return [comparison_section(comparison, HIGHEST_GIVE_AWAY), *([changed] if changed else [])]
 
 

@@ -20,7 +20,8 @@ from augment.screen.statuses import (
     set_statuses,
     what_is_missing,
 )
-from flows.stages.features import Load, feature_network
+from classifier.network.features import Load
+from flows.stages.features import feature_network
 from flows.stages.generators import generator_of
 from flows.stages.run import Run
 from flows.stages.screening import Screening, can_screen
@@ -82,11 +83,11 @@ def synthesize_class(run: Run, class_name: str, on_progress: Progress = silent) 
         how = "Run `terrabalance train` with the same options first."
         require(run.config, drawing.generator, how)
         drawing.prepare(on_progress)
-    folder = make_once(run.config, images, drawing.draw, on_progress)
-    record = screening_record(folder)
+        make_once(run.config, images, drawing.draw, on_progress)
+    record = screening_record(images.place)
     if record and (missing := what_is_missing(class_name, record)):
         _log.warning("%s", missing)
-    return folder
+    return images.place
 
 
 class _Drawing:

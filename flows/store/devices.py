@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LEASE_S = 60
 _LOOK_AGAIN_S = 0.5
 _is_holding: ContextVar[bool] = ContextVar("is_holding", default=False)
+_waited_s: ContextVar[float] = ContextVar("waited_s", default=0.0)
 
 
 def devices_here(name: str) -> list[str]:
@@ -95,12 +96,21 @@ def held(
     gpus = {name: _uuid(name) for name in names if name.startswith("cuda")}
     # Names the devices that are too few, instead of waiting for them.
     enough = devices_of_class(config) if n > 1 else [torch.device(names[0])]
-    with _slots(config.execution.slots, n), _noted_as_holding():
-        if not gpus:
-            yield enough
-            return
-        with holding(gpus, n, config.execution.per_device, on_progress=on_progress) as ours:
-            yield [torch.device(name) for name in ours]
+    began = time.monotonic()
+    with ExitStack() as stack:
+        stack.enter_context(_slots(config.execution.slots, n))
+        if gpus:
+            at_once = config.execution.per_device
+            names = stack.enter_context(holding(gpus, n, at_once, on_progress=on_progress))
+            enough = [torch.device(name) for name in names]
+        _waited_s.set(_waited_s.get() + time.monotonic() - began)
+        stack.enter_context(_noted_as_holding())
+        yield enough
+
+
+def waited_s() -> float:
+    """Return how long this thread has waited for devices so far, in seconds."""
+    return _waited_s.get()
 
 
 @contextmanager

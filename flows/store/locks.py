@@ -22,13 +22,11 @@ def locked(path: Path, waiting: str, on_progress: Progress) -> Iterator[None]:
         on_progress: takes the report.
     """
     missing = [parent for parent in path.parents if not parent.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        on_progress(0, 1, waiting)
-        lock.acquire()
+    while not lock.is_locked:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # another process has removed the folder: once more
+            _acquire(lock, waiting, on_progress)
     try:
         yield
     except BaseException:
@@ -38,11 +36,19 @@ def locked(path: Path, waiting: str, on_progress: Progress) -> Iterator[None]:
         lock.release()
 
 
+def _acquire(lock: FileLock, waiting: str, on_progress: Progress) -> None:
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        on_progress(0, 1, waiting)
+        lock.acquire()
+
+
 def _remove(lock: Path, folders: list[Path]) -> None:
     """Remove a lock file that is held, and folders, as far as they are empty."""
-    if not folders:
+    if lock.parent not in folders:
         return
-    lock.unlink()  # who waits for it finds that out, and makes another one (filelock 4)
+    lock.unlink(missing_ok=True)  # a process that waits for it makes another one (filelock 4)
     with suppress(OSError):  # something else is in it
         for folder in folders:
             folder.rmdir()

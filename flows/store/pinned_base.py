@@ -14,6 +14,7 @@ from augment.network.card import CARD, WEIGHTS, read_card
 from flows.settings.config import RunConfig
 from flows.store import paths
 from flows.store.result import Folder, find
+from flows.store.uses import note_use
 from terrabalance.bands import Bands
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import content_of, done, fingerprint
@@ -52,7 +53,9 @@ def pinned_base(config: RunConfig) -> Path:
     """
     place = paths.generators_folder(config)
     folder = place / str(config.base_from)  # a path from the root stays what it is
-    if folder.parent == place:
+    if folder.parent != place:
+        note_use(config, "base", folder)
+    else:
         find(config, Folder(what="the base", place=folder, part="base"))
     if done(folder) is None or not (folder / WEIGHTS).is_file():
         raise NotReady(

@@ -24,7 +24,7 @@ from flows.settings.config import RunConfig
 from flows.store import devices
 from flows.store.locks import locked
 from flows.store.sync import adding, exchange, fetch_file, is_shared, publish_files, sharing
-from flows.store.uses import begin, note_use
+from flows.store.uses import begin, is_begun, note_use
 from terrabalance.errors import NotReady
 from terrabalance.files import done
 from terrabalance.progress import Progress, silent
@@ -142,10 +142,11 @@ def find(config: RunConfig, result: Result) -> bool:
     """Return whether a result is made, by this machine or another one; then it is here.
 
     Raises:
-        BadInput: the store cannot be used.
+        BadInput: the store cannot be used, or the run's name belongs to other settings.
         StoreUnreachable: the store does not answer.
     """
     if result.part is not None:
+        is_begun(config)  # refuses a name that belongs to another run, before its notes are changed
         note_use(config, result.part, result.place)
     result.fetch(config)
     return result.is_here()
@@ -164,7 +165,7 @@ def require(config: RunConfig, result: Result, how: str) -> Path:
         BadInput, StoreUnreachable: as of `find`.
     """
     if not find(config, result):
-        raise NotReady(f"{result.what} is not made. {how}")
+        raise NotReady(f"{result.place}: {result.what} is not made. {how}")
     return result.place
 
 
@@ -195,8 +196,6 @@ def make_once(
     with _alone(result, on_progress):
         if not find(config, result):
             _make(config, result, make, on_progress)
-            if not result.is_here():
-                raise AssertionError(f"{result.what} was made and is not whole: {result.place}")
     return result.place
 
 
@@ -207,6 +206,7 @@ def make_anew(
 
     Args and errors as of `make_once`.
     """
+    begin(config)  # refuses a name that belongs to another run, whose view would be replaced
     with _alone(result, on_progress):
         _make(config, result, make, on_progress)
     return result.place
@@ -222,8 +222,8 @@ def _alone(result: Result, on_progress: Progress) -> Iterator[None]:
 
 
 def _make(config: RunConfig, result: Result, make: Make, on_progress: Progress) -> None:
-    with (
-        devices.held(config, result.n_devices, on_progress) as ours,
-        result.publishing(config, on_progress) as listener,
-    ):
-        make(ours, listener)
+    with result.publishing(config, on_progress) as listener:
+        with devices.held(config, result.n_devices, on_progress) as ours:
+            make(ours, listener)
+        if not result.is_here():
+            raise AssertionError(f"{result.what} was made and is not whole: {result.place}")

@@ -9,6 +9,7 @@ from typing import TypeVar
 from filelock import FileLock
 
 from flows.settings.config import RunConfig
+from flows.store.devices import waited_s
 from flows.store.sync import fetch_file, publish_files
 from flows.store.uses import begin, is_begun
 from terrabalance.errors import StoreUnreachable
@@ -21,18 +22,18 @@ R = TypeVar("R")
 def timed(config: RunConfig, stage: str, work: Callable[[], R]) -> R:
     """Do a stage's work; add its wall-clock seconds to `reports/<run>/timings.json`.
 
-    A stage that failed or was stopped by Ctrl-C and went on adds up; of one that was killed only
-    the last part counts. One that had nothing to do adds next to nothing. A run that is refused
-    before it has a catalogue leaves nothing.
+    Waiting for devices does not count. A stage that failed or was stopped by Ctrl-C and went on
+    adds up; of one that was killed only the last part counts. One that had nothing to do adds next
+    to nothing. A run that is refused before it has a catalogue leaves nothing.
     """
-    began, finished = time.monotonic(), False
+    began, finished = time.monotonic() - waited_s(), False
     try:
         result = work()
         finished = True
         return result
     finally:
         if finished or is_begun(config):
-            _record(config, stage, time.monotonic() - began)
+            _record(config, stage, time.monotonic() - waited_s() - began)
 
 
 def _record(config: RunConfig, stage: str, seconds: float) -> None:

@@ -1,6 +1,8 @@
 import errno
 
+import httpx
 import pytest
+import torch
 from prefect.states import Failed
 
 from flows.orchestrate.tasks import _may_pass
@@ -14,6 +16,8 @@ from terrabalance.errors import BadInput, ProcessLost, StoreUnreachable
         ProcessLost("killed"),
         OSError(errno.ENOSPC, "no space left"),
         ConnectionResetError("by peer"),
+        httpx.ConnectError("the Prefect server is away"),
+        torch.OutOfMemoryError("another process has the GPU"),
     ],
 )
 def test_what_may_pass_is_tried_again(error):

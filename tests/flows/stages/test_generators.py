@@ -11,6 +11,7 @@ from flows.stages.catalogue import make_catalogue
 from flows.stages.generators import train_base, train_class
 from flows.stages.run import Run
 from flows.stages.synthetic import synthesize_class
+from terrabalance.errors import BadInput
 from terrabalance.manifest import read_manifest
 
 
@@ -53,6 +54,13 @@ def test_all_stages_of_a_class_read_the_catalogue_once(config, monkeypatch):
     train_class(run, "Beach")
     synthesize_class(run, "Beach")
     assert read == [run.catalogue_folder]
+
+
+def test_an_unknown_class_is_refused_before_anything_is_trained(config):
+    plan = config.plan.model_copy(update={"classes": ("Ponds",)})
+    with pytest.raises(BadInput, match="Ponds"):
+        train_base(Run(config.model_copy(update={"plan": plan})))
+    assert not (config.workdir / "data" / "generators").exists()
 
 
 def test_a_conditional_generator_draws_every_class(config):

@@ -3,15 +3,17 @@
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from flows.settings.config import RunConfig
-from flows.store.devices import held
+from flows.store.devices import held, waited_s
 from flows.store.result import Files, Folder, find, make_anew, make_once, require
-from terrabalance.errors import NotReady
+from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import mark_done, read_json, write_json
 
 _MAKE = """
@@ -132,8 +134,43 @@ def test_asking_for_a_result_notes_its_use_and_making_it_begins_the_run(config):
     assert settings.is_file()
 
 
+def test_a_name_that_belongs_to_another_run_changes_nothing_of_it(config):
+    use, page = folder_of(config, part="thing"), config.workdir / "reports" / "run" / "page.json"
+    make_once(config, use, lambda *_: mark_done(use.place, {}))
+    view = Files(what="the page", place=page)
+    make_anew(config, view, lambda *_: write_json(page, "mine"))
+    note = config.workdir / "data" / "uses" / "run" / "thing.json"
+    before = note.read_text()
+    other = config.model_copy(update={"seed": 1})
+    wanted = Folder(what="it", place=use.place.with_name("thing-2"), part="thing")
+    for ask in (
+        lambda: find(other, wanted),
+        lambda: make_anew(other, view, lambda *_: write_json(page, "theirs")),
+    ):
+        with pytest.raises(BadInput, match="Choose another --name"):
+            ask()
+    assert note.read_text() == before and read_json(page) == "mine"
+
+
+def test_waiting_for_devices_is_counted_apart(config, monkeypatch):
+    monkeypatch.setattr("flows.store.devices._slots", slowly)
+    before = waited_s()
+    make_once(
+        config, folder_of(config, n_devices=1), lambda *_: mark_done(folder_of(config).place, {})
+    )
+    assert waited_s() - before >= 0.2
+
+
+@contextmanager
+def slowly(*_):
+    time.sleep(0.2)
+    yield
+
+
 def test_what_another_command_makes_is_named_with_the_command(config):
-    with pytest.raises(NotReady, match=r"^the thing is not made. Run `terrabalance things`.$"):
+    with pytest.raises(
+        NotReady, match=r"thing-1: the thing is not made. Run `terrabalance things`.$"
+    ):
         require(config, folder_of(config), "Run `terrabalance things`.")
 
 

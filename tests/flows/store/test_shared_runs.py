@@ -64,7 +64,7 @@ def test_another_machine_without_the_data_finds_everything_and_repeats_nothing(
     for name in (
         "flows.stages.generators.train_generator",
         "augment.train.cost.estimate_cost",
-        "flows.stages.screening.fit",
+        "flows.stages.screening.fit_rules",
         "classifier.train.training._train",
         "augment.sample.sampling.ClassSampler",
     ):
