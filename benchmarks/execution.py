@@ -34,7 +34,7 @@ from augment.scenes import draw_dataset
 from augment.train.data import TrainingData
 from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
-from flows.orchestrate.flows import scan_and_plan
+from flows.orchestrate.balance import scan_and_plan
 from flows.orchestrate.job import Job
 from flows.orchestrate.jobs import base_jobs, class_jobs
 from flows.orchestrate.perform import perform
@@ -138,9 +138,9 @@ def main() -> None:
 
 def tasks_flow(name: str) -> tuple[Any, str]:
     """Return a flow of the project and where a worker imports it from."""
-    from flows.orchestrate import flows
+    from flows.orchestrate import balance
 
-    return getattr(flows, name), f"flows.orchestrate.flows.{name}"
+    return getattr(balance, name), f"flows.orchestrate.balance.{name}"
 
 
 def _measure(what: str, runner: str, number: int, at_once: int, root: Path) -> None:

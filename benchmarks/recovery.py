@@ -21,7 +21,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch: as many threads in every pr
 from prefect_here import server
 
 from augment.scenes import draw_dataset
-from flows.orchestrate.flows import train_and_synthesize
+from flows.orchestrate.balance import train_and_synthesize
 from flows.settings.config import RunConfig
 
 _CLASSES = ("Forest", "River", "Beach")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flows.orchestrate.flows import train_and_synthesize
+from flows.orchestrate.balance import train_and_synthesize
 from flows.settings.config import RunConfig
 from terrabalance.files import sha256_of
 

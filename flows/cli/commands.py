@@ -158,8 +158,8 @@ def run(config: "RunConfig") -> None:
         from prefect import tags
 
         from flows.orchestrate.automations import TAG
+        from flows.orchestrate.balance import balance_dataset
         from flows.orchestrate.embedded import embedded_server
-        from flows.orchestrate.flows import balance_dataset
         from flows.stages.progress import watched_by
 
         with embedded_server(), watched_by(watcher), tags(TAG):

@@ -15,7 +15,7 @@ from prefect.settings import get_current_settings
 from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
 
-from flows.orchestrate import flows
+from flows.orchestrate import balance
 from flows.orchestrate.automations import HEARTBEAT_S, TAG, ensure_automations
 from flows.settings.execution import RUNNER_VARIABLE
 from terrabalance import __version__
@@ -48,13 +48,13 @@ class Entry:
 
 
 ENTRIES = (
-    Entry(flows.balance_dataset),
-    Entry(flows.scan_and_plan),
-    Entry(flows.train_and_synthesize),
-    Entry(flows.train_base, needs_gpu=True),
-    Entry(flows.fill_class, needs_gpu=True),
-    Entry(flows.train_classifiers, needs_gpu=True),
-    Entry(flows.compare_classifiers),
+    Entry(balance.balance_dataset),
+    Entry(balance.scan_and_plan),
+    Entry(balance.train_and_synthesize),
+    Entry(balance.train_base, needs_gpu=True),
+    Entry(balance.fill_class, needs_gpu=True),
+    Entry(balance.train_classifiers, needs_gpu=True),
+    Entry(balance.compare_classifiers),
 )
 
 

@@ -205,15 +205,15 @@ def test_in_chromium_the_keyboard_decides_and_moves_on(browser, board):
     browser.wait("document.getElementById('image').naturalWidth > 0")
     first = browser.value("document.getElementById('path').textContent")
     where = browser.value("document.getElementById('where').textContent")
-    assert where.startswith(f"Image 1 of {len(board.items)}, {len(board.items)} not yet decided")
+    assert where.startswith(f"Image 1 of {len(board.items)}, {len(board.items)} not yet reviewed")
     browser.press("r")
     browser.wait(f"document.getElementById('path').textContent !== {first!r}")
     assert first_row(board)["review"] == "refuse"
     browser.press("ArrowLeft")
     browser.wait(f"document.getElementById('path').textContent === {first!r}")
-    browser.wait("document.getElementById('status').innerText.includes('refuse by eye')")
+    browser.wait("document.getElementById('status').innerText.includes('review: refuse')")
     browser.press("u")
-    browser.wait("!document.getElementById('status').innerText.includes('by eye')")
+    browser.wait("!document.getElementById('status').innerText.includes('review:')")
     assert first_row(board)["review"] == ""
     browser.press("a")
     browser.wait("document.getElementById('where').textContent.startsWith('Image ')")

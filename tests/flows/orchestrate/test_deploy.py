@@ -22,9 +22,9 @@ from prefect.states import Completed, Crashed
 from prefect_server import ROOT, call, environment_of, forget_server, prefect, running, served
 
 from flows.orchestrate.automations import TAG, watches
+from flows.orchestrate.balance import compare_classifiers
 from flows.orchestrate.deploy import ENTRIES
 from flows.orchestrate.deploy import deploy as register
-from flows.orchestrate.flows import compare_classifiers
 from terrabalance.errors import BadInput
 
 WHOLE = "balance-dataset/balance-dataset"

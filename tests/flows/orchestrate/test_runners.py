@@ -7,7 +7,7 @@ import pytest
 from prefect.testing.utilities import prefect_test_harness
 from spread import in_mid_training, made_by
 
-from flows.orchestrate.flows import train_and_synthesize
+from flows.orchestrate.balance import train_and_synthesize
 from flows.settings.config import RunConfig
 from terrabalance.errors import BadInput
 from terrabalance.files import read_json

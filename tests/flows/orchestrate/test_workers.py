@@ -31,7 +31,7 @@ _LEASES = "prefect.server.concurrency.lease_storage"
 _RUN = """
 import sys
 from prefect import tags
-from flows.orchestrate.flows import train_and_synthesize
+from flows.orchestrate.balance import train_and_synthesize
 from flows.settings.config import RunConfig
 with tags("terrabalance"):
     train_and_synthesize(RunConfig.model_validate_json(sys.argv[1]))

@@ -154,10 +154,8 @@ def test_a_name_that_belongs_to_another_run_changes_nothing_of_it(config):
 
 def test_waiting_for_devices_is_counted_apart(config, monkeypatch):
     monkeypatch.setattr("flows.store.devices._slots", slowly)
-    before = waited_s()
-    make_once(
-        config, folder_of(config, n_devices=1), lambda *_: mark_done(folder_of(config).place, {})
-    )
+    before, result = waited_s(), folder_of(config, n_devices=1)
+    make_once(config, result, lambda *_: mark_done(result.place, {}))
     assert waited_s() - before >= 0.2
 
 

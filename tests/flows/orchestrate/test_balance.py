@@ -6,7 +6,7 @@ from prefect.exceptions import ParameterTypeError
 from prefect.testing.utilities import prefect_test_harness
 
 from classifier.arms.registry import DEFAULT_ARMS
-from flows.orchestrate.flows import JobsFailed, balance_dataset, train_and_synthesize
+from flows.orchestrate.balance import JobsFailed, balance_dataset, train_and_synthesize
 from flows.settings.config import RunConfig
 from flows.stages.classifiers import experiment_of
 from flows.stages.dataset import assemble_dataset
