@@ -11,4 +11,4 @@ class Progress(Protocol):
 
 
 def silent(done: int, total: int, message: str = "") -> None:
-    """Listen to nothing; the default where nobody watches."""
+    """Ignore a report; the default where nothing shows progress."""

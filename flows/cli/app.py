@@ -52,8 +52,8 @@ app = typer.Typer(
     "`terrabalance run DATA` does the same on your images. The other commands are the stages "
     "of a run, in order: scan, plan, train, sample, assemble, classify, report. All take the same "
     "options; what an earlier command has made is found again and not repeated, so a command that "
-    "was interrupted goes on when it is given again. `compare` judges classifiers on any dataset, "
-    "`review` lets you refuse synthetic images by eye, `inpaint` repairs a single image, "
+    "was interrupted goes on when it is given again. `compare` compares classifiers on any "
+    "dataset, `review` lets you refuse synthetic images by eye, `inpaint` repairs a single image, "
     "`verify` checks a dataset.",
     no_args_is_help=True,
     add_completion=True,

@@ -48,8 +48,8 @@ def prune(
 ) -> None:
     """Remove results that no run uses, as far as its report or dataset is there.
 
-    Kept are also those on which somebody works (a lock, or changed within the last ten minutes; an
-    unfinished one or an unpacked archive: within a day) and synthetic images that somebody
+    Kept are also those that a process makes (a lock, or changed within the last ten minutes; an
+    unfinished one or an unpacked archive: within a day) and synthetic images that a person
     reviewed. To give up a run, remove reports/<run> and data/datasets/<run> first. Of an address,
     this machine's copy alone is cleared.
 

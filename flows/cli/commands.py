@@ -114,7 +114,7 @@ def assemble(config: "RunConfig") -> None:
 def classify(config: "RunConfig") -> None:
     """Train the classifier of every arm and seed, with and without synthetic images; compare.
 
-    The same network, seeds, schedule and number of optimizer steps for all; judged on the real
+    The same network, seeds, schedule and number of optimizer steps for all; tested on the real
     test images. Scores, intervals and the verdict are in `reports/<run>/comparison.json`. The
     arms are those of `classifier.arms`.
 

@@ -1,4 +1,4 @@
-"""`terrabalance compare`: judge classifiers on any dataset."""
+"""`terrabalance compare`: compare classifiers on any dataset."""
 
 from flows.cli import options
 from flows.cli.configure import configure, names
@@ -23,9 +23,9 @@ def compare(
     """Compare classifiers on a balanced dataset, a manifest, or data without synthetic images.
 
     DATA is a folder below data/datasets/ or a manifest.parquet; a CSV may also have the column
-    `source` (real, synthetic), so that images from anywhere can be judged. Every arm gets the same
-    network, steps, schedule and seeds; validation chooses, test is opened once, at the end. Goes
-    on where it was stopped. The page is `reports/<name>/index.html`.
+    `source` (real, synthetic), so that images from anywhere can be compared. Every arm gets the
+    same network, steps, schedule and seeds; validation chooses, test is opened once, at the end.
+    Goes on where it was stopped. The page is `reports/<name>/index.html`.
 
     Example: `terrabalance compare data/datasets/aid-cpu-1f2e3d --arms real,class-weight,synthetic`
     """

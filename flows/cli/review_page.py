@@ -42,7 +42,8 @@ class Board:
         run: whose images they are.
         reviewer: who decides.
         token: that a request for a change has to bring, so that no other page can send one.
-        key: in the address that is printed, so that nobody else of this machine can look or decide.
+        key: in the address that is printed, so that no other user of this machine can look or
+            decide.
     """
 
     folders: dict[str, Path]

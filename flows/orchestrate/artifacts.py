@@ -57,19 +57,19 @@ class _Bar:
 
     def show(self, percent: float) -> None:
         if self._id is None:
-            made = _tell(
+            made = _publish(
                 create_progress_artifact, percent, description=escape_markdown(self._label)
             )
             # Called without an event loop, Prefect gives the id itself and not a coroutine.
             self._id = cast(UUID | None, made)
         else:
-            _tell(update_progress_artifact, self._id, progress=percent)
+            _publish(update_progress_artifact, self._id, progress=percent)
 
 
-def _tell(publish: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
+def _publish(publish: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
     """Publish; a server that is away costs the artifact, which is news, and not the work.
 
-    To find it away takes Prefect a minute. So nobody tries again for another one.
+    Prefect takes a minute to find it away. So nothing is sent for another minute.
     """
     global _quiet_until
     if time.monotonic() < _quiet_until:
@@ -88,12 +88,12 @@ def _tell(publish: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | Non
 def publish_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
     """Publish rows as a table, unless the server is away."""
     table = [dict(row) for row in rows]
-    _tell(create_table_artifact, key=key, table=table, description=description)
+    _publish(create_table_artifact, key=key, table=table, description=description)
 
 
 def publish_page(key: str, markdown: str) -> None:
     """Publish a page, unless the server is away."""
-    _tell(create_markdown_artifact, key=key, markdown=markdown)
+    _publish(create_markdown_artifact, key=key, markdown=markdown)
 
 
 def publish_class(facts: Mapping[str, Any], pictures: np.ndarray | None) -> None:
@@ -110,10 +110,10 @@ def publish_class(facts: Mapping[str, Any], pictures: np.ndarray | None) -> None
     rows = [[label, _plain(value)] for label, value in facts.items() if value is not None]
     table = markdown_table(["", name], rows[1:])
     known_as = escape_markdown(name)
-    _tell(create_markdown_artifact, key=f"class-{key}", markdown=table, description=known_as)
+    _publish(create_markdown_artifact, key=f"class-{key}", markdown=table, description=known_as)
     if pictures is not None:
         drawn = f"{known_as}: drawn"
-        _tell(create_image_artifact, data_uri(pictures), key=f"images-{key}", description=drawn)
+        _publish(create_image_artifact, data_uri(pictures), key=f"images-{key}", description=drawn)
 
 
 def _key(name: str) -> str:

@@ -137,7 +137,7 @@ def _register(
     except ObjectNotFound:
         client.create_deployment(client.create_flow_from_name(flow.name), flow.name, **fields)
     else:  # creating it anew would drop the schedules that it has
-        job = known.job_variables or {}  # somebody may have added keys or an image
+        job = known.job_variables or {}  # a user may have added keys or an image
         kept = {key: value for key, value in job.get("env", {}).items() if key != RUNNER_VARIABLE}
         fields["job_variables"] = {**job, "env": {**kept, **environment}}
         client.update_deployment(known.id, DeploymentUpdate(**fields))

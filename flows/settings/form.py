@@ -1,7 +1,7 @@
 """The parameter form of the deployments: defaults and limits in words, presets left in charge.
 
 Prefect's form sends a value for every field that has a default in the schema, also for fields
-that nobody touched. A preset fills only what is left open, so it would never fill anything. What
+that no user touched. A preset fills only what is left open, so it would never fill anything. What
 a preset decides has therefore no default in the schema; its help says what an empty field means.
 """
 

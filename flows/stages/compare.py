@@ -50,7 +50,7 @@ def compare_arms(run: Run, watcher: Watcher = unwatched) -> Path:
     comparison = _comparison(run.config, experiment, "comparison.json")
 
     def make(devices: list[torch.device], listener: Progress) -> None:
-        record = _judged(run.config, experiment.on(devices[0]), listener)
+        record = _compared(run.config, experiment.on(devices[0]), listener)
         write_json(comparison.place, record | {"dataset": key})
 
     return make_anew(run.config, comparison, make, watcher("test"))
@@ -101,7 +101,7 @@ def _comparison(config: RunConfig, experiment: Experiment, place: str, *beside: 
     )
 
 
-def _judged(config: RunConfig, experiment: Experiment, on_progress: Progress) -> dict[str, Any]:
+def _compared(config: RunConfig, experiment: Experiment, on_progress: Progress) -> dict[str, Any]:
     kind = "drawn" if config.drawn else "real"
     return run_study(experiment, paths.report_folder(config), kind, on_progress)
 
@@ -109,7 +109,7 @@ def _judged(config: RunConfig, experiment: Experiment, on_progress: Progress) ->
 def _write_page(
     config: RunConfig, experiment: Experiment, page: Path, on_progress: Progress
 ) -> None:
-    record = _judged(config, experiment, on_progress)
+    record = _compared(config, experiment, on_progress)
     manifest, bands, size = experiment.manifest, experiment.bands, experiment.resolution
     record["give_away"] = give_aways(manifest, size, bands, experiment.chroma)
     write_json(page.with_name("comparison.json"), record)

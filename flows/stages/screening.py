@@ -98,5 +98,5 @@ def _fitted(
         assert fitted is not None
         write_fitted_rules(rules.place, fitted)
 
-    rules = Files(what="the screening", place=run.names.screener(network.key))
+    rules = Files(what="the screening", place=run.names.screening(network.key))
     return make_once(run.config, rules, make, on_progress)

@@ -72,14 +72,14 @@ def _has_made(workdir: Path, run: str) -> bool:
 def prunable(
     found: list[Result], kinds: tuple[Kind, ...] = KINDS, older_than_days: float = 0
 ) -> list[Result]:
-    """Return the results that no run uses and nobody works on."""
+    """Return the results that no run uses and no process makes."""
     now = time.time()
     return [
         result
         for result in found
         if result.kind in kinds
         and not result.used_by
-        and not (result.path / "reviews.json").exists()  # somebody's work, which nothing remakes
+        and not (result.path / "reviews.json").exists()  # decisions by eye are made by no command
         and now - result.changed > max(older_than_days * _DAY_S, _quiet_s(result))
         and not _is_locked(result.path)
     ]
@@ -91,7 +91,7 @@ def _quiet_s(result: Result) -> float:
 
 
 def prune(wanted: list[Result]) -> list[Result]:
-    """Remove results; return those that are gone. What somebody works on by now stays.
+    """Remove results; return those that are gone. What a process makes by now stays.
 
     Killed at any moment, this leaves no folder that looks finished and is not.
     """

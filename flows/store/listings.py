@@ -125,7 +125,7 @@ def fetch_verified(remote: Remote, wanted: Mapping[Path, tuple[str, str]]) -> No
 
 
 def _beside(path: Path, suffix: str) -> Path:
-    """Name a hidden neighbour that is nobody else's, also where machines share the folder."""
+    """Return a hidden neighbour's path that no other process uses, also in a shared folder."""
     return path.with_name(f".{path.name[:200]}.{uuid4().hex[:12]}.{suffix}")
 
 

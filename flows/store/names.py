@@ -113,7 +113,7 @@ class Names:
         for plan in plans:
             yield f"generator {plan.class_name}", self.generator(plan.class_name)
 
-    def screener(self, network_key: str) -> Path:
+    def screening(self, network_key: str) -> Path:
         """Return the file of the fitted screening.
 
         Args:

@@ -1,4 +1,4 @@
-"""A result that is made once, whoever asks for it, on whichever machine.
+"""A result that is made once, by whichever process and machine asks for it first.
 
 Every result of a run (catalogue, plan, base, generator, synthetic images, dataset, classifier,
 comparison, report) comes about in one way, `make_once`:
@@ -161,7 +161,7 @@ def require(config: RunConfig, result: Result, how: str) -> Path:
         how: what the user does to have it made.
 
     Raises:
-        NotReady: nobody has made it.
+        NotReady: it is made on no machine.
         BadInput, StoreUnreachable: as of `find`.
     """
     if not find(config, result):

@@ -72,7 +72,7 @@ def exchange(config: RunConfig, folder: Path, changes: bool = False) -> None:
 
 
 def _exchange(remote: Remote, name: str, folder: Path, here: Known, before: Known) -> Known:
-    """Make a result alike here and there; return what it is then, {} where nobody has it.
+    """Make a result alike here and there; return its files then, {} where no machine has it.
 
     Args:
         remote: the store.
