@@ -135,7 +135,7 @@ def report(config: "RunConfig") -> None:
     `comparison.json` and `predictions.csv` beside it are for machines. Without a comparison, the
     page shows the balance and the synthetic images alone.
     """
-    from flows.stages.report import write_report
+    from flows.stages.report_page import write_report
     from flows.stages.run import Run
 
     with bars() as watcher:

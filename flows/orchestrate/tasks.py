@@ -29,7 +29,7 @@ from flows.stages.account import class_facts, sample_of, write_account
 from flows.stages.classifiers import experiment_of, train_classifier
 from flows.stages.compare import compare_arms
 from flows.stages.dataset import DRAWN_NOTICE, assemble_dataset
-from flows.stages.report import write_report
+from flows.stages.report_page import write_report
 from flows.stages.run import Run
 from flows.stages.synthetic import synthesize_class
 from flows.store import paths

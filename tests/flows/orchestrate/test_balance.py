@@ -11,7 +11,7 @@ from flows.settings.config import RunConfig
 from flows.stages.classifiers import experiment_of
 from flows.stages.dataset import assemble_dataset
 from flows.stages.plan import check_classifier, make_plan
-from flows.stages.report import write_report
+from flows.stages.report_page import write_report
 from flows.stages.run import Run
 from flows.stages.synthetic import synthesize_class
 from flows.store import paths

@@ -13,7 +13,7 @@ from flows.stages import generators
 from flows.stages.compare import compare_arms
 from flows.stages.dataset import assemble_dataset
 from flows.stages.plan import make_plan
-from flows.stages.report import write_report
+from flows.stages.report_page import write_report
 from flows.stages.run import Run
 from flows.stages.synthetic import synthesize_class
 from terrabalance.bands import RGB

@@ -15,7 +15,7 @@ from flows.stages.classifiers import experiment_of, train_classifier
 from flows.stages.compare import compare_arms, compare_manifest
 from flows.stages.dataset import assemble_dataset
 from flows.stages.generators import train_base, train_class
-from flows.stages.report import write_report
+from flows.stages.report_page import write_report
 from flows.stages.run import Run
 from flows.stages.synthetic import synthesize_class
 from flows.store.remote import Remote
