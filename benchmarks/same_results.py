@@ -20,22 +20,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from augment.config import GeneratorConfig, TrainingConfig
 from augment.scenes import DEMO_COUNTS, draw_dataset
 from terrabalance.files import sha256_of
+from terrabalance.settings import Settings
 
 HERE = Path(__file__).resolve().parents[1]
-# Times, memory, versions of packages, addresses of machines; and pictures of all that.
+# Times, memory, versions of packages; hashes of cards, which hold all that; who runs where.
 VARIES = {
-    "seconds",
-    "peak_memory_bytes",
-    "versions",
-    "cost",
-    "files",
-    "root",
-    "train_s",
-    "images_per_s",
-}
-UNLIKE = re.compile(r"(^|/)(\.|uses/|tensorboard/|timings\.json|index\.html|README\.md)|\.lock$")
+    "seconds", "peak_memory_bytes", "versions", "cost", "files", "workdir", "train_s",
+    "images_per_s", "fingerprint", "dataset",
+}  # fmt: skip
+# Pictures of what varies, logs, locks, and features that are kept for the next who asks.
+UNLIKE = re.compile(
+    r"(^|/)(\.|uses/|tensorboard/|screeners/features/|timings\.json|index\.html|README\.md)|\.lock$"
+)
+MODELS: tuple[type[Settings], ...] = (GeneratorConfig, TrainingConfig)
 
 
 def main() -> None:
@@ -98,10 +98,14 @@ def contents(workdir: Path) -> dict[str, Any]:
 
 
 def steady(value: Any) -> Any:
-    """Return JSON less the keys that vary from run to run."""
-    if isinstance(value, dict):
-        return {key: steady(one) for key, one in value.items() if key not in VARIES}
-    return [steady(one) for one in value] if isinstance(value, list) else value
+    """Return JSON less the keys that vary from run to run; settings by their names of today."""
+    if isinstance(value, list):
+        return [steady(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    for model in MODELS:
+        value = model.with_current_names(value)
+    return {key: steady(one) for key, one in value.items() if key not in VARIES}
 
 
 def times(folder: Path) -> dict[str, int]:

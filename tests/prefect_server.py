@@ -34,7 +34,7 @@ def environment_of(home: Path) -> dict[str, str]:
 
 
 def call(
-    environment: dict[str, str], *words: str, cwd: Path = ROOT, timeout_s: int = 240
+    environment: dict[str, str], *words: str, cwd: Path = ROOT, timeout_s: int = 900
 ) -> subprocess.CompletedProcess[str]:
     """Run `python -m words` to its end, whatever it is."""
     return subprocess.run(

@@ -33,7 +33,7 @@ def made_by(config: RunConfig) -> dict[str, str]:
     return {str(path.relative_to(data)): sha256_of(path) for path in paths}
 
 
-def wait_for_mid_training(config: RunConfig, timeout_s: float = 120) -> None:
+def wait_for_mid_training(config: RunConfig, timeout_s: float = 600) -> None:
     """Return once a class has a checkpoint, and none is finished."""
     generators, deadline = config.workdir / "data" / "generators", time.monotonic() + timeout_s
     while not list(generators.glob("[!b]*-*/checkpoints/*.pt")):

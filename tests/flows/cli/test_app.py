@@ -24,7 +24,7 @@ def terrabalance(*words: str, cwd=None) -> subprocess.CompletedProcess:
         text=True,
         cwd=cwd,
         env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
-        timeout=240,
+        timeout=900,
         check=False,
     )
 

@@ -15,7 +15,7 @@ from terrabalance.files import read_json
 
 @pytest.fixture(scope="module", autouse=True)
 def server():
-    with prefect_test_harness(server_startup_timeout=120):
+    with prefect_test_harness(server_startup_timeout=600):
         yield
 
 

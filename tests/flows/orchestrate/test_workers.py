@@ -40,7 +40,7 @@ with tags("terrabalance"):
 
 @pytest.fixture(scope="module")
 def undisturbed(job, tmp_path_factory) -> dict[str, str]:
-    with prefect_test_harness(server_startup_timeout=120):
+    with prefect_test_harness(server_startup_timeout=600):
         return made_by(job(tmp_path_factory.mktemp("alone")))
 
 

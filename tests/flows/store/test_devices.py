@@ -149,7 +149,7 @@ def test_a_machine_does_as_many_classes_at_once_as_it_has_gpus_for(tmp_path, sce
 
 def test_slots_are_as_many_as_devices_and_a_limit_that_cannot_do_says_what_to_do(tmp_path, scenes):
     config = RunConfig(data=scenes, workdir=tmp_path, device="cpu", execution={"slots": "gpus"})
-    with prefect_test_harness(server_startup_timeout=120), get_client(sync_client=True) as client:
+    with prefect_test_harness(server_startup_timeout=600), get_client(sync_client=True) as client:
         with pytest.raises(BadInput, match="prefect gcl create gpus"), held(config):
             pass
         limit = GlobalConcurrencyLimitCreate(name="gpus", limit=2)
