@@ -15,7 +15,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
 
 # Files that wait for servers, workers and clusters, the longest first.
-_LONG = ("test_workers.py", "test_cli.py", "test_runners.py", "test_deployments.py")
+_LONG = ("test_workers.py", "test_runners.py", "test_app.py", "test_deploy.py")
 
 SHARED = Path(__file__).parents[2] / "shared"
 
