@@ -67,10 +67,9 @@ def train(config: "RunConfig") -> None:
     from flows.stages.run import Run
 
     run = Run(config)
-    plans = run.filled  # refuses unknown classes before anything is trained
     with bars() as watcher:
         train_base(run, watcher("train the base"))
-    for plan in plans:
+    for plan in run.filled:
         with bars() as watcher:
             folder = train_class(run, plan.class_name, watcher(f"train {plan.class_name}"))
         print_path(plan.class_name, folder)

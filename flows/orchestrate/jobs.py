@@ -10,6 +10,7 @@ from flows.orchestrate import tasks
 from flows.orchestrate.job import Job
 from flows.settings.config import RunConfig
 from flows.stages.classifiers import experiment_of, is_classified
+from flows.stages.dataset import Parts
 from flows.stages.generators import base_of
 from flows.stages.run import Run
 from flows.stages.synthetic import images_of
@@ -56,7 +57,7 @@ def class_jobs(run: Run) -> list[Job]:
 
 def classifier_jobs(run: Run) -> list[Job]:
     """Return the training of all arms, a job for each seed."""
-    experiment, _ = experiment_of(run)
+    experiment = experiment_of(run, Parts(run).key)
     return [
         Job(
             label=f"classifiers of seed {seed}",

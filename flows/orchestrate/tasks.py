@@ -28,7 +28,7 @@ from flows.stages import plan as plans
 from flows.stages.account import class_facts, sample_of, write_account
 from flows.stages.classifiers import experiment_of, train_classifier
 from flows.stages.compare import compare_arms
-from flows.stages.dataset import DRAWN_NOTICE, assemble_dataset
+from flows.stages.dataset import DRAWN_NOTICE, Parts, assemble_dataset
 from flows.stages.report_page import write_report
 from flows.stages.run import Run
 from flows.stages.synthetic import synthesize_class
@@ -130,9 +130,8 @@ def fill(config: RunConfig, class_name: str) -> Path:
     label = f"synthesize {class_name}"
     drawing = listen(label)
     folder = timed(config, label, lambda: synthesize_class(run, class_name, drawing))
-    publish_class(
-        class_facts(run, run.plan_of(class_name)), sample_of(run, run.plan_of(class_name))
-    )
+    filled = run.plan_of(class_name)
+    publish_class(class_facts(run, filled), sample_of(run, filled))
     return folder
 
 
@@ -154,7 +153,8 @@ def assemble(config: RunConfig) -> Path:
 @_stage(name="classify", task_run_name="classifiers of seed {seed}")
 def classify(config: RunConfig, seed: int) -> Path:
     """Train the classifiers of every arm with one seed."""
-    experiment, _ = experiment_of(_run_of(config))
+    run = _run_of(config)
+    experiment = experiment_of(run, Parts(run).key)
 
     def train(trial: Trial) -> Path:
         return train_classifier(config, experiment, trial, listen(f"classify {trial}"))

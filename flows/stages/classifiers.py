@@ -20,16 +20,19 @@ from terrabalance.progress import Progress, silent
 from terrabalance.sizes import Size, describe_size, height_width
 
 
-def experiment_of(run: Run) -> tuple[Experiment, str]:
-    """Return what all classifiers of a run share, and the hash of the dataset's images.
+def experiment_of(run: Run, key: str) -> Experiment:
+    """Return what all classifiers of a run share.
+
+    Args:
+        run: whose balanced dataset is there.
+        key: of the dataset's `Parts`.
 
     Raises:
         NotReady: the balanced dataset is not there, or is of other images.
     """
-    manifest, key = load_dataset(run)
     drawn_at = run.config.generator.image_size
     resolution = resolution_of(run.config, drawn_at, drawn_at)
-    return experiment_on(run.config, manifest, resolution, run.bands), key
+    return experiment_on(run.config, load_dataset(run, key), resolution, run.bands)
 
 
 def experiment_on(

@@ -17,6 +17,7 @@ from classifier.train.experiment import Experiment, trials_of
 from flows.settings.config import RunConfig
 from flows.stages.catalogue import make_catalogue
 from flows.stages.classifiers import experiment_of, experiment_on, resolution_of, train_missing
+from flows.stages.dataset import Parts
 from flows.stages.fidelity import give_aways
 from flows.stages.progress import Watcher, unwatched
 from flows.stages.run import Run
@@ -45,7 +46,8 @@ def compare_arms(run: Run, watcher: Watcher = unwatched) -> Path:
     Raises:
         NotReady: the balanced dataset is not there, or is of other images.
     """
-    experiment, key = experiment_of(run)
+    key = Parts(run).key
+    experiment = experiment_of(run, key)
     train_missing(run.config, experiment, lambda trial: watcher(f"classify {trial}"))
     comparison = _comparison(run.config, experiment, "comparison.json")
 

@@ -30,6 +30,7 @@ class Parts:
         run: whose classes all have their images.
 
     Attributes:
+        folders: class -> folder of its synthetic images.
         synthetic: manifests of the synthetic images.
         about: what the dataset card says.
         key: a hash of all that goes into the dataset.
@@ -39,9 +40,9 @@ class Parts:
     """
 
     def __init__(self, run: Run) -> None:
-        config, folders = run.config, synthetic_folders(run)
-        generators = [run.names.generator(name) for name in folders]
-        self.synthetic: list[Manifest] = [read_manifest(path) for path in folders.values()]
+        config, self.folders = run.config, synthetic_folders(run)
+        generators = [run.names.generator(name) for name in self.folders]
+        self.synthetic: list[Manifest] = [read_manifest(path) for path in self.folders.values()]
         self.about: dict[str, Any] = {
             "name": config.run_name,
             **({"notice": DRAWN_NOTICE} if config.drawn else {}),
@@ -68,15 +69,18 @@ def assemble_dataset(run: Run, on_progress: Progress = silent) -> Path:
     return make_once(run.config, dataset, make, on_progress)
 
 
-def load_dataset(run: Run) -> tuple[Manifest, str]:
-    """Return the balanced dataset's manifest, and the hash of what went into it.
+def load_dataset(run: Run, key: str) -> Manifest:
+    """Return the balanced dataset's manifest.
+
+    Args:
+        run: whose dataset.
+        key: of its `Parts`.
 
     Raises:
         NotReady: the dataset is not there, or of other images than the run now has.
     """
-    key = Parts(run).key
     how = "Run `terrabalance assemble` with the same options first."
-    return read_manifest(require(run.config, _dataset(run, key), how)), key
+    return read_manifest(require(run.config, _dataset(run, key), how))
 
 
 def _dataset(run: Run, key: str) -> Folder:

@@ -25,6 +25,7 @@ from terrabalance.progress import silent
 from terrabalance.sizes import Size, describe_size, height_width
 from terrabalance.symmetry import keep_shape
 
+Read = Callable[[Manifest, pd.DataFrame], np.ndarray]
 MOST_OTHERS = 500  # images of other classes: enough for a ceiling
 
 
@@ -50,10 +51,7 @@ def measure_fidelity(
     made = {name: read_manifest(folder) for name, folder in synthetic.items()}
     measured = measure_classes(feature_cache(run, network), catalogue, made)
 
-    def trained_on(manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
-        images = read_patches(manifest.paths(rows), size, bands)
-        return _jittered(images, rows, config.classifier.chroma_jitter)
-
+    trained_on = _as_trained_on(size, bands, config.classifier.chroma_jitter)
     return {
         "network": network.name,
         "wanted": None if named in (TRAINED_HERE, network.name) else named,
@@ -151,10 +149,7 @@ def give_aways(manifest: Manifest, size: Size, bands: Bands, chroma: float) -> l
         `class`, `value` and `standard_error` of `augment.measure.giveaway.give_away`, for the
         classes with enough images.
     """
-
-    def trained_on(manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
-        return _jittered(read_patches(manifest.paths(rows), size, bands), rows, chroma)
-
+    trained_on = _as_trained_on(size, bands, chroma)
     rows = manifest.usable("train")
     found = []
     for name, made in rows[rows["source"] == "synthetic"].groupby("class"):
@@ -165,7 +160,7 @@ def give_aways(manifest: Manifest, size: Size, bands: Bands, chroma: float) -> l
 
 
 def _give_away(
-    real: Manifest, name: str, made: Manifest, trained_on: Callable[..., np.ndarray]
+    real: Manifest, name: str, made: Manifest, trained_on: Read
 ) -> dict[str, float] | None:
     """Probe a class against its val part: its train part set the filter of the spectrum."""
     held_out = trained_on(real, real.usable("val", name))
@@ -173,5 +168,11 @@ def _give_away(
     return asdict(found) if found else None
 
 
-def _jittered(images: np.ndarray, rows: pd.DataFrame, chroma: float) -> np.ndarray:
-    return jittered_by_name(torch.from_numpy(images), list(rows["path"]), chroma).numpy()
+def _as_trained_on(size: Size, bands: Bands, chroma: float) -> Read:
+    """Return what reads images as a classifier sees them in training."""
+
+    def read(manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
+        images = torch.from_numpy(read_patches(manifest.paths(rows), size, bands))
+        return jittered_by_name(images, list(rows["path"]), chroma).numpy()
+
+    return read

@@ -16,7 +16,6 @@ from flows.stages.features import embedder, feature_network
 from flows.stages.run import Run
 from flows.store.pinned_base import read_base_card
 from flows.store.result import Folder, find, make_once
-from terrabalance.images import read_patches
 from terrabalance.manifest import even_share
 from terrabalance.progress import Progress, silent
 
@@ -58,7 +57,8 @@ def train_base(run: Run, on_progress: Progress = silent) -> Path | None:
     Raises:
         NotReady, BadInput, StoreUnreachable: as of `Run`.
     """
-    base, _ = base_of(run), run.class_plans  # refuses unknown classes before anything is trained
+    _ = run.class_plans  # refuses unknown classes before anything is trained
+    base = base_of(run)
     if base is None:
         return None
     if run.config.base_from is not None or find(run.config, base):
@@ -76,7 +76,7 @@ def train_base(run: Run, on_progress: Progress = silent) -> Path | None:
             "", config.generator, config.base, config.seed, classes=classes, bands=run.bands
         )
         held_out = load and _held_out(run, shown, classes, load, devices[0])
-        data = TrainingData(_patches(run, rows), labels, held_out)
+        data = TrainingData(run.patches(run.catalogue, rows), labels, held_out)
         train_generator(data, spec, base.place, devices, listener)
 
     return make_once(run.config, base, make, on_progress)
@@ -98,7 +98,7 @@ def train_class(run: Run, class_name: str, on_progress: Progress = silent) -> Pa
         spec = TrainingSpec(
             class_name, config.generator, config.training, config.seed, start, classes, run.bands
         )
-        images = _patches(run, run.catalogue.usable("train", class_name))
+        images = run.patches(run.catalogue, run.catalogue.usable("train", class_name))
         held_out = load and _held_out(run, shown, classes, load, devices[0])
         data = TrainingData(images, held_out=held_out)
         train_generator(data, spec, generator.place, devices, listener)
@@ -121,8 +121,4 @@ def _held_out(
     labels = [label_of(name, classes) for name in rows["class"]]
     network = load(device)
     embed = embedder(network, run.bands)
-    return HeldOut(_patches(run, rows), np.array(labels), embed, network.name)
-
-
-def _patches(run: Run, rows: pd.DataFrame) -> np.ndarray:
-    return read_patches(run.catalogue.paths(rows), run.config.generator.image_size, run.bands)
+    return HeldOut(run.patches(run.catalogue, rows), np.array(labels), embed, network.name)

@@ -22,7 +22,6 @@ from flows.stages.fidelity import measure_fidelity
 from flows.stages.generators import generator_of
 from flows.stages.plan import make_plan
 from flows.stages.run import Run
-from flows.stages.synthetic import synthetic_folders
 from flows.store.result import Files, find, make_anew
 from terrabalance import __version__
 from terrabalance.bands import Bands
@@ -43,16 +42,16 @@ def write_report(run: Run, on_progress: Progress = silent) -> Path:
     synthetic images.
     """
     plan = read_json(make_plan(run, on_progress))
-    synthetic = synthetic_folders(run)
-    load, comparison = feature_network(run, on_progress), _comparison(run)
-    experiment = experiment_of(run)[0] if comparison else None
-    inputs = _balance_inputs(run, synthetic)
+    parts = Parts(run)
+    load, comparison = feature_network(run, on_progress), _comparison(run, parts.key)
+    experiment = experiment_of(run, parts.key) if comparison else None
+    inputs = _balance_inputs(run, parts.folders)
     page = Files(
         what="the report", place=run.report_folder / "index.html", beside=_BESIDE, n_devices=1
     )
 
     def make(devices: list[torch.device], _listener: Progress) -> None:
-        fidelity = measure_fidelity(run, synthetic, load(devices[0]))
+        fidelity = measure_fidelity(run, parts.folders, load(devices[0]))
         write_json(page.place.with_name("fidelity.json"), fidelity)
         sections = [
             *_compared(comparison, experiment and experiment.on(devices[0]), page.place),
@@ -90,9 +89,9 @@ def _balance(inputs: BalanceInputs, plan: dict[str, Any], folder: Path) -> Secti
     return balance_section(balance, inputs)
 
 
-def _comparison(run: Run) -> dict[str, Any] | None:
+def _comparison(run: Run, key: str) -> dict[str, Any] | None:
     """Return the run's comparison; None where there is none of these images."""
-    path, key = run.report_folder / "comparison.json", Parts(run).key
+    path = run.report_folder / "comparison.json"
 
     def is_of_these() -> bool:
         files = (path, path.with_name("predictions.csv"))

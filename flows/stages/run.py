@@ -3,6 +3,9 @@
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from augment.plan import ClassPlan, plan_classes
 from flows.settings.config import RunConfig
 from flows.stages.catalogue import make_catalogue
@@ -13,6 +16,7 @@ from flows.store.originals import with_originals
 from flows.store.pinned_base import identity_of, pinned_base
 from terrabalance.bands import Bands
 from terrabalance.errors import BadInput
+from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest, count_by_class, read_manifest
 
 
@@ -70,6 +74,10 @@ class Run:
     def bands(self) -> Bands:
         """How the images are read."""
         return bands_of(self.config, self.catalogue, self._pinned and self._pinned[0])
+
+    def patches(self, manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
+        """Return images of a manifest as the generators see them: (N, C, H, W) levels."""
+        return read_patches(manifest.paths(rows), self.config.generator.image_size, self.bands)
 
     @cached_property
     def names(self) -> Names:

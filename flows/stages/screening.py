@@ -20,7 +20,6 @@ from classifier.network.views import Views, features_of_views
 from flows.stages.features import embedder, feature_cache
 from flows.stages.run import Run
 from flows.store.result import Files, make_once
-from terrabalance.images import read_patches
 from terrabalance.progress import Progress, silent
 from terrabalance.sizes import height_width
 from terrabalance.symmetry import keep_shape
@@ -37,8 +36,7 @@ class RealFeatures:
 
     def __init__(self, run: Run, network: FeatureNetwork, on_progress: Progress = silent) -> None:
         self._run, self._on_progress = run, on_progress
-        self._size = run.config.generator.image_size
-        self._views = keep_shape(*height_width(self._size))
+        self._views = keep_shape(*height_width(run.config.generator.image_size))
         self._embed = embedder(network, run.bands)
         self._cache = feature_cache(run, network)
 
@@ -48,7 +46,7 @@ class RealFeatures:
         labels = {name: label for label, name in enumerate(train_classes(manifest))}
         features = self._cache.of(manifest, rows, Views(self._views), self._on_progress)
         return RealPart(
-            read_patches(manifest.paths(rows), self._size, self._run.bands),
+            self._run.patches(manifest, rows),
             features.float().numpy(),
             rows["class"].map(labels).to_numpy(int),
         )

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
 from augment.plan import ClassPlan
@@ -28,7 +27,6 @@ from flows.stages.screening import Screening, can_screen
 from flows.store.result import Folder, find, make_once, require
 from terrabalance.errors import NotReady
 from terrabalance.files import done
-from terrabalance.images import read_patches
 from terrabalance.manifest import even_share, read_manifest
 from terrabalance.progress import Progress, silent
 
@@ -134,12 +132,12 @@ class _Drawing:
         config, name, catalogue = self._run.config, self._plan.class_name, self._run.catalogue
 
         def reals() -> np.ndarray:
-            return self._read(catalogue.usable("train", name))
+            return self._run.patches(catalogue, catalogue.usable("train", name))
 
         def others() -> list[np.ndarray]:
             train = catalogue.usable("train")
             rows = even_share(train[train["class"] != name], _MOST_OTHERS)
-            return [self._read(part) for _, part in rows.groupby("class")]
+            return [self._run.patches(catalogue, part) for _, part in rows.groupby("class")]
 
         request = SamplingRequest(
             generator=self.generator.place,
@@ -153,10 +151,6 @@ class _Drawing:
         )
         sample_class(request, RealImages(reals, others), on_progress)
 
-    def _read(self, rows: pd.DataFrame) -> np.ndarray:
-        size = self._run.config.generator.image_size
-        return read_patches(self._run.catalogue.paths(rows), size, self._run.bands)
-
     def _scores(
         self, device: torch.device, on_progress: Progress
     ) -> tuple[Scores | None, Limits | None]:
@@ -166,7 +160,5 @@ class _Drawing:
         if self._screening is None:
             self._screening = Screening(self._run, self._load_network(device), on_progress)
         made = read_manifest(self._folder)
-        rows = made.frame.sort_values("path")
-        size = self._run.config.generator.image_size
-        images = read_patches(made.paths(rows), size, self._run.bands)
+        images = self._run.patches(made, made.frame.sort_values("path"))
         return self._screening.scores(self._plan.class_name, images)

@@ -9,7 +9,7 @@ from classifier.arms.registry import DEFAULT_ARMS
 from flows.orchestrate.balance import JobsFailed, balance_dataset, train_and_synthesize
 from flows.settings.config import RunConfig
 from flows.stages.classifiers import experiment_of
-from flows.stages.dataset import assemble_dataset
+from flows.stages.dataset import Parts, assemble_dataset
 from flows.stages.plan import check_classifier, make_plan
 from flows.stages.report_page import write_report
 from flows.stages.run import Run
@@ -98,7 +98,7 @@ def test_other_images_under_the_same_name_get_no_old_verdict(page, config, monke
     write_report(Run(config))
     assert "Did it help?" not in page.read_text()
     with pytest.raises(NotReady, match="terrabalance assemble"):
-        experiment_of(Run(config))
+        experiment_of(Run(config), Parts(Run(config)).key)
     monkeypatch.undo()
     assert "Did it help?" in write_report(Run(config)).read_text()
 

@@ -15,7 +15,7 @@ from flows.cli.app import app
 from flows.settings.config import RunConfig
 from flows.stages import generators
 from flows.stages.classifiers import experiment_of, train_classifier
-from flows.stages.dataset import assemble_dataset
+from flows.stages.dataset import Parts, assemble_dataset
 from flows.stages.plan import make_plan
 from flows.stages.run import Run
 from flows.stages.synthetic import synthesize_class
@@ -33,7 +33,9 @@ def made(scenes, tiny, tmp_path_factory) -> RunConfig:
     generators.train_class(Run(config), "Beach")
     synthesize_class(Run(config), "Beach")
     assemble_dataset(Run(config))
-    train_classifier(config, experiment_of(Run(config))[0], trials_of(config.classifier)[0])
+    train_classifier(
+        config, experiment_of(Run(config), Parts(Run(config)).key), trials_of(config.classifier)[0]
+    )
     return config
 
 

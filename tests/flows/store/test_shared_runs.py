@@ -13,7 +13,7 @@ from flows.settings.config import RunConfig
 from flows.stages.catalogue import make_catalogue
 from flows.stages.classifiers import experiment_of, train_classifier
 from flows.stages.compare import compare_arms, compare_manifest
-from flows.stages.dataset import assemble_dataset
+from flows.stages.dataset import Parts, assemble_dataset
 from flows.stages.generators import train_base, train_class
 from flows.stages.report_page import write_report
 from flows.stages.run import Run
@@ -48,7 +48,7 @@ def run_all(config: RunConfig) -> Path:
         synthesize_class(Run(config), job.class_name)
     assemble_dataset(Run(config))
     for training in trials_of(config.classifier):
-        train_classifier(config, experiment_of(Run(config))[0], training)
+        train_classifier(config, experiment_of(Run(config), Parts(Run(config)).key), training)
     compare_arms(Run(config))
     return timed(config, "report", lambda: write_report(Run(config)))
 
