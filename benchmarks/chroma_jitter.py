@@ -20,8 +20,8 @@ from classifier.study.selection import choose, predictions_of
 from classifier.train.experiment import Experiment, trials_of
 from classifier.train.training import train
 from flows.settings.config import RunConfig
+from flows.stages.catalogue import make_catalogue
 from flows.stages.fidelity import give_aways
-from flows.stages.stages import make_catalogue
 from terrabalance.bands import RGB
 from terrabalance.device import pick_device
 from terrabalance.files import write_text
