@@ -6,16 +6,18 @@ reflectance and one of decibels weigh alike, nothing is cut to 8 bits, and array
 as those of floats.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from terrabalance.rasters.raster import Raster, Scaling
+
 # Where red, green and blue are among the 12 or 13 bands of Sentinel-2, in the order of the product.
 _SENTINEL_2 = {12: (3, 2, 1), 13: (3, 2, 1)}
 _ENDS = (0.1, 99.9)  # percentiles: a few hot pixels must not squeeze all others together
-_DTYPES = ("uint8", "uint16", "int16", "float32")
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,17 @@ class Bands:
     Attributes:
         low, high: a value for each band, in the files' unit: the lowest and the highest level.
             Values beyond them are cut.
-        dtype: of the files: uint8, uint16, int16 or float32.
+        dtype: of the files, by NumPy's name.
         shown: places of the bands that are shown as red, green and blue.
+        scaling: that the files declare, which `low` and `high` are before; None: none. A file that
+            declares another is converted to it.
     """
 
     low: tuple[float, ...]
     high: tuple[float, ...]
     dtype: str
     shown: tuple[int, int, int]
+    scaling: Scaling | None = None
 
     @property
     def count(self) -> int:
@@ -42,25 +47,43 @@ class Bands:
     @property
     def is_rgb(self) -> bool:
         """Whether they are three of 8 bit, which any image can be turned to."""
-        return self.count == 3 and self.dtype == "uint8"
+        return self.count == 3 and self.dtype == "uint8" and self.scaling is None
 
     @property
     def level_type(self) -> type[np.uint8] | type[np.uint16]:
         """The type of the levels."""
         return np.uint8 if self.dtype == "uint8" else np.uint16
 
-    def levels(self, values: np.ndarray) -> np.ndarray:
-        """Turn (C, H, W) values in the files' unit into levels."""
-        low, high = _columns(self.low), _columns(self.high)
-        share = (values.astype(np.float64) - low) / (high - low)
-        return (share.clip(0, 1) * np.iinfo(self.level_type).max).round().astype(self.level_type)
+    def shares(self, plane: np.ndarray, band: int, scaling: Scaling | None = None) -> np.ndarray:
+        """Return where values of one band lie between its low, 0, and its high, 1; not cut.
+
+        Args:
+            plane: (H, W), as a file holds them.
+            band: its place.
+            scaling: that the file declares.
+
+        Returns:
+            (H, W) float32.
+        """
+        low, high = self.low[band], self.high[band]
+        # Whole numbers of 16 bit are exact as float32, and large images half as large.
+        work = plane.astype(np.float32 if plane.dtype.itemsize <= 2 else np.float64)
+        work = _scaled(work, _of_band(scaling, band), _of_band(self.scaling, band))
+        np.subtract(work, low, out=work)
+        np.divide(work, high - low, out=work)
+        return work.astype(np.float32, copy=False)
+
+    def levels_of(self, shares: np.ndarray) -> np.ndarray:
+        """Turn (C, H, W) shares into levels; what lies beyond the range is cut."""
+        top = np.iinfo(self.level_type).max
+        return (shares.clip(0, 1) * top).round().astype(self.level_type)
 
     def values(self, levels: np.ndarray) -> np.ndarray:
         """Turn (C, H, W) levels back into values of the files' unit and type."""
         low, high = _columns(self.low), _columns(self.high)
         found = low + levels.astype(np.float64) / np.iinfo(levels.dtype).max * (high - low)
-        if self.dtype == "float32":
-            return found.astype(np.float32)
+        if np.dtype(self.dtype).kind == "f":
+            return found.astype(self.dtype)
         limits = np.iinfo(self.dtype)
         return found.round().clip(limits.min, limits.max).astype(self.dtype)
 
@@ -81,37 +104,63 @@ def bands_from(record: dict[str, Any]) -> Bands:
     """Return the bands that `dataclasses.asdict` and JSON have made a record of."""
     low, high, shown = (tuple(record[key]) for key in ("low", "high", "shown"))
     red, green, blue = shown
-    return Bands(low, high, record["dtype"], (red, green, blue))
+    scaling = record.get("scaling")  # generators from before it was known have none
+    return Bands(
+        low, high, record["dtype"], (red, green, blue),
+        scaling and Scaling(tuple(scaling["scale"]), tuple(scaling["offset"])),
+    )  # fmt: skip
 
 
-def measure_bands(
-    samples: Sequence[np.ndarray], shown: tuple[int, int, int] | None = None
-) -> Bands:
+def measure_bands(samples: Sequence[Raster], shown: tuple[int, int, int] | None = None) -> Bands:
     """Find the range of each band: all of it for 8 bit, else what lies between two percentiles.
 
     Args:
-        samples: (C, H, W) each, of one C.
+        samples: of one number of bands; only their valid samples are measured.
         shown: places of red, green and blue; None: the first three, or those of Sentinel-2 where
             there are 12 or 13.
     """
-    count = len(samples[0])
-    dtype = str(np.result_type(*(sample.dtype for sample in samples)))
-    dtype = dtype if dtype in _DTYPES else "float32"
-    if dtype == "uint8":
-        low, high = np.zeros(count), np.full(count, 255.0)
+    count = len(samples[0].pixels)
+    dtype = np.result_type(*(sample.pixels.dtype for sample in samples))
+    scaling = Counter(sample.scaling for sample in samples).most_common(1)[0][0]
+    if dtype == np.uint8:
+        ranges = [(0.0, 255.0)] * count
     else:
-        flat = np.concatenate([_thin(sample) for sample in samples], axis=1)
-        low, high = np.percentile(flat, _ENDS, axis=1)
-        high = np.where(high > low, high, low + 1)  # an empty band has no range
+        ranges = [_range([_thin(s, band, scaling) for s in samples]) for band in range(count)]
+    low, high = zip(*ranges, strict=True)
     usual = _SENTINEL_2.get(count) or (0, min(1, count - 1), min(2, count - 1))
-    return Bands(tuple(map(float, low)), tuple(map(float, high)), dtype, shown or usual)
+    return Bands(low, high, str(dtype), shown or usual, scaling)
 
 
-def _thin(sample: np.ndarray, most: int = 4096) -> np.ndarray:
-    """Return at most `most` pixels, evenly over the image; (C, P) float64."""
-    flat = sample.reshape(len(sample), -1)
-    at = np.linspace(0, flat.shape[1] - 1, min(most, flat.shape[1])).round().astype(int)
-    return flat[:, at].astype(np.float64)
+def own_range(raster: Raster, band: int) -> tuple[float, float]:
+    """Return the range of one band of one image, in which its valid samples lie."""
+    return _range([_thin(raster, band, raster.scaling)])
+
+
+def _range(parts: Sequence[np.ndarray]) -> tuple[float, float]:
+    values = np.concatenate(parts)
+    if not len(values):
+        return 0.0, 1.0
+    low, high = (float(end) for end in np.percentile(values, _ENDS))
+    return (low, high) if high > low else (low, low + 1)  # an empty band has no range
+
+
+def _thin(raster: Raster, band: int, scaling: Scaling | None, most: int = 4096) -> np.ndarray:
+    """Return at most `most` valid samples of a band, evenly over the image; (P,) float64."""
+    values = raster.pixels[band]
+    if raster.valid is not None:
+        values = values[raster.valid[min(band, len(raster.valid) - 1)]]
+    flat = values.reshape(-1)
+    at = np.linspace(0, flat.size - 1, min(most, flat.size)).round().astype(int)
+    thin = flat[at].astype(np.float64)
+    return _scaled(thin, _of_band(raster.scaling, band), _of_band(scaling, band))
+
+
+def _of_band(scaling: Scaling | None, band: int) -> tuple[float, float]:
+    return (1.0, 0.0) if scaling is None else (scaling.scale[band], scaling.offset[band])
+
+
+def _scaled(values: np.ndarray, of: tuple[float, float], to: tuple[float, float]) -> np.ndarray:
+    return values if of == to else (values * of[0] + of[1] - to[1]) / to[0]
 
 
 def _columns(values: Sequence[float]) -> np.ndarray:

@@ -9,6 +9,8 @@ Columns (in this order; a later stage adds rows or columns, none edits another's
     status      ok, or why the file is left out, see `augment.catalogue.scan`
     detail      what the status refers to, e.g. the path that it is a duplicate of
     width_px, height_px, bands, mode, bytes   of the file; 0 and "" where unreadable
+    invalid     share of its samples that hold no data, in [0, 1]
+    scaling     the scale and offset that it declares for each band, as text; "" for none
     sha256      of the bytes, hex
     phash       64-bit perceptual hash, 16 hex digits; "" where unreadable
     group       id shared by images that must stay in one split (near-duplicates); -1 alone
@@ -41,13 +43,14 @@ REPAIRED = "a part of it was filled by a generator, so it only trains"  # a deta
 _BEFORE_SCORES: dict[str, str] = {
     "path": "str", "class": "str", "split": "str", "source": "str", "status": "str",
     "detail": "str", "width_px": "int64", "height_px": "int64", "bands": "int64", "mode": "str",
-    "bytes": "int64", "sha256": "str", "phash": "str", "group": "int64", "generator": "str",
-    "seed": "int64", "run": "str",
+    "bytes": "int64", "invalid": "float64", "scaling": "str", "sha256": "str", "phash": "str",
+    "group": "int64", "generator": "str", "seed": "int64", "run": "str",
 }  # fmt: skip
 _AFTER_SCORES = {"review": "str", "reviewer": "str", "reviewed": "str"}
+_ADDED = {"invalid": "float64", "scaling": "str", **_AFTER_SCORES}  # older manifests lack them
 COLUMNS = _BEFORE_SCORES | _AFTER_SCORES  # of every manifest, with their types
 _SCORE = "score_"
-_EMPTY = {"str": "", "int64": 0}
+_EMPTY = {"str": "", "int64": 0, "float64": 0.0}
 _DEFAULTS = {"group": -1, "seed": -1}
 _ROOT_KEY = b"terrabalance.root"
 
@@ -183,7 +186,7 @@ def read_manifest(path: Path) -> Manifest:
     except pa.ArrowInvalid as error:
         raise BadInput(f"{path}: not a Parquet manifest ({error})") from error
     frame = table.to_pandas()
-    for name, dtype in _AFTER_SCORES.items():  # a manifest from before these columns
+    for name, dtype in _ADDED.items():
         if name not in frame:
             frame[name] = pd.Series(_EMPTY[dtype], frame.index, dtype)
     if missing := [name for name in COLUMNS if name not in frame]:

@@ -15,7 +15,7 @@ from augment.catalogue.entries import (
     split_name,
 )
 from terrabalance.errors import BadInput
-from terrabalance.images import EXTENSIONS
+from terrabalance.rasters.formats import EXTENSIONS
 
 _log = logging.getLogger(__name__)
 

@@ -6,8 +6,10 @@ Nothing is deleted and no file stops the scan. The status is one of
     not an image      another extension, or content that is no image
     empty             no bytes
     truncated         an image whose end is missing
-    unreadable        an image that is damaged, or of a kind that has no defined range
+    unreadable        an image that is damaged, or of a kind that is not read
     too small         a side below `ScanConfig.min_side_px`
+    no data           more than `ScanConfig.max_invalid` of it holds no data
+    other bands       one of a few files whose bands or depth are not those of the others
     no class          it lies beside the class folders
     synthetic         listed as real, and its metadata names the generator that made it
     duplicate         the same pixels as another file of its class, which is kept
@@ -17,13 +19,14 @@ and, where a given split would otherwise leak (`augment.catalogue.split`), `leak
 `leaks into test`.
 """
 
-import hashlib
+import json
 import logging
 import os
+import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import imagehash
@@ -31,20 +34,23 @@ import numpy as np
 import tifffile
 from PIL import Image, UnidentifiedImageError
 
+from augment.catalogue.bands import leave_out_gaps, leave_out_odd, settle_alpha
 from augment.catalogue.duplicates import THUMBNAIL_PX, group_near_duplicates, mark_duplicates
 from augment.catalogue.entries import Entry, Source
+from augment.catalogue.pictures import grey_picture, values_hash
 from augment.config import ScanConfig
 from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.files import inside, sha256_of
-from terrabalance.images import EXTENSIONS, decode, to_pil, to_rgb
 from terrabalance.manifest import REPAIRED, Manifest, frame_of
 from terrabalance.marks import is_marked_synthetic, repaired_from
 from terrabalance.progress import Progress, silent
+from terrabalance.rasters.decode import decode
+from terrabalance.rasters.formats import BEGINNINGS, EXTENSIONS
+from terrabalance.rasters.raster import Raster
 
 _log = logging.getLogger(__name__)
 
 _THREADS = min(8, os.cpu_count() or 1)
-_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _CUT_SHORT = ("truncated", "failed to read")  # in the messages of Pillow and tifffile
 
 
@@ -55,14 +61,18 @@ class _Scanned:
     Attributes:
         row: of the manifest.
         thumbnail: (16, 16) uint8, grey; None where the file could not be decoded.
-        picture: hash of its pixels; "" likewise.
+        picture: hash of its values; "" likewise.
         original: SHA-256 of the image that it is a repair of; "" for no repair.
+        alpha: what its alpha band is by its content, `mask` or `data`; "" for none.
+        invalid_as_band: share of its samples without data, where alpha is a band.
     """
 
     row: dict[str, object]
     thumbnail: np.ndarray | None = None
     picture: str = ""
     original: str = ""
+    alpha: str = ""
+    invalid_as_band: float = 0.0
 
 
 def scan(source: Source, config: ScanConfig, on_progress: Progress = silent) -> Manifest:
@@ -71,19 +81,20 @@ def scan(source: Source, config: ScanConfig, on_progress: Progress = silent) -> 
     Returns:
         One row a file, in the order of the source.
     """
-    rows: list[dict[str, object]] = []
-    pictures: list[str] = []
-    originals: list[str] = []
+    found: list[_Scanned] = []
     thumbnails = np.zeros((len(source.entries), THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)
     files = _in_order(lambda e: _scan_file(source.root, e, config.min_side_px), source.entries)
-    for index, found in enumerate(files):
-        rows.append(found.row)
-        pictures.append(found.picture)
-        originals.append(found.original)
-        if found.thumbnail is not None:
-            thumbnails[index] = found.thumbnail
+    for index, each in enumerate(files):
+        if each.thumbnail is not None:
+            thumbnails[index] = each.thumbnail
+        found.append(replace(each, thumbnail=None))
         on_progress(index + 1, len(source.entries), "scanning")
-    frame = mark_duplicates(frame_of(rows), pictures)
+    frame = frame_of([each.row for each in found])
+    invalid = [each.invalid_as_band for each in found]
+    frame = settle_alpha(frame, [each.alpha for each in found], invalid, config.alpha)
+    frame = leave_out_odd(leave_out_gaps(frame, config.max_invalid), config.odd_share)
+    frame = mark_duplicates(frame, [each.picture for each in found])
+    originals = [each.original for each in found]
     frame = group_near_duplicates(frame, thumbnails, config.near_duplicate_bits, originals)
     left_out = int((frame["status"] != "ok").sum())
     _log.info("%s: %d files, %d of them left out", source.root, len(frame), left_out)
@@ -111,7 +122,10 @@ def _scan_file(root: Path, entry: Entry, min_side_px: int) -> _Scanned:
     }  # fmt: skip
     try:
         path = inside(root, entry.path)
-        row["bytes"], row["sha256"] = path.stat().st_size, sha256_of(path)
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            return _Scanned({**row, "status": "not an image", "detail": "no regular file"})
+        row["bytes"], row["sha256"] = facts.st_size, sha256_of(path)
         if row["bytes"] == 0:
             return _Scanned({**row, "status": "empty"})
         if path.suffix.lower() not in EXTENSIONS:
@@ -125,28 +139,32 @@ def _scan_file(root: Path, entry: Entry, min_side_px: int) -> _Scanned:
 
 
 def _scan_pixels(path: Path, row: dict[str, object], min_side_px: int) -> _Scanned:
-    decoded = decode(path)
+    raster = decode(path)
     if row["source"] == "real" and is_marked_synthetic(path):
         return _Scanned(
             {**row, "status": "synthetic", "detail": "its metadata names its generator"}
         )
-    bands, height, width = decoded.pixels.shape
-    image = to_pil(to_rgb(decoded))
-    grey = image.convert("L").resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX)
+    alpha = "" if raster.alpha is None else "mask" if raster.has_mask_as_alpha else "data"
+    masked = raster.without_alpha()
+    bands, height, width = masked.pixels.shape
+    shown = raster if alpha == "data" else masked
+    grey = Image.fromarray(grey_picture(shown).round().astype(np.uint8))
     facts = {
-        "width_px": width, "height_px": height, "bands": bands, "mode": decoded.mode,
-        "phash": str(imagehash.phash(image)),
+        "width_px": width, "height_px": height, "bands": bands, "mode": raster.mode,
+        "invalid": masked.invalid_share, "scaling": _scaling_text(raster),
+        "phash": str(imagehash.phash(grey)),
     }  # fmt: skip
     original = repaired_from(path)
     if original is not None:
         facts["detail"] = REPAIRED
     filled = {**row, **facts, **_fitness(row, width, height, min_side_px)}
-    return _Scanned(filled, np.asarray(grey), _picture(decoded.pixels), original or "")
+    thumbnail = np.asarray(grey.reduce(grey.width // THUMBNAIL_PX))
+    picture = values_hash(shown.pixels)
+    return _Scanned(filled, thumbnail, picture, original or "", alpha, raster.invalid_share)
 
 
-def _picture(pixels: np.ndarray) -> str:
-    content = hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16)
-    return f"{pixels.dtype}{pixels.shape}{content.hexdigest()}"
+def _scaling_text(raster: Raster) -> str:
+    return "" if raster.scaling is None else json.dumps(asdict(raster.scaling))
 
 
 def _fitness(row: dict[str, object], width: int, height: int, min_side_px: int) -> dict[str, str]:
@@ -164,7 +182,7 @@ def _why_unreadable(path: Path, error: UnreadableImage) -> dict[str, str]:
     unidentified = isinstance(cause, UnidentifiedImageError | tifffile.TiffFileError)
     with path.open("rb") as file:
         beginning = file.read(8)
-    begins_like_one = beginning.startswith(_BEGINNINGS)
+    begins_like_one = beginning.startswith(BEGINNINGS)
     if unidentified and not begins_like_one:
         return {"status": "not an image", "detail": "its content is no image"}
     message = "" if unidentified else str(cause)

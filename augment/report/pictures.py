@@ -12,9 +12,10 @@ import torch
 from terrabalance.bands import Bands
 from terrabalance.charts import Curve, Lines, loss_curve, plain_lines
 from terrabalance.files import inside
-from terrabalance.images import decode, read_patch, read_patches, to_rgb
+from terrabalance.images import read_patch, read_patches, to_rgb
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.page import data_uri
+from terrabalance.rasters.decode import decode
 from terrabalance.sizes import Size, height_width
 from terrabalance.symmetry import apply_symmetry
 

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 from imagehash import phash
+from PIL import Image
 
+from augment.catalogue.pictures import grey_picture
 from augment.network.card import read_bands
 from augment.network.generator import load_generator
 from augment.sample.class_sampler import ClassSampler
@@ -14,10 +17,11 @@ from terrabalance import __version__
 from terrabalance.bands import Bands
 from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.files import done, mark_done, sha256_of
-from terrabalance.images import decode, suffix_for, to_pil, to_rgb, write_image
+from terrabalance.images import suffix_for, write_image
 from terrabalance.manifest import Manifest, frame_of, read_manifest, write_manifest
 from terrabalance.marks import SYNTHETIC_KEY, lost_marks, read_marks
 from terrabalance.progress import Progress, silent
+from terrabalance.rasters.decode import decode
 
 MARK = "synthetic image made by a diffusion model, not a photograph"
 
@@ -154,8 +158,10 @@ def _is_whole(path: Path, marks: dict[str, str]) -> bool:
 
 def _row(folder: Path, index: int, marks: dict[str, str], bands: Bands) -> dict[str, object]:
     path = _file(folder, index, bands)
-    decoded = decode(path)
-    count, height, width = decoded.pixels.shape
+    raster = decode(path)
+    if len(raster.pixels) != bands.count:
+        raster = raster.without_alpha()
+    count, height, width = raster.pixels.shape
     return {
         "path": path.name,
         "class": marks["terrabalance:class"],
@@ -165,10 +171,10 @@ def _row(folder: Path, index: int, marks: dict[str, str], bands: Bands) -> dict[
         "width_px": width,
         "height_px": height,
         "bands": count,
-        "mode": decoded.mode,
+        "mode": raster.mode,
         "bytes": path.stat().st_size,
         "sha256": sha256_of(path),
-        "phash": str(phash(to_pil(to_rgb(decoded)))),
+        "phash": str(phash(Image.fromarray(grey_picture(raster).round().astype(np.uint8)))),
         "generator": marks["terrabalance:generator"],
         "seed": int(marks["terrabalance:seed"]),
         "run": marks["terrabalance:run"],

@@ -15,10 +15,11 @@ from terrabalance import __version__
 from terrabalance.device import pick_device
 from terrabalance.errors import BadInput
 from terrabalance.files import sha256_of
-from terrabalance.images import decode, read_patch, suffix_for, to_rgb, write_image
+from terrabalance.images import read_patch, suffix_for, write_image
 from terrabalance.levels import centred, to_levels
 from terrabalance.marks import ORIGINAL_KEY, REPAIRED_KEY, is_marked_synthetic, read_marks
 from terrabalance.progress import Progress, silent
+from terrabalance.rasters.decode import decode
 from terrabalance.seeds import seed_for
 
 _SAME_SHAPE = 0.02  # relative difference of two aspect ratios that rounding explains
@@ -93,8 +94,11 @@ def _only_class(generator: Path) -> str:
 
 
 def _read_mask(path: Path, image: Path, size: tuple[int, ...]) -> np.ndarray:
-    """Return (height, width) bool, cut and resized as the image is, without new values."""
-    covered = to_rgb(decode(path)).any(0)
+    """Return (height, width) bool, cut and resized as the image is, without new values.
+
+    Any value but 0 covers, whatever its depth; both are turned as their EXIF orientation says.
+    """
+    covered = decode(path).without_alpha().pixels.any(0)
     height, width = decode(image).pixels.shape[-2:]
     ratio = covered.shape[1] / covered.shape[0] * height / width
     if abs(ratio - 1) > _SAME_SHAPE:

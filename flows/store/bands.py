@@ -5,8 +5,6 @@ from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
-
 from flows.settings.config import RunConfig
 from flows.store import paths
 from flows.store.pinned_base import read_base_card
@@ -14,8 +12,9 @@ from flows.store.result import Files, make_once
 from terrabalance.bands import RGB, Bands, bands_from, measure_bands
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, read_json, write_json
-from terrabalance.images import EIGHT_BIT_MODES, decode
 from terrabalance.manifest import Manifest, even_share
+from terrabalance.rasters.decode import decode
+from terrabalance.rasters.raster import Raster, holds_bytes
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +40,8 @@ def bands_of(config: RunConfig, manifest: Manifest, base: Path | None = None) ->
     kind, shown = _kind_of(config, manifest), config.generator.shown_bands
     if base is not None:
         return _bands_of_base(base, kind or (3, True), shown)
-    if kind is None or (*kind, shown) == (3, True, None):
+    is_scaled = bool((manifest.usable("train")["scaling"] != "").any())
+    if kind is None or (*kind, shown, is_scaled) == (3, True, None, False):
         return RGB
     key = fingerprint(list(manifest.usable("train")["sha256"]), shown)
     ranges = Files(
@@ -70,7 +70,7 @@ def _kind_of(config: RunConfig, manifest: Manifest) -> tuple[int, bool] | None:
     """Return how many bands the images have and whether of 8 bit; None: to be read as RGB."""
     rows = manifest.usable("train")
     kinds = Counter(
-        (int(count), mode in EIGHT_BIT_MODES or mode.startswith("uint8x"))
+        (int(count), holds_bytes(mode))
         for count, mode in zip(rows["bands"], rows["mode"], strict=True)
     )
     if config.generator.bands == "rgb" or not kinds:
@@ -82,9 +82,18 @@ def _kind_of(config: RunConfig, manifest: Manifest) -> tuple[int, bool] | None:
 
 
 def _measured(config: RunConfig, manifest: Manifest) -> Bands:
-    paths: list[Path] = manifest.paths(even_share(manifest.usable("train"), _SAMPLED))
-    samples: list[np.ndarray] = [decode(path).pixels for path in paths]
+    rows = manifest.usable("train")
+    if rows["scaling"].nunique() > 1:
+        counts = rows["scaling"].replace("", "none").value_counts().to_dict()
+        _log.warning("images declare different scalings, and are converted to one: %s", counts)
+    sampled = even_share(rows, _SAMPLED)
+    files = zip(manifest.paths(sampled), sampled["bands"], strict=True)
+    samples = [_of_bands(decode(path), int(count)) for path, count in files]
     return measure_bands(samples, config.generator.shown_bands)
+
+
+def _of_bands(raster: Raster, count: int) -> Raster:
+    return raster if len(raster.pixels) == count else raster.without_alpha()
 
 
 def _describe(kinds: Counter[tuple[int, bool]]) -> str:

@@ -21,7 +21,7 @@ from terrabalance.files import content_of, fingerprint, slug
 from terrabalance.manifest import Manifest
 
 # Raise when a stage's files would come out different for the same settings.
-FORMAT = 8
+FORMAT = 9
 
 
 def catalogue_folder(config: RunConfig, source: Source) -> Path:

@@ -1,0 +1,95 @@
+"""What two files are compared by: a small grey picture, and a hash of all values."""
+
+import hashlib
+
+import numpy as np
+from PIL import Image
+
+from terrabalance.rasters.gaps import fill
+from terrabalance.rasters.raster import Raster
+
+SIDE_PX = 32
+_LARGEST = 8 * SIDE_PX  # a larger image is first averaged in blocks
+_HASHED_ROWS = 256
+
+
+def grey_picture(raster: Raster) -> np.ndarray:
+    """Return (32, 32) float32 in [0, 255], the brightness of an image without its gaps.
+
+    Bytes as they are; deeper bands stretched between their own ends, which mean nothing across
+    sensors, and averaged.
+    """
+    pixels, valid = raster.pixels, raster.valid
+    if raster.is_eight_bit and len(pixels) in (1, 3) and valid is None and _is_small(pixels):
+        return _grey_of_bytes(pixels)
+    means, known = _block_means(pixels, valid)
+    planes = fill(means, known)
+    planes = np.stack([_square(plane) for plane in planes])
+    if not raster.is_eight_bit:
+        low = planes.min((1, 2), keepdims=True)
+        span = planes.max((1, 2), keepdims=True) - low
+        planes = (planes - low) / np.where(span > 0, span, 1) * 255
+    grey: np.ndarray = planes.mean(0, dtype=np.float32)
+    return grey
+
+
+def _is_small(pixels: np.ndarray) -> bool:
+    return max(pixels.shape[1:]) <= _LARGEST
+
+
+def _grey_of_bytes(pixels: np.ndarray) -> np.ndarray:
+    picture = pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, -1)
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    small = image.resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX).convert("L")
+    return np.asarray(small, np.float32)
+
+
+def _square(plane: np.ndarray) -> np.ndarray:
+    image = Image.fromarray(plane.astype(np.float32))
+    return np.asarray(image.resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX))
+
+
+def _block_means(
+    pixels: np.ndarray, valid: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Average the valid samples of blocks, so that at most `_LARGEST` blocks lie along a side.
+
+    Returns:
+        (C, h, w) float64, and which blocks have a valid sample, (C, h, w) bool; None: all.
+    """
+    edges = [_edges(side) for side in pixels.shape[1:]]
+    if valid is None:
+        sums = np.stack([_block_sums(plane, edges) for plane in pixels])
+        counts = np.outer(*(np.diff([*e, n]) for e, n in zip(edges, pixels.shape[1:], strict=True)))
+        return sums / counts, None
+    masks = np.broadcast_to(valid, pixels.shape)
+    counts = np.stack([_block_sums(mask, edges) for mask in masks])
+    sums = np.stack([_valid_sums(p, m, edges) for p, m in zip(pixels, masks, strict=True)])
+    return sums / np.maximum(counts, 1), counts > 0
+
+
+def _edges(side: int) -> np.ndarray:
+    return np.linspace(0, side, min(side, _LARGEST) + 1).astype(int)[:-1]
+
+
+def _block_sums(plane: np.ndarray, edges: list[np.ndarray]) -> np.ndarray:
+    down = np.add.reduceat(plane, edges[0], axis=0, dtype=np.float64)
+    sums: np.ndarray = np.add.reduceat(down, edges[1], axis=1)
+    return sums
+
+
+def _valid_sums(plane: np.ndarray, mask: np.ndarray, edges: list[np.ndarray]) -> np.ndarray:
+    # A strip of rows at a time: a copy of a large image without its gaps is not needed.
+    strips = np.split(np.arange(len(plane)), edges[0][1:])
+    rows = [np.where(mask[s], plane[s], 0).sum(0, dtype=np.float64) for s in strips]
+    sums: np.ndarray = np.add.reduceat(np.stack(rows), edges[1], axis=1)
+    return sums
+
+
+def values_hash(pixels: np.ndarray) -> str:
+    """Return a hash of (C, H, W) values, their type and their shape, however they are laid out."""
+    content = hashlib.blake2b(digest_size=16)
+    for top in range(0, pixels.shape[1], _HASHED_ROWS):
+        rows = np.moveaxis(pixels[:, top : top + _HASHED_ROWS], 0, -1)
+        content.update(np.ascontiguousarray(rows).data)
+    return f"{pixels.dtype}{pixels.shape}{content.hexdigest()}"

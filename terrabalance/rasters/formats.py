@@ -1,0 +1,63 @@
+"""The formats of images: how their files are called, how they begin, and what lies beside them."""
+
+from dataclasses import dataclass
+from pathlib import PurePath
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of images.
+
+    Attributes:
+        name: as people call it.
+        suffixes: of its files, in lower case.
+        beginnings: any of these bytes begins a file of it; empty: it has no such mark.
+        needs_gdal: whether it is read through rasterio, the extra `terrabalance[geo]`.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    beginnings: tuple[bytes, ...] = ()
+    needs_gdal: bool = False
+
+
+FORMATS = (
+    Format("JPEG", (".jpg", ".jpeg"), (b"\xff\xd8\xff",)),
+    Format("PNG", (".png",), (b"\x89PNG",)),
+    Format("TIFF", (".tif", ".tiff"), (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    Format("WebP", (".webp",), (b"RIFF",)),
+    Format(
+        "JPEG 2000",
+        (".jp2", ".j2k", ".jpx"),
+        (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
+        needs_gdal=True,
+    ),
+    Format("NITF", (".ntf", ".nitf"), (b"NITF", b"NSIF"), needs_gdal=True),
+    Format("ENVI", (".dat", ".img", ".bsq", ".bil", ".bip"), needs_gdal=True),
+    Format("VRT", (".vrt",), (b"<VRTDataset",), needs_gdal=True),
+)
+EXTENSIONS = frozenset(suffix for each in FORMATS for suffix in each.suffixes)
+BEGINNINGS = tuple(beginning for each in FORMATS for beginning in each.beginnings)
+
+# What GDAL, QGIS and world files put beside an image; `.msk` and `.ovr` follow the whole name.
+_SIDE_SUFFIXES = frozenset({
+    ".ovr", ".msk", ".hdr", ".tfw", ".tifw", ".jgw", ".jpgw", ".pgw", ".pngw", ".j2w", ".wld",
+    ".prj", ".imd", ".rpb", ".rrd", ".qgz", ".qml",
+})  # fmt: skip
+
+
+def format_of(path: PurePath) -> Format | None:
+    """Return the format that a file's name tells; None: not that of an image."""
+    suffix = path.suffix.lower()
+    return next((each for each in FORMATS if suffix in each.suffixes), None)
+
+
+def format_that_begins(beginning: bytes) -> Format | None:
+    """Return the format whose files begin so; None: none does, as ENVI's begin with pixels."""
+    return next((each for each in FORMATS if beginning.startswith(each.beginnings)), None)
+
+
+def is_side_file(path: PurePath) -> bool:
+    """Return whether a file belongs to an image beside it, by its name."""
+    known = path.suffix.lower() in _SIDE_SUFFIXES
+    return known or path.name.lower().endswith((".aux.xml", "_rpc.txt"))

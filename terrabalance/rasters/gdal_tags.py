@@ -1,0 +1,101 @@
+"""What GDAL and GeoTIFF tags say of an image: no-data, scaling, names of bands, place."""
+
+import html
+import re
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from terrabalance.rasters.raster import Footprint, Scaling
+
+NODATA_TAG, METADATA_TAG = 42113, 42112
+_MOST_METADATA = 2**20  # characters of XML that are searched
+_ITEM = re.compile(
+    r'<Item name="(?P<name>\w+)" sample="(?P<band>\d+)" role="(?P<role>\w+)">(?P<text>[^<]*)</Item>'
+)
+_POINT = 2  # GTRasterTypeGeoKey: coordinates are those of a pixel's centre
+
+
+def nodata_text(page: tifffile.TiffPage) -> str | None:
+    """Return the declared no-data as the file writes it; None: it declares none."""
+    tag = page.tags.get(NODATA_TAG)
+    return None if tag is None else str(tag.value).strip("\0 ")
+
+
+def nodata_value(text: str | None) -> float | None:
+    """Turn the declared no-data into a number; None where it is none."""
+    try:
+        return None if text is None else int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text or "")
+    except ValueError:
+        return None
+
+
+def band_items(page: tifffile.TiffPage) -> dict[str, dict[int, str]]:
+    """Return what GDAL's metadata says of single bands: role -> place of the band -> text."""
+    tag = page.tags.get(METADATA_TAG)
+    found: dict[str, dict[int, str]] = {}
+    # Not parsed as XML: a stranger's could be made to exhaust the parser.
+    for item in _ITEM.finditer(str(tag.value)[:_MOST_METADATA] if tag else ""):
+        found.setdefault(item["role"], {})[int(item["band"])] = html.unescape(item["text"])
+    return found
+
+
+def scaling_of(items: dict[str, dict[int, str]], n_bands: int) -> Scaling | None:
+    """Return the scale and offset of each band; None where they change nothing.
+
+    Raises:
+        ValueError: one is not a number.
+    """
+    scale = tuple(float(items.get("scale", {}).get(band, 1)) for band in range(n_bands))
+    offset = tuple(float(items.get("offset", {}).get(band, 0)) for band in range(n_bands))
+    return scaling_or_none(scale, offset)
+
+
+def scaling_or_none(scale: tuple[float, ...], offset: tuple[float, ...]) -> Scaling | None:
+    """Return the scaling, or None where it changes nothing."""
+    return Scaling(scale, offset) if set(scale) != {1.0} or set(offset) != {0.0} else None
+
+
+def names_of(items: dict[str, dict[int, str]], n_bands: int) -> tuple[str, ...]:
+    """Return the name of each band; empty where none has one."""
+    names = items.get("description", {})
+    return tuple(names.get(band, "") for band in range(n_bands)) if names else ()
+
+
+def footprint_of(page: tifffile.TiffPage) -> Footprint | None:
+    """Return the ground that an image shows; None where its tags do not tell, or not soundly."""
+    try:
+        tags: dict[str, Any] = page.geotiff_tags or {}
+        corners = _corners(tags, page.imagewidth, page.imagelength)
+    except Exception:  # damaged tags of place do not make an image unreadable
+        return None
+    if corners is None:
+        return None
+    across, down = zip(*corners, strict=True)
+    return Footprint(_crs(tags), min(across), min(down), max(across), max(down))
+
+
+def _corners(tags: dict[str, Any], width: int, height: int) -> list[tuple[float, float]] | None:
+    half = 0.5 if int(tags.get("GTRasterTypeGeoKey", 1)) == _POINT else 0.0
+    columns, rows = (-half, width - half), (-half, height - half)
+    if "ModelTransformation" in tags:
+        (a, b, _, c), (d, e, _, f) = np.array(tags["ModelTransformation"], float)[:2].tolist()
+        return [(a * x + b * y + c, d * x + e * y + f) for x in columns for y in rows]
+    if "ModelPixelScale" not in tags or "ModelTiepoint" not in tags:
+        return None
+    across, down = map(float, tags["ModelPixelScale"][:2])
+    x0, y0, _, left, top, _ = map(float, tags["ModelTiepoint"][:6])
+    return [(left + (x - x0) * across, top - (y - y0) * down) for x in columns for y in rows]
+
+
+def _crs(tags: dict[str, Any]) -> str:
+    for key in ("ProjectedCSTypeGeoKey", "GeographicTypeGeoKey"):
+        if key in tags and int(tags[key]) not in (0, 32767):  # 32767: defined by the user
+            return f"EPSG:{int(tags[key])}"
+    citations = ("PCSCitationGeoKey", "GTCitationGeoKey", "GeogCitationGeoKey")
+    return next((str(tags[key]) for key in citations if key in tags), "unknown")

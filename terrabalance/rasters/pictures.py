@@ -1,0 +1,90 @@
+"""Read JPEG, PNG and WebP through Pillow; PNG of 16 bit through libpng, as Pillow halves colours.
+
+Pillow also reads the few kinds of TIFF that tifffile does not.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from terrabalance.errors import UnreadableImage
+from terrabalance.rasters.orientation import ORIENTATION_TAG, upright
+from terrabalance.rasters.raster import Raster
+
+# Strangers' files reach no other decoder of Pillow's, above all not Ghostscript by way of EPS.
+# (JPEG includes MPO, the JPEG with a preview inside that drones and phones write.)
+_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
+_ALPHA = {"LA": 1, "RGBA": 3}
+_GREY_ALPHA_PNG, _RGBA_PNG = 4, 6  # colour types of IHDR
+
+
+def read_picture(path: Path) -> Raster:
+    """Read the first picture of a JPEG, PNG or WebP.
+
+    Raises:
+        UnreadableImage: no image, or damaged.
+    """
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            raster = _deep_png(path, image) if _is_deep_png(path, image) else _eight_bit(image)
+            return _turned(raster, int(image.getexif().get(ORIENTATION_TAG, 1)))
+    except UnidentifiedImageError as error:
+        raise UnreadableImage(f"{path}: not an image that can be identified") from error
+    except Exception as error:  # Pillow's decoders raise many kinds for a damaged file
+        raise UnreadableImage(f"{path}: {error}") from error
+
+
+def _turned(raster: Raster, orientation: int) -> Raster:
+    if orientation == 1:
+        return raster
+    valid = None if raster.valid is None else upright(raster.valid, orientation)
+    return Raster(upright(raster.pixels, orientation), raster.mode, valid, raster.alpha)
+
+
+def _eight_bit(image: Image.Image) -> Raster:
+    mode, clear = image.mode, image.info.get("transparency")
+    if mode == "PA" or (mode == "P" and clear is not None):
+        colours = _bands_first(image.convert("RGBA"))
+        seen = colours[3:] > 0
+        return Raster(colours[:3], mode, None if seen.all() else seen)
+    if mode == "1":
+        image = image.convert("L")
+    elif mode not in {"L", "LA", "RGB", "RGBA"}:
+        image = image.convert("RGB")
+    pixels = _bands_first(image)
+    return Raster(pixels, mode, _not_clear(pixels, clear), _ALPHA.get(mode))
+
+
+def _bands_first(image: Image.Image) -> np.ndarray:
+    pixels = np.asarray(image)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _not_clear(pixels: np.ndarray, clear: Any) -> np.ndarray | None:
+    """Return where the colour is not the one that a PNG declares transparent (tRNS)."""
+    if clear is None or isinstance(clear, bytes):
+        return None
+    colour = np.array(clear).reshape(-1, 1, 1)
+    if len(colour) != len(pixels):
+        return None
+    seen = (pixels != colour).any(0, keepdims=True)
+    return None if seen.all() else seen
+
+
+def _is_deep_png(path: Path, image: Image.Image) -> bool:
+    if image.format != "PNG":
+        return False
+    with path.open("rb") as file:
+        return file.read(25)[24:] == b"\x10"
+
+
+def _deep_png(path: Path, image: Image.Image) -> Raster:
+    data = path.read_bytes()
+    kind, values = data[25], imagecodecs.png_decode(data)
+    pixels = values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
+    alpha = {_GREY_ALPHA_PNG: 1, _RGBA_PNG: 3}.get(kind)
+    clear = image.info.get("transparency")
+    return Raster(pixels, f"uint16x{len(pixels)}", _not_clear(pixels, clear), alpha)

@@ -1,0 +1,184 @@
+"""Read a TIFF of any bands, depth and layout, through tifffile.
+
+Pillow reads some TIFFs as fewer bands or as 8 bit without a word. What tifffile leaves as stored
+is resolved here: palettes, white-is-zero, masks, blocks that were never written.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from PIL import Image
+from tifffile import COMPRESSION, PHOTOMETRIC
+
+from terrabalance.errors import UnreadableImage
+from terrabalance.rasters.blocks import read_blocks
+from terrabalance.rasters.gdal_tags import (
+    band_items,
+    footprint_of,
+    names_of,
+    nodata_text,
+    nodata_value,
+    scaling_of,
+)
+from terrabalance.rasters.orientation import ORIENTATION_TAG, upright
+from terrabalance.rasters.pictures import read_picture
+from terrabalance.rasters.raster import Layout, Raster, both, declared
+
+_MOST_PAGES = 1024
+# Kinds that libtiff, behind Pillow, decodes and tifffile does not, all of them of 8 bit or 1.
+_PILLOWS = frozenset({
+    COMPRESSION.CCITTRLE, COMPRESSION.CCITT_T4, COMPRESSION.CCITT_T6, COMPRESSION.OJPEG,
+})  # fmt: skip
+_GREY = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MASK)
+_RESOLVED = (*_GREY, PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE, PHOTOMETRIC.SEPARATED)
+
+
+def read_tiff(path: Path) -> Raster:
+    """Read the picture of a TIFF; overviews and thumbnails are passed over.
+
+    Several pages of one band each are the bands of one picture.
+
+    Raises:
+        UnreadableImage: damaged, several pictures, or of a kind that is not read; it says what to
+            do.
+    """
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            pages, masks = _pages(tiff)
+            if _is_pillows(pages[0]):
+                return read_picture(path)
+            return _picture(pages, masks, tiff.series[0].axes if len(pages) > 1 else "")
+    except _Refused as error:
+        raise UnreadableImage(f"{path}: {error}") from None
+    except UnreadableImage:
+        raise
+    except Exception as error:  # tifffile and its codecs raise many kinds for a damaged file
+        raise UnreadableImage(f"{path}: damaged TIFF ({error})") from error
+
+
+class _Refused(Exception):
+    """A sound TIFF that is not read."""
+
+
+def _pages(tiff: tifffile.TiffFile) -> tuple[list[tifffile.TiffPage], list[tifffile.TiffPage]]:
+    """Return the pages that make the picture, and those that mask it."""
+    if len(tiff.pages) > _MOST_PAGES:
+        raise _Refused(f"{len(tiff.pages)} pages; expected one picture. Split it into files.")
+    every = [tiff.pages[index] for index in range(len(tiff.pages))]
+    masks = [page for page in every if page.is_mask]
+    pages = [page for page in every if not (page.is_mask or page.is_reduced)] or every[:1]
+    first = pages[0].keyframe
+    size = (first.imagelength, first.imagewidth)
+    return pages, [page for page in masks if page.shape[:2] == size]
+
+
+def _is_pillows(page: tifffile.TiffPage) -> bool:
+    subsampled = page.photometric == PHOTOMETRIC.YCBCR and page.compression != COMPRESSION.JPEG
+    return page.compression in _PILLOWS or subsampled
+
+
+def _picture(pages: list[tifffile.TiffPage], masks: list[tifffile.TiffPage], axes: str) -> Raster:
+    first = pages[0].keyframe
+    stored, valid = _stored(pages, axes)
+    text, items = nodata_text(first), band_items(first)
+    valid = both(valid, declared(stored, [nodata_value(text)] * len(stored)))
+    for mask in masks:
+        valid = both(valid, _bands_first(mask.asarray(squeeze=False, maxworkers=1)) != 0)
+    pixels, mode = _resolved(stored, first)
+    extras = tuple(int(kind) for kind in first.extrasamples) if len(pages) == 1 else ()
+    alphas = [place for place, kind in enumerate(extras) if kind != 0]
+    alpha = len(pixels) - len(extras) + alphas[0] if alphas else None
+    scaling = scaling_of(items, len(pixels)) if len(pixels) == len(stored) else None
+    names = names_of(items, len(pixels))
+    orientation = int(first.tags.valueof(ORIENTATION_TAG, default=1))
+    return Raster(
+        upright(pixels, orientation), mode, None if valid is None else upright(valid, orientation),
+        alpha, scaling, footprint_of(first),
+        Layout(first.planarconfig == 2, int(first.photometric), extras, text, names, scaling),
+    )  # fmt: skip
+
+
+def _stored(pages: list[tifffile.TiffPage], axes: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return (C, H, W) as stored, and which samples were ever written; None: all."""
+    first = pages[0].keyframe
+    if first.imagedepth != 1:
+        raise _Refused("a volume of several depths; expected one picture.")
+    if len(pages) == 1:
+        values, written = read_blocks(first)
+        return _bands_first(values), None if written is None else _bands_first(written)
+    alike = {(page.shape, page.dtype) for page in pages}
+    if len(alike) > 1 or first.samplesperpixel != 1:
+        raise _Refused(f"{len(pages)} pictures in one file; expected one. Split it into files.")
+    values = np.empty((len(pages), *first.shape), first.dtype)
+    for index, page in enumerate(pages):
+        values[index] = page.asarray(maxworkers=1)
+    return _turned(values, axes), None
+
+
+def _bands_first(values: np.ndarray) -> np.ndarray:
+    """Turn tifffile's (planes, 1, H, W, samples), one of which is 1, into (C, H, W)."""
+    planes, _, height, width, samples = values.shape
+    if planes == 1:
+        return np.moveaxis(values[0, 0], -1, 0)
+    return values.reshape(planes * samples, height, width)
+
+
+def _turned(pages: np.ndarray, axes: str) -> np.ndarray:
+    """Turn pages into (C, H, W): they are bands, or the rows of a picture with its bands last.
+
+    `tifffile.imwrite` of (64, 60, 13) makes 64 pages of 60 x 13.
+    """
+    n, height, width = pages.shape
+    if n <= min(height, width):
+        return pages
+    if width < min(n, height):
+        return np.moveaxis(pages, -1, 0)
+    raise _Refused(
+        f"{n} pages of {height} x {width} px (axes {axes}): which axis holds the bands cannot be "
+        "told. Write it as one page, e.g. tifffile.imwrite(..., planarconfig='separate')."
+    )
+
+
+def _resolved(stored: np.ndarray, page: tifffile.TiffPage) -> tuple[np.ndarray, str]:
+    """Return the values that are meant, and the name of the mode."""
+    kind, n_bits = page.photometric, page.bitspersample
+    if stored.dtype.kind == "c":
+        raise _Refused(f"{stored.dtype} values. Write amplitude and phase, or two real bands.")
+    if kind == PHOTOMETRIC.YCBCR:  # which tifffile has turned to RGB
+        return stored, "RGB"
+    if kind not in _RESOLVED:
+        raise _Refused(f"colours of the kind {PHOTOMETRIC(kind).name}. Convert it to RGB.")
+    if kind == PHOTOMETRIC.PALETTE:
+        return _palette(stored, page), "P"
+    if kind == PHOTOMETRIC.SEPARATED:
+        return _from_inks(stored), "CMYK"
+    if n_bits == 1:
+        stored = stored.astype(np.uint8) * 255
+    if kind == PHOTOMETRIC.MINISWHITE and stored.dtype.kind == "u":
+        top = stored.dtype.type(2 ** max(n_bits, 8 if n_bits == 1 else 1) - 1)
+        stored = top - stored
+    return stored, _mode(stored)
+
+
+def _mode(pixels: np.ndarray) -> str:
+    pillows = {1: "L", 3: "RGB"}.get(len(pixels)) if pixels.dtype == np.uint8 else None
+    return pillows or f"{pixels.dtype}x{len(pixels)}"
+
+
+def _palette(indices: np.ndarray, page: tifffile.TiffPage) -> np.ndarray:
+    colours = page.colormap
+    if colours is None or len(indices) != 1:
+        raise _Refused("a palette image without its palette. Convert it to RGB.")
+    # The entries are of 16 bit; some writers fill only the lower 8, as libtiff knows.
+    eight_bit = (colours >> 8 if colours.max() > 255 else colours).astype(np.uint8)
+    if indices.max() >= eight_bit.shape[1]:
+        raise ValueError("an index beyond the palette")
+    return eight_bit[:, indices[0].astype(np.intp)]
+
+
+def _from_inks(stored: np.ndarray) -> np.ndarray:
+    if len(stored) != 4 or stored.dtype != np.uint8:
+        raise _Refused(f"{len(stored)} inks of {stored.dtype}. Convert it to RGB.")
+    inks = np.ascontiguousarray(np.moveaxis(stored, 0, -1))
+    return np.moveaxis(np.asarray(Image.fromarray(inks, "CMYK").convert("RGB")), -1, 0)
