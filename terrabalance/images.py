@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,43 +64,35 @@ def read_patch(path: Path, size: Size, bands: Bands = RGB) -> np.ndarray:
     Raises:
         UnreadableImage: see `decode`; or it has another number of bands.
     """
-    wanted = height_width(size)
-    raster = _cut(decode(path), wanted)
+    wanted, raster = height_width(size), decode(path)
     if bands.is_rgb:
         image = to_pil(to_rgb(raster))
-        return np.asarray(_resized(image, wanted)).transpose(2, 0, 1)
+        return np.asarray(_fit(image, wanted)).transpose(2, 0, 1)
     if len(raster.pixels) != bands.count:
         raster = raster.without_alpha()
     if len(raster.pixels) != bands.count:
         raise UnreadableImage(f"{path}: {len(raster.pixels)} bands, not {bands.count}")
-    planes = [_resized_share(raster, band, bands, wanted) for band in range(bands.count)]
+    planes = [_fitted_share(raster, band, bands, wanted) for band in range(bands.count)]
     return bands.levels_of(np.stack(planes))
 
 
-def _resized_share(raster: Raster, band: int, bands: Bands, wanted: tuple[int, int]) -> np.ndarray:
+def _fitted_share(raster: Raster, band: int, bands: Bands, wanted: tuple[int, int]) -> np.ndarray:
     """Return one band of the wanted shape, see `Bands.shares`; band by band to spare memory."""
     valid = raster.valid
     if valid is not None:
         valid = valid[band : band + 1] if len(valid) > 1 else valid
     share = bands.shares(raster.pixels[band], band, raster.scaling)
-    return np.asarray(_resized(Image.fromarray(fill(share[None], valid)[0]), wanted))
+    return np.asarray(_fit(Image.fromarray(fill(share[None], valid)[0]), wanted))
 
 
-def _cut(raster: Raster, wanted: tuple[int, int]) -> Raster:
-    """Return the largest centred part of the wanted shape."""
-    _, height, width = raster.pixels.shape
-    scale = min(height / wanted[0], width / wanted[1])
-    high, wide = round(wanted[0] * scale), round(wanted[1] * scale)
-    top, left = (height - high) // 2, (width - wide) // 2
-    part = (slice(None), slice(top, top + high), slice(left, left + wide))
-    valid = None if raster.valid is None else raster.valid[part]
-    return replace(raster, pixels=raster.pixels[part], valid=valid)
-
-
-def _resized(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
-    if (image.height, image.width) == wanted:
-        return image
-    return image.resize((wanted[1], wanted[0]), Image.Resampling.LANCZOS)
+def _fit(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
+    scale = min(image.height / wanted[0], image.width / wanted[1])
+    height, width = round(wanted[0] * scale), round(wanted[1] * scale)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    box = (left, top, left + width, top + height)
+    if (height, width) == wanted:
+        return image.crop(box)
+    return image.resize((wanted[1], wanted[0]), Image.Resampling.LANCZOS, box=box)
 
 
 def read_patches(

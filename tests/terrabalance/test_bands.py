@@ -6,9 +6,11 @@ from PIL import Image
 
 from terrabalance.bands import RGB, Bands, measure_bands
 from terrabalance.errors import UnreadableImage
-from terrabalance.images import decode, read_patch, suffix_for, to_pil, to_rgb, write_image
+from terrabalance.images import read_patch, suffix_for, to_pil, to_rgb, write_image
 from terrabalance.levels import centred, to_levels
 from terrabalance.marks import is_marked_synthetic, read_marks
+from terrabalance.rasters.decode import decode
+from terrabalance.rasters.raster import Raster
 from terrabalance.sizes import describe_size
 
 MARKS = {"terrabalance:synthetic": "true", "terrabalance:class": "Täler <b>"}
@@ -23,13 +25,21 @@ def image_of(dtype: str, count: int) -> np.ndarray:
     return (low + np.stack(ramps) * (high - low)).astype(dtype)
 
 
+def measured(image: np.ndarray) -> Bands:
+    return measure_bands([Raster(image, "")])
+
+
+def levels_of(bands: Bands, image: np.ndarray) -> np.ndarray:
+    return bands.levels_of(np.stack([bands.shares(p, b) for b, p in enumerate(image)]))
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 13])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
 def test_what_is_written_is_read_again_with_its_marks(tmp_path, dtype, count):
     image = image_of(dtype, count)
-    bands = measure_bands([image])
+    bands = measured(image)
     path = tmp_path / f"a{suffix_for(bands)}"
-    write_image(path, bands.levels(image), bands, MARKS)
+    write_image(path, levels_of(bands, image), bands, MARKS)
     found = decode(path).pixels
     assert found.dtype == dtype and found.shape == image.shape
     step = (np.array(bands.high) - np.array(bands.low)) / 65535 if dtype != "uint8" else 0
@@ -52,8 +62,8 @@ def test_the_band_axis_may_be_first_or_last(tmp_path, axis):
     stored = image if axis == "first" else image.transpose(1, 2, 0)
     planar = "separate" if axis == "first" else "contig"
     tifffile.imwrite(tmp_path / "a.tif", stored, photometric="minisblack", planarconfig=planar)
-    bands = measure_bands([image])
-    assert np.array_equal(read_patch(tmp_path / "a.tif", (20, 28), bands), bands.levels(image))
+    bands = measured(image)
+    assert np.array_equal(read_patch(tmp_path / "a.tif", (20, 28), bands), levels_of(bands, image))
 
 
 def test_rgb_is_read_as_it_always_was(tmp_path):
@@ -70,9 +80,9 @@ def test_rgb_is_read_as_it_always_was(tmp_path):
 def test_the_largest_centred_part_of_the_wanted_shape_is_cut(tmp_path):
     image = image_of("uint16", 2)
     tifffile.imwrite(tmp_path / "a.tif", image, photometric="minisblack", planarconfig="separate")
-    bands = measure_bands([image])
+    bands = measured(image)
     assert np.array_equal(
-        read_patch(tmp_path / "a.tif", (20, 14), bands), bands.levels(image[:, :, 7:21])
+        read_patch(tmp_path / "a.tif", (20, 14), bands), levels_of(bands, image[:, :, 7:21])
     )
     assert read_patch(tmp_path / "a.tif", (8, 24), bands).shape == (2, 8, 24)
 
@@ -81,16 +91,16 @@ def test_another_number_of_bands_is_refused(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", image_of("uint16", 4), photometric="minisblack",
                      planarconfig="separate")  # fmt: skip
     with pytest.raises(UnreadableImage, match=r"a\.tif: 4 bands, not 5"):
-        read_patch(tmp_path / "a.tif", 16, measure_bands([image_of("uint16", 5)]))
+        read_patch(tmp_path / "a.tif", 16, measured(image_of("uint16", 5)))
 
 
 def test_a_few_hot_pixels_do_not_squeeze_the_others():
     image = np.random.default_rng(0).integers(100, 200, (1, 64, 64)).astype(np.uint16)
     image[0, 0, 0] = 65535
-    bands = measure_bands([image])
-    assert bands.high[0] < 300 and bands.levels(image).max() == 65535
-    flat = measure_bands([np.full((2, 8, 8), 7, np.uint16)])
-    assert flat.values(flat.levels(np.full((2, 8, 8), 7, np.uint16))).max() == 7
+    bands = measured(image)
+    assert bands.high[0] < 300 and levels_of(bands, image).max() == 65535
+    flat = measured(np.full((2, 8, 8), 7, np.uint16))
+    assert flat.values(levels_of(flat, np.full((2, 8, 8), 7, np.uint16))).max() == 7
 
 
 @pytest.mark.parametrize(
@@ -98,11 +108,11 @@ def test_a_few_hot_pixels_do_not_squeeze_the_others():
 )
 def test_many_bands_are_shown_in_three(count, places):
     image = image_of("uint16", count)
-    bands = measure_bands([image])
-    shown, levels = bands.preview(bands.levels(image)), bands.levels(image)
+    bands = measured(image)
+    shown, levels = bands.preview(levels_of(bands, image)), levels_of(bands, image)
     assert bands.shown == places and shown.dtype == np.uint8
     assert np.array_equal(shown, np.stack([levels[place] >> 8 for place in places]))
-    assert measure_bands([image], shown=(0, 0, 0)).shown == (0, 0, 0)
+    assert measure_bands([Raster(image, "")], shown=(0, 0, 0)).shown == (0, 0, 0)
 
 
 @pytest.mark.parametrize("level_type", [np.uint8, np.uint16])
@@ -115,7 +125,7 @@ def test_levels_survive_the_way_through_floats(level_type):
 
 def test_rgb_stays_what_it_is():
     image = image_of("uint8", 3)
-    assert measure_bands([image]) == RGB and np.array_equal(RGB.levels(image), image)
+    assert measured(image) == RGB and np.array_equal(levels_of(RGB, image), image)
     assert RGB.preview(image) is not None and np.array_equal(RGB.preview(image), image)
     assert Bands((0.0,), (255.0,), "uint8", (0, 0, 0)).is_rgb is False
 
@@ -125,6 +135,6 @@ def test_sizes_have_names():
 
 
 def test_a_grey_preview_is_a_picture(tmp_path):
-    write_image(tmp_path / "a.png", image_of("uint8", 1), measure_bands([image_of("uint8", 1)]), {})
+    write_image(tmp_path / "a.png", image_of("uint8", 1), measured(image_of("uint8", 1)), {})
     assert decode(tmp_path / "a.png").mode == "L"
     assert to_rgb(decode(tmp_path / "a.png")).shape == (3, 20, 28)

@@ -1,24 +1,12 @@
-import random
-import struct
 import warnings
 
 import numpy as np
 import pytest
-import tifffile
 from PIL import Image
 
 from terrabalance.bands import RGB
-from terrabalance.errors import UnreadableImage
-from terrabalance.images import (
-    Decoded,
-    decode,
-    grid,
-    read_patch,
-    read_patches,
-    to_pil,
-    to_rgb,
-    write_png,
-)
+from terrabalance.images import grid, read_patch, read_patches, to_rgb, write_png
+from terrabalance.rasters.raster import Raster
 
 
 @pytest.fixture
@@ -28,125 +16,11 @@ def ramp() -> np.ndarray:
     return np.stack([x * 6, y * 10, 255 - x * 6]).astype(np.uint8)
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif", "webp", "TIFF"])
-def test_lossless_formats_come_back_exactly(tmp_path, ramp, suffix):
-    path = tmp_path / f"a.{suffix}"
-    more = {"lossless": True} if suffix == "webp" else {}
-    to_pil(ramp).save(path, **more)
-    decoded = decode(path)
-    assert decoded.mode == "RGB" and np.array_equal(decoded.pixels, ramp)
-
-
-@pytest.mark.parametrize(
-    "mode, shape",
-    [("1", (1, 24, 40)), ("L", (1, 24, 40)), ("LA", (1, 24, 40)), ("P", (3, 24, 40)),
-     ("RGBA", (3, 24, 40))],
-)  # fmt: skip
-def test_every_mode_of_png_loses_alpha_and_palette_only(tmp_path, ramp, mode, shape):
-    to_pil(ramp).convert(mode).save(tmp_path / "a.png")
-    decoded = decode(tmp_path / "a.png")
-    assert decoded.mode == mode and decoded.pixels.shape == shape
-    assert decoded.pixels.dtype == np.uint8
-
-
-def test_cmyk_jpeg_becomes_rgb(tmp_path, ramp):
-    to_pil(ramp).convert("CMYK").save(tmp_path / "a.jpg", quality=95)
-    decoded = decode(tmp_path / "a.jpg")
-    assert decoded.mode == "CMYK" and decoded.pixels.shape == (3, 24, 40)
-    assert np.abs(decoded.pixels.astype(int) - ramp).mean() < 12
-
-
-def test_sixteen_bits_keep_their_depth_and_scale_by_the_full_range(tmp_path):
-    deep = np.array([[0, 257, 32768, 65535]], np.uint16)
-    Image.fromarray(deep).save(tmp_path / "a.png")
-    decoded = decode(tmp_path / "a.png")
-    assert decoded.pixels.dtype == np.uint16 and np.array_equal(decoded.pixels[0], deep)
-    assert to_rgb(decoded)[:, 0].tolist() == [[0, 1, 128, 255]] * 3
-
-
-@pytest.mark.parametrize("compression", [None, "lzw", "deflate"])
-@pytest.mark.parametrize("planar", ["contig", "separate"])
-def test_many_bands_of_sixteen_bits_are_read_in_file_order(tmp_path, planar, compression):
-    bands = np.random.default_rng(0).integers(0, 2**16, (6, 20, 30), dtype=np.uint16)
-    stored = bands.transpose(1, 2, 0) if planar == "contig" else bands
-    tifffile.imwrite(tmp_path / "a.tif", stored, planarconfig=planar, photometric="minisblack",
-                     compression=compression)  # fmt: skip
-    decoded = decode(tmp_path / "a.tif")
-    assert decoded.mode == "uint16x6" and np.array_equal(decoded.pixels, bands)
-    assert to_rgb(decoded).shape == (3, 20, 30)
-
-
-@pytest.mark.parametrize("low, high", [(0, 1), (0, 300), (-25, 3)])
-def test_floats_of_any_range_are_read(tmp_path, low, high):
-    values = np.linspace(low, high, 20 * 20, dtype=np.float32).reshape(20, 20)
-    tifffile.imwrite(tmp_path / "a.tif", values)
-    decoded = decode(tmp_path / "a.tif")
-    assert np.array_equal(decoded.pixels[0], values) and to_rgb(decoded).max() == 255
-
-
-def test_values_that_are_not_finite_are_refused_with_the_way_out(tmp_path):
-    tifffile.imwrite(tmp_path / "gaps.tif", np.full((20, 20), np.nan, np.float32))
-    with pytest.raises(UnreadableImage, match=r"gaps.tif.*not finite; fill the gaps"):
-        decode(tmp_path / "gaps.tif")
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
-def test_a_damaged_file_is_decoded_or_unreadable_never_anything_else(tmp_path, ramp, suffix):
-    path = tmp_path / f"a.{suffix}"
-    to_pil(ramp).save(path)
-    whole, rng = path.read_bytes(), random.Random(0)
-    with pytest.raises(UnreadableImage, match=r"a\."):
-        path.write_bytes(whole[: len(whole) // 2])
-        decode(path)
-    for _ in range(60):
-        damaged = bytearray(whole)
-        for _ in range(8):
-            damaged[rng.randrange(len(damaged))] = rng.randrange(256)
-        path.write_bytes(damaged)
-        try:
-            assert decode(path).pixels.ndim == 3
-        except UnreadableImage as error:
-            assert str(path) in str(error)
-
-
-@pytest.mark.parametrize("suffix, kind", [("jpg", "MPO"), ("png", "PNG"), ("webp", "WEBP")])
-def test_of_several_pictures_in_a_file_the_first_is_read(tmp_path, ramp, suffix, kind):
-    path = tmp_path / f"a.{suffix}"
-    more = {"lossless": True} if kind == "WEBP" else {}
-    second = to_pil(255 - ramp)
-    to_pil(ramp).save(path, kind, save_all=True, append_images=[second], **more)
-    decoded = decode(path)
-    assert decoded.pixels.shape == (3, 24, 40)
-    assert np.abs(decoded.pixels.astype(int) - ramp).mean() < 12  # JPEG's own loss
-
-
-@pytest.mark.parametrize("page", [0, 1])
-def test_a_tiff_with_a_page_that_lacks_its_width_is_unreadable(tmp_path, ramp, page):
-    path, width_tag = tmp_path / "a.tif", struct.pack("<HHI", 256, 4, 1)
-    to_pil(ramp).save(path, save_all=True, append_images=[to_pil(ramp)])
-    parts = path.read_bytes().split(width_tag)
-    assert len(parts) == 3
-    tags = [width_tag, width_tag]
-    tags[page] = struct.pack("<HHI", 60_000, 4, 1)
-    path.write_bytes(parts[0] + tags[0] + parts[1] + tags[1] + parts[2])
-    with pytest.raises(UnreadableImage, match=r"a\.tif"):
-        decode(path)
-
-
-@pytest.mark.parametrize("kind", ["GIF", "BMP", "EPS"])
-def test_other_decoders_are_never_asked_whatever_the_extension_says(tmp_path, ramp, kind):
-    path = tmp_path / "a.png"
-    to_pil(ramp).save(path, kind)
-    with pytest.raises(UnreadableImage, match="not an image that can be identified"):
-        decode(path)
-
-
 def test_grey_is_repeated_and_more_than_three_bands_lose_the_rest():
-    grey = Decoded(np.full((1, 2, 2), 7, np.uint8), "L")
+    grey = Raster(np.full((1, 2, 2), 7, np.uint8), "L")
     assert to_rgb(grey).tolist() == [[[7, 7], [7, 7]]] * 3
     five = np.arange(5, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 2), np.uint8)
-    assert to_rgb(Decoded(five, "uint8x5"))[:, 0, 0].tolist() == [0, 1, 2]
+    assert to_rgb(Raster(five, "uint8x5"))[:, 0, 0].tolist() == [0, 1, 2]
 
 
 def test_a_square_is_the_centre_and_only_resized_where_needed(tmp_path, ramp):

@@ -7,7 +7,7 @@ from PIL import Image
 
 from terrabalance.bands import RGB, measure_bands
 from terrabalance.errors import UnreadableImage
-from terrabalance.images import decode, write_image, write_png
+from terrabalance.images import write_image, write_png
 from terrabalance.marks import (
     REPAIRED_KEY,
     SYNTHETIC_KEY,
@@ -16,6 +16,8 @@ from terrabalance.marks import (
     read_marks,
     read_source_type,
 )
+from terrabalance.rasters.decode import decode
+from terrabalance.rasters.raster import Raster
 
 MARKS = {SYNTHETIC_KEY: "true", "terrabalance:class": "Täler <b>&amp;"}
 
@@ -27,8 +29,13 @@ def picture() -> np.ndarray:
 
 def deep(tmp_path, text):
     values = np.random.default_rng(0).integers(0, 4000, (5, 16, 16), np.uint16)
-    bands = measure_bands([values])
-    write_image(tmp_path / "a.tif", bands.levels(values), bands, text)
+    bands = measure_bands([Raster(values, "")])
+    write_image(
+        tmp_path / "a.tif",
+        levels,
+        bands,
+        text,
+    )
     return tmp_path / "a.tif"
 
 

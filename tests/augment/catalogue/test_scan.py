@@ -84,7 +84,7 @@ def test_what_is_no_image_is_told_from_what_is_damaged(data):
     assert status["Pond/notes.txt"] == status["Pond/notes.jpg"] == "not an image"
     assert status["Pond/notes.tif"] == "not an image"
     assert status["Pond/none.jpg"] == "empty"
-    assert status["Pond/head.png"] == status["Pond/gaps.tif"] == "unreadable"
+    assert status["Pond/head.png"] == "unreadable" and status["Pond/gaps.tif"] == "no data"
 
 
 def test_a_link_out_of_the_data_is_not_followed(data, tmp_path):

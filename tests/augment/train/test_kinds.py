@@ -13,9 +13,11 @@ from augment.train.data import TrainingData
 from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
 from terrabalance.bands import Bands, measure_bands
-from terrabalance.images import decode, read_patches, write_image
+from terrabalance.images import read_patches, write_image
 from terrabalance.manifest import read_manifest
 from terrabalance.marks import is_marked_synthetic
+from terrabalance.rasters.decode import decode
+from terrabalance.rasters.raster import Raster
 
 SPANS = {"uint8": (20, 240), "uint16": (200, 9000), "float32": (-22.0, -3.0)}
 
@@ -72,7 +74,7 @@ def test_six_images_of_any_kind_are_learned(tmp_path, cpu, count, dtype, axis, s
     images = images_of(count, dtype, shape)
     (tmp_path / "real").mkdir()
     paths = write_all(tmp_path / "real", images, axis)
-    bands = measure_bands([decode(path).pixels for path in paths])
+    bands = measure_bands([decode(path) for path in paths])
     drawn = train_and_draw(tmp_path, read_patches(paths, size, bands), bands, cpu, size)
     assert drawn.dtype == dtype and drawn.shape == (8, count, *shape)
     low, high = SPANS[dtype]
@@ -85,7 +87,7 @@ def test_the_tutorials_proportions_of_40_by_56_px_train_and_draw(tmp_path, cpu):
     images = images_of(3, "uint8", (40, 56))
     network = GeneratorConfig(image_size=(40, 56), dim=8, dim_mults=(1, 2, 4, 8), timesteps=20)
     loop = TrainingConfig(steps=3, batch_size=2)
-    bands = measure_bands(list(images))
+    bands = measure_bands([Raster(image, "") for image in images])
     spec = TrainingSpec("Pond", network, loop, 0, bands=bands)
     folder = train_generator(TrainingData(images), spec, tmp_path / "g", [cpu])
     few = SamplingConfig(steps=3, batch_size=2)
@@ -118,13 +120,18 @@ def test_drawn_images_are_scanned_as_synthetic(tmp_path):
     from augment.config import ScanConfig
 
     images = images_of(5, "uint16", (16, 16), n=2)
-    bands = measure_bands(list(images))
+    bands = measure_bands([Raster(image, "") for image in images])
     home = tmp_path / "data" / "Pond"
     home.mkdir(parents=True)
     tifffile.imwrite(home / "real.tif", images[0], photometric="minisblack",
                      planarconfig="separate")  # fmt: skip
     marks = {"terrabalance:synthetic": "true"}
-    write_image(home / "drawn.tif", bands.levels(images[1]), bands, marks)
+    write_image(
+        home / "drawn.tif",
+        levels,
+        bands,
+        marks,
+    )
     frame = scan(open_source(tmp_path / "data", tmp_path / "x", None), ScanConfig()).frame
     assert dict(zip(frame["path"], frame["status"], strict=True)) == {
         "Pond/drawn.tif": "synthetic",

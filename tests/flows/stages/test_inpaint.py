@@ -17,8 +17,9 @@ from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
 from flows.cli.app import app
 from terrabalance.errors import BadInput
-from terrabalance.images import decode, read_patch, write_png
+from terrabalance.images import read_patch, write_png
 from terrabalance.marks import read_marks
+from terrabalance.rasters.decode import decode
 
 QUICK = ["--set", "steps=6", "--set", "resamplings=2", "--device", "cpu"]
 

@@ -18,8 +18,8 @@ from flows.stages.run import Run
 from flows.stages.synthetic import synthesize_class
 from terrabalance.bands import RGB
 from terrabalance.errors import BadInput
-from terrabalance.images import decode
 from terrabalance.manifest import read_manifest
+from terrabalance.rasters.decode import decode
 
 _LEVEL = {"Field": 3000, "Water": 600}
 
