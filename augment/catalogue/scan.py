@@ -31,6 +31,7 @@ from pathlib import Path
 
 import imagehash
 import numpy as np
+import pandas as pd
 import tifffile
 from PIL import Image, UnidentifiedImageError
 
@@ -61,7 +62,6 @@ class _Scanned:
     Attributes:
         row: of the manifest.
         thumbnail: (16, 16) uint8, grey; None where the file could not be decoded.
-        picture: hash of its values; "" likewise.
         original: SHA-256 of the image that it is a repair of; "" for no repair.
         alpha: what its alpha band is by its content, `mask` or `data`; "" for none.
         invalid_as_band: share of its samples without data, where alpha is a band.
@@ -69,7 +69,6 @@ class _Scanned:
 
     row: dict[str, object]
     thumbnail: np.ndarray | None = None
-    picture: str = ""
     original: str = ""
     alpha: str = ""
     invalid_as_band: float = 0.0
@@ -93,7 +92,7 @@ def scan(source: Source, config: ScanConfig, on_progress: Progress = silent) -> 
     invalid = [each.invalid_as_band for each in found]
     frame = settle_alpha(frame, [each.alpha for each in found], invalid, config.alpha)
     frame = leave_out_odd(leave_out_gaps(frame, config.max_invalid), config.odd_share)
-    frame = mark_duplicates(frame, [each.picture for each in found])
+    frame = mark_duplicates(frame, _value_hashes(source.root, frame, thumbnails))
     originals = [each.original for each in found]
     frame = group_near_duplicates(frame, thumbnails, config.near_duplicate_bits, originals)
     left_out = int((frame["status"] != "ok").sum())
@@ -147,8 +146,7 @@ def _scan_pixels(path: Path, row: dict[str, object], min_side_px: int) -> _Scann
     alpha = "" if raster.alpha is None else "mask" if raster.has_mask_as_alpha else "data"
     masked = raster.without_alpha()
     bands, height, width = masked.pixels.shape
-    shown = raster if alpha == "data" else masked
-    grey = Image.fromarray(grey_picture(shown).round().astype(np.uint8))
+    grey = Image.fromarray(grey_picture(_compared(raster)).round().astype(np.uint8))
     facts = {
         "width_px": width, "height_px": height, "bands": bands, "mode": raster.mode,
         "invalid": masked.invalid_share, "scaling": _scaling_text(raster),
@@ -159,8 +157,32 @@ def _scan_pixels(path: Path, row: dict[str, object], min_side_px: int) -> _Scann
         facts["detail"] = REPAIRED
     filled = {**row, **facts, **_fitness(row, width, height, min_side_px)}
     thumbnail = np.asarray(grey.reduce(grey.width // THUMBNAIL_PX))
-    picture = values_hash(shown.pixels)
-    return _Scanned(filled, thumbnail, picture, original or "", alpha, raster.invalid_share)
+    return _Scanned(filled, thumbnail, original or "", alpha, raster.invalid_share)
+
+
+def _value_hashes(root: Path, frame: pd.DataFrame, thumbnails: np.ndarray) -> list[str]:
+    """Return a hash of each image's values, of images without a twin in small their row instead.
+
+    Images of the same values have the same thumbnail, so few are decoded again.
+    """
+    small = [picture.tobytes() for picture in thumbnails]
+    usable = frame.assign(small=small, place=range(len(frame)))[frame["status"] == "ok"]
+    places = usable["place"][usable.duplicated("small", keep=False)].tolist()
+    hashes = [str(place) for place in range(len(frame))]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = pool.map(lambda place: _value_hash(root / frame["path"].iat[place]), places)
+        for place, value_hash in zip(places, found, strict=True):
+            hashes[place] = value_hash
+    return hashes
+
+
+def _value_hash(path: Path) -> str:
+    return values_hash(_compared(decode(path)).pixels)
+
+
+def _compared(raster: Raster) -> Raster:
+    """Return what two images are compared by: a mask as alpha is no part of the picture."""
+    return raster.without_alpha() if raster.has_mask_as_alpha else raster
 
 
 def _scaling_text(raster: Raster) -> str:

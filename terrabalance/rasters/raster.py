@@ -99,7 +99,9 @@ class Raster:
     @property
     def invalid_share(self) -> float:
         """The share of samples that hold no data, in [0, 1]."""
-        return 0.0 if self.valid is None else float(1 - self.valid.mean())
+        if self.valid is None:
+            return 0.0
+        return float(self.valid.size - np.count_nonzero(self.valid)) / self.valid.size
 
     @property
     def has_mask_as_alpha(self) -> bool:

@@ -30,12 +30,8 @@ def picture() -> np.ndarray:
 def deep(tmp_path, text):
     values = np.random.default_rng(0).integers(0, 4000, (5, 16, 16), np.uint16)
     bands = measure_bands([Raster(values, "")])
-    write_image(
-        tmp_path / "a.tif",
-        levels,
-        bands,
-        text,
-    )
+    shares = [bands.shares(plane, band) for band, plane in enumerate(values)]
+    write_image(tmp_path / "a.tif", bands.levels_of(np.stack(shares)), bands, text)
     return tmp_path / "a.tif"
 
 

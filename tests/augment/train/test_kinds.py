@@ -126,12 +126,8 @@ def test_drawn_images_are_scanned_as_synthetic(tmp_path):
     tifffile.imwrite(home / "real.tif", images[0], photometric="minisblack",
                      planarconfig="separate")  # fmt: skip
     marks = {"terrabalance:synthetic": "true"}
-    write_image(
-        home / "drawn.tif",
-        levels,
-        bands,
-        marks,
-    )
+    shares = [bands.shares(plane, band) for band, plane in enumerate(images[1])]
+    write_image(home / "drawn.tif", bands.levels_of(np.stack(shares)), bands, marks)
     frame = scan(open_source(tmp_path / "data", tmp_path / "x", None), ScanConfig()).frame
     assert dict(zip(frame["path"], frame["status"], strict=True)) == {
         "Pond/drawn.tif": "synthetic",
