@@ -105,8 +105,11 @@ def inside(root: Path, relative: str) -> Path:
     Raises:
         BadInput: `relative` is absolute, climbs out with `..`, or follows a link out of `root`.
     """
-    path = (root / relative).resolve()
-    if Path(relative).is_absolute() or not path.is_relative_to(root.resolve()):
+    # Asked of every image: `os.path` takes a third of the time of `pathlib`.
+    home = os.path.realpath(root)
+    path = os.path.realpath(os.path.join(home, relative))  # noqa: PTH118
+    is_below = path == home or path.startswith(home.rstrip(os.sep) + os.sep)
+    if os.path.isabs(relative) or not is_below:  # noqa: PTH117
         raise BadInput(f"{relative!r} leaves its folder {root}. Use a path below that folder.")
     return root / relative
 

@@ -18,7 +18,7 @@ _NAMED = 3  # odd files in the log
 def settle_alpha(
     frame: pd.DataFrame,
     alpha: Sequence[str],
-    invalid_as_band: Sequence[float],
+    invalid_as_band: np.ndarray,
     wanted: Literal["auto", "drop", "keep"],
 ) -> pd.DataFrame:
     """Decide whether the band that files call alpha is data, once for all files; say so.
@@ -26,7 +26,7 @@ def settle_alpha(
     Args:
         frame: of a manifest, whose `bands` and `invalid` are those without alpha.
         alpha: what a row's alpha band is by its content, `mask` or `data`; "" for none.
-        invalid_as_band: a row's share of samples without data where alpha is a band.
+        invalid_as_band: (N,) shares of samples without data where alpha is a band.
         wanted: see `ScanConfig.alpha`.
     """
     found = np.array(alpha)
@@ -46,7 +46,7 @@ def settle_alpha(
         return frame
     frame = frame.copy()
     frame.loc[marked, "bands"] += 1
-    frame.loc[marked, "invalid"] = np.array(invalid_as_band)[marked]
+    frame.loc[marked, "invalid"] = invalid_as_band[marked]
     return frame
 
 

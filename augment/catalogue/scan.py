@@ -19,6 +19,7 @@ and, where a given split would otherwise leak (`augment.catalogue.split`), `leak
 `leaks into test`.
 """
 
+import hashlib
 import json
 import logging
 import os
@@ -26,7 +27,7 @@ import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import imagehash
@@ -38,7 +39,8 @@ from PIL import Image, UnidentifiedImageError
 from augment.catalogue.bands import leave_out_gaps, leave_out_odd, settle_alpha
 from augment.catalogue.duplicates import THUMBNAIL_PX, group_near_duplicates, mark_duplicates
 from augment.catalogue.entries import Entry, Source
-from augment.catalogue.pictures import grey_picture, values_hash
+from augment.catalogue.look import Look, compared, look_at
+from augment.catalogue.pictures import values_hash
 from augment.config import ScanConfig
 from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.files import inside, sha256_of
@@ -47,11 +49,13 @@ from terrabalance.marks import is_marked_synthetic, repaired_from
 from terrabalance.progress import Progress, silent
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.formats import BEGINNINGS, EXTENSIONS
-from terrabalance.rasters.raster import Raster
+from terrabalance.rasters.raster import Scaling
 
 _log = logging.getLogger(__name__)
 
 _THREADS = min(8, os.cpu_count() or 1)
+_AT_ONCE = 2**24  # bytes; a smaller file is read once, for its checksum and its pixels
+_ALIKE_BITS = 4  # in which the hashes of one picture in two formats may differ
 _CUT_SHORT = ("truncated", "failed to read")  # in the messages of Pillow and tifffile
 
 
@@ -61,17 +65,13 @@ class _Scanned:
 
     Attributes:
         row: of the manifest.
-        thumbnail: (16, 16) uint8, grey; None where the file could not be decoded.
+        look: None where the file could not be decoded.
         original: SHA-256 of the image that it is a repair of; "" for no repair.
-        alpha: what its alpha band is by its content, `mask` or `data`; "" for none.
-        invalid_as_band: share of its samples without data, where alpha is a band.
     """
 
     row: dict[str, object]
-    thumbnail: np.ndarray | None = None
+    look: Look | None = None
     original: str = ""
-    alpha: str = ""
-    invalid_as_band: float = 0.0
 
 
 def scan(source: Source, config: ScanConfig, on_progress: Progress = silent) -> Manifest:
@@ -80,21 +80,22 @@ def scan(source: Source, config: ScanConfig, on_progress: Progress = silent) -> 
     Returns:
         One row a file, in the order of the source.
     """
-    found: list[_Scanned] = []
-    thumbnails = np.zeros((len(source.entries), THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)
+    n_files = len(source.entries)
+    rows, originals, alpha = [], [], [""] * n_files
+    invalid_as_band = np.zeros(n_files)
+    thumbnails = np.zeros((n_files, THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)
     files = _in_order(lambda e: _scan_file(source.root, e, config.min_side_px), source.entries)
-    for index, each in enumerate(files):
-        if each.thumbnail is not None:
-            thumbnails[index] = each.thumbnail
-        found.append(replace(each, thumbnail=None))
-        on_progress(index + 1, len(source.entries), "scanning")
-    frame = frame_of([each.row for each in found])
-    invalid = [each.invalid_as_band for each in found]
-    frame = settle_alpha(frame, [each.alpha for each in found], invalid, config.alpha)
+    for index, found in enumerate(files):
+        rows.append(found.row)
+        originals.append(found.original)
+        if found.look is not None:
+            alpha[index] = found.look.alpha
+            invalid_as_band[index] = found.look.invalid_as_band
+            thumbnails[index] = _thumbnail(found.look.grey)
+        on_progress(index + 1, n_files, "scanning")
+    frame = settle_alpha(frame_of(rows), alpha, invalid_as_band, config.alpha)
     frame = leave_out_odd(leave_out_gaps(frame, config.max_invalid), config.odd_share)
-    frame = mark_duplicates(frame, _value_hashes(source.root, frame, thumbnails))
-    originals = [each.original for each in found]
-    frame = group_near_duplicates(frame, thumbnails, config.near_duplicate_bits, originals)
+    frame = _without_copies(source.root, frame, thumbnails, originals, config)
     left_out = int((frame["status"] != "ok").sum())
     _log.info("%s: %d files, %d of them left out", source.root, len(frame), left_out)
     return Manifest(source.root, frame)
@@ -124,69 +125,76 @@ def _scan_file(root: Path, entry: Entry, min_side_px: int) -> _Scanned:
         facts = path.stat()
         if not stat.S_ISREG(facts.st_mode):
             return _Scanned({**row, "status": "not an image", "detail": "no regular file"})
-        row["bytes"], row["sha256"] = facts.st_size, sha256_of(path)
+        content = path.read_bytes() if facts.st_size <= _AT_ONCE else None
+        row["bytes"], row["sha256"] = facts.st_size, _checksum(path, content)
         if row["bytes"] == 0:
             return _Scanned({**row, "status": "empty"})
         if path.suffix.lower() not in EXTENSIONS:
             kinds = ", ".join(sorted(EXTENSIONS))
             return _Scanned({**row, "status": "not an image", "detail": f"not one of {kinds}"})
-        return _scan_pixels(path, row, min_side_px)
+        return _scan_pixels(path, content, row, min_side_px)
     except (BadInput, OSError) as error:
         return _Scanned({**row, "status": "unreadable", "detail": str(error)})
     except UnreadableImage as error:
         return _Scanned({**row, **_why_unreadable(path, error)})
 
 
-def _scan_pixels(path: Path, row: dict[str, object], min_side_px: int) -> _Scanned:
-    raster = decode(path)
+def _checksum(path: Path, content: bytes | None) -> str:
+    return sha256_of(path) if content is None else hashlib.sha256(content).hexdigest()
+
+
+def _scan_pixels(
+    path: Path, content: bytes | None, row: dict[str, object], min_side_px: int
+) -> _Scanned:
+    look = look_at(path, content)
     if row["source"] == "real" and is_marked_synthetic(path):
         return _Scanned(
             {**row, "status": "synthetic", "detail": "its metadata names its generator"}
         )
-    alpha = "" if raster.alpha is None else "mask" if raster.has_mask_as_alpha else "data"
-    masked = raster.without_alpha()
-    bands, height, width = masked.pixels.shape
-    grey = Image.fromarray(grey_picture(_compared(raster)).round().astype(np.uint8))
     facts = {
-        "width_px": width, "height_px": height, "bands": bands, "mode": raster.mode,
-        "invalid": masked.invalid_share, "scaling": _scaling_text(raster),
-        "phash": str(imagehash.phash(grey)),
+        "width_px": look.width_px, "height_px": look.height_px, "bands": look.bands,
+        "mode": look.mode, "invalid": look.invalid, "scaling": _text(look.scaling),
+        "phash": str(imagehash.phash(Image.fromarray(look.grey.round().astype(np.uint8)))),
     }  # fmt: skip
     original = repaired_from(path)
     if original is not None:
         facts["detail"] = REPAIRED
-    filled = {**row, **facts, **_fitness(row, width, height, min_side_px)}
-    thumbnail = np.asarray(grey.reduce(grey.width // THUMBNAIL_PX))
-    return _Scanned(filled, thumbnail, original or "", alpha, raster.invalid_share)
+    filled = {**row, **facts, **_fitness(row, look.width_px, look.height_px, min_side_px)}
+    return _Scanned(filled, look, original or "")
 
 
-def _value_hashes(root: Path, frame: pd.DataFrame, thumbnails: np.ndarray) -> list[str]:
-    """Return a hash of each image's values, of images without a twin in small their row instead.
+def _text(scaling: Scaling | None) -> str:
+    return "" if scaling is None else json.dumps(asdict(scaling))
 
-    Images of the same values have the same thumbnail, so few are decoded again.
-    """
-    small = [picture.tobytes() for picture in thumbnails]
-    usable = frame.assign(small=small, place=range(len(frame)))[frame["status"] == "ok"]
-    places = usable["place"][usable.duplicated("small", keep=False)].tolist()
-    hashes = [str(place) for place in range(len(frame))]
+
+def _thumbnail(grey: np.ndarray) -> np.ndarray:
+    pooled = grey.reshape(THUMBNAIL_PX, 2, THUMBNAIL_PX, 2).mean((1, 3))
+    thumbnail: np.ndarray = pooled.round().astype(np.uint8)
+    return thumbnail
+
+
+def _without_copies(
+    root: Path,
+    frame: pd.DataFrame,
+    thumbnails: np.ndarray,
+    originals: list[str],
+    config: ScanConfig,
+) -> pd.DataFrame:
+    """Mark duplicates among those that look alike, which alone are decoded in full; group them."""
+    looser = max(config.near_duplicate_bits, _ALIKE_BITS)
+    alike = group_near_duplicates(frame, thumbnails, looser)["group"]
+    places = np.flatnonzero(alike >= 0).tolist()
+    hashes = [str(place) for place in range(len(frame))]  # of an image that no other looks like
     with ThreadPoolExecutor(_THREADS) as pool:
         found = pool.map(lambda place: _value_hash(root / frame["path"].iat[place]), places)
         for place, value_hash in zip(places, found, strict=True):
             hashes[place] = value_hash
-    return hashes
+    frame = mark_duplicates(frame, hashes)
+    return group_near_duplicates(frame, thumbnails, config.near_duplicate_bits, originals)
 
 
 def _value_hash(path: Path) -> str:
-    return values_hash(_compared(decode(path)).pixels)
-
-
-def _compared(raster: Raster) -> Raster:
-    """Return what two images are compared by: a mask as alpha is no part of the picture."""
-    return raster.without_alpha() if raster.has_mask_as_alpha else raster
-
-
-def _scaling_text(raster: Raster) -> str:
-    return "" if raster.scaling is None else json.dumps(asdict(raster.scaling))
+    return values_hash(compared(decode(path)).pixels)
 
 
 def _fitness(row: dict[str, object], width: int, height: int, min_side_px: int) -> dict[str, str]:
