@@ -1,6 +1,7 @@
 """What two files are compared by: a small grey picture, and a hash of all values."""
 
 import hashlib
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image
@@ -59,12 +60,12 @@ def _block_means(
     """
     edges = [_edges(side) for side in pixels.shape[1:]]
     if valid is None:
-        sums = np.stack([_block_sums(plane, edges) for plane in pixels])
-        counts = np.outer(*(np.diff([*e, n]) for e, n in zip(edges, pixels.shape[1:], strict=True)))
-        return sums / counts, None
+        sums = np.stack([_block_sums(plane, None, edges) for plane in pixels])
+        sides = (np.diff([*e, n]) for e, n in zip(edges, pixels.shape[1:], strict=True))
+        return sums / np.outer(*sides), None
     masks = np.broadcast_to(valid, pixels.shape)
-    counts = np.stack([_block_sums(mask, edges) for mask in masks])
-    sums = np.stack([_valid_sums(p, m, edges) for p, m in zip(pixels, masks, strict=True)])
+    sums = np.stack([_block_sums(p, m, edges) for p, m in zip(pixels, masks, strict=True)])
+    counts = np.stack([_block_sums(mask, None, edges) for mask in masks])
     return sums / np.maximum(counts, 1), counts > 0
 
 
@@ -72,17 +73,12 @@ def _edges(side: int) -> np.ndarray:
     return np.linspace(0, side, min(side, _LARGEST) + 1).astype(int)[:-1]
 
 
-def _block_sums(plane: np.ndarray, edges: list[np.ndarray]) -> np.ndarray:
-    down = np.add.reduceat(plane, edges[0], axis=0, dtype=np.float64)
-    sums: np.ndarray = np.add.reduceat(down, edges[1], axis=1)
-    return sums
-
-
-def _valid_sums(plane: np.ndarray, mask: np.ndarray, edges: list[np.ndarray]) -> np.ndarray:
-    # A strip of rows at a time: a copy of a large image without its gaps is not needed.
-    strips = np.split(np.arange(len(plane)), edges[0][1:])
-    rows = [np.where(mask[s], plane[s], 0).sum(0, dtype=np.float64) for s in strips]
-    sums: np.ndarray = np.add.reduceat(np.stack(rows), edges[1], axis=1)
+def _block_sums(plane: np.ndarray, mask: np.ndarray | None, edges: list[np.ndarray]) -> np.ndarray:
+    # A strip of rows at a time: NumPy would make a copy of a large image as float64.
+    strips = [slice(*ends) for ends in pairwise([*edges[0], len(plane)])]
+    valid = (plane[s] if mask is None else np.where(mask[s], plane[s], 0) for s in strips)
+    rows = np.stack([strip.sum(0, dtype=np.float64) for strip in valid])
+    sums: np.ndarray = np.add.reduceat(rows, edges[1], axis=1)
     return sums
 
 
