@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from typer.testing import CliRunner
 
 from augment.catalogue.scan import scan
@@ -46,6 +46,16 @@ def mask_of(path: Path, left: int, right: int, size: tuple[int, int] = (40, 60))
     covered[: size[0] // 2, left:right] = 255
     Image.fromarray(covered).save(path)
     return path
+
+
+def store_turned(path: Path, seen: np.ndarray, orientation: int) -> None:
+    """Store (3, H, W) pixels so that EXIF's orientation turns them to what is `seen`."""
+    turning_back = {6: 8, 8: 6}.get(orientation, orientation)
+    image = Image.fromarray(seen.transpose(1, 2, 0))
+    image.getexif()[274] = turning_back
+    stored, exif = ImageOps.exif_transpose(image), Image.Exif()
+    exif[274] = orientation
+    stored.save(path, exif=exif)
 
 
 def run(*arguments: object) -> object:
@@ -97,6 +107,28 @@ def test_a_mask_that_cannot_be_used_says_why(tmp_path, photo, generator, left, r
     mask = mask_of(tmp_path / "mask.png", left, right, size)
     found = run(photo, "--mask", mask, "--generator", generator)
     assert isinstance(found.exception, BadInput) and said in str(found.exception)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_photo_is_filled_where_its_mask_covers_it(tmp_path, generator, orientation):
+    """The mask is drawn on the photo as people see it; the photo is stored turned."""
+    seen = np.random.default_rng(0).integers(1, 256, (3, 40, 40), np.uint8)
+    write_png(tmp_path / "seen.png", seen)
+    store_turned(tmp_path / "turned.png", seen, orientation)
+    mask = mask_of(tmp_path / "mask.png", 0, 20, (40, 40))
+    assert run(tmp_path / "turned.png", "--mask", mask, "--generator", generator).exit_code == 0
+    filled = decode(tmp_path / "turned_repaired.png").pixels
+    changed = (filled != read_patch(tmp_path / "seen.png", 16)).any(0)
+    assert changed[:8, :8].mean() > 0.9 and not changed[8:].any() and not changed[:, 8:].any()
+
+
+def test_a_mask_of_zeros_and_ones_covers_at_any_depth(tmp_path, photo, generator):
+    covered = np.zeros((40, 60), np.uint16)
+    covered[:20, 10:30] = 1
+    Image.fromarray(covered).save(tmp_path / "mask.png")
+    assert run(photo, "--mask", tmp_path / "mask.png", "--generator", generator).exit_code == 0
+    marks = read_marks(tmp_path / "pond_repaired.png")
+    assert float(marks["terrabalance:filled"]) == pytest.approx(0.25)
 
 
 def test_a_mask_over_everything_points_to_sampling(tmp_path, photo, generator):
