@@ -7,7 +7,7 @@ as those of floats.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,21 +111,23 @@ def bands_from(record: dict[str, Any]) -> Bands:
     )  # fmt: skip
 
 
-def measure_bands(samples: Sequence[Raster], shown: tuple[int, int, int] | None = None) -> Bands:
+def measure_bands(samples: Iterable[Raster], shown: tuple[int, int, int] | None = None) -> Bands:
     """Find the range of each band: all of it for 8 bit, else what lies between two percentiles.
 
     Args:
-        samples: of one number of bands; only their valid samples are measured.
+        samples: of one number of bands, at least one; only their valid samples are measured. They
+            are taken one after another, so that they need not be in memory together.
         shown: places of red, green and blue; None: the first three, or those of Sentinel-2 where
             there are 12 or 13.
     """
-    count = len(samples[0].pixels)
-    dtype = np.result_type(*(sample.pixels.dtype for sample in samples))
-    scaling = Counter(sample.scaling for sample in samples).most_common(1)[0][0]
+    thinned = [(each.pixels.dtype, each.scaling, _thin_bands(each)) for each in samples]
+    dtypes, scalings, values = zip(*thinned, strict=True)
+    dtype, scaling = np.result_type(*dtypes), Counter(scalings).most_common(1)[0][0]
+    count = len(values[0])
     if dtype == np.uint8:
         ranges = [(0.0, 255.0)] * count
     else:
-        ranges = [_range([_thin(s, band, scaling) for s in samples]) for band in range(count)]
+        ranges = [_range_of(band, values, scalings, scaling) for band in range(count)]
     low, high = zip(*ranges, strict=True)
     usual = _SENTINEL_2.get(count) or (0, min(1, count - 1), min(2, count - 1))
     return Bands(low, high, str(dtype), shown or usual, scaling)
@@ -133,26 +135,41 @@ def measure_bands(samples: Sequence[Raster], shown: tuple[int, int, int] | None 
 
 def own_range(raster: Raster, band: int) -> tuple[float, float]:
     """Return the range of one band of one image, in which its valid samples lie."""
-    return _range([_thin(raster, band, raster.scaling)])
+    return _range(_thin(raster, band))
 
 
-def _range(parts: Sequence[np.ndarray]) -> tuple[float, float]:
-    values = np.concatenate(parts)
-    if not len(values):
-        return 0.0, 1.0
-    low, high = (float(end) for end in np.percentile(values, _ENDS))
-    return (low, high) if high > low else (low, low + 1)  # an empty band has no range
+def _thin_bands(raster: Raster) -> list[np.ndarray]:
+    return [_thin(raster, band) for band in range(len(raster.pixels))]
 
 
-def _thin(raster: Raster, band: int, scaling: Scaling | None, most: int = 4096) -> np.ndarray:
+def _thin(raster: Raster, band: int, most: int = 4096) -> np.ndarray:
     """Return at most `most` valid samples of a band, evenly over the image; (P,) float64."""
     values = raster.pixels[band]
     if raster.valid is not None:
         values = values[raster.valid[min(band, len(raster.valid) - 1)]]
     flat = values.reshape(-1)
     at = np.linspace(0, flat.size - 1, min(most, flat.size)).round().astype(int)
-    thin = flat[at].astype(np.float64)
-    return _scaled(thin, _of_band(raster.scaling, band), _of_band(scaling, band))
+    return flat[at].astype(np.float64)
+
+
+def _range_of(
+    band: int,
+    values: Sequence[list[np.ndarray]],
+    scalings: Sequence[Scaling | None],
+    to: Scaling | None,
+) -> tuple[float, float]:
+    converted = [
+        _scaled(each[band], _of_band(of, band), _of_band(to, band))
+        for each, of in zip(values, scalings, strict=True)
+    ]
+    return _range(np.concatenate(converted))
+
+
+def _range(values: np.ndarray) -> tuple[float, float]:
+    if not len(values):
+        return 0.0, 1.0
+    low, high = (float(end) for end in np.percentile(values, _ENDS))
+    return (low, high) if high > low else (low, low + 1)  # an empty band has no range
 
 
 def _of_band(scaling: Scaling | None, band: int) -> tuple[float, float]:

@@ -88,7 +88,7 @@ def _measured(config: RunConfig, manifest: Manifest) -> Bands:
         _log.warning("images declare different scalings, and are converted to one: %s", counts)
     sampled = even_share(rows, _SAMPLED)
     files = zip(manifest.paths(sampled), sampled["bands"], strict=True)
-    samples = [_of_bands(decode(path), int(count)) for path, count in files]
+    samples = (_of_bands(decode(path), int(count)) for path, count in files)
     return measure_bands(samples, config.generator.shown_bands)
 
 
