@@ -122,7 +122,8 @@ def measure_bands(samples: Iterable[Raster], shown: tuple[int, int, int] | None 
     """
     thinned = [(each.pixels.dtype, each.scaling, _thin_bands(each)) for each in samples]
     dtypes, scalings, values = zip(*thinned, strict=True)
-    dtype, scaling = np.result_type(*dtypes), Counter(scalings).most_common(1)[0][0]
+    dtype = np.result_type(*dtypes)
+    scaling: Scaling | None = Counter(scalings).most_common(1)[0][0]
     count = len(values[0])
     if dtype == np.uint8:
         ranges = [(0.0, 255.0)] * count
