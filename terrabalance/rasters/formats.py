@@ -34,6 +34,8 @@ FORMATS = (
     ),
     Format("NITF", (".ntf", ".nitf"), (b"NITF", b"NSIF"), needs_gdal=True),
     Format("ENVI", (".dat", ".img", ".bsq", ".bil", ".bip"), needs_gdal=True),
+    # After ENVI, whose files begin with pixels: `.img` without this beginning is ENVI's.
+    Format("ERDAS Imagine", (".img",), (b"EHFA_HEADER_TAG",), needs_gdal=True),
     Format("VRT", (".vrt",), (b"<VRTDataset",), needs_gdal=True),
 )
 EXTENSIONS = frozenset(suffix for each in FORMATS for suffix in each.suffixes)

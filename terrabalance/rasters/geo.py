@@ -1,4 +1,4 @@
-"""Read what only GDAL reads, through rasterio: JPEG 2000, NITF, ENVI, VRT."""
+"""Read what only GDAL reads, through rasterio: JPEG 2000, NITF, ENVI, ERDAS Imagine, VRT."""
 
 import re
 import warnings
@@ -10,11 +10,16 @@ import numpy as np
 from terrabalance.errors import UnreadableImage
 from terrabalance.rasters.formats import EXTENSIONS, Format
 from terrabalance.rasters.gdal_tags import scaling_or_none
-from terrabalance.rasters.raster import Footprint, Raster, both, declared
+from terrabalance.rasters.raster import COMPLEX, Footprint, Raster, both, declared
 
+# One driver for each format: a stranger's file reaches none of GDAL's many others.
 _DRIVERS = {
-    "JPEG 2000": ("JP2OpenJPEG",), "NITF": ("NITF",), "ENVI": ("ENVI", "HFA"), "VRT": ("VRT",),
-}  # fmt: skip
+    "JPEG 2000": "JP2OpenJPEG",
+    "NITF": "NITF",
+    "ENVI": "ENVI",
+    "ERDAS Imagine": "HFA",
+    "VRT": "VRT",
+}
 _MOST_VRT_BYTES = 2**20
 # What makes a VRT more than bands of files beside it: code, other servers, other documents.
 _FOREIGN = re.compile(r"(?i)PixelFunction|subClass|<!|/vsi|://|SourceDataset|OverviewFile")
@@ -42,9 +47,15 @@ def read_with_gdal(path: Path, kind: Format) -> Raster:
         _refuse_foreign(path)
     try:
         with rasterio.open(path, driver=_DRIVERS[kind.name]) as source:
+            if any(dtype.startswith("complex") for dtype in source.dtypes):
+                raise UnreadableImage(f"{path}: {COMPLEX}")
             return _raster(source)
+    except UnreadableImage:
+        raise
     except Exception as error:  # rasterio and its drivers raise many kinds for a damaged file
-        raise UnreadableImage(f"{path}: damaged {kind.name} ({error})") from error
+        # rasterio's own "Read failed" says less than the error of GDAL behind it.
+        reason = error.__cause__ or error
+        raise UnreadableImage(f"{path}: damaged {kind.name} ({reason})") from error
 
 
 def _refuse_foreign(path: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+COMPLEX = "complex values. Write amplitude and phase, or two real bands."  # why it is refused
 _MASK_SHARE = 0.95  # of an alpha band at its ends, from which on it is a mask with soft edges
 
 

@@ -23,15 +23,18 @@ from terrabalance.rasters.gdal_tags import (
 )
 from terrabalance.rasters.orientation import ORIENTATION_TAG, upright
 from terrabalance.rasters.pictures import read_picture
-from terrabalance.rasters.raster import Layout, Raster, both, declared
+from terrabalance.rasters.raster import COMPLEX, Layout, Raster, both, declared
 
 _MOST_PAGES = 1024
+_UNNAMED = "QI"  # tifffile's letters for an axis without a name, and for pages one after another
 # Kinds that libtiff, behind Pillow, decodes and tifffile does not, all of them of 8 bit or 1.
 _PILLOWS = frozenset({
     COMPRESSION.CCITTRLE, COMPRESSION.CCITT_T4, COMPRESSION.CCITT_T6, COMPRESSION.OJPEG,
 })  # fmt: skip
 _GREY = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MASK)
-_RESOLVED = (*_GREY, PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE, PHOTOMETRIC.SEPARATED)
+_RESOLVED = (
+    *_GREY, PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE, PHOTOMETRIC.SEPARATED, PHOTOMETRIC.YCBCR,
+)  # fmt: skip
 
 
 def read_tiff(path: Path) -> Raster:
@@ -46,9 +49,10 @@ def read_tiff(path: Path) -> Raster:
     try:
         with tifffile.TiffFile(path) as tiff:
             pages, masks = _pages(tiff)
+            _check_kind(pages[0].keyframe)
             if _is_pillows(pages[0]):
                 return read_picture(path)
-            return _picture(pages, masks, tiff.series[0].axes if len(pages) > 1 else "")
+            return _picture(pages, masks, _axes(tiff, len(pages)))
     except _Refused as error:
         raise UnreadableImage(f"{path}: {error}") from None
     except UnreadableImage:
@@ -71,6 +75,24 @@ def _pages(tiff: tifffile.TiffFile) -> tuple[list[tifffile.TiffPage], list[tifff
     first = pages[0].keyframe
     size = (first.imagelength, first.imagewidth)
     return pages, [page for page in masks if page.shape[:2] == size]
+
+
+def _axes(tiff: tifffile.TiffFile, n_pages: int) -> str:
+    """Return the names of the axes of several pages; empty where the file has none for all."""
+    series = tiff.series[0]
+    return series.axes if n_pages > 1 and len(series) == n_pages else ""
+
+
+def _check_kind(page: tifffile.TiffPage) -> None:
+    """Refuse a kind of values or colours that is not read, before its codec says less of it."""
+    kind = page.photometric
+    if page.dtype is not None and page.dtype.kind == "c":
+        raise _Refused(COMPLEX)
+    if kind not in _RESOLVED:
+        raise _Refused(f"colours of the kind {PHOTOMETRIC(kind).name}. Convert it to RGB.")
+    halved = kind == PHOTOMETRIC.YCBCR and page.subsampling not in (None, (1, 1))
+    if halved and page.compression == COMPRESSION.NONE:
+        raise _Refused("YCbCr with halved colours and no compression. Convert it to RGB.")
 
 
 def _is_pillows(page: tifffile.TiffPage) -> bool:
@@ -127,9 +149,15 @@ def _bands_first(values: np.ndarray) -> np.ndarray:
 def _turned(pages: np.ndarray, axes: str) -> np.ndarray:
     """Turn pages into (C, H, W): they are bands, or the rows of a picture with its bands last.
 
-    `tifffile.imwrite` of (64, 60, 13) makes 64 pages of 60 x 13.
+    `tifffile.imwrite` of (64, 60, 13) makes 64 pages of 60 x 13. Where the file names its axes
+    (`CYX`, `YXC`) the names decide, else the sizes.
     """
     n, height, width = pages.shape
+    names = [name for name in axes if name not in "YX"]
+    if len(names) > 1:
+        raise _Refused(f"{n} pages (axes {axes}); expected one picture. Split it into files.")
+    if names and names[0] not in _UNNAMED:
+        return pages.transpose([axes.index(name) for name in (*names, "Y", "X")])
     if n <= min(height, width):
         return pages
     if width < min(n, height):
@@ -143,12 +171,8 @@ def _turned(pages: np.ndarray, axes: str) -> np.ndarray:
 def _resolved(stored: np.ndarray, page: tifffile.TiffPage) -> tuple[np.ndarray, str]:
     """Return the values that are meant, and the name of the mode."""
     kind, n_bits = page.photometric, page.bitspersample
-    if stored.dtype.kind == "c":
-        raise _Refused(f"{stored.dtype} values. Write amplitude and phase, or two real bands.")
     if kind == PHOTOMETRIC.YCBCR:  # which tifffile has turned to RGB
         return stored, "RGB"
-    if kind not in _RESOLVED:
-        raise _Refused(f"colours of the kind {PHOTOMETRIC(kind).name}. Convert it to RGB.")
     if kind == PHOTOMETRIC.PALETTE:
         return _palette(stored, page), "P"
     if kind == PHOTOMETRIC.SEPARATED:
