@@ -19,6 +19,7 @@ from terrabalance.rasters.raster import Raster
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 _ALPHA = {"LA": 1, "RGBA": 3}
 _GREY_ALPHA_PNG, _RGBA_PNG = 4, 6  # colour types of IHDR
+_PNG_BANDS = {0: 1, 2: 3, _GREY_ALPHA_PNG: 2, _RGBA_PNG: 4}
 
 
 def read_picture(path: Path) -> Raster:
@@ -29,7 +30,8 @@ def read_picture(path: Path) -> Raster:
     """
     try:
         with Image.open(path, formats=_FORMATS) as image:
-            raster = _deep_png(path, image) if _is_deep_png(path, image) else _eight_bit(image)
+            n_bits = _png_bits(path) if image.format == "PNG" else 8
+            raster = _deep_png(path, image) if n_bits == 16 else _eight_bit(image, n_bits)
             return _turned(raster, int(image.getexif().get(ORIENTATION_TAG, 1)))
     except UnidentifiedImageError as error:
         raise UnreadableImage(f"{path}: not an image that can be identified") from error
@@ -44,8 +46,10 @@ def _turned(raster: Raster, orientation: int) -> Raster:
     return Raster(upright(raster.pixels, orientation), raster.mode, valid, raster.alpha)
 
 
-def _eight_bit(image: Image.Image) -> Raster:
+def _eight_bit(image: Image.Image, n_bits: int) -> Raster:
     mode, clear = image.mode, image.info.get("transparency")
+    if mode == "L" and isinstance(clear, int):
+        clear *= 255 // (2**n_bits - 1)  # Pillow spreads the levels of 2 or 4 bit, not this one
     if mode == "PA" or (mode == "P" and clear is not None):
         colours = _bands_first(image.convert("RGBA"))
         seen = colours[3:] > 0
@@ -74,17 +78,17 @@ def _not_clear(pixels: np.ndarray, clear: Any) -> np.ndarray | None:
     return None if seen.all() else seen
 
 
-def _is_deep_png(path: Path, image: Image.Image) -> bool:
-    if image.format != "PNG":
-        return False
+def _png_bits(path: Path) -> int:
+    """Return the bits of a sample, as IHDR says."""
     with path.open("rb") as file:
-        return file.read(25)[24:] == b"\x10"
+        return file.read(25)[24]
 
 
 def _deep_png(path: Path, image: Image.Image) -> Raster:
     data = path.read_bytes()
     kind, values = data[25], imagecodecs.png_decode(data)
     pixels = values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
+    pixels = pixels[: _PNG_BANDS[kind]]  # libpng makes an alpha band of a colour that is clear
     alpha = {_GREY_ALPHA_PNG: 1, _RGBA_PNG: 3}.get(kind)
     clear = image.info.get("transparency")
     return Raster(pixels, f"uint16x{len(pixels)}", _not_clear(pixels, clear), alpha)
