@@ -1,5 +1,6 @@
 """Decode any image file, by its content rather than by its name."""
 
+import re
 import warnings
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from terrabalance.rasters.raster import Raster
 from terrabalance.rasters.tiff import read_tiff
 
 _LONGEST_BEGINNING = 16
+_MOST_AUXILIARY = 2**20  # bytes of an .aux.xml that are searched
+_NODATA = re.compile(rb"<NoDataValue\b")
 
 # Pillow warns of damaged EXIF and of large images; what matters raises. Set once: threads that
 # enter and leave `catch_warnings` at the same time leave every warning of the process ignored.
@@ -28,14 +31,14 @@ def decode(path: Path) -> Raster:
             names the file and says what to do.
     """
     found = _format(path)
-    if found is not None and found.needs_gdal:
-        _refuse_outer_mask(path)
+    _refuse_outer_mask(path)
+    if found is not None and found.needs_gdal:  # GDAL reads the `.aux.xml` itself
         raster = read_with_gdal(path, found)
-    elif found is not None and found.name == "TIFF":
-        _refuse_outer_mask(path)
-        raster = read_tiff(path)
     else:
-        raster = read_picture(path)
+        is_tiff = found is not None and found.name == "TIFF"
+        raster = read_tiff(path) if is_tiff else read_picture(path)
+        if raster.layout is None or raster.layout.nodata is None:
+            _refuse_outer_nodata(path)
     if not raster.pixels.size:
         raise UnreadableImage(f"{path}: it holds no pixels")
     return raster
@@ -56,4 +59,14 @@ def _refuse_outer_mask(path: Path) -> None:
         raise UnreadableImage(
             f"{path}: its mask lies in {path.name}.msk beside it. Put it into the image: "
             "gdal_translate --config GDAL_TIFF_INTERNAL_MASK YES IN OUT."
+        )
+
+
+def _refuse_outer_nodata(path: Path) -> None:
+    """Refuse an image whose no-data only GDAL's file beside it declares, for the same reason."""
+    beside = path.with_name(f"{path.name}.aux.xml")
+    if beside.exists() and _NODATA.search(beside.read_bytes()[:_MOST_AUXILIARY]):
+        raise UnreadableImage(
+            f"{path}: its no-data is declared in {beside.name} beside it. Put it into the image: "
+            "gdal_translate IN OUT.tif."
         )
