@@ -180,9 +180,15 @@ def _resolved(stored: np.ndarray, page: tifffile.TiffPage) -> tuple[np.ndarray, 
     if n_bits == 1:
         stored = stored.astype(np.uint8) * 255
     if kind == PHOTOMETRIC.MINISWHITE and stored.dtype.kind == "u":
-        top = stored.dtype.type(2 ** max(n_bits, 8 if n_bits == 1 else 1) - 1)
-        stored = top - stored
+        stored = _turned_white(stored, 8 if n_bits == 1 else n_bits, len(page.extrasamples))
     return stored, _mode(stored)
+
+
+def _turned_white(stored: np.ndarray, n_bits: int, n_extras: int) -> np.ndarray:
+    """Turn white-is-zero to black-is-zero; alpha and further data are no shades of grey."""
+    greys = len(stored) - n_extras
+    turned = stored.dtype.type(2**n_bits - 1) - stored[:greys]
+    return np.concatenate([turned, stored[greys:]]) if n_extras else turned
 
 
 def _mode(pixels: np.ndarray) -> str:
@@ -192,8 +198,10 @@ def _mode(pixels: np.ndarray) -> str:
 
 def _palette(indices: np.ndarray, page: tifffile.TiffPage) -> np.ndarray:
     colours = page.colormap
-    if colours is None or len(indices) != 1:
+    if colours is None:
         raise _Refused("a palette image without its palette. Convert it to RGB.")
+    if len(indices) != 1:
+        raise _Refused(f"a palette image of {len(indices)} bands. Convert it to RGB.")
     # The entries are of 16 bit; some writers fill only the lower 8, as libtiff knows.
     eight_bit = (colours >> 8 if colours.max() > 255 else colours).astype(np.uint8)
     if indices.max() >= eight_bit.shape[1]:
