@@ -9,7 +9,8 @@ from PIL import Image
 
 from augment.catalogue.pictures import SIDE_PX, grey_picture
 from terrabalance.errors import UnreadableImage
-from terrabalance.rasters.decode import decode, refuse_masked_elsewhere
+from terrabalance.rasters.decode import decode
+from terrabalance.rasters.elsewhere import refuse_mask_behind, refuse_mask_beside
 from terrabalance.rasters.orientation import ORIENTATION_TAG, upright
 from terrabalance.rasters.raster import Footprint, Raster, Scaling
 
@@ -60,7 +61,8 @@ def look_at(path: Path, content: bytes | None) -> Look:
     if content is not None and content.startswith(_JPEG):
         look = _look_at_jpeg(path, content)
         if look is not None:
-            refuse_masked_elsewhere(path)
+            refuse_mask_beside(path, declares_nodata=False)
+            refuse_mask_behind(path, content)
             return look
     return _look_at_raster(decode(path))
 
