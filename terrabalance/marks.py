@@ -77,7 +77,7 @@ def read_source_type(path: Path) -> str | None:
         elif path.suffix.lower() in _TIFF:
             with tifffile.TiffFile(path) as tiff:
                 tag = tiff.pages.first.tags.get(XMP_TAG)
-            packet = bytes(tag.value).decode(errors="replace") if tag else ""
+                packet = bytes(tag.value).decode(errors="replace") if tag else ""
     except Exception as error:  # decoders raise many kinds for a damaged file
         raise UnreadableImage(f"{path}: {error}") from error
     # Not parsed as XML: a stranger's could be made to exhaust the parser.
