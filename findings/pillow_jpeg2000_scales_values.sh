@@ -13,8 +13,8 @@
 #   3 x 16 bit: written [0, 16, 32752, 65488], read [0, 0, 128, 0] as RGB uint8 (in one band)
 # Whom it hurts: readers of satellite products in JPEG 2000, such as Sentinel-2's bands, which are
 #   declared with fewer than 16 bits. At 15 bits a reflectance of 10000 is read as 20000, and bands of
-#   different depth get different factors. A classifier or generator that is trained on such files and used on GeoTIFFs of the same
-#   product sees other values.
+#   different depth get different factors. A classifier or generator that is trained on such files
+#   and used on GeoTIFFs of the same product sees other values.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
