@@ -4,6 +4,7 @@ The manifest and a dataset card lie beside the folders (`augment.dataset.layout`
 test hold real images only; every check of that rule is here.
 """
 
+import logging
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,14 +15,15 @@ import pandas as pd
 from filelock import FileLock
 
 from augment.dataset.card import dataset_card
-from augment.dataset.layout import dataset_rows
+from augment.dataset.layout import CLASS_MAP, class_map, dataset_rows, lacking
 from terrabalance.errors import BadInput
 from terrabalance.files import done, fingerprint, mark_done, write_text
 from terrabalance.manifest import Manifest, read_manifest, write_manifest
 from terrabalance.progress import Progress, silent
 
+_log = logging.getLogger(__name__)
 _STAGE = "terrabalance.assemble"
-_FORMAT = 2  # raise it when the layout changes, so that older folders are built again
+_FORMAT = 3  # raise it when the layout changes, so that older folders are built again
 _IDENTITY = ["path", "class", "split", "sha256"]
 _REPAIR = {
     "real": "Run `terrabalance scan` again.",
@@ -84,8 +86,15 @@ def _assemble(
     rows = dataset_rows(catalogue, synthetic)
     frame = _fill(aside, rows, on_progress)
     write_manifest(Manifest(aside, frame), aside)
+    write_text(aside / CLASS_MAP, class_map(frame["class"]))
     write_text(aside / "README.md", dataset_card(Manifest(folder, frame), about))
-    files = [aside / name for name in ("manifest.parquet", "manifest.csv", "README.md")]
+    files = [aside / name for name in ("manifest.parquet", "manifest.csv", "README.md", CLASS_MAP)]
+    for split, missing in lacking(frame).items():
+        _log.warning(
+            "%s: split %s has no image of %s. Load it by the lines of README.md: loaders that "
+            "number the folders of each split by themselves give wrong labels there.",
+            folder, split, ", ".join(missing),
+        )  # fmt: skip
     mark_done(aside, {"stage": _STAGE, "fingerprint": key, **_counts(frame)}, files)
     _swap(aside, folder)
 

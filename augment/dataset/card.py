@@ -2,38 +2,17 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
 
-from terrabalance.manifest import SPLITS, Manifest
+from augment.dataset.layout import class_folders, lacking
+from augment.dataset.loading import hub_config, loading_section
+from terrabalance.manifest import Manifest
 from terrabalance.markdown import escape_markdown
 
-_HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
 _NOT_SETTINGS = ("name", "notice", "source", "licence", "generators")
 _FACTS = ("n_images", "steps", "images_seen", "parameters", "final_loss", "device", "precision")
-_TIMM_READS = frozenset({".png", ".jpg", ".jpeg"})
-_LOADING = """## Loading it
-
-```python
-# torchvision
-from torchvision.datasets import ImageFolder
-train = ImageFolder("train")
-
-# timm
-from timm.data import create_dataset
-train = create_dataset("", root=".", split="train")
-
-# Hugging Face
-from datasets import load_dataset
-splits = load_dataset("imagefolder", data_dir=".")
-```
-
-`manifest.parquet` and its twin `manifest.csv` have a row for each image: `source` tells real from
-synthetic, `generator` and `seed` name what made a synthetic one. File names of synthetic images
-begin with `synthetic_`.
-"""
 _USE = """## Intended use and warnings
 
 For training image classifiers, and for research on imbalanced data.
@@ -74,8 +53,7 @@ def dataset_card(manifest: Manifest, about: Mapping[str, object]) -> str:
         _gaps(rows),
         _generators(rows, generators if isinstance(generators, Mapping) else {}),
         _settings(about),
-        _LOADING,
-        _formats(rows),
+        loading_section(rows),
         _USE,
     ]
     return "\n".join(part for part in parts if part)
@@ -84,12 +62,8 @@ def dataset_card(manifest: Manifest, about: Mapping[str, object]) -> str:
 def _front_matter(name: str, rows: pd.DataFrame) -> str:
     # Every JSON string is a YAML string, so a name cannot add keys of its own.
     lines = ["---", f"pretty_name: {json.dumps(name)}", "task_categories:"]
-    lines += ["- image-classification", "tags:", "- remote-sensing", "- synthetic", "configs:"]
-    lines += ["- config_name: default", "  data_files:"]
-    for split in SPLITS:
-        if (rows["split"] == split).any():
-            lines += [f"  - split: {_HUB_SPLITS[split]}", f'    path: "{split}/**"']
-    return "\n".join([*lines, "---", ""])
+    lines += ["- image-classification", "tags:", "- remote-sensing", "- synthetic"]
+    return "\n".join([*lines, *hub_config(rows), "---", ""])
 
 
 def _summary(rows: pd.DataFrame, about: Mapping[str, object]) -> str:
@@ -109,29 +83,28 @@ def _counts_table(rows: pd.DataFrame) -> str:
     counts = rows.groupby(["class", "split", "source"]).size()
     lines = [
         "## Images per class\n",
-        "| class | train, real | train, synthetic | val, real | test, real |",
-        "|---|---:|---:|---:|---:|",
+        "| label | class | train, real | train, synthetic | val, real | test, real |",
+        "|---:|---|---:|---:|---:|---:|",
     ]
     keys = (("train", "real"), ("train", "synthetic"), ("val", "real"), ("test", "real"))
-    for label in sorted(rows["class"].unique()):
-        cells = " | ".join(str(counts.get((label, *key), 0)) for key in keys)
-        lines.append(f"| {escape_markdown(label)} | {cells} |")
+    for label, (name, folder) in enumerate(class_folders(rows["class"]).items()):
+        where = "" if folder == name else f" (folder `{folder}`)"
+        cells = " | ".join(str(counts.get((name, *key), 0)) for key in keys)
+        lines.append(f"| {label} | {escape_markdown(name)}{where} | {cells} |")
     sums = (((rows["split"] == s) & (rows["source"] == o)).sum() for s, o in keys)
-    return "\n".join([*lines, f"| **all** | {' | '.join(map(str, sums))} |", ""])
+    return "\n".join([*lines, f"| | **all** | {' | '.join(map(str, sums))} |", ""])
 
 
 def _gaps(rows: pd.DataFrame) -> str:
-    """Return a warning of classes that a split lacks: numbers of class folders would differ."""
-    classes = set(rows["class"])
+    """Return a warning of classes that a split lacks."""
     lines = []
-    for split in SPLITS:
-        present = set(rows.loc[rows["split"] == split, "class"])
-        if present and (missing := sorted(classes - present)):
-            names = ", ".join(map(escape_markdown, missing))
-            lines.append(
-                f"**Split `{split}` lacks {names}.** Loaders number the class folders that they "
-                "find: map labels by folder name, not by number, across splits.\n"
-            )
+    for split, missing in lacking(rows).items():
+        names = ", ".join(map(escape_markdown, missing))
+        lines.append(
+            f"> **Split `{split}` has no image of {names}.** A loader that numbers the folders of "
+            "each split by itself, as a plain `ImageFolder` does, gives wrong labels there. The "
+            "lines below give the right ones.\n"
+        )
     return "\n".join(lines)
 
 
@@ -183,15 +156,3 @@ def _settings(about: Mapping[str, object]) -> str:
 def _json_block(value: object) -> str:
     # JSON escapes line breaks, so no value can close the fence.
     return f"```json\n{json.dumps(value, indent=2, default=str)}\n```\n"
-
-
-def _formats(rows: pd.DataFrame) -> str:
-    found = {PurePosixPath(path).suffix.lower() for path in rows["path"]} - _TIMM_READS
-    if not found:
-        return ""
-    listed = ", ".join(f"`{suffix}`" for suffix in sorted(found))
-    call = ", ".join(f'"{suffix}"' for suffix in sorted(found))
-    return (
-        f"There are files in {listed}, which timm reads only after "
-        f"`timm.data.add_img_extensions(({call},))`.\n"
-    )

@@ -1,10 +1,11 @@
 """Which images a dataset holds, and where they lie in it.
 
-`train|val|test/<class>/<image>` is the layout that torchvision, timm and Hugging Face read without
-help; `oracle` lies beside these where the data has that split.
+`train|val|test/<class>/<image>` is the layout of folders that torchvision, timm and Hugging Face
+read; `oracle` lies beside these where the data has that split. Each of them numbers the classes in
+its own way: with `class_map.txt` and `augment.dataset.loading` all have those of `class_folders`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ import pandas as pd
 from terrabalance.files import fingerprint, slug
 from terrabalance.manifest import ORACLE, SPLITS, Manifest, join_frames
 
+CLASS_MAP = "class_map.txt"
 _PREFIX = "synthetic_"
 
 
@@ -27,19 +29,56 @@ def dataset_rows(catalogue: Manifest, synthetic: Sequence[Manifest]) -> pd.DataF
     return rows.assign(path=_file_names(rows))
 
 
+def class_folders(classes: Iterable[str]) -> dict[str, str]:
+    """Return the folder of each class, in label order: the class names, sorted.
+
+    That is the order of our classifiers. The order of the folders' names may be another one, as a
+    name that is no safe folder changes. Folders differ also where case does not count.
+    """
+    folders: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in sorted(set(classes)):
+        folder = slug(name)
+        if folder.lower() in taken:
+            folder = f"{folder}-{fingerprint(name, length=8)}"
+        folders[name] = folder
+        taken.add(folder.lower())
+    return folders
+
+
+def class_map(classes: Iterable[str]) -> str:
+    """Return the text of `class_map.txt`: a class folder a line, in label order.
+
+    timm's option `class_map` reads it.
+    """
+    return "".join(f"{folder}\n" for folder in class_folders(classes).values())
+
+
+def lacking(rows: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the classes, sorted, that a part of the dataset has no image of, by part.
+
+    A part without any image is not one of the dataset's.
+    """
+    classes = set(rows["class"])
+    present = {split: set(rows.loc[rows["split"] == split, "class"]) for split in SPLITS}
+    gaps = {split: sorted(classes - there) for split, there in present.items() if there}
+    return {split: missing for split, missing in gaps.items() if missing}
+
+
 def _file_names(rows: pd.DataFrame) -> list[str]:
     """Return a safe path for each row, unique also where case does not count, extension kept."""
+    folders = class_folders(rows["class"])
     taken: set[str] = set()
     drawn: dict[str, int] = {}
     names = []
     for path, label, split, source in zip(
         rows["path"], rows["class"], rows["split"], rows["source"], strict=True
     ):
-        home = f"{split}/{slug(label)}/"
+        home = f"{split}/{folders[label]}/"
         file = Path(path)
         if source == "synthetic":
             index = drawn[label] = drawn.get(label, -1) + 1
-            stem = f"{_PREFIX}{slug(label)}_{index:06d}"
+            stem = f"{_PREFIX}{folders[label]}_{index:06d}"
         else:
             stem = _real_stem(file.stem)
         if f"{home}{stem}{file.suffix}".lower() in taken:

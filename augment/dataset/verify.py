@@ -4,14 +4,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from augment.dataset.layout import CLASS_MAP
 from terrabalance.errors import BadInput, NotReady, UnreadableImage
-from terrabalance.files import inside, sha256_of
+from terrabalance.files import done, inside, sha256_of
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.marks import is_marked_synthetic, lost_marks
 from terrabalance.progress import Progress, silent
 
+_FOR_PROGRAMS = (CLASS_MAP,)  # one that was changed would mislead without a word
 _OWN = frozenset({
-    "manifest.csv", "manifest.parquet", "README.md", "done.json",
+    *_FOR_PROGRAMS, "manifest.csv", "manifest.parquet", "README.md", "done.json",
     # Of one class's synthetic images.
     "strip.png", "spectrum.json", "screening.json", "reviews.json", ".screening.lock",
 })  # fmt: skip
@@ -61,7 +63,9 @@ def verify(folder: Path, on_progress: Progress = silent) -> list[Problem]:
             f"{folder}: its manifest is of images in {manifest.root}. Name a dataset's folder, "
             "such as data/datasets/<run>."
         )
-    problems = [*_problems_of_rows(manifest, on_progress), *_unknown(manifest)]
+    problems = [
+        *_problems_of_rows(manifest, on_progress), *_problems_beside(folder), *_unknown(manifest),
+    ]  # fmt: skip
     return sorted(problems, key=lambda problem: (problem.path, problem.kind))
 
 
@@ -91,6 +95,18 @@ def _problems_of_file(path: str, file: Path, sha256: str, synthetic: bool) -> It
             yield Problem(path, kind, detail)
     except UnreadableImage as error:
         yield Problem(path, "changed", f"damaged: {error}")
+
+
+def _problems_beside(folder: Path) -> Iterator[Problem]:
+    """Compare the files that programs read beside the images with their checksums."""
+    checksums = (done(folder) or {}).get("files", {})
+    for name in _FOR_PROGRAMS:
+        if name not in checksums:  # a dataset from before this file, or no dataset
+            continue
+        if not (folder / name).is_file():
+            yield Problem(name, "missing", "made with the dataset, not on the disk")
+        elif sha256_of(folder / name) != checksums[name]:
+            yield Problem(name, "changed", "its bytes are not those that were made")
 
 
 def _unmarked(file: Path) -> Iterator[tuple[str, str]]:

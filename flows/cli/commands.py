@@ -98,9 +98,10 @@ def sample(config: "RunConfig") -> None:
 def assemble(config: "RunConfig") -> None:
     """Put real and synthetic images together as train, val and test folders with a manifest.
 
-    Below `data/datasets/<run>/`, for torchvision's ImageFolder, timm's scripts and Hugging Face's
-    imagefolder loader. Real images are hard links where the disk allows it; synthetic ones are
-    named `synthetic_...` and are never in val or test. A dataset card says how all was made.
+    Below `data/datasets/<run>/`. A dataset card says how all was made, and has the lines that load
+    it with torchvision, timm and Hugging Face; `class_map.txt` lists the classes in label order.
+    Real images are hard links where the disk allows it; synthetic ones are named `synthetic_...`
+    and are never in val or test.
     """
     from flows.stages.dataset import assemble_dataset
     from flows.stages.run import Run

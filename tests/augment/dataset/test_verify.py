@@ -82,6 +82,13 @@ def test_files_that_are_gone_changed_or_unknown_are_named(dataset):
     assert kinds == {"mine.png": "unknown", "notes.txt": "unknown", "link.png": "unknown"}
 
 
+def test_a_class_map_that_was_edited_or_lost_is_named(dataset):
+    (dataset / "class_map.txt").write_text("Pond\nPort\n")
+    assert found(dataset) == [("class_map.txt", "changed")]
+    (dataset / "class_map.txt").unlink()
+    assert found(dataset) == [("class_map.txt", "missing")]
+
+
 def test_a_synthetic_image_that_poses_as_a_real_one_is_found(dataset):
     target = next((dataset / "test" / "Pond").iterdir())
     replace(target, synthetic_file(dataset).read_bytes())
