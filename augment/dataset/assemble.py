@@ -135,9 +135,11 @@ def dataset_key(
 
 
 def is_assembled(folder: Path, key: str) -> bool:
-    """Return whether the dataset of that key is there, with all its files in their sizes."""
+    """Return whether the dataset of that key is there, with all its images in their sizes."""
     record = done(folder)
     if record is None or (record.get("stage"), record.get("fingerprint")) != (_STAGE, key):
+        return False
+    if not all((folder / name).is_file() for name in record["files"]):
         return False
     rows = read_manifest(folder).frame
     files = [folder / path for path in rows["path"]]

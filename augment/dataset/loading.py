@@ -15,6 +15,17 @@ from terrabalance.manifest import SPLITS
 
 _HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
 _TIMM_READS = frozenset({".png", ".jpg", ".jpeg"})
+_OURS = """from terrabalance.dataset import TerraBalanceDataset
+
+parts = {{part: TerraBalanceDataset(".", part) for part in {parts}}}
+"""
+_TORCHGEO = """from torch.utils.data import DataLoader
+from torchgeo.datasets import stack_samples
+from terrabalance.dataset import TerraBalanceSamples
+
+parts = {{part: TerraBalanceSamples(".", part) for part in {parts}}}
+batches = DataLoader(parts["{first}"], batch_size=32, collate_fn=stack_samples)
+"""
 _TORCHVISION = """from pathlib import Path
 from torchvision.datasets import ImageFolder
 
@@ -60,9 +71,11 @@ def loading_section(rows: pd.DataFrame) -> str:
     Args:
         rows: of the dataset's manifest.
     """
-    there = [split for split in SPLITS if (rows["split"] == split).any()]
-    facts = {"class_map": CLASS_MAP, "parts": json.dumps(there)}
+    there = [split for split in SPLITS if (rows["split"] == split).any()] or ["train"]
+    facts = {"class_map": CLASS_MAP, "parts": json.dumps(there), "first": there[0]}
     blocks = {
+        "terrabalance": _OURS.format(**facts),
+        "TorchGeo": _TORCHGEO.format(**facts),
         "torchvision": _TORCHVISION.format(**facts),
         "timm": _TIMM.format(**facts, imports=_timm_imports(rows)),
         "Hugging Face": _HUGGING_FACE,

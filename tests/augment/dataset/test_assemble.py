@@ -124,10 +124,11 @@ def test_the_same_inputs_do_nothing_the_second_time(tmp_path, catalogue, synthet
 
 def test_a_file_that_was_lost_is_put_back(tmp_path, catalogue, synthetic):
     manifest = assemble(catalogue, synthetic, tmp_path / "set", {})
-    lost = tmp_path / "set" / manifest.frame["path"].iloc[0]
-    lost.unlink()
-    assemble(catalogue, synthetic, tmp_path / "set", {})
-    assert lost.is_file()
+    for path in (manifest.frame["path"].iloc[0], "class_map.txt"):
+        lost = tmp_path / "set" / path
+        lost.unlink()
+        assemble(catalogue, synthetic, tmp_path / "set", {})
+        assert lost.is_file()
 
 
 def test_a_file_that_has_changed_since_its_manifest_is_named(tmp_path, catalogue, synthetic):
