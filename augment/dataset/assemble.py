@@ -15,9 +15,10 @@ import pandas as pd
 from filelock import FileLock
 
 from augment.dataset.card import dataset_card
+from augment.dataset.croissant import CROISSANT, croissant
 from augment.dataset.layout import CLASS_MAP, class_map, dataset_rows, lacking
 from terrabalance.errors import BadInput
-from terrabalance.files import done, fingerprint, mark_done, write_text
+from terrabalance.files import done, fingerprint, mark_done, write_json, write_text
 from terrabalance.manifest import Manifest, read_manifest, write_manifest
 from terrabalance.progress import Progress, silent
 
@@ -88,7 +89,9 @@ def _assemble(
     write_manifest(Manifest(aside, frame), aside)
     write_text(aside / CLASS_MAP, class_map(frame["class"]))
     write_text(aside / "README.md", dataset_card(Manifest(folder, frame), about))
-    files = [aside / name for name in ("manifest.parquet", "manifest.csv", "README.md", CLASS_MAP)]
+    write_json(aside / CROISSANT, croissant(Manifest(aside, frame), about))
+    beside = ("manifest.parquet", "manifest.csv", "README.md", CLASS_MAP, CROISSANT)
+    files = [aside / name for name in beside]
     for split, missing in lacking(frame).items():
         _log.warning(
             "%s: split %s has no image of %s. Load it by the lines of README.md: loaders that "

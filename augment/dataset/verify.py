@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from augment.dataset.croissant import CROISSANT
 from augment.dataset.layout import CLASS_MAP
 from terrabalance.errors import BadInput, NotReady, UnreadableImage
 from terrabalance.files import done, inside, sha256_of
@@ -11,7 +12,7 @@ from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.marks import is_marked_synthetic, lost_marks
 from terrabalance.progress import Progress, silent
 
-_FOR_PROGRAMS = (CLASS_MAP,)  # one that was changed would mislead without a word
+_FOR_PROGRAMS = (CLASS_MAP, CROISSANT)  # one that was changed would mislead without a word
 _OWN = frozenset({
     *_FOR_PROGRAMS, "manifest.csv", "manifest.parquet", "README.md", "done.json",
     # Of one class's synthetic images.

@@ -1,0 +1,122 @@
+"""The description for machines, read by the reference implementation of Croissant."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from augment.dataset.assemble import assemble
+from terrabalance.files import sha256_of
+from terrabalance.images import write_png
+from terrabalance.manifest import Manifest, frame_of, read_manifest
+
+# Names that a table of text would turn into numbers, nothing or another order.
+CLASSES = ["010", "NA", "null", "1.0", "Ödland", "a b", "train_station"]
+ABOUT = {"name": "Tiny | set", "licence": "CC-BY-4.0", "source": "drawn by a program"}
+# docs/croissant_geo.ttl of github.com/mlcommons/croissant at 401f6ff, and bandNameList, as
+# docs/croissant-geo-spec.md calls what the former calls bandNamesList.
+TERMS = {
+    "BandConfiguration", "SpectralBand", "MultiWavelengthConfiguration",
+    "SolarInstrumentCharacteristics", "coordinateReferenceSystem", "spatialResolution",
+    "bandConfiguration", "spectralBandMetadata", "recordEndpoint", "spatialIndex", "spatialBias",
+    "samplingStrategy", "temporalResolution", "timeSeriesIndex", "multiWavelengthConfiguration",
+    "solarInstrumentCharacteristics", "totalBands", "bandNamesList", "bandNameList",
+    "centerWavelength", "bandwidth", "channelList", "observatory", "instrument",
+}  # fmt: skip
+PLACES = ("spatialCoverage", "coordinateReferenceSystem", "spatialIndex", "EPSG", "geo:")
+
+
+def row_of(root: Path, label: str, split: str, source: str, **more: object) -> dict[str, object]:
+    path = f"{CLASSES.index(label)}_{split}_{source}.png"
+    pixels = np.full((3, 8, 8), 10 * CLASSES.index(label), np.uint8)
+    write_png(root / path, pixels)
+    return {"path": path, "class": label, "split": split, "source": source, "status": "ok",
+            "bands": 3, "mode": "RGB", "sha256": sha256_of(root / path),
+            "bytes": (root / path).stat().st_size, **more}  # fmt: skip
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    raw, drawn = tmp_path / "raw", tmp_path / "drawn"
+    real = [row_of(raw, name, split, "real") for name in CLASSES for split in ("train", "test")]
+    synthetic = [row_of(drawn, "NA", "train", "synthetic", generator="na-1a2b")]
+    catalogue = Manifest(raw, frame_of(real))
+    return assemble(catalogue, [Manifest(drawn, frame_of(synthetic))], tmp_path / "set", ABOUT).root
+
+
+def described(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "croissant.json").read_text())
+
+
+@pytest.fixture
+def loaded(made: Path) -> Any:
+    mlcroissant = pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
+    return mlcroissant.Dataset(str(made / "croissant.json"))
+
+
+def test_the_reference_implementation_finds_no_error(loaded):
+    issues = loaded.metadata.ctx.issues
+    assert not issues.errors
+    # What only who publishes it can say.
+    absent = {re.search(r'Property "\S+/(\w+)"', issue)[1] for issue in map(str, issues.warnings)}
+    assert absent == {"citeAs", "datePublished", "version"}
+
+
+def test_records_are_the_rows_of_the_manifest_with_their_pictures(loaded, made):
+    records = list(loaded.records("images"))
+    rows = read_manifest(made).frame
+    for field in ("path", "class", "split", "source", "sha256"):
+        found = [record[f"images/{field}"].decode() for record in records]
+        assert sorted(found) == sorted(rows[field]), field
+    for record in records:
+        label = record["images/class"].decode()
+        value = np.asarray(record["images/image"])[0, 0, 0]
+        assert value == 10 * CLASSES.index(label)
+
+
+def test_classes_are_listed_with_folder_and_label_in_our_order(loaded, made):
+    records = list(loaded.records("classes"))
+    assert [record["classes/name"] for record in records] == sorted(CLASSES)
+    assert [record["classes/label"] for record in records] == list(range(len(CLASSES)))
+    folders = [record["classes/folder"] for record in records]
+    assert folders == (made / "class_map.txt").read_text().splitlines()
+
+
+def test_splits_carry_the_meaning_that_croissant_gives_them(loaded):
+    assert {r["splits/name"]: r["splits/url"] for r in loaded.records("splits")} == {
+        "train": "cr:TrainingSplit", "test": "cr:TestSplit"
+    }  # fmt: skip
+
+
+def test_a_changed_manifest_is_refused_by_its_checksum(loaded, made):
+    table = made / "manifest.parquet"
+    table.write_bytes(table.read_bytes() + b"more")
+    with pytest.raises(Exception, match=r"the operation Download\(manifest.parquet\)"):
+        list(loaded.records("images"))
+
+
+def test_only_terms_that_geocroissant_has_published_are_used(made):
+    text = json.dumps(described(made))
+    used = set(re.findall(r'"geocr:(\w+)"', text))
+    assert {"bandConfiguration", "totalBands", "samplingStrategy"} <= used <= TERMS
+    assert "http://mlcommons.org/croissant/geo/1.0" in described(made)["conformsTo"]
+
+
+def test_no_place_is_given(made):
+    text = (made / "croissant.json").read_text()
+    assert not [word for word in PLACES if word in text]
+
+
+def test_the_licence_is_given_where_it_is_known(made, tmp_path):
+    assert described(made)["license"] == "CC-BY-4.0"
+    catalogue = Manifest(made, read_manifest(made).frame.query("source == 'real'"))
+    again = assemble(catalogue, [], tmp_path / "again", {}).root
+    assert "license" not in described(again)
+
+
+def test_sampling_is_said_in_numbers(made):
+    said = described(made)["geocr:samplingStrategy"]
+    assert said.startswith("14 real images, as they were given; 1 synthetic images")
