@@ -15,8 +15,10 @@ from torch.utils.data import Dataset
 
 from terrabalance.bands import measure_bands
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.images import decode
 from terrabalance.manifest import read_manifest
+from terrabalance.rasters.decode import decode
+from terrabalance.rasters.gaps import fill
+from terrabalance.rasters.raster import Raster
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,9 +27,10 @@ if TYPE_CHECKING:
 class TerraBalanceDataset(Dataset[Any]):
     """The images of one part of an assembled dataset, with their labels, by path.
 
-    An item is an image and its label: (C, H, W) float32, bands in file order, values as stored
-    (what scale and offset would make of them is left to the reader), and an int. Values up to
-    2**24 are exact.
+    An item is an image and its label: (C, H, W) float32, bands in file order, and an int. Values
+    are those that are stored, before scale and offset; whole numbers are exact up to 2**24. What
+    holds no data is filled as for our own networks (`terrabalance.rasters.gaps`), and a band that
+    is the alpha mask of the image is left out.
 
     Args:
         root: folder of the dataset, with its `manifest.parquet`.
@@ -66,6 +69,7 @@ class TerraBalanceDataset(Dataset[Any]):
         self.targets: list[int] = [self.class_to_idx[name] for name in self.rows["class"]]
         self.transform = transform
         self._files = [str(path) for path in manifest.paths(self.rows)]
+        self._n_bands: list[int] = self.rows["bands"].tolist()
 
     def __len__(self) -> int:
         return len(self._files)
@@ -80,8 +84,10 @@ class TerraBalanceDataset(Dataset[Any]):
         Raises:
             UnreadableImage: its file is damaged or gone.
         """
-        pixels = decode(Path(self._files[index])).pixels
-        return torch.from_numpy(pixels.astype(np.float32))
+        raster = decode(Path(self._files[index]))
+        if len(raster.pixels) != self._n_bands[index]:
+            raster = raster.without_alpha()
+        return torch.from_numpy(fill(raster.pixels.astype(np.float32), raster.valid))
 
 
 class TerraBalanceSamples(TerraBalanceDataset):
@@ -135,5 +141,6 @@ class TerraBalanceSamples(TerraBalanceDataset):
 
 def _picture(image: np.ndarray) -> np.ndarray:
     """Turn (C, H, W) values into an (H, W, 3) uint8 picture."""
-    bands = measure_bands([image])
-    return np.moveaxis(bands.preview(bands.levels(image)), 0, -1)
+    bands = measure_bands([Raster(image, "")])
+    shares = np.stack([bands.shares(band, place) for place, band in enumerate(image)])
+    return np.moveaxis(bands.preview(bands.levels_of(shares)), 0, -1)

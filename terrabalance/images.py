@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import tifffile
 from PIL import Image, PngImagePlugin
 
 from terrabalance.bands import RGB, Bands, own_range
@@ -16,7 +15,8 @@ from terrabalance.marks import XMP_KEY, XMP_TAG, xmp_of
 from terrabalance.progress import Progress, silent
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.gaps import fill
-from terrabalance.rasters.raster import Raster
+from terrabalance.rasters.raster import Layout, Raster
+from terrabalance.rasters.writing import GREY, stored_like, write_tiff
 from terrabalance.sizes import Size, height_width
 
 
@@ -108,32 +108,44 @@ def read_patches(
     return patches
 
 
-def suffix_for(bands: Bands) -> str:
-    """Return the extension of images that are written: `.png` where that can hold them."""
-    return ".png" if bands.dtype == "uint8" and bands.count in (1, 3) else ".tif"
+def suffix_for(bands: Bands, layout: Layout | None = None) -> str:
+    """Return the extension of images that are written: `.png` where programs open that alike.
+
+    Args:
+        bands: of the images.
+        layout: of the TIFFs that they are to be like. Of three bands of 8 bit that these do not
+            call colours, other programs open one, and would open the three of a PNG.
+    """
+    fits = bands.dtype == "uint8" and bands.count in (1, 3) and bands.scaling is None
+    is_grey = layout is not None and bands.count == 3 and layout.photometric == GREY
+    return ".png" if fits and not is_grey else ".tif"
 
 
-def write_image(path: Path, levels: np.ndarray, bands: Bands, text: Mapping[str, str]) -> None:
+def write_image(
+    path: Path,
+    levels: np.ndarray,
+    bands: Bands,
+    text: Mapping[str, str],
+    layout: Layout | None = None,
+) -> None:
     """Write (C, H, W) levels in the unit and type of the data, atomically, with its marks.
 
     Args:
-        path: ends with `suffix_for(bands)`.
+        path: ends with `suffix_for(bands, layout)`.
         levels: see `terrabalance.bands`.
         bands: turn levels into values.
         text: goes into a PNG's iTXt metadata, or as JSON into a TIFF's ImageDescription; of a
             generated or repaired image also as XMP, see `terrabalance.marks`.
+        layout: of the TIFFs that a TIFF is to be like; None: see `stored_like`.
     """
     if path.suffix == ".png":
         write_png(path, levels, text)
         return
-    values, xmp = bands.values(levels), (xmp_of(text) or "").encode()
+    xmp = (xmp_of(text) or "").encode()
+    tags = [(XMP_TAG, "B", len(xmp), xmp, True)] if xmp else []
+    stored = stored_like(layout, bands.count, bands.scaling)
     with atomic_write(path) as file:
-        tifffile.imwrite(
-            file, values[0] if len(values) == 1 else values, photometric="minisblack",
-            planarconfig=None if len(values) == 1 else "separate", compression="deflate",
-            description=json.dumps(dict(text)), metadata=None,
-            extratags=[(XMP_TAG, "B", len(xmp), xmp, True)] if xmp else None,
-        )  # fmt: skip
+        write_tiff(file, bands.values(levels), stored, json.dumps(dict(text)), tags)
 
 
 def write_png(path: Path, pixels: np.ndarray, text: Mapping[str, str] | None = None) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from augment.config import SamplingConfig
+from terrabalance.rasters.raster import Layout
 from terrabalance.seeds import seed_for
 
 
@@ -24,6 +25,8 @@ class SamplingRequest:
         folder: to write the images to.
         device: to draw on.
         run: name of the run, written into every image's metadata.
+        layout: that most real images of the class are stored in, for the synthetic ones to be
+            opened alike; None: these are no TIFFs.
     """
 
     generator: Path
@@ -34,6 +37,7 @@ class SamplingRequest:
     folder: Path
     device: torch.device
     run: str
+    layout: Layout | None = None
 
     def seed_of(self, index: int) -> int:
         """Return the seed of an image."""

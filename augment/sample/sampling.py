@@ -1,5 +1,7 @@
 """Write a class's synthetic images to a folder: seeded, resumable, marked as synthetic."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from terrabalance.marks import SYNTHETIC_KEY, lost_marks, read_marks
 from terrabalance.progress import Progress, silent
 from terrabalance.rasters.decode import decode
 
+_LAYOUT_KEY = "terrabalance:layout"  # of a TIFF that is stored like real ones
 MARK = "synthetic image made by a diffusion model, not a photograph"
 
 
@@ -53,10 +56,10 @@ def sample_class(
     if is_drawn(folder, request.n_images):
         return folder
     bands = read_bands(request.generator)
-    marks = [_marks(request, index) for index in range(request.n_images)]
+    marks = [_marks(request, index, bands) for index in range(request.n_images)]
     _draw_missing(_class_sampler(request, bands, real), request, bands, marks, altered, on_progress)
     (folder / SCREENING).unlink(missing_ok=True)  # it is of the images as they were
-    rows = [_row(folder, index, of_one, bands) for index, of_one in enumerate(marks)]
+    rows = [_row(request, index, of_one, bands) for index, of_one in enumerate(marks)]
     write_manifest(Manifest(folder, frame_of(rows)), folder)
     record = {"class": request.class_name, "n_images": request.n_images}
     mark_done(folder, {**record, "generator": request.generator.name})
@@ -91,7 +94,7 @@ def _draw_missing(
     """Draw every block of which an image is missing, altered, or of another request."""
     for first in range(0, request.n_images, request.config.batch_size):
         block = range(first, min(first + request.config.batch_size, request.n_images))
-        files = {index: _file(request.folder, index, bands) for index in block}
+        files = {index: _file(request, index, bands) for index in block}
         missing = [
             index
             for index, file in files.items()
@@ -100,7 +103,8 @@ def _draw_missing(
         if missing:
             images = sampler.images(block)
             for index in missing:
-                write_image(files[index], images[index - first], bands, marks[index])
+                image, mark = images[index - first], marks[index]
+                write_image(files[index], image, bands, mark, request.layout)
         on_progress(block.stop, request.n_images, f"{request.class_name}: drawing")
 
 
@@ -115,8 +119,8 @@ def _n_drawn(folder: Path) -> int:
     return n_images if n_images and len(read_manifest(folder).frame) == n_images else 0
 
 
-def _file(folder: Path, index: int, bands: Bands) -> Path:
-    return folder / f"{index:06d}{suffix_for(bands)}"
+def _file(request: SamplingRequest, index: int, bands: Bands) -> Path:
+    return request.folder / f"{index:06d}{suffix_for(bands, request.layout)}"
 
 
 def _altered(folder: Path) -> set[str]:
@@ -129,8 +133,8 @@ def _altered(folder: Path) -> set[str]:
     return {n for n, (f, sha256) in files.items() if not f.is_file() or sha256_of(f) != sha256}
 
 
-def _marks(request: SamplingRequest, index: int) -> dict[str, str]:
-    return {
+def _marks(request: SamplingRequest, index: int, bands: Bands) -> dict[str, str]:
+    marks = {
         "Software": f"terrabalance {__version__}",
         "Description": MARK,
         SYNTHETIC_KEY: "true",
@@ -141,6 +145,9 @@ def _marks(request: SamplingRequest, index: int) -> dict[str, str]:
         # How many are drawn at once changes no image.
         "terrabalance:sampling": request.config.model_dump_json(exclude={"batch_size"}),
     }
+    if request.layout is not None and _file(request, index, bands).suffix == ".tif":
+        marks[_LAYOUT_KEY] = json.dumps(asdict(request.layout))
+    return marks
 
 
 def _is_whole(path: Path, marks: dict[str, str]) -> bool:
@@ -152,12 +159,14 @@ def _is_whole(path: Path, marks: dict[str, str]) -> bool:
         text, lost = read_marks(path), lost_marks(path)
     except UnreadableImage:
         return False
-    keys = ("terrabalance:seed", "terrabalance:generator", "terrabalance:sampling")
-    return not lost and all(text.get(key) == marks[key] for key in keys)
+    keys = ("terrabalance:seed", "terrabalance:generator", "terrabalance:sampling", _LAYOUT_KEY)
+    return not lost and all(text.get(key) == marks.get(key) for key in keys)
 
 
-def _row(folder: Path, index: int, marks: dict[str, str], bands: Bands) -> dict[str, object]:
-    path = _file(folder, index, bands)
+def _row(
+    request: SamplingRequest, index: int, marks: dict[str, str], bands: Bands
+) -> dict[str, object]:
+    path = _file(request, index, bands)
     raster = decode(path)
     if len(raster.pixels) != bands.count:
         raster = raster.without_alpha()

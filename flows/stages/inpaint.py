@@ -11,6 +11,7 @@ from augment.config import InpaintConfig
 from augment.network.card import read_bands, read_card
 from augment.network.generator import load_generator
 from augment.sample.inpaint import inpaint, n_calls
+from augment.sample.layouts import usual_layout
 from terrabalance import __version__
 from terrabalance.device import pick_device
 from terrabalance.errors import BadInput
@@ -71,7 +72,9 @@ def repair(
     levels = read_patch(wanted.image, size, bands)
     mask = _read_mask(wanted.mask, wanted.image, size)
     marks = [_marks(wanted, class_name, mask, config, index) for index in range(wanted.count)]
-    files = [_file(wanted, suffix_for(bands), index) for index in range(wanted.count)]
+    layout = usual_layout([wanted.image], bands)  # repaired, it is opened as it was
+    suffix = suffix_for(bands, layout)
+    files = [_file(wanted, suffix, index) for index in range(wanted.count)]
     _refuse_others(files, marks)
     image = centred(torch.tensor(levels)).to(device)
     seeds, total = [int(mark["terrabalance:seed"]) for mark in marks], n_calls(config)
@@ -82,7 +85,7 @@ def repair(
             pictures = last
     filled = to_levels(pictures, bands.level_type)
     for file, mark, picture in zip(files, marks, filled, strict=True):
-        write_image(file, np.where(mask, picture, levels), bands, mark)
+        write_image(file, np.where(mask, picture, levels), bands, mark, layout)
     return files
 
 

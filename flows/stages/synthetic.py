@@ -3,12 +3,14 @@
 import logging
 import math
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from augment.plan import ClassPlan
+from augment.sample.layouts import usual_layout
 from augment.sample.request import RealImages, SamplingRequest
 from augment.sample.sampling import is_drawn, sample_class
 from augment.screen.fitted_rules import FEWEST_TRAINED
@@ -29,6 +31,7 @@ from terrabalance.errors import NotReady
 from terrabalance.files import done
 from terrabalance.manifest import even_share, read_manifest
 from terrabalance.progress import Progress, silent
+from terrabalance.rasters.raster import Layout
 
 _log = logging.getLogger(__name__)
 _MOST_OTHERS = 1000  # images of other classes: enough to know how classes' spectra differ
@@ -148,8 +151,15 @@ class _Drawing:
             folder=self._folder,
             device=device,
             run=config.run_name,
+            layout=self._layout,
         )
         sample_class(request, RealImages(reals, others), on_progress)
+
+    @cached_property
+    def _layout(self) -> Layout | None:
+        catalogue = self._run.catalogue
+        rows = catalogue.usable("train", self._plan.class_name)
+        return usual_layout(catalogue.paths(rows), self._run.bands)
 
     def _scores(
         self, device: torch.device, on_progress: Progress
