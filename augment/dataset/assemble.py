@@ -17,6 +17,7 @@ from filelock import FileLock
 from augment.dataset.card import dataset_card
 from augment.dataset.croissant import CROISSANT, croissant
 from augment.dataset.layout import CLASS_MAP, class_map, dataset_rows, lacking
+from augment.dataset.openings import openings_of
 from terrabalance.errors import BadInput
 from terrabalance.files import done, fingerprint, mark_done, write_json, write_text
 from terrabalance.manifest import Manifest, read_manifest, write_manifest
@@ -88,8 +89,9 @@ def _assemble(
     frame = _fill(aside, rows, on_progress)
     write_manifest(Manifest(aside, frame), aside)
     write_text(aside / CLASS_MAP, class_map(frame["class"]))
-    write_text(aside / "README.md", dataset_card(Manifest(folder, frame), about))
-    write_json(aside / CROISSANT, croissant(Manifest(aside, frame), about))
+    openings = openings_of(Manifest(aside, frame))
+    write_text(aside / "README.md", dataset_card(Manifest(folder, frame), about, openings))
+    write_json(aside / CROISSANT, croissant(Manifest(aside, frame), about, openings))
     beside = ("manifest.parquet", "manifest.csv", "README.md", CLASS_MAP, CROISSANT)
     files = [aside / name for name in beside]
     for split, missing in lacking(frame).items():

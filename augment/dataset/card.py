@@ -1,13 +1,14 @@
 """The dataset card: README.md of an assembled dataset, read by people and by Hugging Face."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from augment.dataset.layout import class_folders, lacking
-from augment.dataset.loading import hub_config, loading_section
+from augment.dataset.loading import MANIFEST_NOTE, hub_config, loading_section
+from augment.dataset.openings import Opening, section
 from terrabalance.manifest import Manifest
 from terrabalance.markdown import escape_markdown
 
@@ -29,7 +30,9 @@ For training image classifiers, and for research on imbalanced data.
 """
 
 
-def dataset_card(manifest: Manifest, about: Mapping[str, object]) -> str:
+def dataset_card(
+    manifest: Manifest, about: Mapping[str, object], openings: Sequence[Opening] = ()
+) -> str:
     """Return the card of a dataset in Markdown with Hugging Face's YAML front matter.
 
     Args:
@@ -37,6 +40,7 @@ def dataset_card(manifest: Manifest, about: Mapping[str, object]) -> str:
         about: all optional. `name`: title; `notice`: a sentence that comes first; `source`,
             `licence`: sentences about the real images; `generators`: name of a generator's folder
             -> its `card.json`. All else is printed as JSON under "Settings".
+        openings: how other programs open the images; empty: that is not said.
 
     Returns:
         The text of README.md. Names from outside are escaped for Markdown and YAML.
@@ -54,6 +58,8 @@ def dataset_card(manifest: Manifest, about: Mapping[str, object]) -> str:
         _generators(rows, generators if isinstance(generators, Mapping) else {}),
         _settings(about),
         loading_section(rows),
+        section(openings),
+        MANIFEST_NOTE,
         _USE,
     ]
     return "\n".join(part for part in parts if part)

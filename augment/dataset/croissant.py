@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from augment.dataset.layout import class_folders
+from augment.dataset.openings import WHOLE, Opening
 from terrabalance.files import sha256_of
 from terrabalance.manifest import SPLITS, Manifest
 
@@ -66,16 +67,17 @@ _SPATIAL_BIAS = (
 
 
 def croissant(
-    manifest: Manifest, about: Mapping[str, object], band_names: Sequence[str] = ()
+    manifest: Manifest, about: Mapping[str, object], openings: Sequence[Opening]
 ) -> dict[str, Any]:
     """Return the description of a dataset, which JSON can hold.
 
     Args:
         manifest: the dataset's own, with its files written below the root.
         about: as of the card; `name`, `licence` and `source` are used.
-        band_names: as the files have them; empty: they have none.
+        openings: how other programs open the images.
     """
     rows = manifest.usable()
+    names = next((opening.names for opening in openings if opening.names), ())
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -86,9 +88,9 @@ def croissant(
         "keywords": ["remote sensing", "image classification", "synthetic images"],
         "geocr:samplingStrategy": _sampling_strategy(rows),
         "geocr:spatialBias": _SPATIAL_BIAS,
-        **_band_configuration(rows, band_names),
+        **_band_configuration(rows, names),
         "distribution": _distribution(manifest.root, rows),
-        "recordSet": [_classes(rows), _splits(rows), _images(rows)],
+        "recordSet": [_classes(rows), _splits(rows), _images(openings)],
     }
 
 
@@ -120,7 +122,8 @@ def _band_configuration(rows: pd.DataFrame, names: Sequence[str]) -> dict[str, A
     if len(counts) != 1:
         return {}
     count = int(counts.pop())
-    listed = list(names) or [f"Band {band}" for band in range(1, count + 1)]
+    numbered = [f"Band {band}" for band in range(1, count + 1)]
+    listed = list(names) if len(names) == count and all(names) else numbered
     return {
         "geocr:bandConfiguration": {
             "@type": "geocr:BandConfiguration",
@@ -188,7 +191,7 @@ def _splits(rows: pd.DataFrame) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _images(rows: pd.DataFrame) -> dict[str, Any]:
+def _images(openings: Sequence[Opening]) -> dict[str, Any]:
     # First, as mlcroissant makes only the first of several joins: that of files with their rows.
     path = _field(
         "images", "path", "sc:Text", description="Path of the image, relative to the dataset.",
@@ -203,7 +206,8 @@ def _images(rows: pd.DataFrame) -> dict[str, Any]:
         for column, (types, description) in _COLUMNS.items()
     ]  # fmt: skip
     fields = [path, *columns]
-    if set(rows["mode"]) <= {"L", "RGB"}:  # of others mlcroissant makes bytes without a word
+    # By Pillow; of what that refuses, mlcroissant makes bytes without a word.
+    if openings and all(opening.hugging_face in WHOLE for opening in openings):
         fields.append(_field("images", "image", "sc:ImageObject", source=_of_files("content")))
     return _record_set("images", "A record for each image.", "path", fields)
 

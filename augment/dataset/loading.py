@@ -15,6 +15,7 @@ from terrabalance.manifest import SPLITS
 
 _HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
 _TIMM_READS = frozenset({".png", ".jpg", ".jpeg"})
+_TORCHVISION_READS = _TIMM_READS | {".tif", ".tiff", ".webp"}
 _OURS = """from terrabalance.dataset import TerraBalanceDataset
 
 parts = {{part: TerraBalanceDataset(".", part) for part in {parts}}}
@@ -36,8 +37,8 @@ class Labelled(ImageFolder):
     def find_classes(self, directory):
         return names, {{name: label for label, name in enumerate(names)}}
 
-
-parts = {{part: Labelled(part, allow_empty=True) for part in {parts}}}
+{more}
+parts = {{part: Labelled(part, allow_empty=True{options}) for part in {parts}}}
 """
 _TIMM = """{imports}
 parts = {{
@@ -57,9 +58,9 @@ the folder of this file; they give the same labels in every library and part. `I
 is, timm without `class_map` and `load_dataset("imagefolder", data_dir=".")` do not: they number the
 classes in orders of their own, and the last takes a class such as `train_station` for a split.
 """
-_MANIFEST = """`manifest.parquet` and its twin `manifest.csv` have a row for each image: `source`
-tells real from synthetic, `generator` and `seed` name what made a synthetic one. File names of
-synthetic images begin with `synthetic_`.
+MANIFEST_NOTE = """`manifest.parquet` and its twin `manifest.csv` have a row for each image:
+`source` tells real from synthetic, `generator` and `seed` name what made a synthetic one. File
+names of synthetic images begin with `synthetic_`.
 """
 
 
@@ -76,17 +77,31 @@ def loading_section(rows: pd.DataFrame) -> str:
     blocks = {
         "terrabalance": _OURS.format(**facts),
         "TorchGeo": _TORCHGEO.format(**facts),
-        "torchvision": _TORCHVISION.format(**facts),
+        "torchvision": _TORCHVISION.format(**facts, **_torchvision_options(rows)),
         "timm": _TIMM.format(**facts, imports=_timm_imports(rows)),
         "Hugging Face": _HUGGING_FACE,
     }
     shown = [f"{name}:\n\n```python\n{block}```\n" for name, block in blocks.items()]
-    return "\n".join([_SECTION.format(**facts), *shown, _MANIFEST])
+    return "\n".join([_SECTION.format(**facts), *shown])
+
+
+def _suffixes(rows: pd.DataFrame) -> set[str]:
+    return {PurePosixPath(path).suffix.lower() for path in rows["path"]}
+
+
+def _torchvision_options(rows: pd.DataFrame) -> dict[str, str]:
+    """Return what makes torchvision take the dataset's other formats for images."""
+    found = _suffixes(rows)
+    if found <= _TORCHVISION_READS:
+        return {"more": "", "options": ""}
+    listed = "".join(f'"{suffix}", ' for suffix in sorted(found)).strip()
+    more = f"\ndef is_image(path):\n    return path.lower().endswith(({listed}))\n\n"
+    return {"more": more, "options": ", is_valid_file=is_image"}
 
 
 def _timm_imports(rows: pd.DataFrame) -> str:
     """Return the imports, and what makes timm read the dataset's other formats."""
-    found = {PurePosixPath(path).suffix.lower() for path in rows["path"]} - _TIMM_READS
+    found = _suffixes(rows) - _TIMM_READS
     if not found:
         return "from timm.data import create_dataset\n"
     listed = ", ".join(f'"{suffix}"' for suffix in sorted(found))

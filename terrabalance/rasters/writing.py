@@ -84,14 +84,16 @@ def write_tiff(
             _with(scaling.scale, stored.alpha, 1.0), _with(scaling.offset, stored.alpha, 0.0)
         )
     planar: str | None = None
+    # More pages than rows or columns could not be told from a picture's rows.
+    pages = stored.pages and len(values) <= min(values.shape[1:])
     if len(values) == 1:
         values = values[0]
-    elif not stored.pages:
+    elif not pages:
         planar = "separate" if layout.planar else "contig"
         values = values if layout.planar else np.moveaxis(values, 0, -1)
     tifffile.imwrite(
         file, np.ascontiguousarray(values), photometric=layout.photometric, planarconfig=planar,
-        extrasamples=None if stored.pages or values.ndim == 2 else layout.extrasamples or None,
+        extrasamples=None if pages or values.ndim == 2 else layout.extrasamples or None,
         compression="deflate", description=description, metadata=None,
         extratags=[*_declared(replace(layout, scaling=scaling)), *tags] or None,
     )  # fmt: skip

@@ -1,0 +1,224 @@
+"""What other programs read of a dataset's images: said in its card, so that nobody is surprised.
+
+Pillow, which torchvision, timm and Hugging Face use, is asked itself. What OpenCV and GDAL do is
+known from `tests/augment/dataset/test_openings.py`, which asks all of them.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+import PIL
+from PIL import Image
+
+from terrabalance.manifest import Manifest
+from terrabalance.rasters.decode import decode
+from terrabalance.rasters.raster import Raster
+
+_pillows_log = logging.getLogger("PIL.TiffImagePlugin")
+ALL, REFUSED, OTHER = "all values", "refused", "other values"
+WITH_ALPHA = "all values, and alpha"
+UNKNOWN = "not tried"
+WHOLE = frozenset({ALL, WITH_ALPHA})
+_MOST = 8  # images of a kind that are opened
+_TRIED = ("uint8", "uint16", "int16", "float32")  # with OpenCV
+# Of the formats that are read, what Hugging Face's imagefolder takes for images.
+_HUB_LISTS = frozenset({
+    ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".jp2", ".j2k", ".jpx",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How programs open images that are stored alike.
+
+    Attributes:
+        source: real or synthetic.
+        kind: of the files, e.g. "`.tif`, 4 bands of uint16".
+        mode: that Pillow opens them in; `REFUSED` where it does not.
+        torchvision: what it and timm read, which turn images into RGB.
+        hugging_face: what it reads, which takes Pillow's mode.
+        opencv: what `cv2.imread(path, cv2.IMREAD_UNCHANGED)` reads, bands as B, G, R.
+        rasterio: what GDAL reads.
+        names: of the bands; empty where the files have none.
+    """
+
+    source: str
+    kind: str
+    mode: str
+    torchvision: str
+    hugging_face: str
+    opencv: str
+    rasterio: str
+    names: tuple[str, ...] = ()
+
+    @property
+    def read(self) -> tuple[str, str, str, str]:
+        """What torchvision and timm, Hugging Face, OpenCV and rasterio read."""
+        return self.torchvision, self.hugging_face, self.opencv, self.rasterio
+
+
+def openings_of(manifest: Manifest) -> list[Opening]:
+    """Open some images of each kind that a dataset has.
+
+    Returns:
+        Each way of opening once, those of real images first.
+
+    Raises:
+        UnreadableImage: a file is damaged.
+    """
+    rows = manifest.usable()
+    _pillows_log.addFilter(_no_line)  # of what it refuses it says more than the verdict does
+    try:
+        return list(dict.fromkeys(_openings(manifest, rows)))
+    finally:
+        _pillows_log.removeFilter(_no_line)
+
+
+def _no_line(_record: logging.LogRecord) -> bool:
+    return False
+
+
+def _openings(manifest: Manifest, rows: pd.DataFrame) -> Iterator[Opening]:
+    kinds = rows.assign(suffix=[PurePosixPath(path).suffix.lower() for path in rows["path"]])
+    for (source, _, _), part in kinds.groupby(["source", "suffix", "mode"]):
+        for path, count in _some(manifest, part):
+            yield _opening(path, int(count), source)
+
+
+def _some(manifest: Manifest, rows: pd.DataFrame) -> list[tuple[Path, int]]:
+    some = rows.iloc[:: max(1, len(rows) // _MOST)][:_MOST]
+    return list(zip(manifest.paths(some), some["bands"], strict=True))
+
+
+def _opening(path: Path, count: int, source: str) -> Opening:
+    stored = decode(path)
+    used = stored if len(stored.pixels) == count else stored.without_alpha()
+    pixels, layout = used.pixels, stored.layout
+    n_bands = f"{len(pixels)} band{'s' if len(pixels) > 1 else ''}"
+    return Opening(
+        source=source,
+        kind=f"`{path.suffix.lower()}`, {n_bands} of {pixels.dtype}",
+        mode=_mode(path),
+        torchvision=_verdict(lambda: _opened(path, "RGB"), pixels),
+        hugging_face=_by_hugging_face(path, pixels),
+        opencv=_by_opencv(stored),
+        rasterio=_of_first(1, len(pixels)) if _in_pages(stored) else ALL,
+        names=layout.names if layout is not None else (),
+    )
+
+
+def _by_hugging_face(path: Path, pixels: np.ndarray) -> str:
+    listed = path.suffix.lower() in _HUB_LISTS
+    return _verdict(lambda: _opened(path), pixels) if listed else "left out"
+
+
+def _mode(path: Path) -> str:
+    try:
+        with Image.open(path) as image:
+            return image.mode
+    except Exception:  # Pillow's decoders raise many kinds for what they do not read
+        return REFUSED
+
+
+def _opened(path: Path, mode: str | None = None) -> np.ndarray:
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert(mode) if mode else image)
+    return pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
+
+
+def _verdict(read: Callable[[], np.ndarray], pixels: np.ndarray) -> str:
+    """Compare (C, H, W) values that a program reads with those of the file."""
+    try:
+        found = read()
+    except Exception:  # likewise
+        return REFUSED
+    if np.array_equal(found, pixels):
+        return ALL
+    if len(found) == 3 and all(np.array_equal(band, pixels[0]) for band in found):
+        return _of_first(1, len(pixels))  # a grey picture as RGB
+    if np.array_equal(found[: len(pixels)], pixels):
+        return WITH_ALPHA
+    return _of_first(len(found), len(pixels)) if _begins(pixels, found) else OTHER
+
+
+def _begins(pixels: np.ndarray, found: np.ndarray) -> bool:
+    return len(found) < len(pixels) and np.array_equal(found, pixels[: len(found)])
+
+
+def _of_first(count: int, n_bands: int) -> str:
+    if count == n_bands:
+        return ALL
+    return (
+        f"the first of {n_bands} bands" if count == 1 else f"the first {count} of {n_bands} bands"
+    )
+
+
+def _in_pages(raster: Raster) -> bool:
+    layout, count = raster.layout, len(raster.pixels)
+    if layout is None or layout.planar or count == 1:
+        return False
+    return layout.photometric <= 1 and not layout.extrasamples
+
+
+def _by_opencv(raster: Raster) -> str:
+    layout, count = raster.layout, len(raster.pixels)
+    dtype = str(raster.pixels.dtype)
+    if layout is None:
+        return ALL
+    if dtype not in _TRIED or layout.photometric not in (1, 2):
+        return UNKNOWN
+    if count == 1:
+        return ALL
+    if _in_pages(raster):
+        return _of_first(1, count)
+    if count > 4:
+        return REFUSED
+    in_colour = layout.photometric == 2
+    if dtype == "uint8" and any(layout.extrasamples):
+        return OTHER  # it multiplies by what is called alpha
+    if dtype == "uint8":
+        return ALL if in_colour else _of_first(1, count)
+    is_whole = count > 2 and not layout.planar and (in_colour or dtype == "float32")
+    return ALL if is_whole else f"{OTHER} or {REFUSED}"
+
+
+def section(openings: Sequence[Opening]) -> str:
+    """Return the card's lines on what other libraries read; "" where nothing is known."""
+    if not openings:
+        return ""
+    if all(set(opening.read) == {ALL} for opening in openings):
+        return "Each of these libraries reads all values as they are in the files.\n"
+    table = [
+        "terrabalance, and so the lines for TorchGeo, reads all values of all bands; so does "
+        f"tifffile. Other libraries, as found with Pillow {PIL.__version__}:\n",
+        "| images | torchvision, timm | Hugging Face | OpenCV | rasterio |",
+        "|---|---|---|---|---|",
+        *dict.fromkeys(f"| {_name(o, openings)} | {' | '.join(o.read)} |" for o in openings),
+        "\nWhere torchvision refuses an image it raises an error; timm takes the next image in its "
+        "place, with that one's label, and says so in its log alone.\n",
+    ]
+    return "\n".join([*table, _give_away(openings)])
+
+
+def _name(opening: Opening, others: Sequence[Opening]) -> str:
+    alike = {other.read for other in others if other.kind == opening.kind}
+    return opening.kind if len(alike) == 1 else f"{opening.kind}, {opening.source}"
+
+
+def _give_away(openings: Sequence[Opening]) -> str:
+    """Return a warning where Pillow opens real and synthetic images differently."""
+    modes = {
+        source: sorted({o.mode for o in openings if o.source == source})
+        for source in ("real", "synthetic")
+    }
+    if set(modes["synthetic"]) <= set(modes["real"]):
+        return ""
+    real, made = (", ".join(f"`{mode}`" for mode in modes[s]) for s in ("real", "synthetic"))
+    return (
+        f"> **Pillow opens synthetic images as {made}, and real ones as {real}.** A classifier "
+        "that reads them so can tell them apart by that: use the lines of terrabalance.\n"
+    )
