@@ -5,7 +5,6 @@ test hold real images only; every check of that rule is here.
 """
 
 import logging
-import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,8 +17,9 @@ from augment.dataset.card import dataset_card
 from augment.dataset.croissant import CROISSANT, croissant
 from augment.dataset.layout import CLASS_MAP, class_map, dataset_rows, lacking
 from augment.dataset.openings import openings_of
+from augment.dataset.placing import place
 from terrabalance.errors import BadInput
-from terrabalance.files import done, fingerprint, mark_done, write_json, write_text
+from terrabalance.files import done, fingerprint, mark_done, sha256_of, write_json, write_text
 from terrabalance.manifest import Manifest, read_manifest, write_manifest
 from terrabalance.progress import Progress, silent
 
@@ -27,10 +27,6 @@ _log = logging.getLogger(__name__)
 _STAGE = "terrabalance.assemble"
 _FORMAT = 3  # raise it when the layout changes, so that older folders are built again
 _IDENTITY = ["path", "class", "split", "sha256"]
-_REPAIR = {
-    "real": "Run `terrabalance scan` again.",
-    "synthetic": "Run `terrabalance sample` again.",
-}
 
 
 def assemble(
@@ -165,24 +161,14 @@ def _refuse_foreign(folder: Path, roots: Iterable[Path]) -> None:
 
 
 def _fill(folder: Path, rows: pd.DataFrame, on_progress: Progress) -> pd.DataFrame:
-    for count, row in enumerate(rows.itertuples(), 1):
+    sizes, sums = rows["bytes"].tolist(), rows["sha256"].tolist()
+    for index, row in enumerate(rows.itertuples()):
         target = folder / row.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _link(row.origin, target, row.source)
-        if target.stat().st_size != row.bytes:
-            raise BadInput(f"{row.origin} has changed since its manifest. {_REPAIR[row.source]}")
-        on_progress(count, len(rows), "assembling")
-    return rows.drop(columns="origin")
-
-
-def _link(origin: Path, target: Path, source: str) -> None:
-    try:
-        os.link(origin, target)
-    except OSError as error:  # another disk, no hard links there, or no file
-        if not origin.is_file():
-            gone = f"{origin} is in the manifest but gone. {_REPAIR[source]}"
-            raise BadInput(gone) from error
-        shutil.copyfile(origin, target)
+        place(row.origin, target, row.bytes, row.source)
+        if target.suffix != row.origin.suffix:  # it was written anew
+            sizes[index], sums[index] = target.stat().st_size, sha256_of(target)
+        on_progress(index + 1, len(rows), "assembling")
+    return rows.drop(columns="origin").assign(bytes=sizes, sha256=sums)
 
 
 def _counts(frame: pd.DataFrame) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from augment.dataset.placing import placed_suffix
 from terrabalance.files import fingerprint, slug
 from terrabalance.manifest import ORACLE, SPLITS, Manifest, join_frames
 
@@ -23,8 +24,7 @@ def dataset_rows(catalogue: Manifest, synthetic: Sequence[Manifest]) -> pd.DataF
     for manifest in (catalogue, *synthetic):
         rows = manifest.usable()
         rows = rows[rows["split"].isin((*SPLITS, ORACLE))].reset_index(drop=True)
-        # Resolved, because a hard link to a symbolic link is one that breaks when moved.
-        parts.append(rows.assign(origin=[path.resolve() for path in manifest.paths(rows)]))
+        parts.append(rows.assign(origin=manifest.paths(rows)))
     rows = join_frames(parts)
     return rows.assign(path=_file_names(rows))
 
@@ -81,9 +81,10 @@ def _file_names(rows: pd.DataFrame) -> list[str]:
             stem = f"{_PREFIX}{folders[label]}_{index:06d}"
         else:
             stem = _real_stem(file.stem)
-        if f"{home}{stem}{file.suffix}".lower() in taken:
+        suffix = placed_suffix(file)
+        if f"{home}{stem}{suffix}".lower() in taken:
             stem = f"{stem}_{fingerprint(path, length=10)}"
-        names.append(f"{home}{stem}{file.suffix}")
+        names.append(f"{home}{stem}{suffix}")
         taken.add(names[-1].lower())
     return names
 

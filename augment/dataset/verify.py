@@ -6,6 +6,7 @@ from pathlib import Path
 
 from augment.dataset.croissant import CROISSANT
 from augment.dataset.layout import CLASS_MAP
+from augment.dataset.placing import side_files
 from terrabalance.errors import BadInput, NotReady, UnreadableImage
 from terrabalance.files import done, inside, sha256_of
 from terrabalance.manifest import Manifest, read_manifest
@@ -121,7 +122,9 @@ def _posing(file: Path) -> Iterator[tuple[str, str]]:
 
 
 def _unknown(manifest: Manifest) -> Iterator[Problem]:
-    known = set(manifest.frame["path"])
+    images = set(manifest.frame["path"])
+    needed = (file.as_posix() for image in images for file in side_files(Path(image)))
+    known = images.union(needed)
     for file in sorted(manifest.root.rglob("*")):
         path = file.relative_to(manifest.root).as_posix()
         is_file = file.is_symlink() or not file.is_dir()  # a link to a folder is not followed

@@ -1,0 +1,74 @@
+"""Put the file of an image into a dataset, with all that it needs to be read there."""
+
+import os
+import shutil
+from pathlib import Path
+
+from terrabalance.errors import BadInput
+from terrabalance.rasters.formats import format_of
+
+_REPAIR = {
+    "real": "Run `terrabalance scan` again.",
+    "synthetic": "Run `terrabalance sample` again.",
+}
+
+
+def placed_suffix(path: Path) -> str:
+    """Return the suffix that an image's file has in a dataset: a VRT becomes a GeoTIFF."""
+    return ".tif" if _is_vrt(path) else path.suffix
+
+
+def side_files(path: Path) -> list[Path]:
+    """Return the files, there or not, without which GDAL does not read an image as it is."""
+    kind = format_of(path)
+    if kind is None or not kind.needs_gdal:
+        return []
+    beside = (f"{path.name}.hdr", f"{path.stem}.hdr", f"{path.name}.aux.xml")
+    return [path.with_name(name) for name in beside]
+
+
+def place(origin: Path, target: Path, n_bytes: int, source: str) -> None:
+    """Put an image at `target`: a hard link where the disk allows it, else a copy.
+
+    A VRT names other files, which would be left behind: it becomes a GeoTIFF of the same values.
+
+    Args:
+        origin: the image.
+        target: has the suffix `placed_suffix(origin)`.
+        n_bytes: of the image, by its manifest.
+        source: real or synthetic.
+
+    Raises:
+        BadInput: the image is gone, or has changed since its manifest.
+    """
+    if not origin.is_file():
+        raise BadInput(f"{origin} is in the manifest but gone. {_REPAIR[source]}")
+    if origin.stat().st_size != n_bytes:
+        raise BadInput(f"{origin} has changed since its manifest. {_REPAIR[source]}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if _is_vrt(origin):
+        _write_out(origin, target)
+        return
+    _link(origin, target)
+    for beside, there in zip(side_files(origin), side_files(target), strict=True):
+        if beside.is_file():
+            _link(beside, there)
+
+
+def _is_vrt(path: Path) -> bool:
+    kind = format_of(path)
+    return kind is not None and kind.name == "VRT"
+
+
+def _write_out(origin: Path, target: Path) -> None:
+    from rasterio.shutil import copy  # there, as only with it a VRT comes into a catalogue
+
+    copy(origin, target, driver="GTiff", compress="deflate")
+
+
+def _link(origin: Path, target: Path) -> None:
+    try:
+        # Resolved, because a hard link to a symbolic link is one that breaks when moved.
+        os.link(origin.resolve(), target)
+    except OSError:  # another disk, or no hard links there
+        shutil.copyfile(origin, target)
