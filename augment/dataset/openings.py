@@ -142,7 +142,9 @@ def _verdict(read: Callable[[], np.ndarray], pixels: np.ndarray) -> str:
         return _of_first(1, len(pixels))  # a grey picture as RGB
     if np.array_equal(found[: len(pixels)], pixels):
         return WITH_ALPHA
-    return _of_first(len(found), len(pixels)) if _begins(pixels, found) else OTHER
+    if _begins(pixels, found):
+        return _of_first(len(found), len(pixels))
+    return f"{OTHER}, of 8 bit" if found.dtype == np.uint8 != pixels.dtype else OTHER
 
 
 def _begins(pixels: np.ndarray, found: np.ndarray) -> bool:
@@ -193,15 +195,15 @@ def section(openings: Sequence[Opening]) -> str:
     if all(set(opening.read) == {ALL} for opening in openings):
         return "Each of these libraries reads all values as they are in the files.\n"
     table = [
-        "terrabalance, and so the lines for TorchGeo, reads all values of all bands; so does "
+        "terrabalance, and so the lines for TorchGeo, reads all values of all bands; so does\n"
         f"tifffile. Other libraries, as found with Pillow {PIL.__version__}:\n",
         "| images | torchvision, timm | Hugging Face | OpenCV | rasterio |",
         "|---|---|---|---|---|",
         *dict.fromkeys(f"| {_name(o, openings)} | {' | '.join(o.read)} |" for o in openings),
-        "\nWhere torchvision refuses an image it raises an error; timm takes the next image in its "
-        "place, with that one's label, and says so in its log alone.\n",
+        "\nWhere torchvision refuses an image it raises an error; timm takes the next image in\n"
+        "its place, with that one's label, and says so in its log alone.\n",
     ]
-    return "\n".join([*table, _give_away(openings)])
+    return "\n".join([*table, *_give_away(openings)])
 
 
 def _name(opening: Opening, others: Sequence[Opening]) -> str:
@@ -209,16 +211,16 @@ def _name(opening: Opening, others: Sequence[Opening]) -> str:
     return opening.kind if len(alike) == 1 else f"{opening.kind}, {opening.source}"
 
 
-def _give_away(openings: Sequence[Opening]) -> str:
+def _give_away(openings: Sequence[Opening]) -> list[str]:
     """Return a warning where Pillow opens real and synthetic images differently."""
     modes = {
         source: sorted({o.mode for o in openings if o.source == source})
         for source in ("real", "synthetic")
     }
     if set(modes["synthetic"]) <= set(modes["real"]):
-        return ""
+        return []
     real, made = (", ".join(f"`{mode}`" for mode in modes[s]) for s in ("real", "synthetic"))
-    return (
-        f"> **Pillow opens synthetic images as {made}, and real ones as {real}.** A classifier "
-        "that reads them so can tell them apart by that: use the lines of terrabalance.\n"
-    )
+    return [
+        f"> **Pillow opens synthetic images as {made}, and real ones as {real}.** A classifier\n"
+        "> that reads them so can tell them apart by that: use the lines of terrabalance.\n"
+    ]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader
 
 from terrabalance.dataset import TerraBalanceDataset, TerraBalanceSamples
@@ -46,6 +47,29 @@ def test_an_image_has_the_values_and_bands_of_its_file(tmp_path, bands, dtype):
     assert image.dtype == torch.float32
     np.testing.assert_array_equal(image, values(0, bands, dtype))
     assert label == 0
+
+
+def one_image(root: Path, name: str, bands: int) -> TerraBalanceDataset:
+    row = {"path": name, "class": "Sea", "split": "train", "source": "real", "status": "ok",
+           "bands": bands}  # fmt: skip
+    write_manifest(Manifest(root, frame_of([row])), root)
+    return TerraBalanceDataset(root, "train")
+
+
+def test_a_mask_called_alpha_is_left_out_where_the_dataset_counts_it_as_none(tmp_path):
+    pixels = np.concatenate([values(0, 3, "uint8"), np.full((1, 6, 7), 255, np.uint8)])
+    Image.fromarray(pixels.transpose(1, 2, 0)).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(one_image(tmp_path, "a.png", 3)[0][0], pixels[:3])
+    np.testing.assert_array_equal(one_image(tmp_path, "a.png", 4)[0][0], pixels)
+
+
+def test_what_holds_no_data_is_filled(tmp_path):
+    pixels = np.full((2, 6, 7), 3.0, np.float32)
+    pixels[:, :2, :2] = -9999
+    declared = [(42113, "s", 0, "-9999", True)]
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack",
+                     planarconfig="separate", extratags=declared)  # fmt: skip
+    assert (one_image(tmp_path, "a.tif", 2)[0][0] == 3).all()
 
 
 def test_labels_follow_the_sorted_class_names_in_every_part(tmp_path):

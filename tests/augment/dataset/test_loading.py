@@ -12,7 +12,7 @@ import pytest
 from augment.dataset.assemble import assemble
 from classifier.images.loading import train_classes
 from terrabalance.files import sha256_of
-from terrabalance.images import write_png
+from terrabalance.images import to_pil, write_png
 from terrabalance.manifest import Manifest, frame_of, read_manifest
 
 # Split words, numbers that sort differently as text, case, names that are no safe folders.
@@ -105,6 +105,23 @@ def test_the_class_map_is_in_the_label_order_of_our_classifiers(awkward):
     expected = [folder_of[name].split("/")[1] for name in train_classes(manifest)]
     assert (awkward / "class_map.txt").read_text().splitlines() == expected
     assert expected != sorted(expected), "the folders of this test sort differently"
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_files_that_a_library_does_not_list_are_read_by_the_lines_too(tmp_path, load, library):
+    pytest.importorskip("rasterio", reason="JPEG 2000 is read by rasterio")
+    rows = []
+    for name in ("zoo", "c10"):
+        file = tmp_path / "raw" / f"{name}.jp2"
+        file.parent.mkdir(exist_ok=True)
+        to_pil(picture(name, 0)).save(file, irreversible=False)
+        rows.append({"path": file.name, "class": name, "split": "train", "source": "real",
+                     "status": "ok", "bands": 3, "sha256": sha256_of(file),
+                     "bytes": file.stat().st_size})  # fmt: skip
+    folder = assemble(Manifest(file.parent, frame_of(rows)), [], tmp_path / "set", {}).root
+    found = [(CLASSES[int(np.asarray(image)[0, 0, 0])], label)
+             for image, label in pairs(load(folder, library)["train"])]  # fmt: skip
+    assert sorted(found) == [("c10", 0), ("zoo", 1)]
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
