@@ -12,19 +12,21 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 import PIL
+import tifffile
 from PIL import Image
 
 from terrabalance.manifest import Manifest
 from terrabalance.rasters.decode import decode
-from terrabalance.rasters.raster import Raster
+from terrabalance.rasters.raster import Layout, Raster
 
 _pillows_log = logging.getLogger("PIL.TiffImagePlugin")
 ALL, REFUSED, OTHER = "all values", "refused", "other values"
 WITH_ALPHA = "all values, and alpha"
 UNKNOWN = "not tried"
 WHOLE = frozenset({ALL, WITH_ALPHA})
-_MOST = 8  # images of a kind that are opened
+_MOST = 4  # images of a kind that are opened
 _TRIED = ("uint8", "uint16", "int16", "float32")  # with OpenCV
+_TRIED_COMPRESSIONS = (1, 5, 8)  # numbers of the tag: none, LZW, deflate
 # Of the formats that are read, what Hugging Face's imagefolder takes for images.
 _HUB_LISTS = frozenset({
     ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".jp2", ".j2k", ".jpx",
@@ -105,7 +107,7 @@ def _opening(path: Path, count: int, source: str) -> Opening:
         mode=_mode(path),
         torchvision=_verdict(lambda: _opened(path, "RGB"), pixels),
         hugging_face=_by_hugging_face(path, pixels),
-        opencv=_by_opencv(stored),
+        opencv=ALL if layout is None else _by_opencv(path, stored, layout),
         rasterio=_of_first(1, len(pixels)) if _in_pages(stored) else ALL,
         names=layout.names if layout is not None else (),
     )
@@ -166,12 +168,12 @@ def _in_pages(raster: Raster) -> bool:
     return layout.photometric <= 1 and not layout.extrasamples
 
 
-def _by_opencv(raster: Raster) -> str:
-    layout, count = raster.layout, len(raster.pixels)
-    dtype = str(raster.pixels.dtype)
-    if layout is None:
-        return ALL
-    if dtype not in _TRIED or layout.photometric not in (1, 2):
+def _by_opencv(path: Path, raster: Raster, layout: Layout) -> str:
+    count, dtype = len(raster.pixels), str(raster.pixels.dtype)
+    with tifffile.TiffFile(path) as file:
+        compression = int(file.pages.first.compression)
+    tried = dtype in _TRIED and compression in _TRIED_COMPRESSIONS
+    if not tried or layout.photometric not in (1, 2):
         return UNKNOWN
     if count == 1:
         return ALL

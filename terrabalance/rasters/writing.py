@@ -94,7 +94,7 @@ def write_tiff(
     tifffile.imwrite(
         file, np.ascontiguousarray(values), photometric=layout.photometric, planarconfig=planar,
         extrasamples=None if pages or values.ndim == 2 else layout.extrasamples or None,
-        compression="deflate", description=description, metadata=None,
+        compression="adobe_deflate", description=description, metadata=None,
         extratags=[*_declared(replace(layout, scaling=scaling)), *tags] or None,
     )  # fmt: skip
 

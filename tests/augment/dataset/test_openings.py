@@ -184,6 +184,17 @@ def test_nothing_is_tabled_where_all_is_read_by_all(variants):
     )
 
 
+def test_what_was_not_tried_with_opencv_is_not_foretold(tmp_path):
+    path = tmp_path / "a.tif"
+    with rasterio.open(path, "w", driver="GTiff", count=3, height=8, width=8, dtype="uint8",
+                       compress="webp", webp_lossless=True, photometric="rgb") as file:  # fmt: skip
+        file.write(np.arange(192, dtype=np.uint8).reshape(3, 8, 8))
+    row = {"path": "a.tif", "class": "a", "split": "train", "source": "real", "status": "ok",
+           "bands": 3}  # fmt: skip
+    (told,) = openings_of(Manifest(tmp_path, frame_of([row])))
+    assert (told.torchvision, told.opencv, told.rasterio) == ("refused", "not tried", "all values")
+
+
 def test_the_card_tables_what_is_lost(variants):
     said = section([variants["uint8-4-rgb-alpha"].foretold, variants["int16-13-grey"].foretold])
     assert (
