@@ -41,7 +41,8 @@ def band_items(page: tifffile.TiffPage) -> dict[str, dict[int, str]]:
     found: dict[str, dict[int, str]] = {}
     # Not parsed as XML: a stranger's could be made to exhaust the parser.
     for item in _ITEM.finditer(str(tag.value)[:_MOST_METADATA] if tag else ""):
-        found.setdefault(item["role"], {})[int(item["band"])] = html.unescape(item["text"])
+        text = html.unescape(html.unescape(item["text"]))  # GDAL escapes it, and then its XML
+        found.setdefault(item["role"], {})[int(item["band"])] = text
     return found
 
 

@@ -132,12 +132,15 @@ def _with(numbers: tuple[float, ...], place: int, number: float) -> tuple[float,
 
 
 def _declared(layout: Layout) -> list[Any]:
-    """Return the tags by which GDAL knows no-data, scaling and the names of bands."""
+    """Return the tags by which GDAL knows no-data, scaling and the names of bands.
+
+    GDAL escapes a text, and then the XML that it stands in.
+    """
     items = [("DESCRIPTION", layout.names)]
     if (scaling := layout.scaling) is not None:
         items += [("SCALE", _texts(scaling.scale)), ("OFFSET", _texts(scaling.offset))]
     lines = [
-        f'<Item name="{name}" sample="{band}" role="{name.lower()}">{escape(text)}</Item>'
+        f'<Item name="{name}" sample="{band}" role="{name.lower()}">{escape(escape(text))}</Item>'
         for name, texts in items
         for band, text in enumerate(texts)
     ]

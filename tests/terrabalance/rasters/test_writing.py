@@ -95,6 +95,7 @@ def test_what_gdal_wrote_is_declared_in_the_same_words(tmp_path):
         file.descriptions = ("R & <D>", "N'IR")
         file.scales, file.offsets = (0.0001, 0.0001), (-0.1, -0.1)
     real = decode(tmp_path / "real.tif")
+    assert real.layout.names == ("R & <D>", "N'IR")
     path = written(tmp_path / "a.tif", values.clip(1), real.layout, real.scaling)
     found = [rasterio.open(each) for each in (tmp_path / "real.tif", path)]
     for fact in ("descriptions", "scales", "offsets", "nodata", "interleaving", "colorinterp"):
