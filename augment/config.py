@@ -20,42 +20,6 @@ KEEPING_SAMPLERS: tuple[SamplerName, ...] = ("dpm++",)
 NOT_RESULT = {"checkpoint_every", "compile", "preview_every"}
 
 
-class ScanConfig(Settings):
-    """Which images are used, with which bands, and which are near-duplicates."""
-
-    min_side_px: int = Field(16, ge=1, description="shortest side of a used image, in pixels")
-    near_duplicate_bits: int = Field(
-        4, ge=0, le=16, description="two images are near-duplicates when their 64-bit perceptual "
-        "hashes differ in at most this many bits; near-duplicates stay in one part of the split",
-    )  # fmt: skip
-    max_invalid: float = Field(
-        0.1, ge=0, le=1, description="largest share of an image that may hold no data (its "
-        "declared no-data, NaN, what a mask or alpha covers); less is filled from beside it",
-    )  # fmt: skip
-    alpha: Literal["auto", "drop", "keep"] = Field(
-        "auto", description="what becomes of a band that the files call alpha, as GDAL calls the "
-        "fourth band of bytes. auto: kept as data where most files hold more than a mask there; "
-        "drop: it masks the image and is no band; keep: it is a band",
-    )  # fmt: skip
-    odd_share: float = Field(
-        0.05, ge=0, lt=0.5, description="up to this share of images whose bands or depth are not "
-        "those of the others is left out; with more of them all are read as 8-bit RGB",
-    )  # fmt: skip
-
-
-class SplitConfig(Settings):
-    """Sizes of the validation and test parts; unused where the data brings its own split."""
-
-    val: float = Field(0.2, gt=0, lt=1, description="fraction of each class in the part val")
-    test: float = Field(0.2, gt=0, lt=1, description="fraction of each class in the part test")
-
-    @model_validator(mode="after")
-    def _leave_some_to_train(self) -> "SplitConfig":
-        if self.val + self.test >= 1:
-            raise ValueError(f"val {self.val:g} and test {self.test:g} leave nothing to train on")
-        return self
-
-
 class PlanConfig(Settings):
     """Which classes are filled with synthetic images, and up to which size."""
 

@@ -27,10 +27,10 @@ from timm.optim import create_optimizer_v2
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
+from augment.catalogue.config import ScanConfig, SplitConfig
 from augment.catalogue.scan import scan
 from augment.catalogue.sources import open_source
 from augment.catalogue.split import assign_splits
-from augment.config import ScanConfig, SplitConfig
 from classifier.arms.arm import BASELINE
 from classifier.arms.registry import ARMS
 from classifier.config import ClassifierConfig

@@ -34,7 +34,10 @@ try:
 except ImportError:
     from augment.scan import scan
     from augment.sources import open_source
-from augment.config import ScanConfig
+try:
+    from augment.catalogue.config import ScanConfig
+except ImportError:
+    from augment.config import ScanConfig
 
 def peak_bytes():  # of this process alone: getrusage counts the one that began it as well
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024

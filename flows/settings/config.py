@@ -15,13 +15,12 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
+from augment.catalogue.config import ScanConfig, SplitConfig
 from augment.config import (
     GeneratorConfig,
     PlanConfig,
     SamplingConfig,
-    ScanConfig,
     ScreeningConfig,
-    SplitConfig,
     TrainingConfig,
 )
 from classifier.config import ClassifierConfig

@@ -8,9 +8,9 @@ import pytest
 import tifffile
 from PIL import Image
 
+from augment.catalogue.config import ScanConfig
 from augment.catalogue.scan import scan
 from augment.catalogue.sources import open_source
-from augment.config import ScanConfig
 
 rasterio = pytest.importorskip("rasterio")
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")

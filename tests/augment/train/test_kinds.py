@@ -115,9 +115,9 @@ def test_only_turns_that_keep_the_shape_are_drawn(cpu):
 
 
 def test_drawn_images_are_scanned_as_synthetic(tmp_path):
+    from augment.catalogue.config import ScanConfig
     from augment.catalogue.scan import scan
     from augment.catalogue.sources import open_source
-    from augment.config import ScanConfig
 
     images = images_of(5, "uint16", (16, 16), n=2)
     bands = measure_bands([Raster(image, "") for image in images])

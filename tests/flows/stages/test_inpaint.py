@@ -8,10 +8,11 @@ import torch
 from PIL import Image, ImageOps
 from typer.testing import CliRunner
 
+from augment.catalogue.config import ScanConfig, SplitConfig
 from augment.catalogue.scan import scan
 from augment.catalogue.sources import open_source
 from augment.catalogue.split import assign_splits
-from augment.config import GeneratorConfig, ScanConfig, SplitConfig, TrainingConfig
+from augment.config import GeneratorConfig, TrainingConfig
 from augment.train.data import TrainingData
 from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
