@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from augment.catalogue.duplicates import THUMBNAIL_PX, near_duplicate_labels
-from augment.config import ScanConfig
+from augment.catalogue.config import ScanConfig
+from augment.catalogue.hashes import N_SYMMETRIES, Sketches
+from augment.catalogue.near import near_duplicate_labels
 from augment.plan import plan_classes
 from flows.settings.config import RunConfig
 from flows.store.bands import bands_of
@@ -72,9 +73,10 @@ def main() -> None:
         memory = manifest.frame.memory_usage(deep=True).sum() / 2**20
         print(f"{memory:.0f} MiB in memory")
         with timed("find near-duplicates among the hashes of as many images"):
-            hashes = np.random.default_rng(0).integers(0, 2**63, given.images).astype(np.uint64)
-            grey = np.zeros((given.images, THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)
-            near_duplicate_labels(hashes, grey, ScanConfig().near_duplicate_bits)
+            sketches = Sketches.room_for(given.images)
+            size = (given.images, N_SYMMETRIES)
+            sketches.hashes[:] = np.random.default_rng(0).integers(0, 2**64, size, dtype=np.uint64)
+            near_duplicate_labels(sketches, ScanConfig().near_duplicate_bits)
         _time_names(RunConfig(data=root / "images", workdir=root, preset="8gb"), manifest)
 
 

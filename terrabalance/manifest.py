@@ -13,7 +13,9 @@ Columns (in this order; a later stage adds rows or columns, none edits another's
     scaling     the scale and offset that it declares for each band, as text; "" for none
     sha256      of the bytes, hex
     phash       64-bit perceptual hash, 16 hex digits; "" where unreadable
-    group       id shared by images that must stay in one split (near-duplicates); -1 alone
+    group       id shared by images that must stay in one part (near-duplicates, and what the user
+                groups); -1 alone
+    place       id shared by images that show one place on the ground; -1 alone or unknown
     generator, seed, run   of a synthetic image: its generator, noise seed and run; "",
                 -1 and "" for a real one
     score_<name>   floats: scores of a synthetic image, any number of such columns; NaN where it
@@ -44,14 +46,15 @@ _BEFORE_SCORES: dict[str, str] = {
     "path": "str", "class": "str", "split": "str", "source": "str", "status": "str",
     "detail": "str", "width_px": "int64", "height_px": "int64", "bands": "int64", "mode": "str",
     "bytes": "int64", "invalid": "float64", "scaling": "str", "sha256": "str", "phash": "str",
-    "group": "int64", "generator": "str", "seed": "int64", "run": "str",
+    "group": "int64", "place": "int64", "generator": "str", "seed": "int64", "run": "str",
 }  # fmt: skip
 _AFTER_SCORES = {"review": "str", "reviewer": "str", "reviewed": "str"}
-_ADDED = {"invalid": "float64", "scaling": "str", **_AFTER_SCORES}  # older manifests lack them
+# Older manifests lack them.
+_ADDED = {"invalid": "float64", "scaling": "str", "place": "int64", **_AFTER_SCORES}
 COLUMNS = _BEFORE_SCORES | _AFTER_SCORES  # of every manifest, with their types
 _SCORE = "score_"
 _EMPTY = {"str": "", "int64": 0, "float64": 0.0}
-_DEFAULTS = {"group": -1, "seed": -1}
+_DEFAULTS = {"group": -1, "place": -1, "seed": -1}
 _ROOT_KEY = b"terrabalance.root"
 
 
@@ -113,9 +116,13 @@ def frame_of(rows: list[dict[str, object]]) -> pd.DataFrame:
         known = [*COLUMNS, f"{_SCORE}<name>"]
         raise BadInput(f"unknown manifest columns {unknown}; known are {known}")
     for name, dtype in COLUMNS.items():
-        empty = _DEFAULTS.get(name, _EMPTY[dtype])
+        empty = _empty(name, dtype)
         frame[name] = frame[name].fillna(empty) if name in frame else empty
     return _in_order(frame.astype(COLUMNS | dict.fromkeys(scores, "float64")))
+
+
+def _empty(name: str, dtype: str) -> object:
+    return _DEFAULTS.get(name, _EMPTY[dtype])
 
 
 def score_column(name: str) -> str:
@@ -188,7 +195,7 @@ def read_manifest(path: Path) -> Manifest:
     frame = table.to_pandas()
     for name, dtype in _ADDED.items():
         if name not in frame:
-            frame[name] = pd.Series(_EMPTY[dtype], frame.index, dtype)
+            frame[name] = pd.Series(_empty(name, dtype), frame.index, dtype)
     if missing := [name for name in COLUMNS if name not in frame]:
         raise BadInput(f"{path}: lacks the columns {missing}")
     root = Path((table.schema.metadata or {}).get(_ROOT_KEY, b".").decode())

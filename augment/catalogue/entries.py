@@ -7,9 +7,6 @@ from pathlib import Path
 from terrabalance.errors import BadInput
 
 _SHOWN = 10  # problems in one message
-_SPLIT_NAMES = {
-    "train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -21,12 +18,14 @@ class Entry:
         class_name: "" for a file that lies in no class folder.
         split: train, val or test; another name is set aside; "" where the data gives none.
         source: real, or synthetic where a CSV says so.
+        group: images of one name stay in one part of the split; "" where a CSV gives none.
     """
 
     path: str
     class_name: str
     split: str = ""
     source: str = "real"
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,16 +40,6 @@ def natural_key(path: str) -> tuple[list[tuple[int, int, str]], str]:
     """Return a sort key that puts `pond_9` before `pond_10`."""
     parts = re.split(r"(\d+)", path)
     return [(1, int(p), "") if p.isdecimal() else (0, 0, p) for p in parts], path
-
-
-def split_name(name: str) -> str:
-    """Return train, val or test for their usual spellings; any other name as it is."""
-    return known_split(name.strip()) or name.strip()
-
-
-def known_split(name: str) -> str | None:
-    """Return train, val or test for their usual spellings; None for any other name."""
-    return _SPLIT_NAMES.get(name.lower())
 
 
 def refuse(where: str, problems: list[str]) -> None:
