@@ -26,7 +26,7 @@ class Look:
         height_px, width_px: upright.
         bands: without a band that is called alpha.
         mode: see `Raster.mode`.
-        grey: (32, 32) float32 in [0, 255], its brightness.
+        grey: (32, 32) float32, its brightness in its unit.
         invalid: share of its samples without data, with alpha as a mask.
         invalid_as_band: the same, where a band that is called alpha counts as data.
         alpha: what that band is by its content, `mask` or `data`; "" where there is none.
@@ -80,8 +80,8 @@ def _look_at_jpeg(path: Path, content: bytes) -> Look | None:
             if mode not in _BANDS:
                 return None
             orientation = int(image.getexif().get(ORIENTATION_TAG, 1))
-            image.draft("L", (SIDE_PX, SIDE_PX))
-            small = image.convert("L").resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX)
+            image.draft("L", (4 * SIDE_PX, 4 * SIDE_PX))
+            small = image.convert("L").resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
     except Exception as error:  # Pillow's decoder raises many kinds for a damaged file
         raise UnreadableImage(f"{path}: {error}") from error
     grey = upright(np.asarray(small, np.float32)[None], orientation)[0]

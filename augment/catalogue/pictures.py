@@ -12,13 +12,14 @@ from terrabalance.rasters.raster import Raster
 SIDE_PX = 32
 _LARGEST = 8 * SIDE_PX  # a larger image is first averaged in blocks
 _HASHED_ROWS = 256
+_LUMA = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601, as JPEG and Pillow have it
 
 
 def grey_picture(raster: Raster) -> np.ndarray:
-    """Return (32, 32) float32 in [0, 255], the brightness of an image without its gaps.
+    """Return (32, 32) float32, the brightness of an image without its gaps, in its unit.
 
-    Bytes as they are; deeper bands stretched between their own ends, which mean nothing across
-    sensors, and averaged.
+    Of bytes as they are. Of deeper bands the variation of each counts alike, as their units may
+    differ; level and contrast are those of the bands' mean, by which calm images are told apart.
     """
     pixels, valid = raster.pixels, raster.valid
     if raster.is_eight_bit and len(pixels) in (1, 3) and valid is None and _is_small(pixels):
@@ -29,8 +30,9 @@ def grey_picture(raster: Raster) -> np.ndarray:
     if not raster.is_eight_bit:
         low = planes.min((1, 2), keepdims=True)
         span = planes.max((1, 2), keepdims=True) - low
-        planes = (planes - low) / np.where(span > 0, span, 1) * 255
-    grey: np.ndarray = planes.mean(0, dtype=np.float32)
+        planes = (planes - low) / np.where(span > 0, span, 1) * span.mean() + low.mean()
+    weights = _LUMA if raster.is_eight_bit and len(planes) == 3 else None  # as small ones get it
+    grey: np.ndarray = np.average(planes, axis=0, weights=weights).astype(np.float32)
     return grey
 
 
@@ -41,13 +43,13 @@ def _is_small(pixels: np.ndarray) -> bool:
 def _grey_of_bytes(pixels: np.ndarray) -> np.ndarray:
     picture = pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, -1)
     image = Image.fromarray(np.ascontiguousarray(picture))
-    small = image.resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX).convert("L")
+    small = image.resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR).convert("L")
     return np.asarray(small, np.float32)
 
 
 def _square(plane: np.ndarray) -> np.ndarray:
     image = Image.fromarray(plane.astype(np.float32))
-    return np.asarray(image.resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX))
+    return np.asarray(image.resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR))
 
 
 def _block_means(

@@ -14,6 +14,8 @@ Nothing is deleted and no file stops the scan. The status is one of
     synthetic         listed as real, and its metadata names the generator that made it
     duplicate         the same pixels as another file of its class, which is kept
     label conflict    the same pixels as a file of another class; all copies are left out
+    near label conflict   nearly the same picture as one of another class, as it is or turned; all
+                      such are left out
 
 and, where a given split would otherwise leak (`augment.catalogue.split`), `leaks into val` or
 `leaks into test`.
@@ -30,18 +32,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import imagehash
 import numpy as np
 import pandas as pd
 import tifffile
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from augment.catalogue.bands import leave_out_gaps, leave_out_odd, settle_alpha
-from augment.catalogue.duplicates import THUMBNAIL_PX, group_near_duplicates, mark_duplicates
+from augment.catalogue.config import ScanConfig
+from augment.catalogue.duplicates import mark_duplicates
 from augment.catalogue.entries import Entry, Source
+from augment.catalogue.groups import find_alike, group_images, named_groups
+from augment.catalogue.hashes import Sketch, Sketches, sketch_of
 from augment.catalogue.look import Look, compared, look_at
 from augment.catalogue.pictures import values_hash
-from augment.config import ScanConfig
+from augment.catalogue.places import find_places
 from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.files import inside, sha256_of
 from terrabalance.manifest import REPAIRED, Manifest, frame_of
@@ -49,13 +53,14 @@ from terrabalance.marks import is_marked_synthetic, repaired_from
 from terrabalance.progress import Progress, silent
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.formats import BEGINNINGS, EXTENSIONS
-from terrabalance.rasters.raster import Scaling
+from terrabalance.rasters.raster import Footprint, Scaling, holds_bytes
 
 _log = logging.getLogger(__name__)
 
 _THREADS = min(8, os.cpu_count() or 1)
 _AT_ONCE = 2**24  # bytes; a smaller file is read once, for its checksum and its pixels
 _ALIKE_BITS = 4  # in which the hashes of one picture in two formats may differ
+_FAINT = 16  # of 255 levels between the darkest and the brightest part of a picture
 _CUT_SHORT = ("truncated", "failed to read")  # in the messages of Pillow and tifffile
 
 
@@ -65,12 +70,13 @@ class _Scanned:
 
     Attributes:
         row: of the manifest.
-        look: None where the file could not be decoded.
+        look, sketch: None where the file could not be decoded.
         original: SHA-256 of the image that it is a repair of; "" for no repair.
     """
 
     row: dict[str, object]
     look: Look | None = None
+    sketch: Sketch | None = None
     original: str = ""
 
 
@@ -83,19 +89,27 @@ def scan(source: Source, config: ScanConfig, on_progress: Progress = silent) -> 
     n_files = len(source.entries)
     rows, originals, alpha = [], [], [""] * n_files
     invalid_as_band = np.zeros(n_files)
-    thumbnails = np.zeros((n_files, THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)
+    sketches = Sketches.room_for(n_files)
+    footprints: list[Footprint | None] = [None] * n_files
+    names = named_groups(source.entries, config.group_by)
     files = _in_order(lambda e: _scan_file(source.root, e, config.min_side_px), source.entries)
     for index, found in enumerate(files):
         rows.append(found.row)
         originals.append(found.original)
-        if found.look is not None:
+        if found.look is not None and found.sketch is not None:
             alpha[index] = found.look.alpha
             invalid_as_band[index] = found.look.invalid_as_band
-            thumbnails[index] = _thumbnail(found.look.grey)
+            footprints[index] = found.look.footprint
+            sketches.put(index, found.sketch)
         on_progress(index + 1, n_files, "scanning")
     frame = settle_alpha(frame_of(rows), alpha, invalid_as_band, config.alpha)
     frame = leave_out_odd(leave_out_gaps(frame, config.max_invalid), config.odd_share)
-    frame = _without_copies(source.root, frame, thumbnails, originals, config)
+    alike = find_alike(frame, sketches, max(config.near_duplicate_bits, _ALIKE_BITS))
+    frame = mark_duplicates(frame, _value_hashes(source.root, frame, sketches, alike))
+    if config.near_duplicate_bits < _ALIKE_BITS:
+        alike = find_alike(frame, sketches, config.near_duplicate_bits)
+    frame = group_images(frame, alike, originals, names)
+    frame = find_places(frame, footprints, config.place_distance)
     left_out = int((frame["status"] != "ok").sum())
     _log.info("%s: %d files, %d of them left out", source.root, len(frame), left_out)
     return Manifest(source.root, frame)
@@ -122,7 +136,7 @@ def _scan_file(root: Path, entry: Entry, min_side_px: int) -> _Scanned:
     }  # fmt: skip
     try:
         path = inside(root, entry.path)
-        facts = path.stat()
+        facts = path.lstat() if _leads_nowhere(path) else path.stat()
         if not stat.S_ISREG(facts.st_mode):
             return _Scanned({**row, "status": "not an image", "detail": "no regular file"})
         content = path.read_bytes() if facts.st_size <= _AT_ONCE else None
@@ -139,6 +153,10 @@ def _scan_file(root: Path, entry: Entry, min_side_px: int) -> _Scanned:
         return _Scanned({**row, **_why_unreadable(path, error)})
 
 
+def _leads_nowhere(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
+
+
 def _checksum(path: Path, content: bytes | None) -> str:
     return sha256_of(path) if content is None else hashlib.sha256(content).hexdigest()
 
@@ -151,46 +169,50 @@ def _scan_pixels(
         return _Scanned(
             {**row, "status": "synthetic", "detail": "its metadata names its generator"}
         )
+    sketch = sketch_of(look.grey)
     facts = {
         "width_px": look.width_px, "height_px": look.height_px, "bands": look.bands,
         "mode": look.mode, "invalid": look.invalid, "scaling": _text(look.scaling),
-        "phash": str(imagehash.phash(Image.fromarray(look.grey.round().astype(np.uint8)))),
+        "phash": sketch.phash,
     }  # fmt: skip
     original = repaired_from(path)
     if original is not None:
         facts["detail"] = REPAIRED
     filled = {**row, **facts, **_fitness(row, look.width_px, look.height_px, min_side_px)}
-    return _Scanned(filled, look, original or "")
+    return _Scanned(filled, look, sketch, original or "")
 
 
 def _text(scaling: Scaling | None) -> str:
     return "" if scaling is None else json.dumps(asdict(scaling))
 
 
-def _thumbnail(grey: np.ndarray) -> np.ndarray:
-    pooled = grey.reshape(THUMBNAIL_PX, 2, THUMBNAIL_PX, 2).mean((1, 3))
-    thumbnail: np.ndarray = pooled.round().astype(np.uint8)
-    return thumbnail
+def _value_hashes(
+    root: Path, frame: pd.DataFrame, sketches: Sketches, alike: np.ndarray
+) -> list[str]:
+    """Return a hash of the values of each image that may be a copy, which alone are decoded.
 
-
-def _without_copies(
-    root: Path,
-    frame: pd.DataFrame,
-    thumbnails: np.ndarray,
-    originals: list[str],
-    config: ScanConfig,
-) -> pd.DataFrame:
-    """Mark duplicates among those that look alike, which alone are decoded in full; group them."""
-    looser = max(config.near_duplicate_bits, _ALIKE_BITS)
-    alike = group_near_duplicates(frame, thumbnails, looser)["group"]
-    places = np.flatnonzero(alike >= 0).tolist()
-    hashes = [str(place) for place in range(len(frame))]  # of an image that no other looks like
+    Of the others, something that no other has.
+    """
+    places = np.flatnonzero((alike >= 0) | _are_faint(frame, sketches)).tolist()
+    hashes = [str(place) for place in range(len(frame))]
     with ThreadPoolExecutor(_THREADS) as pool:
         found = pool.map(lambda place: _value_hash(root / frame["path"].iat[place]), places)
         for place, value_hash in zip(places, found, strict=True):
             hashes[place] = value_hash
-    frame = mark_duplicates(frame, hashes)
-    return group_near_duplicates(frame, thumbnails, config.near_duplicate_bits, originals)
+    return hashes
+
+
+def _are_faint(frame: pd.DataFrame, sketches: Sketches) -> np.ndarray:
+    """Return which images, (N,) bool, show so little that a copy in another format looks unlike.
+
+    A JPEG is looked at in another way than other formats, whose rounding differs.
+    """
+    usable = frame["status"] == "ok"
+    jpeg = frame["path"].str.lower().str.endswith((".jpg", ".jpeg"))
+    if not ((jpeg & usable).any() and (usable & ~jpeg).any()):
+        return np.zeros(len(frame), bool)
+    faint = np.ptp(sketches.ranges, axis=1) < _FAINT
+    return np.asarray(usable & frame["mode"].map(holds_bytes)) & faint
 
 
 def _value_hash(path: Path) -> str:

@@ -6,10 +6,10 @@ import pytest
 import tifffile
 from PIL import Image
 
+from augment.catalogue.config import ScanConfig
 from augment.catalogue.entries import Entry, Source
 from augment.catalogue.scan import scan
 from augment.catalogue.sources import open_source
-from augment.config import ScanConfig
 from terrabalance.files import sha256_of
 from terrabalance.images import write_png
 from terrabalance.manifest import COLUMNS, read_manifest, write_manifest
@@ -56,6 +56,14 @@ def test_a_picture_saved_again_is_a_duplicate_and_in_another_class_a_conflict(da
     again, conflict = found.loc["Pond/again.png"], found.loc["Pond/conflict.png"]
     assert (again["status"], again["detail"]) == ("duplicate", "Pond/a.png")
     assert (conflict["status"], conflict["detail"]) == ("label conflict", "Park/b.jpg")
+
+
+def test_a_copy_of_calm_water_in_another_format_is_a_duplicate(data):
+    for seed in range(20):
+        calm = np.random.default_rng(seed).normal((10, 40, 60), 1, (64, 64, 3)) + seed
+        Image.fromarray(calm.astype(np.uint8)).save(data / "Pond" / f"{seed}.jpg", quality=90)
+        Image.open(data / "Pond" / f"{seed}.jpg").save(data / "Pond" / f"{seed}.png")
+    assert (scanned(data)["status"] == "duplicate").sum() == 20
 
 
 def test_an_image_of_a_generator_is_left_out_by_its_mark(data):
