@@ -3,19 +3,15 @@
 import logging
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from augment.catalogue.entries import (
-    Entry,
-    Source,
-    known_split,
-    natural_key,
-    refuse,
-    split_name,
-)
+from augment.catalogue.config import ClassFolder
+from augment.catalogue.entries import Entry, Source, natural_key, refuse
+from augment.catalogue.layout import read_layout
 from terrabalance.errors import BadInput
-from terrabalance.rasters.formats import EXTENSIONS
+from terrabalance.rasters.formats import format_of, is_side_file
 
 _log = logging.getLogger(__name__)
 
@@ -26,45 +22,68 @@ def _visible(folder: Path) -> list[os.DirEntry[str]]:
         return [e for e in found if not e.name.startswith(".") and e.name != "__MACOSX"]
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
 def folders_in(folder: Path) -> list[str]:
     """Return the names of the visible folders in a folder, sorted."""
-    return sorted(entry.name for entry in _visible(folder) if entry.is_dir())
+    return sorted(entry.name for entry in _visible(folder) if _is_folder(entry))
 
 
 def descend(root: Path) -> Path:
     """Step into the single folder that an archive wraps its class folders in."""
     found = _visible(root)
-    if len(found) == 1 and found[0].is_dir() and folders_in(root / found[0].name):
+    if len(found) == 1 and _is_folder(found[0]) and folders_in(root / found[0].name):
         return root / found[0].name
     return root
 
 
-def list_folder(root: Path) -> Source:
-    """List the images in class folders, which may lie in folders train, val and test.
+def list_folder(root: Path, class_folder: ClassFolder = "auto") -> Source:
+    """List the images in class folders, which may lie in folders that are parts of a split.
+
+    Files that belong to an image beside them, such as world files, are not listed.
+
+    Args:
+        root: that holds the folders.
+        class_folder: see `ScanConfig.class_folder`.
 
     Raises:
-        BadInput: there are no class folders, or a name is not text.
+        BadInput: there are no class folders, it is not clear which those are, or a name is not
+            text.
     """
-    tops = folders_in(root)
-    if not tops:
+    if not folders_in(root):
         raise BadInput(_why_no_classes(root))
-    parted = _is_parted(root, tops)
-    entries, problems = [], []
+    paths, problems = [], []
     for path in _files(root):
-        if not (root / path).exists():
-            _log.warning("%s: a link to nothing; skipped", root / path)
-        elif re.search("[\ud800-\udfff]", path):  # bytes that are no UTF-8, as Python lists them
+        if re.search("[\ud800-\udfff]", path):  # bytes that are no UTF-8, as Python lists them
             problems.append(f"{path!r}: a name that is not text; rename it")
-        else:
-            entries.append(_entry_below(path, parted))
+        elif not is_side_file(PurePath(path)):
+            paths.append(path)
     refuse(str(root), problems)
+    n_images: Counter[str] = Counter()
+    for path in paths:
+        n_images[_folder_of(path)] += _is_named_like_an_image(path)
+    roles = read_layout(root, n_images, class_folder)
+    entries = [Entry(path, *roles[_folder_of(path)]) for path in paths]
     # A readme or a licence beside the class folders is no image gone wrong.
-    entries = [e for e in entries if e.class_name or Path(e.path).suffix.lower() in EXTENSIONS]
+    entries = [e for e in entries if e.class_name or _is_named_like_an_image(e.path)]
     return Source(root, sorted(entries, key=lambda entry: natural_key(entry.path)))
 
 
+def _folder_of(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _is_named_like_an_image(name: str) -> bool:
+    return format_of(PurePath(name)) is not None
+
+
 def _why_no_classes(root: Path) -> str:
-    n_images = sum(Path(entry.name).suffix.lower() in EXTENSIONS for entry in _visible(root))
+    n_images = sum(_is_named_like_an_image(entry.name) for entry in _visible(root))
     if not n_images:
         return f"{root}: no subfolders. Put each class in a folder with its name."
     return (
@@ -73,28 +92,13 @@ def _why_no_classes(root: Path) -> str:
     )
 
 
-def _is_parted(root: Path, tops: list[str]) -> bool:
-    """Return whether the top folders are train, val, test with the classes below them.
-
-    Those names with no folders below are classes: `train` may well be a class of vehicles.
-    """
-    parts = {known_split(name) for name in tops}
-    if None in parts or "train" not in parts or len(parts) < 2:
-        return False
-    return all(folders_in(root / name) for name in tops)
-
-
 def _files(folder: Path, below: str = "") -> Iterator[str]:
+    """Yield the paths of all files, "/" between names."""
     for entry in _visible(folder):
-        if not entry.is_dir():
-            yield below + entry.name
-        elif entry.is_symlink():
-            _log.warning("%s: a link to a folder; skipped", entry.path)
+        if _is_folder(entry):
+            if entry.is_symlink():
+                _log.warning("%s: a link to a folder; skipped", entry.path)
+            else:
+                yield from _files(folder / entry.name, f"{below}{entry.name}/")
         else:
-            yield from _files(folder / entry.name, f"{below}{entry.name}/")
-
-
-def _entry_below(path: str, parted: bool) -> Entry:
-    *folders, _ = path.split("/")
-    split = split_name(folders.pop(0)) if parted and folders else ""
-    return Entry(path, folders[0] if folders else "", split)
+            yield below + entry.name

@@ -3,26 +3,36 @@
 from pathlib import Path
 
 from augment.catalogue.archives import extract, is_archive
+from augment.catalogue.config import ClassFolder
 from augment.catalogue.entries import Source
 from augment.catalogue.folders import descend, list_folder
 from augment.catalogue.tables import read_table
 from terrabalance.errors import BadInput
 
 
-def open_source(data: Path, extract_to: Path, images: Path | None = None) -> Source:
-    """List the images of a folder, an archive (unpacked below `extract_to`) or a CSV.
+def open_source(
+    data: Path,
+    extract_to: Path,
+    images: Path | None = None,
+    class_folder: ClassFolder = "auto",
+) -> Source:
+    """List the images of a folder, an archive or a CSV.
 
-    `images` is the folder that a CSV's paths are relative to, where it is not the CSV's own
-    folder or a subfolder of it.
+    Args:
+        data: one of these.
+        extract_to: folder that an archive is unpacked below.
+        images: folder that a CSV's paths are relative to, where it is not the CSV's own folder or a
+            subfolder of it.
+        class_folder: see `ScanConfig.class_folder`; a CSV names its classes.
 
     Raises:
         BadInput: as of `check_source`; it has no classes, or cannot be trusted.
     """
     check_source(data, images)
     if data.is_dir():
-        return list_folder(data)
+        return list_folder(data, class_folder)
     if is_archive(data):
-        return list_folder(descend(extract(data, extract_to)))
+        return list_folder(descend(extract(data, extract_to)), class_folder)
     return read_table(data, images)
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from augment.catalogue.entries import Entry, Source, natural_key, refuse, split_name
+from augment.catalogue.entries import Entry, Source, natural_key, refuse
 from augment.catalogue.folders import folders_in
+from augment.catalogue.parts import split_name
 from terrabalance.errors import BadInput
 from terrabalance.files import inside
 
@@ -14,7 +15,7 @@ _PROBED = 200  # listed paths that are looked for to find the folder that they a
 
 
 def read_table(table: Path, images: Path | None) -> Source:
-    """List the images of a CSV with the columns path, class and, where wanted, split and source.
+    """List the images of a CSV: columns path, class and, where wanted, split, source and group.
 
     Args:
         table: the CSV.
@@ -27,7 +28,8 @@ def read_table(table: Path, images: Path | None) -> Source:
     lines = [f"line {number}" for number in range(2, len(frame) + 2)]
     paths = [posixpath.normpath(path) if path else "" for path in frame["path"]]
     splits = [split_name(split) for split in frame["split"]]
-    entries = list(map(Entry, paths, frame["class"], splits, frame["source"].str.lower()))
+    sources = frame["source"].str.lower()
+    entries = list(map(Entry, paths, frame["class"], splits, sources, frame["group"]))
     bad = _bad_rows(entries, lines)
     good = [(line, e) for line, e in zip(lines, entries, strict=True) if line not in bad]
     problems = [f"{line}: {problem}" for line, problem in bad.items()]
@@ -46,7 +48,7 @@ def read_table(table: Path, images: Path | None) -> Source:
 
 
 def _read_rows(table: Path) -> pd.DataFrame:
-    """Return the columns path, class, split and source as stripped text, "" where empty."""
+    """Return the columns of an `Entry` as stripped text, "" where empty."""
     try:
         frame = pd.read_csv(
             table, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False
@@ -57,14 +59,14 @@ def _read_rows(table: Path) -> pd.DataFrame:
     if lacking := [name for name in ("path", "class") if name not in frame]:
         raise BadInput(
             f"{table}: lacks the columns {lacking}; it has {list(frame)}. "
-            "Its first line must name path, class and, if wanted, split."
+            "Its first line must name path, class and, if wanted, split and group."
         )
     if frame.empty:
         raise BadInput(f"{table}: lists no images.")
-    for name, usual in (("split", ""), ("source", "real")):
+    for name, usual in (("split", ""), ("source", "real"), ("group", "")):
         if name not in frame:
             frame[name] = usual
-    wanted = frame[["path", "class", "split", "source"]]
+    wanted = frame[["path", "class", "split", "source", "group"]]
     return wanted.fillna("").apply(lambda column: column.str.strip())
 
 

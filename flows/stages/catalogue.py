@@ -36,7 +36,9 @@ def make_catalogue(
     """
     if config.catalogue is not None:
         return _named_catalogue(config, config.catalogue)
-    source = open_source(config.data, paths.extracted_folder(config), config.images)
+    source = open_source(
+        config.data, paths.extracted_folder(config), config.images, config.scan.class_folder
+    )
     if not synthetic and any(entry.source != "real" for entry in source.entries):
         raise BadInput(
             f"{config.data}: lists synthetic images. Only real ones are balanced; to compare "

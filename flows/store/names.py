@@ -1,5 +1,6 @@
 """The folders of a run's results, each named by a hash of all that decides it. Pure."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -26,11 +27,14 @@ FORMAT = 9
 
 def catalogue_folder(config: RunConfig, source: Source) -> Path:
     """Return the folder of a source's catalogue; a changed file makes another source."""
-    stats = [(source.root / entry.path).stat() for entry in source.entries]
+    stats = [_stat(source.root / entry.path) for entry in source.entries]
     listing = [
-        (entry.path, entry.class_name, entry.split, entry.source, stat.st_size, stat.st_mtime_ns)
+        (
+            entry.path, entry.class_name, entry.split, entry.source, entry.group,
+            stat.st_size, stat.st_mtime_ns,
+        )
         for entry, stat in zip(source.entries, stats, strict=True)
-    ]
+    ]  # fmt: skip
     settings = [config.scan.key(), config.split.key(), config.seed]
     key = fingerprint(FORMAT, str(source.root), listing, settings)
     stem = slug(config.data.name.split(".")[0])
@@ -146,6 +150,14 @@ class Names:
         # Hashed once: with ten million rows and a thousand classes, a hash a class takes hours.
         usable = {split: self.catalogue.usable(split) for split in ("train", "val")}
         return {split: fingerprint(_listing(rows), length=32) for split, rows in usable.items()}
+
+
+def _stat(path: Path) -> os.stat_result:
+    """Return the facts of a file, of a link to nothing its own."""
+    try:
+        return path.stat()
+    except OSError:
+        return path.lstat()
 
 
 def _listing(rows: pd.DataFrame) -> list[str]:

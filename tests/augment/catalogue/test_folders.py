@@ -38,21 +38,6 @@ def test_a_readme_beside_the_classes_is_no_image_and_a_stray_image_is_listed(tmp
     assert [path for path, _, _ in found] == ["Pond/a.png", "Pond/notes.txt", "stray.TIF"]
 
 
-def test_train_val_test_folders_are_an_honoured_split(tmp_path):
-    put(tmp_path, "train/Pond/a.jpg", "Validation/Pond/b.jpg", "test/Park/sub/c.jpg", "train/d.jpg")
-    assert sorted(listed(open_source(tmp_path, tmp_path / "x"))) == [
-        ("Validation/Pond/b.jpg", "Pond", "val"),
-        ("test/Park/sub/c.jpg", "Park", "test"),
-        ("train/Pond/a.jpg", "Pond", "train"),
-        ("train/d.jpg", "", "train"),
-    ]
-
-
-def test_a_class_may_be_named_train(tmp_path):
-    put(tmp_path, "train/a.jpg", "plane/b.jpg")
-    assert {e.class_name for e in open_source(tmp_path, tmp_path).entries} == {"train", "plane"}
-
-
 def test_a_folder_without_classes_is_refused(tmp_path):
     put(tmp_path, "readme.md")
     with pytest.raises(BadInput, match=r"no subfolders\. Put each class"):
@@ -73,8 +58,17 @@ def test_a_name_that_is_not_text_is_refused_with_the_name(tmp_path):
         open_source(tmp_path, tmp_path / "x")
 
 
-def test_links_to_nothing_and_to_folders_are_skipped(tmp_path):
+def test_a_link_to_nothing_is_listed_and_one_to_a_folder_is_skipped(tmp_path):
     put(tmp_path, "Pond/a.jpg")
     (tmp_path / "Pond" / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "Pond" / "itself.jpg").symlink_to("itself.jpg")
     (tmp_path / "Pond" / "loop").symlink_to(tmp_path)
-    assert listed(open_source(tmp_path, tmp_path / "x")) == [("Pond/a.jpg", "Pond", "")]
+    found = listed(open_source(tmp_path, tmp_path / "x"))
+    assert [path for path, _, _ in found] == ["Pond/a.jpg", "Pond/gone.jpg", "Pond/itself.jpg"]
+
+
+def test_files_that_belong_to_an_image_are_not_listed(tmp_path):
+    put(tmp_path, "Pond/a.tif", "Pond/a.tif.aux.xml", "Pond/a.tfw", "Pond/a.tif.ovr", "Pond/a.hdr")
+    put(tmp_path, "Pond/a.tif.msk", "Pond/a.prj", "Pond/notes.txt")
+    found = listed(open_source(tmp_path, tmp_path / "x"))
+    assert [path for path, _, _ in found] == ["Pond/a.tif", "Pond/notes.txt"]

@@ -32,6 +32,23 @@ def test_a_csv_beside_its_images_names_class_and_split(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    "name, part",
+    [("Training", "train"), ("dev", "val"), ("EVAL", "test"), ("test2", "test2"), ("oracle",) * 2],
+)
+def test_parts_in_a_csv_are_known_by_their_usual_names(tmp_path, name, part):
+    put(tmp_path, "a.jpg")
+    data = table(tmp_path / "t.csv", "path,class,split", f"a.jpg,Pond,{name}")
+    assert listed(open_source(data, tmp_path / "x")) == [("a.jpg", "Pond", part)]
+
+
+def test_a_csv_may_name_the_group_of_an_image(tmp_path):
+    put(tmp_path, "a.jpg", "b.jpg")
+    lines = "path,class,Group", "a.jpg,Pond, scene 1 ", "b.jpg,Pond,"
+    source = open_source(table(tmp_path / "t.csv", *lines), tmp_path / "x")
+    assert [entry.group for entry in source.entries] == ["scene 1", ""]
+
+
 def test_csv_paths_are_found_in_the_one_subfolder_that_has_them(tmp_path):
     put(tmp_path, "aid/Pond/a.jpg", "other/b.jpg")
     source = open_source(table(tmp_path / "t.csv", "path,class", "Pond/a.jpg,Pond"), tmp_path / "x")

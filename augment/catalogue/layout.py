@@ -1,0 +1,180 @@
+"""Which folders of a tree of images are parts of a split, and which are classes."""
+
+import logging
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from augment.catalogue.config import ClassFolder
+from augment.catalogue.parts import is_named_plainly, parts_among
+from terrabalance.errors import BadInput
+
+_log = logging.getLogger(__name__)
+
+_NAMED = 4  # folders in a message
+# Folders that hold the images of a class and name none, as years and numbers do not either.
+_NO_CLASS = frozenset({
+    "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "data", "jpg",
+    "jpeg", "png", "tif", "tiff", "webp", "rgb",
+})  # fmt: skip
+
+
+class Role(NamedTuple):
+    """What a folder says of the images right in it.
+
+    Attributes:
+        class_name: "" for none.
+        part: train, val or test; another name is set aside; "" where there are no parts.
+    """
+
+    class_name: str
+    part: str
+
+
+class _Folder(NamedTuple):
+    """A folder, by the names above its images that are not read yet.
+
+    Attributes:
+        names: from the top down; empty where all are read.
+        n_images: right in it.
+        part: of the split; "" for none.
+    """
+
+    names: tuple[str, ...]
+    n_images: int
+    part: str = ""
+
+
+_Tree = dict[str, _Folder]  # by the path
+
+
+def read_layout(
+    root: Path, n_images: Mapping[str, int], class_folder: ClassFolder
+) -> dict[str, Role]:
+    """Say what each folder below `root` is for.
+
+    Classes lie right below `root`, below folders that are parts of a split by their names, or have
+    those below them. A single folder around all of it is passed by.
+
+    Args:
+        root: of the data, for messages.
+        n_images: each folder's path below `root`, "" for itself -> images right in it.
+        class_folder: see `ScanConfig.class_folder`.
+
+    Raises:
+        BadInput: either of two folders may name the class, or the parts hold no classes.
+    """
+    tree = {path: _Folder(_names(path), count) for path, count in n_images.items()}
+    tree = _unwrapped(_with_parts(root, _unwrapped(tree)))
+    if class_folder == "auto":
+        _refuse_two_meanings(root, [folder for folder in tree.values() if folder.names])
+    place = -1 if class_folder == "last" else 0
+    roles = {path: Role(f.names[place] if f.names else "", f.part) for path, f in tree.items()}
+    parted = {role.class_name for role in roles.values() if role.part in ("train", "val", "test")}
+    if not parted:
+        return roles
+    return {p: r if r.class_name in parted else Role("", r.part) for p, r in roles.items()}
+
+
+def _names(path: str) -> tuple[str, ...]:
+    names = path.split("/") if path else []
+    if len(names) > 1 and names[0] == names[1]:  # unpacked into a folder of the archive's name
+        names = names[1:]
+    return tuple(names)
+
+
+def _unwrapped(tree: _Tree) -> _Tree:
+    """Take the top folder off all paths, as long as it is one and holds folders alone."""
+    full = [folder.names for folder in tree.values() if folder.n_images and folder.names]
+    tops = {names[0] for names in full}
+    if len(tops) != 1 or any(len(names) == 1 for names in full):
+        return tree
+    taken = {
+        path: folder._replace(names=folder.names[1:]) if folder.names[:1] == full[0][:1] else folder
+        for path, folder in tree.items()
+    }
+    return _unwrapped(taken)
+
+
+def _with_parts(root: Path, tree: _Tree) -> _Tree:
+    """Read the folders that are parts, on top or right below the classes."""
+    full = [folder.names for folder in tree.values() if folder.n_images and folder.names]
+    on_top = parts_among({names[0] for names in full})
+    if on_top and _hold_classes(root, on_top, full):
+        if others := sorted({names[0] for names in full} - set(on_top)):
+            _log.warning(
+                "%s: %s are neither train, val nor test, and set aside", root, _listed(others)
+            )
+        return {path: _in_part(folder, on_top) for path, folder in tree.items()}
+    below = parts_among({names[1] for names in full if len(names) > 1})
+    if below and all(len(names) > 1 and names[1] in below for names in full):
+        return {path: _with_part_below(folder, below) for path, folder in tree.items()}
+    return tree
+
+
+def _hold_classes(root: Path, parts: Mapping[str, str], full: Iterable[tuple[str, ...]]) -> bool:
+    """Return whether folders that are named like parts are parts, as they hold classes.
+
+    Folders of those names with images in them are classes: `train` may well be one of vehicles.
+    """
+    inside: dict[str, set[str]] = defaultdict(set)
+    for names in full:
+        inside[names[0]].update(names[1:2])
+    held = [inside[name] for name in parts if inside[name]]
+    if not held and set(inside) == set(parts):
+        raise BadInput(
+            f"{root}: {_listed(sorted(parts))} are parts of a split by their names, and hold "
+            "images but no classes. Put each class in a folder below each part, or list the images "
+            "in a CSV with the columns path, class and split."
+        )
+    plain = all(map(is_named_plainly, parts))
+    return bool(held) and (plain or len(set().union(*held)) < sum(map(len, held)))
+
+
+def _in_part(folder: _Folder, parts: Mapping[str, str]) -> _Folder:
+    if not folder.names:
+        return folder
+    name, *below = folder.names
+    return _Folder(tuple(below), folder.n_images, parts.get(name, name))
+
+
+def _with_part_below(folder: _Folder, parts: Mapping[str, str]) -> _Folder:
+    if len(folder.names) < 2:
+        return folder
+    class_name, name, *below = folder.names
+    return _Folder((class_name, *below), folder.n_images, parts.get(name, name))
+
+
+def _refuse_two_meanings(root: Path, folders: Iterable[_Folder]) -> None:
+    """Raise where most images lie in folders of folders, and both may be classes."""
+    inside: dict[str, set[str]] = defaultdict(set)
+    n_right_in, n_below = 0, 0
+    for folder in folders:
+        top, *below = folder.names
+        if folder.n_images and below:
+            n_below += folder.n_images
+            inside[top].update(name for name in below[:1] if _may_be_class(name))
+        else:
+            n_right_in += folder.n_images
+    if n_right_in >= n_below or max(map(len, inside.values()), default=0) < 2:
+        return
+    times = Counter(name for names in inside.values() for name in names)
+    tops, names = _listed(sorted(inside)), _listed(sorted(times))
+    parts = ""
+    if 2 * sum(count > 1 for count in times.values()) >= len(times):
+        parts = f" If {tops} are parts of a split, rename them to train, val and test."
+    raise BadInput(
+        f"{root}: {tops} hold folders ({names}) and hardly any images, so either may be the "
+        f"classes. Say which: --set scan.class_folder=last for {names}, or =top for {tops}.{parts}"
+    )
+
+
+def _may_be_class(name: str) -> bool:
+    return bool(re.search(r"[^\W\d_]", name)) and name.lower() not in _NO_CLASS
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

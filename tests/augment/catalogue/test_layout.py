@@ -1,0 +1,138 @@
+import logging
+
+import pytest
+
+from augment.catalogue.sources import open_source
+from terrabalance.errors import BadInput
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Write images at these paths; return each one's class and part."""
+
+    def write_and_list(*paths, class_folder="auto"):
+        for path in paths:
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).write_bytes(b"x")
+        source = open_source(tmp_path, tmp_path / "x", class_folder=class_folder)
+        return {entry.path: (entry.class_name, entry.split) for entry in source.entries}
+
+    return write_and_list
+
+
+@pytest.mark.parametrize(
+    "train, val, test",
+    [
+        ("train", "Validation", "test"),
+        ("Training", "valid", "Testing"),
+        ("seg_train", "seg_val", "seg_test"),
+        ("train_images", "dev_images", "eval_images"),
+        ("trainset", "valset", "testset"),
+        ("TrainData", "ValData", "TestData"),
+        ("train2017", "val2017", "test2017"),
+        ("images-train", "images-dev", "images-evaluation"),
+        ("TRAIN", "DEV", "EVAL"),
+    ],
+)
+def test_parts_are_known_by_any_usual_name(read, train, val, test):
+    assert read(
+        f"{train}/Pond/a.jpg", f"{val}/Pond/b.jpg", f"{test}/Pond/sub/c.jpg", f"{train}/d.jpg"
+    ) == {
+        f"{train}/Pond/a.jpg": ("Pond", "train"),
+        f"{val}/Pond/b.jpg": ("Pond", "val"),
+        f"{test}/Pond/sub/c.jpg": ("Pond", "test"),
+        f"{train}/d.jpg": ("", "train"),
+    }
+
+
+@pytest.mark.parametrize("parts", [("Training", "Testing"), ("train", "dev"), ("trainval", "test")])
+def test_two_parts_are_enough(read, parts):
+    found = read(*(f"{part}/{name}/{part}.jpg" for part in parts for name in "AB"))
+    assert {name for name, _ in found.values()} == {"A", "B"}
+    assert len({part for _, part in found.values()}) == 2
+
+
+def test_a_folder_beside_the_parts_is_set_aside_and_makes_no_class(read, caplog):
+    with caplog.at_level(logging.WARNING):
+        found = read("train/A/1.jpg", "val/A/2.jpg", "test/A/3.jpg", "seg_pred/4.jpg",
+                     "extra/A/5.jpg", "extra/Other/6.jpg", "docs/readme.txt")  # fmt: skip
+    assert {name for name, _ in found.values()} == {"A", ""}
+    assert found["extra/A/5.jpg"] == ("A", "extra") and found["extra/Other/6.jpg"][0] == ""
+    assert found["seg_pred/4.jpg"] == ("", "seg_pred") and "docs/readme.txt" not in found
+    assert "extra, seg_pred are neither train, val nor test" in caplog.text
+
+
+def test_parts_below_the_classes_are_parts(read):
+    assert read("Pond/train/a.jpg", "Pond/test/b.jpg", "Park/Training/c.jpg") == {
+        "Pond/train/a.jpg": ("Pond", "train"),
+        "Pond/test/b.jpg": ("Pond", "test"),
+        "Park/Training/c.jpg": ("Park", "train"),
+    }
+
+
+def test_a_part_that_lies_in_a_folder_of_its_own_name_is_read(read):
+    found = read("seg_train/seg_train/sea/1.jpg", "seg_test/seg_test/sea/2.jpg")
+    assert list(found.values()) == [("sea", "test"), ("sea", "train")]
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ("train/a.jpg", "plane/b.jpg"),
+        ("train_station/a.jpg", "test_track/b.jpg"),
+        ("train_station/x/a.jpg", "test_station/y/b.jpg"),
+        ("train/1.jpg", "test/1.jpg", "ship/1.jpg"),
+    ],
+)
+def test_classes_that_are_named_like_parts_are_classes(read, paths):
+    assert list(read(*paths).values()) == [(path.split("/")[0], "") for path in sorted(paths)]
+
+
+def test_parts_without_classes_are_refused(read):
+    with pytest.raises(BadInput, match=r"test, train are parts of a split.*no classes.*Put each"):
+        read("train/a.jpg", "test/b.jpg")
+
+
+def test_a_folder_around_all_classes_is_passed_by(read):
+    found = read("download/AID/Pond/a.jpg", "download/AID/Park/b.jpg", "README.md")
+    assert [name for name, _ in found.values()] == ["Park", "Pond"]
+
+
+def test_years_numbers_and_formats_below_a_class_are_of_the_class(read):
+    found = read("Pond/2019/a.tif", "Pond/2020/b.tif", "Park/images/c.tif", "Park/001/d.tif")
+    assert {name for name, _ in found.values()} == {"Pond", "Park"}
+
+
+SITES = [f"{site}/{name}/1.jpg" for site in ("north", "south") for name in ("Beach", "Forest")]
+NESTED = ["natural/Beach/1.jpg", "natural/Forest/1.jpg", "built/Church/1.jpg", "built/School/1.jpg"]
+
+
+def test_top_folders_with_the_same_folders_are_asked_about(read):
+    with pytest.raises(BadInput, match=r"north, south hold folders \(Beach, Forest\)") as caught:
+        read(*SITES)
+    for words in ("scan.class_folder=last for Beach, Forest", "=top for north, south",
+                  "rename them to train, val and test"):  # fmt: skip
+        assert words in str(caught.value)
+
+
+def test_groups_of_classes_are_asked_about(read):
+    with pytest.raises(BadInput, match=r"built, natural hold folders \(Beach, Church, F") as caught:
+        read(*NESTED)
+    assert "train, val" not in str(caught.value)
+
+
+def test_in_parts_likewise(read):
+    with pytest.raises(BadInput, match="built, natural hold folders"):
+        read(*(f"{part}/{path}" for part in ("train", "test") for path in NESTED))
+
+
+def test_the_user_says_which_folder_is_the_class(read):
+    last = read(*NESTED, class_folder="last")
+    assert {name for name, _ in last.values()} == {"Beach", "Forest", "Church", "School"}
+    top = read(*NESTED, class_folder="top")
+    assert {name for name, _ in top.values()} == {"natural", "built"}
+
+
+def test_the_last_folder_below_a_part_is_the_class_if_asked(read):
+    found = read("train/north/Beach/1.jpg", "test/south/Beach/2.jpg", class_folder="last")
+    assert list(found.values()) == [("Beach", "test"), ("Beach", "train")]
