@@ -1,33 +1,40 @@
 """Divide the images into train, val and test so that no picture is in two of them."""
 
 import logging
-import math
-from collections import defaultdict
+from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
+from augment.catalogue.config import SplitConfig
+from augment.catalogue.draw import draw_parts, unit_labels
 from augment.catalogue.entries import natural_key
-from augment.config import SplitConfig
 from terrabalance.errors import BadInput
 from terrabalance.manifest import ORACLE, REPAIRED, SPLITS, Manifest
-from terrabalance.seeds import seed_for
 
 _log = logging.getLogger(__name__)
 
-_TRAIN, _VAL, _TEST = range(len(SPLITS))
 _LEAVE_OUT = "To leave a class out, move its folder elsewhere, or take its lines out of the CSV."
-_FILL_ORDER = (_TEST, _VAL, _TRAIN)
+_HINTS = {
+    ("test",): "Where val is what the verdict is to be on, name it test. ",
+    ("val", "test"): "To have train split, give it alone. ",
+}
+_PLACES = (
+    "Images whose footprints touch or lie near each other stay together; "
+    "--set scan.place_distance=none lets neighbours be in different parts. "
+)
 
 
 def assign_splits(manifest: Manifest, config: SplitConfig, seed: int) -> Manifest:
     """Give every usable image a part: the one that the data gives, else a stratified draw.
 
-    A given split is kept. Only the copy in train (or val) of a picture that is in test (or val) as
-    well gets the status `leaks into test` (`leaks into val`). A draw takes the given fraction of
-    each class, keeps near-duplicates together, and depends on the paths and the seed, not on the
-    order of the rows. Images that a generator has repaired are not drawn: they go to train, and are
-    left out where their original went to val or test.
+    A given split is kept. Only what is in train (or val) and of one `group` with an image of test
+    (or val) gets the status `leaks into test` (`leaks into val`); of one `place` it is only said,
+    as neighbours are no copies and a published split is what results are compared on. Where a split
+    is given without val, val is drawn from train.
+
+    A draw takes the given fraction of each class, keeps groups and places together, and depends on
+    the paths and the seed, not on the order of the rows. Images that a generator has repaired are
+    not drawn: they go to train, and are left out where their original went to val or test.
 
     Raises:
         BadInput: no image is usable, some have a split and some not, a class would have no image
@@ -49,33 +56,60 @@ def assign_splits(manifest: Manifest, config: SplitConfig, seed: int) -> Manifes
             f"generator, the first is {misplaced['path'].iloc[0]!r}. Move them to train."
         )
     if n_without:
-        frame = _drawn(manifest, usable[usable["detail"] != REPAIRED], config, seed)
-        frame.loc[usable.index[usable["detail"] == REPAIRED], "split"] = SPLITS[_TRAIN]
-        return Manifest(manifest.root, _without_leaks(frame, frame.loc[usable.index]))
-    return Manifest(manifest.root, _given(manifest, usable))
+        return _drawn(manifest, usable.index, {"val": config.val, "test": config.test}, seed)
+    named = set(usable["split"]) - {ORACLE}  # another name may be meant as val
+    if named == {"train", "test"} and "val" not in set(manifest.frame["split"]):
+        _log.warning(
+            "%s: the given split has no val; it is drawn from train, %g of each class (split.val)",
+            manifest.root, config.val,
+        )  # fmt: skip
+        given = Manifest(manifest.root, _without_leaks(manifest.frame, usable.index))
+        left = given.frame[(given.frame["status"] == "ok") & (given.frame["split"] == "train")]
+        manifest = _drawn(given, left.index, {"val": config.val}, seed)
+    return Manifest(manifest.root, _given(manifest))
 
 
-def _given(manifest: Manifest, usable: pd.DataFrame) -> pd.DataFrame:
+def _given(manifest: Manifest) -> pd.DataFrame:
+    usable = manifest.frame.index[manifest.frame["status"] == "ok"]
     frame = _without_leaks(manifest.frame, usable)
     left = frame[frame["status"] == "ok"]
     used = left[left["split"].isin(SPLITS)]
     if lacking := [part for part in SPLITS if not (used["split"] == part).any()]:
+        hint = _HINTS.get(tuple(lacking), "")
         raise BadInput(
             f"{manifest.root}: the given split has no usable image in {lacking}; it names "
-            f"{sorted(left['split'].unique())}. Name the parts train, val and test, or give none."
+            f"{sorted(left['split'].unique())}. {hint}Name the parts train, val and test, or give "
+            "none."
         )
-    reached = [set(used[used["split"] == part]["class"]) for part in ("train", "test")]
-    if missing := sorted(_class_names(manifest) - set.intersection(*reached)):
+    reached = {part: set(used[used["split"] == part]["class"]) for part in SPLITS}
+    if missing := sorted(_class_names(manifest) - (reached["train"] & reached["test"])):
         raise BadInput(
             f"{manifest.root}: classes without a usable image in train or in test of the given "
             f"split: {missing}. Add some. {_LEAVE_OUT}"
         )
+    if missing := sorted(_class_names(manifest) - reached["val"]):
+        _log.warning("%s: classes without a usable image in val: %s", manifest.root, missing)
+    _tell_shared_places(used)
     return frame
 
 
-def _without_leaks(frame: pd.DataFrame, usable: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the duplicates of images that are held out: those of test first, then of val."""
+def _tell_shared_places(used: pd.DataFrame) -> None:
+    """Warn of places that lie in several parts of a given split."""
+    known = used[used["place"] >= 0]
+    shared = known[known.groupby("place")["split"].transform("nunique") > 1]
+    if shared.empty:
+        return
+    _log.warning(
+        "%d images of the given split show a place that is in another part as well, such as %s; "
+        "the split is kept. Without a split, each place would be in one part (scan.place_distance)",
+        len(shared), shared[shared["place"] == shared["place"].iloc[0]]["path"].head(2).tolist(),
+    )  # fmt: skip
+
+
+def _without_leaks(frame: pd.DataFrame, rows: pd.Index) -> pd.DataFrame:
+    """Leave out the groups' images beside those held out: of test first, then of val."""
     frame = frame.copy()
+    usable = frame.loc[rows]
     grouped = usable[(usable["group"] >= 0) & usable["split"].isin((*SPLITS, ORACLE))]
     for _, same in grouped.groupby("group"):
         for held_out, below in (("test", ["train", "val", ORACLE]), ("val", ["train", ORACLE])):
@@ -91,73 +125,44 @@ def _without_leaks(frame: pd.DataFrame, usable: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _drawn(
-    manifest: Manifest, usable: pd.DataFrame, config: SplitConfig, seed: int
-) -> pd.DataFrame:
-    classes = sorted(usable["class"].unique())
-    codes = pd.Categorical(usable["class"], classes).codes
-    sizes = np.bincount(codes, minlength=len(classes))
-    need = np.array([_quota(int(n), config) for n in sizes])
-    got, parts = np.zeros_like(need), np.empty(len(usable), int)
-    for unit in _units(usable, seed):
-        counts = np.bincount(codes[unit], minlength=len(classes))
-        part = _choose(counts, need, got)
-        got[:, part] += counts
-        parts[unit] = part
+def _drawn(manifest: Manifest, rows: pd.Index, shares: Mapping[str, float], seed: int) -> Manifest:
+    """Draw the parts of `rows`: of the fraction `shares` of each class, the rest is train."""
     frame = manifest.frame.copy()
-    frame.loc[usable.index, "split"] = np.array(SPLITS)[parts]
-    _refuse_too_small(manifest, dict(zip(classes, got, strict=True)), config)
-    return frame
+    chosen = frame.loc[rows]
+    repaired = chosen["detail"] == REPAIRED
+    drawn = draw_parts(chosen[~repaired], shares, seed)
+    _refuse_too_small(manifest, drawn, shares)
+    frame.loc[drawn.index, "split"] = drawn["split"]
+    frame.loc[chosen.index[repaired], "split"] = "train"
+    return Manifest(manifest.root, _without_leaks(frame, rows))
 
 
-def _quota(n: int, config: SplitConfig) -> tuple[int, int, int]:
-    """Return how many of `n` images go to (train, val, test): rounded, at least one in each."""
-    val, test = (max(1, math.floor(share * n + 0.5)) for share in (config.val, config.test))
-    while val + test > max(2, n - 1):
-        val, test = (val - 1, test) if val > test else (val, test - 1)
-    return max(n - val - test, 1), val, test
-
-
-def _units(usable: pd.DataFrame, seed: int) -> list[list[int]]:
-    """Return the positions that stay together, the largest groups first, else in seeded order."""
-    together: dict[object, list[int]] = defaultdict(list)
-    paths = usable["path"].tolist()
-    for position, group in enumerate(usable["group"].tolist()):
-        together[paths[position] if group < 0 else group].append(position)
-
-    def order(unit: list[int]) -> tuple[int, int, str]:
-        first = min(paths[position] for position in unit)
-        return -len(unit), seed_for(seed, "split", first), first
-
-    return sorted(together.values(), key=order)
-
-
-def _choose(counts: np.ndarray, need: np.ndarray, got: np.ndarray) -> int:
-    """Return the part for a unit with (K,) `counts` a class, given (K, 3) `need` and `got`.
-
-    A single image fills test, then val, then train. A group goes where the largest share of the
-    need is open, on a tie to train: so even a class of a few groups reaches every part.
-    """
-    open_share = counts @ (1 - got / need)
-    if counts.sum() == 1:
-        return next((part for part in _FILL_ORDER if open_share[part] > 0), _TRAIN)
-    return int(np.argmax(open_share.round(9)))
-
-
-def _refuse_too_small(manifest: Manifest, got: dict[str, np.ndarray], config: SplitConfig) -> None:
+def _refuse_too_small(manifest: Manifest, drawn: pd.DataFrame, shares: Mapping[str, float]) -> None:
     """Raise for the classes that do not reach all parts, also those without any usable image."""
-    small = []
-    for name in sorted(_class_names(manifest)):
-        n = got.get(name, np.zeros(len(SPLITS), int))
-        if not n.all():
-            parts = ", ".join(f"{count} in {part}" for part, count in zip(SPLITS, n, strict=True))
-            small.append(f"{name!r} has {n.sum()} usable images ({parts})")
-    if small:
-        raise BadInput(
-            f"{manifest.root}: too small to have an image in each of train, val ({config.val:g}) "
-            f"and test ({config.test:g}), near-duplicates kept together: {'; '.join(small)}. "
-            f"Add images to these classes. {_LEAVE_OUT}"
-        )
+    parts = ["train", *shares]
+    table = drawn.groupby(["class", "split"]).size().unstack(fill_value=0)
+    table = table.reindex(index=sorted(_class_names(manifest)), columns=parts, fill_value=0)
+    table = table[(table == 0).any(axis=1)]
+    if table.empty:
+        return
+    units = pd.Series(unit_labels(drawn), drawn.index)
+    apart = pd.Series(unit_labels(drawn, ["group"]), drawn.index)
+    left_out = manifest.frame[~manifest.frame["status"].isin(["ok", "no class"])]
+    small, by_place = [], False
+    for name, row in table.iterrows():
+        own = drawn.index[drawn["class"] == name]
+        counts = ", ".join(f"{row[part]} in {part}" for part in parts)
+        if (n_units := units[own].nunique()) < apart[own].nunique():
+            counts, by_place = f"{counts}; places: {n_units}", True
+        for status, n in left_out[left_out["class"] == name]["status"].value_counts().items():
+            counts += f"; {status}: {n}"
+        small.append(f"{name!r} has {row.sum()} usable images ({counts})")
+    *asked, last = ["train", *(f"{part} ({share:g})" for part, share in shares.items())]
+    raise BadInput(
+        f"{manifest.root}: too small to have an image in each of {', '.join(asked)} and {last}, "
+        f"near-duplicates and groups kept together: {'; '.join(small)}. "
+        f"{_PLACES if by_place else ''}Add images to these classes. {_LEAVE_OUT}"
+    )
 
 
 def _class_names(manifest: Manifest) -> set[str]:

@@ -75,6 +75,7 @@ def _stage_command(work: Callable[["RunConfig"], None]) -> None:
         target: options.Target = None,
         weights: options.Weights = None,
         images: options.Images = None,
+        group_by: options.GroupBy = None,
         workdir: options.Workdir = None,
         name: options.Name = None,
         seed: options.Seed = None,
@@ -83,6 +84,7 @@ def _stage_command(work: Callable[["RunConfig"], None]) -> None:
         given = {
             "preset": preset,
             "images": images,
+            "scan": {"group_by": group_by},
             "workdir": workdir,
             "name": name,
             "seed": seed,

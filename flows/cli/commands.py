@@ -15,7 +15,7 @@ def scan(config: "RunConfig") -> None:
     """List every image: size, bands, hashes, and what is wrong with it; count the classes.
 
     Bad files are named and left out, never changed or deleted. Splits the images into train, val
-    and test (or keeps the given split), near-duplicates together.
+    and test (or keeps the given split); copies, scenes and places stay together.
 
     Prints the classes with their shares, the imbalance ratio and what was left out; the list of
     all images is `manifest.csv` below `data/catalogues/`.

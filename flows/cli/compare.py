@@ -16,6 +16,7 @@ def compare(
     settings: options.Settings = None,
     weights: options.Weights = None,
     images: options.Images = None,
+    group_by: options.GroupBy = None,
     workdir: options.Workdir = None,
     name: options.Name = None,
     device: options.Device = None,
@@ -42,6 +43,7 @@ def compare(
     given = {
         "preset": preset,
         "images": images,
+        "scan": {"group_by": group_by},
         "workdir": workdir,
         "name": name,
         "device": device,

@@ -10,7 +10,8 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help="A folder with one subfolder a class, a zip or tar of one, or a CSV with the columns "
-        "path, class and optionally split (train, val, test; others are set aside).",
+        "path, class and optionally split (train, val, test; others are set aside) and group "
+        "(images of one group stay in one part).",
     ),
 ]
 Preset = Annotated[
@@ -43,6 +44,14 @@ Weights = Annotated[
 ]
 Images = Annotated[
     Path | None, typer.Option(help="Folder that the paths of a CSV are relative to.")
+]
+GroupBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATTERN",
+        help="Regular expression that finds the scene in each path, e.g. '(scene\\d+)_'; images of "
+        "one scene stay in one part of the split. The same as --set scan.group_by=PATTERN.",
+    ),
 ]
 Workdir = Annotated[
     str | None,

@@ -1,11 +1,13 @@
+import re
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from augment.catalogue.config import ScanConfig, SplitConfig
 from augment.catalogue.scan import scan
 from augment.catalogue.sources import open_source
 from augment.catalogue.split import assign_splits
-from augment.config import ScanConfig, SplitConfig
 from terrabalance.errors import BadInput
 from terrabalance.manifest import Manifest, frame_of
 
@@ -91,7 +93,28 @@ def test_every_class_too_small_is_named_with_its_count(tmp_path):
         assign_splits(manifest_of(tmp_path, rows), SplitConfig(), 0)
     text = str(caught.value)
     assert "'Bog' has 2 usable" in text and "'Fen' has 4 usable" in text and "'Ruin' has 0" in text
+    assert "0 in test; truncated: 3)" in text
     assert "Pond" not in text and "docs" not in text and "val (0.2)" in text
+
+
+def test_groups_and_places_that_share_an_image_stay_together(tmp_path):
+    rows = images("Pond", 40) + images("Park", 40)
+    for place, numbers in enumerate([(0, 41), (5, 47), (9, 50)]):
+        rows[numbers[0]]["group"] = rows[numbers[1]]["group"] = place
+        rows[numbers[1]]["place"] = rows[numbers[1] + 1]["place"] = place
+    parts = assign_splits(manifest_of(tmp_path, rows), SplitConfig(), 3).frame["split"]
+    for first, second in [(0, 41), (5, 47), (9, 50)]:
+        assert parts[first] == parts[second] == parts[second + 1]
+
+
+def test_where_places_make_a_class_too_small_their_setting_is_named(tmp_path):
+    rows = images("Pond", 9) + images("Delta", 30, place=3)
+    with pytest.raises(BadInput, match=r"place_distance=none") as caught:
+        assign_splits(manifest_of(tmp_path, rows), SplitConfig(), 0)
+    assert re.search(r"'Delta' has 30 usable images \(.*; places: 1\)", str(caught.value))
+    with pytest.raises(BadInput) as caught:
+        assign_splits(manifest_of(tmp_path, images("Bog", 2, place=-1)), SplitConfig(), 0)
+    assert "place_distance" not in str(caught.value)
 
 
 def parted(name, **counts):
@@ -132,6 +155,53 @@ def test_a_given_split_must_name_all_parts(tmp_path):
     rows = parted("Pond", train=3, test=1, holdout=2)
     with pytest.raises(BadInput, match=r"no usable image in \['val'\].*holdout"):
         assign_splits(manifest_of(tmp_path, rows), SplitConfig(), 0)
+
+
+def test_a_given_split_without_val_has_it_drawn_from_train_and_the_log_says_so(tmp_path, caplog):
+    rows = parted("Pond", train=40, test=5) + parted("Park", train=20, test=3, oracle=1)
+    for name, number in (("Pond", 7), ("Pond", 9)):
+        next(r for r in rows if r["path"] == f"{name}/train-{number}.jpg")["group"] = 1
+    split = assign_splits(manifest_of(tmp_path, rows), SplitConfig(val=0.25), 0)
+    assert counts(split, "Pond") == [30, 10, 5] and counts(split, "Park") == [15, 5, 3]
+    frame = split.frame.set_index("path")
+    assert frame.at["Pond/train-7.jpg", "split"] == frame.at["Pond/train-9.jpg", "split"]
+    assert "has no val; it is drawn from train, 0.25 of each class" in caplog.text
+
+
+def test_val_drawn_from_train_has_no_copy_of_test_and_leaves_each_class_some_to_train(tmp_path):
+    rows = parted("Pond", train=9, test=3)
+    rows[0]["group"] = rows[-1]["group"] = 0
+    split = assign_splits(manifest_of(tmp_path, rows), SplitConfig(), 0)
+    assert split.frame["status"].tolist().count("leaks into test") == 1
+    with pytest.raises(BadInput, match=r"each of train and val \(0.2\).*'Bog' has 1 usable"):
+        assign_splits(
+            manifest_of(tmp_path, rows + parted("Bog", train=1, test=3)), SplitConfig(), 0
+        )
+
+
+def test_a_given_split_with_one_held_out_part_or_none_says_what_to_do(tmp_path):
+    for rows, words in (
+        (parted("Pond", train=5, val=3), "name it test"),
+        (parted("Pond", train=5), "To have train split, give it alone"),
+    ):
+        with pytest.raises(BadInput, match=words):
+            assign_splits(manifest_of(tmp_path, rows), SplitConfig(), 0)
+
+
+def test_a_class_without_val_images_is_named_in_the_log(tmp_path, caplog):
+    rows = parted("Pond", train=3, val=1, test=1) + parted("Park", train=3, test=1)
+    assign_splits(manifest_of(tmp_path, rows), SplitConfig(), 0)
+    assert "without a usable image in val: ['Park']" in caplog.text
+
+
+def test_a_given_split_is_kept_where_places_lie_in_two_parts_and_the_log_says_so(tmp_path, caplog):
+    rows = parted("Pond", train=3, val=1, test=2)
+    rows[0]["place"] = rows[-1]["place"] = 4
+    rows[1]["place"] = rows[2]["place"] = 5
+    assert (
+        assign_splits(manifest_of(tmp_path, rows), SplitConfig(), 0).frame["status"] == "ok"
+    ).all()
+    assert "2 images of the given split show a place that is in another part" in caplog.text
 
 
 def test_a_class_that_a_given_split_does_not_train_or_test_is_named(tmp_path):
