@@ -74,8 +74,8 @@ def group_images(
 
 def _in_natural_order(frame: pd.DataFrame) -> np.ndarray:
     """Return the places of the rows with status ok, in natural order of their paths."""
-    usable = np.flatnonzero(frame["status"] == "ok").tolist()
-    return np.array(sorted(usable, key=lambda row: natural_key(frame["path"].iat[row])), int)
+    usable, paths = np.flatnonzero(frame["status"] == "ok").tolist(), frame["path"].tolist()
+    return np.array(sorted(usable, key=lambda row: natural_key(paths[row])), int)
 
 
 def _repairs(sums: Sequence[str], originals: Sequence[str]) -> Pairs:

@@ -80,7 +80,7 @@ def _look_at_jpeg(path: Path, content: bytes) -> Look | None:
             if mode not in _BANDS:
                 return None
             orientation = int(image.getexif().get(ORIENTATION_TAG, 1))
-            image.draft("L", (4 * SIDE_PX, 4 * SIDE_PX))
+            image.draft("L", (2 * SIDE_PX, 2 * SIDE_PX))
             small = image.convert("L").resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
     except Exception as error:  # Pillow's decoder raises many kinds for a damaged file
         raise UnreadableImage(f"{path}: {error}") from error
