@@ -43,7 +43,8 @@ def bands_of(config: RunConfig, manifest: Manifest, base: Path | None = None) ->
     is_scaled = bool((manifest.usable("train")["scaling"] != "").any())
     if kind is None or (*kind, shown, is_scaled) == (3, True, None, False):
         return RGB
-    key = fingerprint(list(manifest.usable("train")["sha256"]), shown)
+    # The same files have other bands where alpha is kept or dropped (`scan.alpha`).
+    key = fingerprint(list(manifest.usable("train")["sha256"]), shown, *kind)
     ranges = Files(
         what="the range of the bands",
         place=paths.catalogues_folder(config) / f"bands-{key}.json",

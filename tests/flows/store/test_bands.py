@@ -87,6 +87,22 @@ def test_images_that_differ_are_read_as_rgb_and_it_is_said(tiny, tmp_path, caplo
     assert "of 1 bands of 8 bit" in caplog.text and "of 3 bands of 8 bit" in caplog.text
 
 
+def test_an_alpha_that_is_kept_and_then_dropped_gives_each_its_bands(tiny, tmp_path):
+    for class_name, n in (("Field", 14), ("Water", 10)):
+        for index in range(n):
+            values = np.random.default_rng([n, index]).integers(200, 3000, (20, 20, 4))
+            path = tmp_path / "d" / class_name / f"{index}.tif"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(path, values.astype(np.uint16), photometric="rgb",
+                             extrasamples=["unassalpha"])  # fmt: skip
+    config = config_of(tiny, tmp_path / "d", tmp_path).model_dump()
+    counts = {
+        alpha: Run(RunConfig(**config | {"scan": {"alpha": alpha}})).bands.count
+        for alpha in ("keep", "drop")
+    }
+    assert counts == {"keep": 4, "drop": 3}
+
+
 def test_bands_to_show_can_be_named(tiny, tmp_path):
     config = config_of(tiny, dataset(tmp_path / "d", 4, "uint16"), tmp_path, shown_bands=(2, 1, 0))
     assert Run(config).bands.shown == (2, 1, 0)
