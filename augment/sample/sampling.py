@@ -4,10 +4,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-from imagehash import phash
-from PIL import Image
-
+from augment.catalogue.hashes import sketch_of
 from augment.catalogue.pictures import grey_picture
 from augment.network.card import read_bands
 from augment.network.generator import load_generator
@@ -183,7 +180,7 @@ def _row(
         "mode": raster.mode,
         "bytes": path.stat().st_size,
         "sha256": sha256_of(path),
-        "phash": str(phash(Image.fromarray(grey_picture(raster).round().astype(np.uint8)))),
+        "phash": sketch_of(grey_picture(raster)).phash,
         "generator": marks["terrabalance:generator"],
         "seed": int(marks["terrabalance:seed"]),
         "run": marks["terrabalance:run"],

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import imagehash
 import numpy as np
 import pytest
 import rasterio
@@ -133,6 +134,25 @@ def test_images_of_another_layout_are_drawn_anew(request_like):
     assert decode(folder / "000000.tif").layout.names == NAMES
     sample_class(replace(request_like, layout=Layout(True, 1, (0, 0, 0))))
     assert decode(folder / "000000.tif").layout == Layout(True, 1, (0, 0, 0))
+
+
+def test_the_hash_of_a_deep_image_is_that_of_its_picture(tmp_path):
+    """Reflectance of 0 to 5,000, whose brightness is no byte."""
+    images = np.stack([scene(index, 2, "uint16") * 20 for index in range(6)])
+    bands = measure_bands([Raster(image, "") for image in images])
+    levels = np.stack([bands.levels_of(image / 5000) for image in images])
+    spec = TrainingSpec("Pond", TINY, TrainingConfig(steps=4, batch_size=4), seed=1, bands=bands)
+    cpu = torch.device("cpu")
+    generator = train_generator(TrainingData(levels), spec, tmp_path / "Pond-1", [cpu])
+    request = SamplingRequest(generator, "Pond", 1, DDIM, 0, tmp_path / "made", cpu, "r")
+    row = read_manifest(sample_class(request)).frame.iloc[0]
+    grey = decode(tmp_path / "made" / row["path"]).pixels.astype(float)
+    low, high = grey.min((1, 2), keepdims=True), grey.max((1, 2), keepdims=True)
+    picture = ((grey - low) / (high - low) * (high - low).mean()).mean(0)
+    shown = Image.fromarray(picture.astype(np.float32)).resize((32, 32), Image.BILINEAR)
+    shares = (np.asarray(shown) - picture.min()) / np.ptp(picture)
+    theirs = imagehash.phash(Image.fromarray((shares.clip(0, 1) * 255).round().astype(np.uint8)))
+    assert imagehash.hex_to_hash(row["phash"]) - theirs <= 2  # of 64 bits; bytes are rounded
 
 
 def test_the_usual_layout_is_that_of_most_images(tmp_path):
