@@ -42,7 +42,7 @@ def assign_splits(manifest: Manifest, config: SplitConfig, seed: int) -> Manifes
     """
     usable = manifest.frame[manifest.frame["status"] == "ok"]
     if usable.empty:
-        raise BadInput(f"{manifest.root}: no image can be used. Run a scan to see why.")
+        raise BadInput(f"{manifest.root}: no image can be used ({_reasons(manifest.frame)}).")
     n_without = int((usable["split"] == "").sum())
     if 0 < n_without < len(usable):
         raise BadInput(
@@ -67,6 +67,16 @@ def assign_splits(manifest: Manifest, config: SplitConfig, seed: int) -> Manifes
         left = given.frame[(given.frame["status"] == "ok") & (given.frame["split"] == "train")]
         manifest = _drawn(given, left.index, {"val": config.val}, seed)
     return Manifest(manifest.root, _given(manifest))
+
+
+def _reasons(frame: pd.DataFrame) -> str:
+    """Return why images are left out: each status, how often, and one image with its detail."""
+    parts = []
+    for status, rows in frame.groupby("status"):
+        first = rows.iloc[0]
+        detail = f", {first['detail']}" if first["detail"] else ""
+        parts.append(f"{status}: {len(rows)}, the first is {first['path']}{detail}")
+    return "; ".join(parts) or "there is none"
 
 
 def _given(manifest: Manifest) -> pd.DataFrame:

@@ -211,9 +211,15 @@ def test_a_class_that_a_given_split_does_not_train_or_test_is_named(tmp_path):
         assign_splits(manifest_of(tmp_path, rows), SplitConfig(), 0)
 
 
-def test_no_usable_image_is_refused(tmp_path):
-    with pytest.raises(BadInput, match="no image can be used"):
-        assign_splits(manifest_of(tmp_path, images("Pond", 3, status="empty")), SplitConfig(), 0)
+def test_no_usable_image_is_refused_with_the_reasons(tmp_path):
+    rows = images("Pond", 3, status="no data", detail="50% of it holds no data")
+    rows += images("Bog", 1, status="empty")
+    said = (
+        "no image can be used (empty: 1, the first is Bog/0.jpg; no data: 3, the first is "
+        "Pond/0.jpg, 50% of it holds no data)."
+    )
+    with pytest.raises(BadInput, match=re.escape(said)):
+        assign_splits(manifest_of(tmp_path, rows), SplitConfig(), 0)
 
 
 def test_fractions_that_leave_nothing_to_train_on_are_refused():
