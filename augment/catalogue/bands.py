@@ -38,7 +38,7 @@ def settle_alpha(
     _log.log(
         logging.WARNING if 0 < n_data < n_marked or n_data else logging.INFO,
         "%d of %d images have a band that they call alpha, which holds data in %d of them and a "
-        "mask in the others. It is %s (scan.alpha=%s)", n_marked, len(frame), n_data,
+        "mask in %d. It is %s (scan.alpha=%s)", n_marked, len(frame), n_data, n_marked - n_data,
         "used as a band" if is_band else "used as a mask and is no band",
         wanted,
     )  # fmt: skip
@@ -68,14 +68,16 @@ def leave_out_gaps(frame: pd.DataFrame, most: float) -> pd.DataFrame:
 def leave_out_odd(frame: pd.DataFrame, most: float) -> pd.DataFrame:
     """Set the status of a few images with other bands than the others to `other bands`.
 
-    Grey and colour pictures of 8 bit count as one kind, as both can be read as RGB. Where more than
-    the share `most` is odd, none is left out.
+    Grey and colour pictures of 8 bit count as one kind, as both can be read as RGB. Floats and
+    whole numbers are two, as their units differ: reflectance is 0.3 in the one and 3,000 in the
+    other. Where more than the share `most` is odd, none is left out.
     """
     usable = frame[frame["status"] == "ok"]
     kinds = [_kind(*row) for row in zip(usable["bands"], usable["mode"], strict=True)]
     usual = Counter(kinds).most_common(1)[0][0] if kinds else ""
     odd = usable.index[[kind != usual for kind in kinds]]
     if not 0 < len(odd) <= most * len(usable):
+        _say_where_units_may_differ(usable)
         return frame
     frame = frame.copy()
     of = dict(zip(usable.index, kinds, strict=True))
@@ -88,5 +90,20 @@ def leave_out_odd(frame: pd.DataFrame, most: float) -> pd.DataFrame:
 
 def _kind(n_bands: int, mode: str) -> str:
     if not holds_bytes(mode):
-        return f"{n_bands} bands of more than 8 bit"
+        return f"{n_bands} bands of {'floats' if _is_float(mode) else 'more than 8 bit'}"
     return "1 or 3 bands of 8 bit" if n_bands in (1, 3) else f"{n_bands} bands of 8 bit"
+
+
+def _say_where_units_may_differ(usable: pd.DataFrame) -> None:
+    deep = usable[[not holds_bytes(mode) for mode in usable["mode"]]]
+    floats = deep[[_is_float(mode) for mode in deep["mode"]]]
+    if 0 < len(floats) < len(deep):
+        _log.warning(
+            "%d images hold floats and %d whole numbers, and are used as if of one unit. Where "
+            "they are not, convert the ones to the unit of the others: %s",
+            len(floats), len(deep) - len(floats), ", ".join(floats["path"].iloc[:_NAMED]),
+        )  # fmt: skip
+
+
+def _is_float(mode: str) -> bool:
+    return mode.startswith("float")

@@ -48,7 +48,8 @@ class ScanConfig(Settings):
     )  # fmt: skip
     odd_share: float = Field(
         0.05, ge=0, lt=0.5, description="up to this share of images whose bands or depth are not "
-        "those of the others is left out; with more of them all are read as 8-bit RGB",
+        "those of the others is left out, floats among whole numbers too; with more of them all "
+        "are read as 8-bit RGB, floats and whole numbers as if of one unit",
     )  # fmt: skip
 
     @field_validator("group_by")

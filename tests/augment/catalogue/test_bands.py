@@ -101,6 +101,22 @@ def test_one_odd_file_among_many_is_named_and_left_out(tmp_path, caplog):
     assert "Pond/odd.png" in caplog.text
 
 
+@pytest.mark.parametrize("n_floats", [1, 6])
+def test_floats_among_whole_numbers_are_left_out_where_few_and_named_where_many(
+    tmp_path, caplog, n_floats
+):
+    """Reflectance as 0.3 and as 3,000: read as of one unit, one of both would be all black."""
+    for index in range(30):
+        values = scene(index, 4)
+        values = values / np.float32(10_000) if index < n_floats else values
+        write(tmp_path / f"data/Pond/{index:02}.tif", values)
+    frame = scanned(tmp_path / "data")
+    few = n_floats == 1
+    assert (frame["status"] == "other bands").sum() == (1 if few else 0)
+    assert "Pond/00.tif" in caplog.text
+    assert ("6 images hold floats and 24 whole numbers" in caplog.text) is not few
+
+
 def test_many_odd_files_are_all_used(tmp_path):
     for index in range(8):
         write(tmp_path / f"data/Pond/{index}.tif", scene(index, 4 if index % 2 else 3))
