@@ -1,6 +1,7 @@
 """What GDAL and GeoTIFF tags say of an image: no-data, scaling, names of bands, place."""
 
 import html
+import logging
 import re
 from typing import Any
 
@@ -15,6 +16,10 @@ _ITEM = re.compile(
     r'<Item name="(?P<name>\w+)" sample="(?P<band>\d+)" role="(?P<role>\w+)">(?P<text>[^<]*)</Item>'
 )
 _POINT = 2  # GTRasterTypeGeoKey: coordinates are those of a pixel's centre
+
+# Of a value that is written rounded up, as the usual one of float32 (-3.4028234663852886e+38),
+# tifffile says for each file that it cannot use it. It is read here instead.
+logging.getLogger("tifffile").addFilter(lambda line: "GDAL_NODATA" not in line.getMessage())
 
 
 def nodata_text(page: tifffile.TiffPage) -> str | None:

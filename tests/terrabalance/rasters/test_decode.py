@@ -56,6 +56,17 @@ def test_sixteen_bits_keep_their_depth_and_scale_by_the_full_range(tmp_path):
     assert to_rgb(decoded)[:, 0].tolist() == [[0, 1, 128, 255]] * 3
 
 
+def test_the_usual_nodata_of_floats_is_read_without_a_line_of_log_for_each_file(tmp_path, caplog):
+    """As GDAL writes the lowest float32: in double precision, a little beyond it."""
+    values = np.random.default_rng(0).normal(size=(2, 24, 40)).astype(np.float32)
+    values[:, :6] = np.finfo(np.float32).min
+    nodata = (42113, "s", 0, "-3.4028234663852886e+38", True)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="minisblack", extratags=[nodata])
+    raster = decode(tmp_path / "a.tif")
+    assert not raster.valid[:, :6].any() and raster.valid[:, 6:].all()
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize("compression", [None, "lzw", "deflate"])
 @pytest.mark.parametrize("planar", ["contig", "separate"])
 def test_many_bands_of_sixteen_bits_are_read_in_file_order(tmp_path, planar, compression):
