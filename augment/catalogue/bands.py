@@ -95,13 +95,13 @@ def _kind(n_bands: int, mode: str) -> str:
 
 
 def _say_where_units_may_differ(usable: pd.DataFrame) -> None:
-    deep = usable[[not holds_bytes(mode) for mode in usable["mode"]]]
-    floats = deep[[_is_float(mode) for mode in deep["mode"]]]
-    if 0 < len(floats) < len(deep):
+    floats = [p for p, mode in zip(usable["path"], usable["mode"], strict=True) if _is_float(mode)]
+    n_whole = sum(not (holds_bytes(mode) or _is_float(mode)) for mode in usable["mode"])
+    if floats and n_whole:
         _log.warning(
             "%d images hold floats and %d whole numbers, and are used as if of one unit. Where "
             "they are not, convert the ones to the unit of the others: %s",
-            len(floats), len(deep) - len(floats), ", ".join(floats["path"].iloc[:_NAMED]),
+            len(floats), n_whole, ", ".join(floats[:_NAMED]),
         )  # fmt: skip
 
 

@@ -77,6 +77,7 @@ def test_an_image_with_too_little_data_is_left_out_with_its_share(tmp_path, noda
     assert frame["invalid"].tolist() == pytest.approx([0, 0.05, 0.5])
     assert frame["status"].tolist() == ["ok", "ok", "no data"]
     assert frame["detail"].iat[2].startswith("50% of it holds no data, the most is 10%")
+    assert set(scanned(tmp_path / "data", max_invalid=0, min_side_px=99)["status"]) == {"too small"}
     assert set(scanned(tmp_path / "data", max_invalid=0.6)["status"]) == {"ok"}
 
 
