@@ -92,7 +92,7 @@ def _openings(manifest: Manifest, rows: pd.DataFrame) -> Iterator[Opening]:
 
 
 def _some(manifest: Manifest, rows: pd.DataFrame) -> list[tuple[Path, int]]:
-    some = rows.iloc[:: max(1, len(rows) // _MOST)][:_MOST]
+    some = rows.iloc[np.linspace(0, len(rows) - 1, min(_MOST, len(rows))).round().astype(int)]
     return list(zip(manifest.paths(some), some["bands"], strict=True))
 
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from terrabalance.bands import Bands
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.raster import Layout
@@ -25,8 +27,8 @@ def usual_layout(paths: Sequence[Path], bands: Bands) -> Layout | None:
     Raises:
         UnreadableImage: a file is damaged.
     """
-    step = max(1, len(paths) // _MOST)
-    rasters = [decode(path) for path in paths[::step][:_MOST]]
+    places = np.linspace(0, len(paths) - 1, min(_MOST, len(paths))).round().astype(int)
+    rasters = [decode(paths[place]) for place in places.tolist()]
     layouts = [
         raster.layout and replace(raster.layout, scaling=None)
         for raster in rasters

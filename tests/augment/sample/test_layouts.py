@@ -167,6 +167,15 @@ def test_the_usual_layout_is_that_of_most_images(tmp_path):
     assert usual_layout(paths[:1], bands).planar
 
 
+def test_the_images_that_are_looked_at_reach_from_the_first_to_the_last(tmp_path):
+    stored = ["separate"] * 11 + ["contig"] * 20
+    paths = [tmp_path / f"{index:02}.tif" for index in range(31)]
+    for path, planar in zip(paths, stored, strict=True):
+        values = scene(1) if planar == "separate" else np.moveaxis(scene(1), 0, -1)
+        tifffile.imwrite(path, values, photometric="minisblack", planarconfig=planar)
+    assert not usual_layout(paths, measure_bands([decode(paths[0])])).planar
+
+
 def test_images_of_other_bands_or_formats_have_no_layout_to_follow(tmp_path):
     Image.fromarray(scene(0, 3).transpose(1, 2, 0)).save(tmp_path / "a.png")
     assert usual_layout([tmp_path / "a.png"], RGB) is None
