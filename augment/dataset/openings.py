@@ -17,6 +17,7 @@ from PIL import Image
 
 from terrabalance.manifest import Manifest
 from terrabalance.rasters.decode import decode
+from terrabalance.rasters.orientation import ORIENTATION_TAG
 from terrabalance.rasters.raster import Layout, Raster
 
 _pillows_log = logging.getLogger("PIL.TiffImagePlugin")
@@ -25,6 +26,7 @@ WITH_ALPHA = "all values, and alpha"
 UNKNOWN = "not tried"
 WHOLE = frozenset({ALL, WITH_ALPHA})
 _MOST = 4  # images of a kind that are opened
+_PALETTES = ("P", "PA")  # modes
 _TRIED = ("uint8", "uint16", "int16", "float32")  # with OpenCV
 _TRIED_COMPRESSIONS = (1, 5, 8)  # numbers of the tag: none, LZW, deflate
 # Of the formats that are read, what Hugging Face's imagefolder takes for images.
@@ -101,14 +103,16 @@ def _opening(path: Path, count: int, source: str) -> Opening:
     used = stored if len(stored.pixels) == count else stored.without_alpha()
     pixels, layout = used.pixels, stored.layout
     n_bands = f"{len(pixels)} band{'s' if len(pixels) > 1 else ''}"
+    turned = _is_turned(path, layout)
+    turn = ", turned by its EXIF" if turned else ""
     return Opening(
         source=source,
-        kind=f"`{path.suffix.lower()}`, {n_bands} of {pixels.dtype}",
+        kind=f"`{path.suffix.lower()}`, {n_bands} of {pixels.dtype}{turn}",
         mode=_mode(path),
         torchvision=_verdict(lambda: _opened(path, "RGB"), pixels),
         hugging_face=_by_hugging_face(path, pixels),
-        opencv=ALL if layout is None else _by_opencv(path, stored, layout),
-        rasterio=_of_first(1, len(pixels)) if _in_pages(stored) else ALL,
+        opencv=_of_picture(turned) if layout is None else _by_opencv(path, stored, layout, turned),
+        rasterio=_by_rasterio(stored, turned),
         names=layout.names if layout is not None else (),
     )
 
@@ -116,6 +120,32 @@ def _opening(path: Path, count: int, source: str) -> Opening:
 def _by_hugging_face(path: Path, pixels: np.ndarray) -> str:
     listed = path.suffix.lower() in _HUB_LISTS
     return _verdict(lambda: _opened(path), pixels) if listed else "left out"
+
+
+def _is_turned(path: Path, layout: Layout | None) -> bool:
+    """Return whether an image is stored in another direction than it is meant to be seen in."""
+    if layout is not None:
+        with tifffile.TiffFile(path) as file:
+            return bool(file.pages.first.tags.valueof(ORIENTATION_TAG, default=1) != 1)
+    try:
+        with Image.open(path) as image:
+            return bool(image.getexif().get(ORIENTATION_TAG, 1) != 1)
+    except Exception:  # likewise; what Pillow does not read has no EXIF that we turn by
+        return False
+
+
+def _of_picture(turned: bool) -> str:
+    return OTHER if turned else ALL  # OpenCV, asked for what is stored, does not turn it
+
+
+def _by_rasterio(raster: Raster, turned: bool) -> str:
+    """Foretell what GDAL reads: what is stored, not turned; a palette's places, not its colours."""
+    white_is_zero = raster.layout is not None and raster.layout.photometric == 0
+    if turned or white_is_zero or raster.mode in _PALETTES:
+        return OTHER
+    if raster.mode == "CMYK":
+        return UNKNOWN
+    return _of_first(1, len(raster.pixels)) if _in_pages(raster) else ALL
 
 
 def _mode(path: Path) -> str:
@@ -168,12 +198,12 @@ def _in_pages(raster: Raster) -> bool:
     return layout.photometric <= 1 and not layout.extrasamples
 
 
-def _by_opencv(path: Path, raster: Raster, layout: Layout) -> str:
+def _by_opencv(path: Path, raster: Raster, layout: Layout, turned: bool) -> str:
     count, dtype = len(raster.pixels), str(raster.pixels.dtype)
     with tifffile.TiffFile(path) as file:
         compression = int(file.pages.first.compression)
     tried = dtype in _TRIED and compression in _TRIED_COMPRESSIONS
-    if not tried or layout.photometric not in (1, 2):
+    if turned or not tried or layout.photometric not in (1, 2):
         return UNKNOWN
     if count == 1:
         return ALL

@@ -10,10 +10,12 @@ import cv2
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 
 from augment.dataset.openings import Opening, openings_of, section
 from terrabalance.dataset import TerraBalanceDataset
 from terrabalance.manifest import Manifest, frame_of, write_manifest
+from terrabalance.rasters.decode import decode
 from terrabalance.rasters.raster import Layout
 from terrabalance.rasters.writing import stored_like, write_tiff
 
@@ -85,6 +87,8 @@ def seen(read: Callable[[], Any], values: np.ndarray) -> str:
     count = len(values)
     if found.shape == values.shape and (found == values).all():
         return "all values"
+    if found.shape[1:] != values.shape[1:]:
+        return "other values"
     if len(found) == 3 and (found == values[0]).all():
         return "all values" if count == 1 else f"the first of {count} bands"
     if len(found) < count and (found == values[: len(found)]).all():
@@ -212,3 +216,40 @@ def test_synthetic_images_that_open_in_another_mode_are_called_out(variants):
         [real, made]
     )
     assert "**Pillow" not in section([real, replace(real, source="synthetic")])
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_libraries_that_do_not_turn_an_image_by_its_exif_are_foretold_to_read_other_values(
+    tmp_path, suffix, orientation
+):
+    path, exif = tmp_path / f"a.{suffix}", Image.Exif()
+    exif[274] = orientation
+    # One colour in each block of a JPEG, of which all decoders make the same.
+    colours = np.random.default_rng(0).integers(0, 256, (3, 2, 3), np.uint8)
+    image = Image.fromarray(colours.repeat(16, axis=0).repeat(16, axis=1))
+    more = {"webp": {"lossless": True}, "jpg": {"subsampling": 0}}.get(suffix, {})
+    image.save(path, exif=exif, **more)
+    foretold, values = foretold_of(path, 3), decode(path).pixels
+    bgr = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    with rasterio.open(path) as file:
+        assert foretold.rasterio == seen(lambda: np.moveaxis(file.read(), 0, -1), values)
+    assert foretold.opencv in ("not tried", seen(lambda: bgr[..., ::-1], values))
+    assert ("EXIF" in foretold.kind) == (orientation != 1)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_of_a_palette_gdal_is_foretold_to_read_other_values(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    colours = np.random.default_rng(0).integers(0, 256, (9, 14, 3), np.uint8)
+    Image.fromarray(colours).quantize(16).save(path)
+    with rasterio.open(path) as file:
+        saw = seen(lambda: file.read(1), decode(path).pixels)
+    assert foretold_of(path, 3).rasterio == saw == "other values"
+
+
+def foretold_of(path: Path, count: int) -> Opening:
+    row = {"path": path.name, "class": "Pond", "split": "train", "source": "real", "status": "ok",
+           "bands": count}  # fmt: skip
+    (foretold,) = openings_of(Manifest(path.parent, frame_of([row])))
+    return foretold
