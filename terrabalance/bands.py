@@ -114,6 +114,8 @@ def bands_from(record: dict[str, Any]) -> Bands:
 def measure_bands(samples: Iterable[Raster], shown: tuple[int, int, int] | None = None) -> Bands:
     """Find the range of each band: all of it for 8 bit, else what lies between two percentiles.
 
+    So it is for 8 bit where files declare different scalings: converted, values may exceed a byte.
+
     Args:
         samples: of one number of bands, at least one; only their valid samples are measured. They
             are taken one after another, so that they need not be in memory together.
@@ -125,7 +127,9 @@ def measure_bands(samples: Iterable[Raster], shown: tuple[int, int, int] | None 
     dtype = np.result_type(*dtypes)
     scaling: Scaling | None = Counter(scalings).most_common(1)[0][0]
     count = len(values[0])
-    if dtype == np.uint8:
+    if scaling is None and len(set(scalings)) > 1:
+        scaling = Scaling((1.0,) * count, (0.0,) * count)  # to which the others are converted
+    if dtype == np.uint8 and len(set(scalings)) == 1:
         ranges = [(0.0, 255.0)] * count
     else:
         ranges = [_range_of(band, values, scalings, scaling) for band in range(count)]

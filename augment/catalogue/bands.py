@@ -84,8 +84,16 @@ def leave_out_odd(frame: pd.DataFrame, most: float) -> pd.DataFrame:
     frame.loc[odd, "status"] = "other bands"
     frame.loc[odd, "detail"] = [f"{of[row]}, where the others have {usual}" for row in odd]
     named = ", ".join(frame.loc[odd[:_NAMED], "path"])
-    _log.warning("%d images are left out, as they have other bands: %s", len(odd), named)
+    _log.warning("left out for their other bands: %d, such as %s", len(odd), named)
     return frame
+
+
+def tell_scalings(frame: pd.DataFrame) -> None:
+    """Say once where images with status ok declare different scales or offsets."""
+    scalings = frame[frame["status"] == "ok"]["scaling"]
+    if scalings.nunique() > 1:
+        counts = scalings.replace("", "none").value_counts().to_dict()
+        _log.warning("images declare different scalings, and are converted to one: %s", counts)
 
 
 def _kind(n_bands: int, mode: str) -> str:

@@ -39,7 +39,7 @@ import pandas as pd
 import tifffile
 from PIL import UnidentifiedImageError
 
-from augment.catalogue.bands import leave_out_gaps, leave_out_odd, settle_alpha
+from augment.catalogue.bands import leave_out_gaps, leave_out_odd, settle_alpha, tell_scalings
 from augment.catalogue.config import ScanConfig
 from augment.catalogue.duplicates import mark_duplicates
 from augment.catalogue.entries import Entry, Source
@@ -108,6 +108,7 @@ def scan(source: Source, config: ScanConfig, on_progress: Progress = silent) -> 
         on_progress(index + 1, n_files, "scanning")
     frame = settle_alpha(frame_of(rows), alpha, invalid_as_band, config.alpha)
     frame = leave_out_odd(leave_out_gaps(frame, config.max_invalid), config.odd_share)
+    tell_scalings(frame)
     alike = find_alike(frame, sketches, max(config.near_duplicate_bits, _ALIKE_BITS))
     frame = mark_duplicates(frame, _value_hashes(source.root, frame, sketches, alike))
     if config.near_duplicate_bits < _ALIKE_BITS:

@@ -44,6 +44,7 @@ _CONTEXT: dict[str, Any] = {
 _FORMATS = {
     ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".tif": "image/tiff",
     ".tiff": "image/tiff", ".webp": "image/webp",
+    ".jp2": "image/jp2", ".jpx": "image/jpx",
 }  # fmt: skip
 _SPLIT_URLS = {
     "train": "cr:TrainingSplit", "val": "cr:ValidationSplit", "test": "cr:TestSplit",

@@ -25,6 +25,11 @@ ALL, REFUSED, OTHER = "all values", "refused", "other values"
 WITH_ALPHA = "all values, and alpha"
 UNKNOWN = "not tried"
 WHOLE = frozenset({ALL, WITH_ALPHA})
+_JPEG_KINDS = ("`.jpg`", "`.jpeg`")
+_OF_JPEG = (
+    "\nOf JPEG with colours stored at half the size, as is usual, rasterio reads other colours\n"
+    "beside sharp edges than the others."
+)
 _MOST = 4  # images of a kind that are opened
 _PALETTES = ("P", "PA")  # modes
 _TRIED = ("uint8", "uint16", "int16", "float32")  # with OpenCV
@@ -224,8 +229,9 @@ def section(openings: Sequence[Opening]) -> str:
     """Return the card's lines on what other libraries read; "" where nothing is known."""
     if not openings:
         return ""
+    of_jpeg = _OF_JPEG if any(o.kind.startswith(_JPEG_KINDS) for o in openings) else ""
     if all(set(opening.read) == {ALL} for opening in openings):
-        return "Each of these libraries reads all values as they are in the files.\n"
+        return f"Each of these libraries reads all values as they are in the files.{of_jpeg}\n"
     table = [
         "terrabalance, and so the lines for TorchGeo, reads all values of all bands; so does\n"
         f"tifffile. Other libraries, as found with Pillow {PIL.__version__}:\n",
@@ -233,7 +239,7 @@ def section(openings: Sequence[Opening]) -> str:
         "|---|---|---|---|---|",
         *dict.fromkeys(f"| {_name(o, openings)} | {' | '.join(o.read)} |" for o in openings),
         "\nWhere torchvision refuses an image it raises an error; timm takes the next image in\n"
-        "its place, with that one's label, and says so in its log alone.\n",
+        f"its place, with that one's label, and says so in its log alone.{of_jpeg}\n",
     ]
     return "\n".join([*table, *_give_away(openings)])
 

@@ -83,11 +83,7 @@ def _kind_of(config: RunConfig, manifest: Manifest) -> tuple[int, bool] | None:
 
 
 def _measured(config: RunConfig, manifest: Manifest) -> Bands:
-    rows = manifest.usable("train")
-    if rows["scaling"].nunique() > 1:
-        counts = rows["scaling"].replace("", "none").value_counts().to_dict()
-        _log.warning("images declare different scalings, and are converted to one: %s", counts)
-    sampled = even_share(rows, _SAMPLED)
+    sampled = even_share(manifest.usable("train"), _SAMPLED)
     files = zip(manifest.paths(sampled), sampled["bands"], strict=True)
     samples = (_of_bands(decode(path), int(count)) for path, count in files)
     return measure_bands(samples, config.generator.shown_bands)

@@ -12,6 +12,7 @@ from terrabalance.rasters.raster import Raster
 from terrabalance.rasters.tiff import read_tiff
 
 _LONGEST_BEGINNING = 16
+_DECLARING = ("ENVI", "ERDAS Imagine", "VRT")  # formats of GDAL that tell no-data themselves
 
 # Pillow warns of damaged EXIF and of large images; what matters raises. Set once: threads that
 # enter and leave `catch_warnings` at the same time leave every warning of the process ignored.
@@ -30,7 +31,7 @@ def decode(path: Path) -> Raster:
     """
     found = _format(path)
     if found is not None and found.needs_gdal:
-        raster, declares = read_with_gdal(path, found), True  # GDAL reads the `.aux.xml` itself
+        raster, declares = read_with_gdal(path, found), found.name in _DECLARING
     elif found is not None and found.name == "TIFF":
         raster = read_tiff(path)
         declares = raster.layout is not None and raster.layout.nodata is not None

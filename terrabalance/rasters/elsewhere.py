@@ -10,7 +10,7 @@ from pathlib import Path
 from terrabalance.errors import UnreadableImage
 
 _MOST_AUXILIARY = 2**20  # bytes of an .aux.xml that are searched
-_NODATA = re.compile(rb"<NoDataValue\b")
+_NODATA, _SCALING = re.compile(rb"<NoDataValue\b"), re.compile(rb"<(Scale|Offset)>")
 _JPEG_END, _DEFLATED = b"\xff\xd9", b"x"
 _PUT_MASK_INSIDE = (
     "Put it into the image: gdal_translate --config GDAL_TIFF_INTERNAL_MASK YES IN OUT.tif."
@@ -18,7 +18,7 @@ _PUT_MASK_INSIDE = (
 
 
 def refuse_mask_beside(path: Path, declares_nodata: bool) -> None:
-    """Refuse an image whose mask or no-data lies in a file beside it.
+    """Refuse an image whose mask, no-data, scale or offset lies in a file beside it.
 
     Args:
         path: of the image.
@@ -32,14 +32,16 @@ def refuse_mask_beside(path: Path, declares_nodata: bool) -> None:
         raise UnreadableImage(
             f"{path}: its mask lies in {path.name}.msk beside it. {_PUT_MASK_INSIDE}"
         )
-    if declares_nodata or not os.path.exists(f"{name}.aux.xml"):  # noqa: PTH110
+    if not os.path.exists(f"{name}.aux.xml"):  # noqa: PTH110
         return
     with Path(f"{name}.aux.xml").open("rb") as file:
-        if _NODATA.search(file.read(_MOST_AUXILIARY)):
-            raise UnreadableImage(
-                f"{path}: its no-data is declared in {path.name}.aux.xml beside it. Put it into "
-                "the image: gdal_translate IN OUT.tif."
-            )
+        said = file.read(_MOST_AUXILIARY)
+    tells_nodata = not declares_nodata and _NODATA.search(said)
+    if what := "no-data" if tells_nodata else "scale or offset" if _SCALING.search(said) else "":
+        raise UnreadableImage(
+            f"{path}: its {what} is declared in {path.name}.aux.xml beside it. Put it into the "
+            "image: gdal_translate IN OUT.tif."
+        )
 
 
 def refuse_mask_behind(path: Path, jpeg: bytes) -> None:

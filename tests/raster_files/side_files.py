@@ -58,6 +58,9 @@ def _no_data_beside() -> Iterator[Case]:
     aside = {"suffix": ".aux.xml", "text": _DECLARED}
     write = partial(_write_beside, write=partial(tifffile.imwrite, data=filled[0]), **aside)
     yield Case("no-data-beside.tif", write, refusal=r"\.aux\.xml\b")
+    scaled = _DECLARED.replace("NoDataValue", "Scale")
+    write = partial(_write_beside, write=write.keywords["write"], suffix=".aux.xml", text=scaled)
+    yield Case("scale-beside.tif", write, refusal=r"scale or offset is declared in .*\.aux\.xml\b")
     tag = [(42113, "s", 0, "0", True)]
     tagged = partial(tifffile.imwrite, data=filled[0], extratags=tag)
     write = partial(_write_beside, write=tagged, **aside)

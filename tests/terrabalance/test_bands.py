@@ -10,7 +10,7 @@ from terrabalance.images import read_patch, suffix_for, to_pil, to_rgb, write_im
 from terrabalance.levels import centred, to_levels
 from terrabalance.marks import is_marked_synthetic, read_marks
 from terrabalance.rasters.decode import decode
-from terrabalance.rasters.raster import Raster
+from terrabalance.rasters.raster import Raster, Scaling
 from terrabalance.sizes import describe_size
 
 MARKS = {"terrabalance:synthetic": "true", "terrabalance:class": "Täler <b>"}
@@ -128,6 +128,16 @@ def test_rgb_stays_what_it_is():
     assert measured(image) == RGB and np.array_equal(levels_of(RGB, image), image)
     assert RGB.preview(image) is not None and np.array_equal(RGB.preview(image), image)
     assert Bands((0.0,), (255.0,), "uint8", (0, 0, 0)).is_rgb is False
+
+
+def test_bytes_of_two_scalings_are_no_rgb_and_become_one(tmp_path):
+    image = image_of("uint8", 3)
+    halved = Scaling((0.5,) * 3, (0.0,) * 3)
+    bands = measure_bands([Raster(image, ""), Raster(image, ""), Raster(image, "", scaling=halved)])
+    assert bands.scaling == Scaling((1.0,) * 3, (0.0,) * 3) and not bands.is_rgb
+    share, half = (bands.shares(image[0], 0, scaling) for scaling in (None, halved))
+    span = bands.high[0] - bands.low[0]
+    assert np.allclose((half * span + bands.low[0]) * 2, share * span + bands.low[0], atol=0.01)
 
 
 def test_sizes_have_names():
