@@ -81,7 +81,8 @@ def _look_at_jpeg(path: Path, content: bytes) -> Look | None:
                 return None
             orientation = int(image.getexif().get(ORIENTATION_TAG, 1))
             image.draft("L", (2 * SIDE_PX, 2 * SIDE_PX))
-            small = image.convert("L").resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
+            grey_image = image if image.mode == "L" else image.convert("L")
+            small = grey_image.resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
     except Exception as error:  # Pillow's decoder raises many kinds for a damaged file
         raise UnreadableImage(f"{path}: {error}") from error
     grey = upright(np.asarray(small, np.float32)[None], orientation)[0]
