@@ -8,8 +8,8 @@ def fill(pixels: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
     """Return an image whose gaps mirror the data beside them.
 
     A gap's sample takes the value as far beyond the nearest sample of data as it lies before it,
-    so that texture and grain go on across the edge; where that is a gap or outside as well, the
-    nearest sample itself. A band without any data takes zeros.
+    so that texture and grain go on across the edge. The image's own borders mirror likewise. Where
+    that is a gap as well, it takes the nearest sample itself. A band without any data takes zeros.
 
     Args:
         pixels: (C, H, W).
@@ -36,9 +36,8 @@ def _mirrored(pixels: np.ndarray, good: np.ndarray) -> np.ndarray:
         return np.zeros((len(pixels), gaps.shape[1]), pixels.dtype)
     nearest = distance_transform_edt(~good, return_distances=False, return_indices=True)
     nearest = nearest[:, gaps[0], gaps[1]]
-    beyond = 2 * nearest - gaps
-    limits = np.array(good.shape)[:, None]
-    inside = ((beyond >= 0) & (beyond < limits)).all(0)
-    inside[inside] = good[tuple(beyond[:, inside])]
-    source = np.where(inside, beyond, nearest)
+    last = np.array(good.shape)[:, None] - 1
+    beyond = np.abs(2 * nearest - gaps)
+    beyond = np.minimum(beyond, 2 * last - beyond)
+    source = np.where(good[tuple(beyond)], beyond, nearest)
     return pixels[:, source[0], source[1]]

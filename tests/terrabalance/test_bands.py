@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import rasterio
 import tifffile
 import torch
 from PIL import Image
@@ -148,3 +149,49 @@ def test_a_grey_preview_is_a_picture(tmp_path):
     write_image(tmp_path / "a.png", image_of("uint8", 1), measured(image_of("uint8", 1)), {})
     assert decode(tmp_path / "a.png").mode == "L"
     assert to_rgb(decode(tmp_path / "a.png")).shape == (3, 20, 28)
+
+
+@pytest.mark.parametrize("value", [-9999.0, np.nan, 1e38])
+@pytest.mark.parametrize("own_masks", [False, True])
+def test_ranges_are_those_of_the_samples_that_hold_data(value, own_masks):
+    """Two of forty tiles of reflectance lack a corner; a whole tile still uses all levels."""
+    tiles = [Raster(tile, "") for tile in np.random.default_rng(0).random((40, 2, 32, 32)) * 0.4]
+    bands = measure_bands(tiles)
+    good = np.ones((2 if own_masks else 1, 32, 32), bool)
+    good[-1, :8, :8] = False
+    for place in (3, 17):
+        tiles[place] = Raster(np.where(good, tiles[place].pixels, value), "", good)
+    found = measure_bands(tiles)
+    assert found.low == pytest.approx(bands.low, abs=1e-4) and min(found.low) >= 0
+    assert found.high == pytest.approx(bands.high, abs=1e-4) and max(found.high) <= 0.4
+    assert len(np.unique(levels_of(found, tiles[0].pixels))) > 2000, "of 2,048 samples"
+
+
+def test_a_band_without_any_data_has_a_range_of_its_own():
+    good = np.array([True, False])[:, None, None] & np.ones((2, 8, 8), bool)
+    pixels = np.where(good, np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8), np.nan)
+    bands = measure_bands([Raster(pixels, "", good)])
+    assert bands.high[0] == pytest.approx(1, abs=0.01) and (bands.low[1], bands.high[1]) == (0, 1)
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_one_scene_under_three_scalings_has_the_same_levels(tmp_path):
+    """Reflectance as digital numbers; of Sentinel-2 since 2022, 1,000 higher; in steps of 2e-5."""
+    numbers = np.random.default_rng(0).integers(1000, 2991, (3, 64, 64))
+    writings = {
+        "before": (numbers, 1e-4, 0.0), "since": (numbers + 1000, 1e-4, -0.1),
+        "fine": (numbers * 5, 2e-5, 0.0),
+    }  # fmt: skip
+    for name, (stored, scale, offset) in writings.items():
+        with rasterio.open(tmp_path / f"{name}.tif", "w", driver="GTiff", count=3, height=64,
+                           width=64, dtype="uint16") as file:  # fmt: skip
+            file.write(stored.astype(np.uint16))
+            file.scales, file.offsets = (scale,) * 3, (offset,) * 3
+    paths = [tmp_path / f"{name}.tif" for name in writings]
+    means = [decode(path).pixels.mean() for path in paths]
+    assert means == pytest.approx([1995, 2995, 9975], abs=5), "as in the files"
+    for usual in paths:
+        bands = measure_bands([decode(usual), *map(decode, [*paths, usual])])
+        before, *others = (read_patch(path, 64, bands).astype(int) for path in paths)
+        assert before.max() == 65535 and before.std() > 10_000
+        assert all(np.abs(other - before).max() <= 1 for other in others)
