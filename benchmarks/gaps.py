@@ -175,10 +175,10 @@ def cell(found: list[Estimate | None]) -> str:
 
 def sheet(images: dict[str, np.ndarray], made: dict[str, list[np.ndarray]], path: Path) -> None:
     """Show tiles with a gap, and below them drawn images, for each arm."""
-    figure, all_axes = plt.subplots(len(ARMS), 1, figsize=(4.2, 8.4), layout="constrained")
+    figure, all_axes = plt.subplots(len(ARMS), 1, figsize=(3.2, 8.4), layout="constrained")
     for arm, axes in zip(ARMS, all_axes, strict=True):
-        shown = np.concatenate([images[arm][1::2][:8], made[arm][0][:8]])
-        axes.imshow(grid(shown, columns=8).transpose(1, 2, 0), interpolation="nearest")
+        shown = np.concatenate([images[arm][1::2][:6], made[arm][0][:6]])
+        axes.imshow(grid(shown, columns=6).transpose(1, 2, 0), interpolation="nearest")
         axes.set_title(arm, loc="left", fontsize=8)
         axes.axis("off")
     save(figure, path)

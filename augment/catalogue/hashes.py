@@ -61,7 +61,10 @@ def sketch_of(grey: np.ndarray) -> Sketch:
     waves = _WAVES @ (exact - lowest) @ _WAVES.T  # so that a level below zero changes no bit
     size = np.abs(waves)
     waves[size < _ROUNDING * size.max()] = 0
-    turned = np.stack([waves * _FLIPS, waves.T * _FLIPS]).reshape(N_SYMMETRIES, -1)
+    turned = np.empty((2, *_FLIPS.shape))  # for every image: np.stack takes twice the time
+    np.multiply(waves, _FLIPS, out=turned[0])
+    np.multiply(waves.T, _FLIPS, out=turned[1])
+    turned = turned.reshape(N_SYMMETRIES, -1)
     bits = turned > _medians(turned[:4])[_SAME_VALUES, None]
     hashes = np.packbits(bits, axis=1).view(">u8")[:, 0].astype(np.uint64)
     small = _POOL @ exact @ _POOL.T
