@@ -27,19 +27,25 @@ def to_rgb(raster: Raster) -> np.ndarray:
     it by.
     """
     raster = raster.without_alpha()
-    shown = [0, 0, 0] if len(raster.pixels) < 3 else [0, 1, 2]
-    pixels, valid = raster.pixels, raster.valid
+    shown = [0] if len(raster.pixels) < 3 else [0, 1, 2]
+    planes = [_filled(raster, band) for band in shown]
     if not raster.is_eight_bit:
-        pixels = np.stack([_stretched(raster, band) for band in sorted(set(shown))])
-    if valid is not None and len(valid) > 1:
-        valid = valid[: len(set(shown))]
-    return fill(pixels[: len(set(shown))], valid)[shown]
+        ranges = [own_range(raster, band) for band in shown]
+        planes = [_stretched(p, *ends) for p, ends in zip(planes, ranges, strict=True)]
+    return np.stack(planes * (3 // len(shown)))
 
 
-def _stretched(raster: Raster, band: int) -> np.ndarray:
-    low, high = own_range(raster, band)
-    share = (raster.pixels[band].astype(np.float32) - np.float32(low)) / np.float32(high - low)
-    bytes_: np.ndarray = (np.nan_to_num(share).clip(0, 1) * 255).round().astype(np.uint8)
+def _filled(raster: Raster, band: int) -> np.ndarray:
+    """Return one band, its gaps filled."""
+    valid = raster.valid
+    if valid is not None:
+        valid = valid[band : band + 1] if len(valid) > 1 else valid
+    return fill(raster.pixels[band][None], valid)[0]
+
+
+def _stretched(plane: np.ndarray, low: float, high: float) -> np.ndarray:
+    share = (plane.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    bytes_: np.ndarray = (share.clip(0, 1) * 255).round().astype(np.uint8)
     return bytes_
 
 
@@ -78,11 +84,8 @@ def read_patch(path: Path, size: Size, bands: Bands = RGB) -> np.ndarray:
 
 def _fitted_share(raster: Raster, band: int, bands: Bands, wanted: tuple[int, int]) -> np.ndarray:
     """Return one band of the wanted shape, see `Bands.shares`; band by band to spare memory."""
-    valid = raster.valid
-    if valid is not None:
-        valid = valid[band : band + 1] if len(valid) > 1 else valid
-    share = bands.shares(raster.pixels[band], band, raster.scaling)
-    return np.asarray(_fit(Image.fromarray(fill(share[None], valid)[0]), wanted))
+    share = bands.shares(_filled(raster, band), band, raster.scaling)
+    return np.asarray(_fit(Image.fromarray(share), wanted))
 
 
 def _fit(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
