@@ -61,11 +61,8 @@ def train_and_draw(tmp_path, patches: np.ndarray, bands: Bands, device, size) ->
 @pytest.mark.parametrize(
     "count, dtype, axis, size",
     [
-        (1, "uint8", "first", 16),
         (13, "uint16", "first", 16),
-        (13, "uint16", "last", 16),
         (2, "float32", "first", 16),
-        (3, "uint8", "last", (20, 28)),
         (4, "uint8", "last", (16, 24)),
     ],
 )
