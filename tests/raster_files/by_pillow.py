@@ -44,10 +44,15 @@ def _write(path: Path, *, stored: np.ndarray, mode: str, **options: Any) -> None
     image_of(stored, mode).save(path, **options)
 
 
-def _case(name: str, stored: np.ndarray, mode: str, **expected: Any) -> Case:
+def pillow_case(name: str, stored: np.ndarray, mode: str, **expected: Any) -> Case:
+    """A case `pillow-<name>` that is read as it was stored, but for what is `expected`."""
     options = expected.pop("options", {})
     write = partial(_write, stored=stored, mode=mode, **options)
-    return Case(f"pillow-{name}.tif", write, **{"values": stored, **expected})
+    return Case(f"pillow-{name}", write, **{"values": stored, **expected})
+
+
+def _case(name: str, stored: np.ndarray, mode: str, **expected: Any) -> Case:
+    return pillow_case(f"{name}.tif", stored, mode, **expected)
 
 
 def _eight_bit() -> Iterator[Case]:

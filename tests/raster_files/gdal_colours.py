@@ -1,7 +1,6 @@
 """GeoTIFF by GDAL: palettes, white-is-zero, inks, JPEG and WebP inside, overviews, COG."""
 
 from collections.abc import Iterator
-from functools import partial
 from itertools import product
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from raster_files import geotiff
 from raster_files.case import Case
+from raster_files.geotiff import case
 from raster_files.scenes import (
     cmyk_as_rgb,
     coloured,
@@ -36,12 +36,6 @@ def cases() -> Iterator[Case]:
     yield from _refused()
 
 
-def _case(name: str, stored: np.ndarray, options: dict[str, Any], **expected: Any) -> Case:
-    expected = {"values": stored, **expected}
-    write = partial(geotiff.write, stored=stored, **options)
-    return Case(f"gdal-{name}.tif", write, needs=geotiff.RASTERIO, **expected)
-
-
 def _palettes() -> Iterator[Case]:
     for bits, codec, (shape, tiling), overviews in product(
         (1, 2, 4, 8, 16), ("none", "deflate"), geotiff.TILINGS.items(), (False, True)
@@ -52,11 +46,11 @@ def _palettes() -> Iterator[Case]:
         options = {"colours": colours, "compress": codec, "overviews": overviews, **tiling}
         depth = {"nbits": bits} if bits < 8 else {}
         name = f"palette-{bits}bit-{codec}-{shape}{'-overview' * overviews}"
-        yield _case(name, indices, {**options, **depth}, values=coloured(indices, colours))
+        yield case(name, indices, {**options, **depth}, values=coloured(indices, colours))
     indices, valid = with_gap(scene(1, "uint8") // 4, 0)
     options = {"colours": palette(64), "nodata": 0}
     shown = coloured(indices, palette(64))
-    yield _case("palette-nodata0", indices, options, values=shown, valid=valid)
+    yield case("palette-nodata0", indices, options, values=shown, valid=valid)
 
 
 def _white_is_zero() -> Iterator[Case]:
@@ -70,15 +64,15 @@ def _white_is_zero() -> Iterator[Case]:
         shown = np.iinfo(dtype).max - stored if dtype.startswith("u") else stored
         options = {"photometric": "miniswhite", "overviews": overviews, **tiling}
         name = f"white-is-zero-{dtype}-{shape}{'-overview' * overviews}"
-        yield _case(name, stored, options, values=shown)
+        yield case(name, stored, options, values=shown)
     for bits in (1, 4, 12):
         stored = numbers_of_bits(1, bits)
         shown = (2**bits - 1 - stored) * (255 if bits == 1 else 1)
         options = {"photometric": "miniswhite", "nbits": bits}
-        yield _case(f"white-is-zero-{bits}bit", stored, options, values=shown)
+        yield case(f"white-is-zero-{bits}bit", stored, options, values=shown)
     stored, valid = with_gap(scene(1, "uint16"), 0)
     options = {"photometric": "miniswhite", "nodata": 0}
-    yield _case("white-is-zero-nodata0", stored, options, values=65535 - stored, valid=valid)
+    yield case("white-is-zero-nodata0", stored, options, values=65535 - stored, valid=valid)
 
 
 def _inks() -> Iterator[Case]:
@@ -87,11 +81,11 @@ def _inks() -> Iterator[Case]:
         ("pixel", "band"), ("none", "deflate"), geotiff.TILINGS.items()
     ):
         options = {"photometric": "cmyk", "interleave": order, "compress": codec, **tiling}
-        yield _case(f"cmyk-{codec}-{order}-{shape}", inks, options, values=cmyk_as_rgb(inks))
+        yield case(f"cmyk-{codec}-{order}-{shape}", inks, options, values=cmyk_as_rgb(inks))
     inks = gradients(4)
     for order in ("pixel", "band"):
         options = {"photometric": "cmyk", "interleave": order, "compress": "jpeg"}
-        yield _case(f"cmyk-jpeg-{order}", inks, {**options, "jpeg_quality": 95},
+        yield case(f"cmyk-jpeg-{order}", inks, {**options, "jpeg_quality": 95},
                     values=cmyk_as_rgb(inks), tolerance=JPEG_TOLERANCE)  # fmt: skip
 
 
@@ -105,7 +99,7 @@ def _deep_rgb() -> Iterator[Case]:
     ):
         options = {"photometric": "rgb", "interleave": order, "compress": codec}
         name = f"rgb-{dtype}-{codec}-{order}{'-overview' * overviews}"
-        yield _case(name, scene(3, dtype), {**options, "overviews": overviews})
+        yield case(name, scene(3, dtype), {**options, "overviews": overviews})
 
 
 def _jpeg() -> Iterator[Case]:
@@ -132,16 +126,16 @@ def _jpeg() -> Iterator[Case]:
         options = {"compress": "jpeg", "jpeg_quality": 95, "photometric": photometric}
         layout = {"interleave": order, "overviews": overviews, **tiling}
         name = f"jpeg-{photometric}x{count}-{order}-{shape}{'-overview' * overviews}"
-        yield _case(name, gradients(count), {**options, **layout}, tolerance=JPEG_TOLERANCE)
+        yield case(name, gradients(count), {**options, **layout}, tolerance=JPEG_TOLERANCE)
 
 
 def _webp() -> Iterator[Case]:
     for (shape, tiling), overviews in product(geotiff.TILINGS.items(), (False, True)):
         options = {"compress": "webp", "overviews": overviews, **tiling}
         name = f"webp-{shape}{'-overview' * overviews}"
-        yield _case(name, scene(3, "uint8"), {**options, "webp_lossless": True})
+        yield case(name, scene(3, "uint8"), {**options, "webp_lossless": True})
     lossy = {"compress": "webp", "webp_level": 95}
-    yield _case("lossy-webp", gradients(3), lossy, tolerance=20)
+    yield case("lossy-webp", gradients(3), lossy, tolerance=20)
 
 
 def _overviews() -> Iterator[Case]:
@@ -150,11 +144,11 @@ def _overviews() -> Iterator[Case]:
         ("uint8", "int8", "uint16", "float32"), (1, 2, 5, 13), ("pixel", "band")
     ):
         options = {"overviews": True, "interleave": order, "compress": "deflate"}
-        yield _case(f"{dtype}x{count}-overview-{order}", scene(count, dtype), options)
+        yield case(f"{dtype}x{count}-overview-{order}", scene(count, dtype), options)
     for bits in (1, 4, 12):
         stored = numbers_of_bits(1, bits)
         shown = stored * 255 if bits == 1 else stored
-        yield _case(f"{bits}bit-overview", stored, {"overviews": True, "nbits": bits}, values=shown)
+        yield case(f"{bits}bit-overview", stored, {"overviews": True, "nbits": bits}, values=shown)
 
 
 def _cloud_optimized() -> Iterator[Case]:
@@ -166,29 +160,29 @@ def _cloud_optimized() -> Iterator[Case]:
     ):
         predictor = {"predictor": "yes"} if codec in ("deflate", "lzw") else {}
         options = {"compress": codec, **predictor, **cog}
-        yield _case(f"cog-{dtype}x{count}-{codec}", scene(count, dtype), options)
+        yield case(f"cog-{dtype}x{count}-{codec}", scene(count, dtype), options)
     for fill in (0, 255):
         stored, valid = with_gap(scene(3, "uint8"), fill)
-        yield _case(f"cog-nodata{fill}", stored, {"nodata": fill, **cog}, valid=valid)
+        yield case(f"cog-nodata{fill}", stored, {"nodata": fill, **cog}, valid=valid)
     nan, finite = with_gap(scene(5, "float32"), np.nan)
-    yield _case("cog-nan", nan, {"nodata": np.nan, **cog}, valid=finite)
+    yield case("cog-nan", nan, {"nodata": np.nan, **cog}, valid=finite)
     webp = {"compress": "webp", "quality": 100, **cog}
-    yield _case("cog-webp", scene(3, "uint8"), webp)
+    yield case("cog-webp", scene(3, "uint8"), webp)
     jpeg = {"compress": "jpeg", "quality": 95, **cog}
-    yield _case("cog-jpegx3", gradients(3), jpeg, tolerance=JPEG_TOLERANCE)
-    yield _case("cog-jpegx1", gradients(1), jpeg, tolerance=JPEG_TOLERANCE)
+    yield case("cog-jpegx3", gradients(3), jpeg, tolerance=JPEG_TOLERANCE)
+    yield case("cog-jpegx1", gradients(1), jpeg, tolerance=JPEG_TOLERANCE)
     alpha = np.concatenate([gradients(3), mask_band()])
     meanings = {"meanings": "red green blue alpha"}
-    yield _case("cog-alpha", alpha, {"compress": "deflate", **meanings, **cog}, alpha=3)
+    yield case("cog-alpha", alpha, {"compress": "deflate", **meanings, **cog}, alpha=3)
     valid = mask_band() > 0  # GDAL keeps the alpha of a COG with JPEG as a mask inside
-    yield _case("cog-jpeg-alpha", alpha, {**jpeg, **meanings}, values=gradients(3), valid=valid,
+    yield case("cog-jpeg-alpha", alpha, {**jpeg, **meanings}, values=gradients(3), valid=valid,
                 tolerance=JPEG_TOLERANCE)  # fmt: skip
 
 
 def _refused() -> Iterator[Case]:
     slant = scene(2, "float32").astype("complex64")
     for dtype in ("complex_int16", "complex64", "complex128"):
-        yield _case(dtype, slant, {"dtype": dtype}, values=None, refusal="complex")
+        yield case(dtype, slant, {"dtype": dtype}, values=None, refusal="complex")
     for photometric in ("cielab", "icclab", "itulab"):
         options = {"photometric": photometric}
-        yield _case(photometric, scene(3, "uint8"), options, values=None, refusal="LAB")
+        yield case(photometric, scene(3, "uint8"), options, values=None, refusal="LAB")

@@ -1,14 +1,13 @@
 """GeoTIFF by GDAL: masks inside and beside the file, and bands that it calls alpha."""
 
 from collections.abc import Iterator
-from functools import partial
 from itertools import product
-from typing import Any
 
 import numpy as np
 
 from raster_files import geotiff
 from raster_files.case import Case
+from raster_files.geotiff import case
 from raster_files.scenes import (
     coloured,
     corner_mask,
@@ -33,12 +32,6 @@ def cases() -> Iterator[Case]:
     yield from _alpha_as_lerc_mask()
 
 
-def _case(name: str, stored: np.ndarray, options: dict[str, Any], **expected: Any) -> Case:
-    expected = {"values": stored, **expected}
-    write = partial(geotiff.write, stored=stored, **options)
-    return Case(f"gdal-{name}.tif", write, needs=geotiff.RASTERIO, **expected)
-
-
 def _masks_inside() -> Iterator[Case]:
     """A mask inside holds for all bands, with and without an overview, which has its own."""
     valid = corner_mask()
@@ -52,13 +45,13 @@ def _masks_inside() -> Iterator[Case]:
         options = {"mask": valid, "compress": codec, "interleave": order, "overviews": overviews}
         name = f"{dtype}x{count}-mask-{codec}-{order}{'-overview' * overviews}"
         tiling = geotiff.TILES if overviews else geotiff.STRIPS
-        yield _case(name, scene(count, dtype), {**options, **tiling}, valid=valid)
+        yield case(name, scene(count, dtype), {**options, **tiling}, valid=valid)
     stored, declared = with_gap(scene(3, "int16"), -9999)
     valid[:, 15:, 20:] = False
     options = {"mask": valid, "nodata": -9999}
-    yield _case("int16x3-mask-and-nodata", stored, options, valid=valid & declared)
+    yield case("int16x3-mask-and-nodata", stored, options, valid=valid & declared)
     nan, finite = with_gap(scene(3, "float32"), np.nan)
-    yield _case("float32x3-mask-and-nan", nan, {"mask": valid}, valid=valid & finite)
+    yield case("float32x3-mask-and-nan", nan, {"mask": valid}, valid=valid & finite)
 
 
 def _masks_of_colours() -> Iterator[Case]:
@@ -68,23 +61,23 @@ def _masks_of_colours() -> Iterator[Case]:
     bilevel, twelve = numbers_of_bits(1, 1), numbers_of_bits(3, 12)
     grey = scene(1, "uint8")
     white = {"photometric": "miniswhite", **mask}
-    yield _case("palette-mask", indices, {"colours": colours, **mask}, values=shown, valid=valid)
-    yield _case("white-is-zero-mask", grey, white, values=255 - grey, valid=valid)
-    yield _case("1bit-mask", bilevel, {"nbits": 1, **mask}, values=bilevel * 255, valid=valid)
-    yield _case("12bit-mask", twelve, {"nbits": 12, **mask}, valid=valid)
+    yield case("palette-mask", indices, {"colours": colours, **mask}, values=shown, valid=valid)
+    yield case("white-is-zero-mask", grey, white, values=255 - grey, valid=valid)
+    yield case("1bit-mask", bilevel, {"nbits": 1, **mask}, values=bilevel * 255, valid=valid)
+    yield case("12bit-mask", twelve, {"nbits": 12, **mask}, valid=valid)
     smooth = gradients(3)
     for photometric, tiled in product(("rgb", "ycbcr"), (False, True)):
         jpeg = {"compress": "jpeg", "jpeg_quality": 95, "photometric": photometric, **mask}
         tiling = geotiff.TILES if tiled else {}
         name = f"jpeg-{photometric}-mask-{'tiles' if tiled else 'strips'}"
-        yield _case(name, smooth, {**jpeg, **tiling}, valid=valid, tolerance=12)
+        yield case(name, smooth, {**jpeg, **tiling}, valid=valid, tolerance=12)
 
 
 def _masks_beside() -> Iterator[Case]:
     for dtype, count in (("uint8", 3), ("uint16", 5)):
         options = {"mask": corner_mask(), "mask_inside": False}
         name, refusal = f"{dtype}x{count}-mask-beside", r"\.msk\b"
-        yield _case(name, scene(count, dtype), options, values=None, refusal=refusal)
+        yield case(name, scene(count, dtype), options, values=None, refusal=refusal)
 
 
 def _alpha_of_four_bands() -> Iterator[Case]:
@@ -101,12 +94,12 @@ def _alpha_of_four_bands() -> Iterator[Case]:
         options = {"photometric": "rgb", "alpha": "yes", "interleave": order, "compress": codec}
         for content, band in contents.items():
             name = f"{dtype}-rgb-alpha-{content}-{codec}-{order}"
-            yield _case(name, np.concatenate([colour, band]), options, alpha=3)
+            yield case(name, np.concatenate([colour, band]), options, alpha=3)
     stored = np.concatenate([scene(3, "uint8"), mask_band()])
-    yield _case("uint8x4-alpha-by-default", stored, {}, alpha=3)
-    yield _case("uint8-rgb-alpha-premultiplied", stored, {"alpha": "premultiplied"}, alpha=3)
+    yield case("uint8x4-alpha-by-default", stored, {}, alpha=3)
+    yield case("uint8-rgb-alpha-premultiplied", stored, {"alpha": "premultiplied"}, alpha=3)
     webp = {"compress": "webp", "webp_lossless": True, **geotiff.TILES}
-    yield _case("uint8-rgb-alpha-webp", stored, webp, alpha=3)
+    yield case("uint8-rgb-alpha-webp", stored, webp, alpha=3)
 
 
 def _alpha_elsewhere() -> Iterator[Case]:
@@ -118,16 +111,16 @@ def _alpha_elsewhere() -> Iterator[Case]:
             names = ["red", "green", "blue", "undefined", "undefined"]
             names[place] = "alpha"
             name = f"{dtype}x5-alpha-is-{place}-{order}"
-            yield _case(name, stored, {**options, "meanings": " ".join(names)}, alpha=place)
+            yield case(name, stored, {**options, "meanings": " ".join(names)}, alpha=place)
         stored = np.concatenate([bands[0], mask_band(dtype)])
         grey = {"alpha": "yes", "interleave": order}
-        yield _case(f"{dtype}-grey-alpha-{order}", stored, grey, alpha=1)
+        yield case(f"{dtype}-grey-alpha-{order}", stored, grey, alpha=1)
         stored = np.concatenate([*bands[:2], mask_band(dtype), *bands[2:4]])
         names = "gray undefined alpha undefined undefined"
         between = {"photometric": "minisblack", "interleave": order, "meanings": names}
-        yield _case(f"{dtype}-grey-alpha-between-{order}", stored, between, alpha=2)
+        yield case(f"{dtype}-grey-alpha-between-{order}", stored, between, alpha=2)
     floats = np.concatenate([scene(3, "float32"), corner_mask().astype("float32")])
-    yield _case("float32-rgb-alpha", floats, {"photometric": "rgb", "alpha": "yes"}, alpha=3)
+    yield case("float32-rgb-alpha", floats, {"photometric": "rgb", "alpha": "yes"}, alpha=3)
 
 
 def _alpha_as_lerc_mask() -> Iterator[Case]:
@@ -143,4 +136,4 @@ def _alpha_as_lerc_mask() -> Iterator[Case]:
             if content == "mask" and dtype == "uint8" and order == "pixel":
                 masked = corner_mask()
             name = f"{dtype}x{colours}-alpha-{content}-{codec}-{order}"
-            yield _case(name, bands, {**options, **geotiff.TILES}, valid=masked, alpha=colours)
+            yield case(name, bands, {**options, **geotiff.TILES}, valid=masked, alpha=colours)

@@ -1,9 +1,12 @@
-"""GeoTIFF by GDAL, through rasterio: the one function that writes them."""
+"""GeoTIFF by GDAL, through rasterio: the one function that writes them, and a case of one."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from raster_files.case import Case
 
 RASTERIO = ("rasterio",)
 TILES: dict[str, Any] = {"tiled": True, "blockxsize": 16, "blockysize": 16}
@@ -14,6 +17,12 @@ TILINGS = {"strips": STRIPS, "tiles": TILES}
 def alpha_by_default(stored: np.ndarray) -> int | None:
     """Place of the band that GDAL calls alpha unless told otherwise: the fourth of four bytes."""
     return 3 if stored.dtype == np.uint8 and len(stored) == 4 else None
+
+
+def case(name: str, stored: np.ndarray, options: dict[str, Any], **expected: Any) -> Case:
+    """A case `gdal-<name>.tif` that is read as it was stored, but for what is `expected`."""
+    write_it = partial(write, stored=stored, **options)
+    return Case(f"gdal-{name}.tif", write_it, needs=RASTERIO, **{"values": stored, **expected})
 
 
 def write(

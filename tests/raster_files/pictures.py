@@ -10,7 +10,7 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from raster_files.by_pillow import STORED, image_of
+from raster_files.by_pillow import STORED, image_of, pillow_case
 from raster_files.case import Case
 from raster_files.scenes import (
     cmyk_as_rgb,
@@ -33,32 +33,22 @@ def cases() -> Iterator[Case]:
     yield from _turned()
 
 
-def _write(path: Path, *, stored: np.ndarray, mode: str, **options: Any) -> None:
-    image_of(stored, mode).save(path, **options)
-
-
-def _case(name: str, stored: np.ndarray, mode: str, **expected: Any) -> Case:
-    options = expected.pop("options", {})
-    write = partial(_write, stored=stored, mode=mode, **options)
-    return Case(f"pillow-{name}", write, **{"values": stored, **expected})
-
-
 def _jpeg() -> Iterator[Case]:
     for count, progressive, optimize in product((1, 3), (False, True), (False, True)):
         options = {"quality": 95, "progressive": progressive, "optimize": optimize}
         name = f"x{count}{'-progressive' * progressive}{'-optimized' * optimize}.jpg"
         mode = "L" if count == 1 else "RGB"
-        yield _case(name, gradients(count), mode, options=options, tolerance=12)
+        yield pillow_case(name, gradients(count), mode, options=options, tolerance=12)
     for subsampling in ("4:4:4", "4:2:2", "4:2:0"):
         options = {"quality": 95, "subsampling": subsampling}
         name = f"x3-{subsampling.replace(':', '')}.jpg"
-        yield _case(name, gradients(3), "RGB", options=options, tolerance=12)
+        yield pillow_case(name, gradients(3), "RGB", options=options, tolerance=12)
     options = {"quality": 95, "keep_rgb": True}
-    yield _case("x3-kept-as-rgb.jpg", gradients(3), "RGB", options=options, tolerance=12)
+    yield pillow_case("x3-kept-as-rgb.jpg", gradients(3), "RGB", options=options, tolerance=12)
     inks = gradients(4)
     options = {"quality": 95}
     shown = cmyk_as_rgb(inks)
-    yield _case("cmyk.jpg", inks, "CMYK", options=options, values=shown, tolerance=20)
+    yield pillow_case("cmyk.jpg", inks, "CMYK", options=options, values=shown, tolerance=20)
     write = partial(_write_twelve_bit, stored=numbers_of_bits(1, 12))
     yield Case("imagecodecs-12bit.jpg", write, refusal=".")
     write = partial(_write_mpo, stored=gradients(3))
@@ -86,7 +76,7 @@ def _png() -> Iterator[Case]:
         yield Case(name, write, coloured(indices, colours), valid)
     for mode, dtype in {"L": "uint8", "RGB": "uint8", "I;16": "uint16"}.items():
         stored = scene(3 if mode == "RGB" else 1, dtype)
-        yield _case(f"{mode.replace(';', '')}.png", stored, mode)
+        yield pillow_case(f"{mode.replace(';', '')}.png", stored, mode)
 
 
 def _write_palette(path: Path, *, indices: np.ndarray, colours: np.ndarray, **options: Any) -> None:
@@ -97,15 +87,15 @@ def _write_palette(path: Path, *, indices: np.ndarray, colours: np.ndarray, **op
 
 def _webp() -> Iterator[Case]:
     lossless = {"lossless": True, "exact": True}
-    yield _case("lossless.webp", scene(3, "uint8"), "RGB", options=lossless)
+    yield pillow_case("lossless.webp", scene(3, "uint8"), "RGB", options=lossless)
     stored = np.concatenate([scene(3, "uint8"), mask_band()])
-    yield _case("lossless-alpha.webp", stored, "RGBA", options=lossless, alpha=3)
+    yield pillow_case("lossless-alpha.webp", stored, "RGBA", options=lossless, alpha=3)
     stored = scene(4, "uint8")
-    yield _case("lossless-infrared.webp", stored, "RGBA", options=lossless, alpha=3)
+    yield pillow_case("lossless-infrared.webp", stored, "RGBA", options=lossless, alpha=3)
     lossy = {"quality": 95}
-    yield _case("lossy.webp", gradients(3), "RGB", options=lossy, tolerance=20)
+    yield pillow_case("lossy.webp", gradients(3), "RGB", options=lossy, tolerance=20)
     animated = {**lossless, "save_all": True, "append_images": [image_of(gradients(3), "RGB")]}
-    yield _case("animated.webp", scene(3, "uint8"), "RGB", options=animated)
+    yield pillow_case("animated.webp", scene(3, "uint8"), "RGB", options=animated)
 
 
 def _write_turned(path: Path, *, stored: np.ndarray, orientation: int, **options: Any) -> None:
