@@ -149,9 +149,9 @@ def _thin_bands(raster: Raster) -> list[np.ndarray]:
 
 def _thin(raster: Raster, band: int, most: int = 4096) -> np.ndarray:
     """Return at most `most` valid samples of a band, evenly over the image; (P,) float64."""
-    values = raster.pixels[band]
-    if raster.valid is not None:
-        values = values[raster.valid[min(band, len(raster.valid) - 1)]]
+    values, valid = raster.pixels[band], raster.valid_in(band)
+    if valid is not None:
+        values = values[valid[0]]
     flat = values.reshape(-1)
     at = np.linspace(0, flat.size - 1, min(most, flat.size)).round().astype(int)
     return flat[at].astype(np.float64)

@@ -84,9 +84,7 @@ class TerraBalanceDataset(Dataset[Any]):
         Raises:
             UnreadableImage: its file is damaged or gone.
         """
-        raster = decode(Path(self._files[index]))
-        if len(raster.pixels) != self._n_bands[index]:
-            raster = raster.without_alpha()
+        raster = decode(Path(self._files[index])).of_bands(self._n_bands[index])
         return torch.from_numpy(fill(raster.pixels.astype(np.float32), raster.valid))
 
 

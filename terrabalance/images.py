@@ -37,10 +37,7 @@ def to_rgb(raster: Raster) -> np.ndarray:
 
 def _filled(raster: Raster, band: int) -> np.ndarray:
     """Return one band, its gaps filled."""
-    valid = raster.valid
-    if valid is not None:
-        valid = valid[band : band + 1] if len(valid) > 1 else valid
-    return fill(raster.pixels[band][None], valid)[0]
+    return fill(raster.pixels[band][None], raster.valid_in(band))[0]
 
 
 def _stretched(plane: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -74,8 +71,7 @@ def read_patch(path: Path, size: Size, bands: Bands = RGB) -> np.ndarray:
     if bands.is_rgb:
         image = to_pil(to_rgb(raster))
         return np.asarray(_fit(image, wanted)).transpose(2, 0, 1)
-    if len(raster.pixels) != bands.count:
-        raster = raster.without_alpha()
+    raster = raster.of_bands(bands.count)
     if len(raster.pixels) != bands.count:
         raise UnreadableImage(f"{path}: {len(raster.pixels)} bands, not {bands.count}")
     planes = [_fitted_share(raster, band, bands, wanted) for band in range(bands.count)]

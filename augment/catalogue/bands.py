@@ -36,7 +36,7 @@ def settle_alpha(
     n_data, n_marked = int((found == "data").sum()), int(marked.sum())
     is_band = wanted == "keep" or (wanted == "auto" and 2 * n_data > n_marked)
     _log.log(
-        logging.WARNING if 0 < n_data < n_marked or n_data else logging.INFO,
+        logging.WARNING if n_data else logging.INFO,
         "%d of %d images have a band that they call alpha, which holds data in %d of them and a "
         "mask in %d. It is %s (scan.alpha=%s)", n_marked, len(frame), n_data, n_marked - n_data,
         "used as a band" if is_band else "used as a mask and is no band",

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from augment.catalogue.pictures import SIDE_PX, grey_picture
+from augment.catalogue.hashes import SIDE_PX
+from augment.catalogue.pictures import grey_picture
 from terrabalance.errors import UnreadableImage
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.elsewhere import refuse_mask_behind, refuse_mask_beside
@@ -62,7 +63,7 @@ def look_at(path: Path, content: bytes | None) -> Look:
         look = _look_at_jpeg(path, content)
         if look is not None:
             refuse_mask_beside(path, declares_nodata=False)
-            refuse_mask_behind(path, content)
+            refuse_mask_behind(path, io.BytesIO(content))
             return look
     return _look_at_raster(decode(path))
 

@@ -6,10 +6,10 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image
 
+from augment.catalogue.hashes import SIDE_PX
 from terrabalance.rasters.gaps import fill
 from terrabalance.rasters.raster import Raster
 
-SIDE_PX = 32
 _LARGEST = 8 * SIDE_PX  # a larger image is first averaged in blocks
 _HASHED_ROWS = 256
 _LUMA = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601, as JPEG and Pillow have it

@@ -105,8 +105,7 @@ def _some(manifest: Manifest, rows: pd.DataFrame) -> list[tuple[Path, int]]:
 
 def _opening(path: Path, count: int, source: str) -> Opening:
     stored = decode(path)
-    used = stored if len(stored.pixels) == count else stored.without_alpha()
-    pixels, layout = used.pixels, stored.layout
+    pixels, layout = stored.of_bands(count).pixels, stored.layout
     n_bands = f"{len(pixels)} band{'s' if len(pixels) > 1 else ''}"
     turned = _is_turned(path, layout)
     turn = ", turned by its EXIF" if turned else ""

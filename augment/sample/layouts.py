@@ -32,6 +32,6 @@ def usual_layout(paths: Sequence[Path], bands: Bands) -> Layout | None:
     layouts = [
         raster.layout and replace(raster.layout, scaling=None)
         for raster in rasters
-        if bands.count in (len(raster.pixels), len(raster.without_alpha().pixels))
+        if len(raster.of_bands(bands.count).pixels) == bands.count
     ]
     return Counter(layouts).most_common(1)[0][0] if layouts else None

@@ -164,9 +164,7 @@ def _row(
     request: SamplingRequest, index: int, marks: dict[str, str], bands: Bands
 ) -> dict[str, object]:
     path = _file(request, index, bands)
-    raster = decode(path)
-    if len(raster.pixels) != bands.count:
-        raster = raster.without_alpha()
+    raster = decode(path).of_bands(bands.count)
     count, height, width = raster.pixels.shape
     return {
         "path": path.name,

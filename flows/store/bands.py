@@ -14,7 +14,7 @@ from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, read_json, write_json
 from terrabalance.manifest import Manifest, even_share
 from terrabalance.rasters.decode import decode
-from terrabalance.rasters.raster import Raster, holds_bytes
+from terrabalance.rasters.raster import holds_bytes
 
 _log = logging.getLogger(__name__)
 
@@ -85,12 +85,8 @@ def _kind_of(config: RunConfig, manifest: Manifest) -> tuple[int, bool] | None:
 def _measured(config: RunConfig, manifest: Manifest) -> Bands:
     sampled = even_share(manifest.usable("train"), _SAMPLED)
     files = zip(manifest.paths(sampled), sampled["bands"], strict=True)
-    samples = (_of_bands(decode(path), int(count)) for path, count in files)
+    samples = (decode(path).of_bands(int(count)) for path, count in files)
     return measure_bands(samples, config.generator.shown_bands)
-
-
-def _of_bands(raster: Raster, count: int) -> Raster:
-    return raster if len(raster.pixels) == count else raster.without_alpha()
 
 
 def _describe(kinds: Counter[tuple[int, bool]]) -> str:

@@ -39,7 +39,8 @@ def decode(path: Path) -> Raster:
         raster, declares = read_picture(path), False
     refuse_mask_beside(path, declares)
     if found is not None and found.name == "JPEG":
-        refuse_mask_behind(path, path.read_bytes())
+        with path.open("rb") as file:
+            refuse_mask_behind(path, file)
     if not raster.pixels.size:
         raise UnreadableImage(f"{path}: it holds no pixels")
     return raster

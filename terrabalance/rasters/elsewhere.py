@@ -6,6 +6,7 @@ A dataset would leave a file beside an image behind, and no other loader looks b
 import os
 import re
 from pathlib import Path
+from typing import BinaryIO
 
 from terrabalance.errors import UnreadableImage
 
@@ -44,18 +45,20 @@ def refuse_mask_beside(path: Path, declares_nodata: bool) -> None:
         )
 
 
-def refuse_mask_behind(path: Path, jpeg: bytes) -> None:
+def refuse_mask_behind(path: Path, jpeg: BinaryIO) -> None:
     """Refuse a JPEG to which GDAL has appended a mask: deflated, then where the JPEG ends.
 
     Args:
         path: of the image.
-        jpeg: its bytes.
+        jpeg: its content; only its end is read.
 
     Raises:
         UnreadableImage: it says how the mask gets into an image.
     """
-    end = int.from_bytes(jpeg[-4:], "little")
-    if jpeg[max(end - 2, 0) : end + 1] == _JPEG_END + _DEFLATED:
+    jpeg.seek(-4, os.SEEK_END)
+    end = int.from_bytes(jpeg.read(4), "little")
+    jpeg.seek(max(end - 2, 0))
+    if jpeg.read(3) == _JPEG_END + _DEFLATED:
         raise UnreadableImage(
             f"{path}: its mask lies behind the JPEG, where only GDAL finds it. {_PUT_MASK_INSIDE}"
         )

@@ -104,6 +104,19 @@ class Raster:
             return 0.0
         return float(self.valid.size - np.count_nonzero(self.valid)) / self.valid.size
 
+    def valid_in(self, band: int) -> np.ndarray | None:
+        """Return which samples of one band hold data, (1, H, W) bool; None: all."""
+        if self.valid is None or len(self.valid) == 1:
+            return self.valid
+        return self.valid[band : band + 1]
+
+    def of_bands(self, count: int) -> "Raster":
+        """Return the image as one of `count` bands: without alpha, where it has others.
+
+        That may be another number all the same, which is for the caller to refuse.
+        """
+        return self if len(self.pixels) == count else self.without_alpha()
+
     @property
     def has_mask_as_alpha(self) -> bool:
         """Whether the alpha band is one by its content: constant, or a mask."""
