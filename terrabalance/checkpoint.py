@@ -1,17 +1,21 @@
 """Checkpoints: one dict of named parts in one file, whole or absent, newest by number."""
 
+import hashlib
 import io
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from terrabalance.errors import BadInput
 from terrabalance.files import atomic_write
 
 _NAME = re.compile(r"step_(\d+)\.pt")
+_SEAL = "sha256"
 
 
 def save_checkpoint(folder: Path, step: int, parts: dict[str, Any], keep: int = 2) -> Path:
@@ -48,7 +52,11 @@ def load_newest(folder: Path) -> dict[str, Any] | None:
         return None
     path = files[-1][1]
     try:
-        parts: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        data = io.BytesIO(path.read_bytes())
+        if damaged := zipfile.ZipFile(data).testzip():  # torch writes checksums, and reads none
+            raise ValueError(f"{damaged} has another checksum")
+        data.seek(0)
+        parts: dict[str, Any] = torch.load(data, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
         raise BadInput(
             # Not torch's own text: it recommends to switch the safe loader off.
@@ -77,10 +85,38 @@ def load_into(module: torch.nn.Module, state: dict[str, Any], where: str) -> Non
 
 
 def write_tensors(path: Path, state: dict[str, torch.Tensor]) -> None:
-    """Write a state dict as safetensors; `path` appears only when it is whole."""
+    """Write a state dict as safetensors, atomically, with a hash that `read_tensors` checks."""
     tensors = {name: tensor.contiguous().cpu() for name, tensor in state.items()}
     with atomic_write(path) as file:
-        file.write(save(tensors))
+        file.write(save(tensors, metadata={_SEAL: _seal_of(tensors)}))
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Read the safetensors of `write_tensors`, or of others, which have no hash, on the CPU.
+
+    Raises:
+        BadInput: the file is gone, no safetensors, or not what was written; the message names it.
+    """
+    how = "Restore it from a copy, or delete it to have it made again."
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = list(file.keys())
+            tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in names}
+            seal = (file.metadata() or {}).get(_SEAL)
+    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+        raise BadInput(f"{path}: not weights that can be read ({error}). {how}") from error
+    if seal is not None and seal != _seal_of(tensors):
+        raise BadInput(f"{path}: damaged, or changed since it was written. {how}")
+    return tensors
+
+
+def _seal_of(tensors: dict[str, torch.Tensor]) -> str:
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def drop_checkpoints(folder: Path) -> None:

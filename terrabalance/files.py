@@ -14,6 +14,7 @@ from uuid import uuid4
 from terrabalance.errors import BadInput
 
 DONE = "done.json"
+_SEAL = "sha256"
 
 
 @contextmanager
@@ -43,21 +44,63 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
+def write_plain_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON for other programs, which may not know the key `sha256`."""
+    write_text(path, _dumps(value))
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically. NaN is refused: JSON has no word for it."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False, default=str) + "\n")
+    """Write `value` as indented JSON, atomically. NaN is refused: JSON has no word for it.
+
+    A dict gets a last key `sha256`, the hash of the rest, which `read_json` checks and takes off.
+    """
+    text = _dumps(value)
+    if isinstance(value, dict):
+        # Of what a reader gets: a key that is a number has become text, a path as well.
+        text = _dumps({**value, _SEAL: _seal_of(json.loads(text))})
+    write_text(path, text)
 
 
-def read_json(path: Path) -> Any:
+def _dumps(value: Any) -> str:
+    return json.dumps(value, indent=2, allow_nan=False, default=str) + "\n"
+
+
+def _seal_of(record: dict[str, Any]) -> str:
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+_REMEDY = "Restore it from a copy, or delete it and run again."
+
+
+def read_json(path: Path, remedy: str = _REMEDY) -> Any:
     """Read a JSON file.
 
     Raises:
-        BadInput: the file is not JSON; the message names it.
+        BadInput: as of `parse_json`.
+    """
+    return parse_json(path.read_bytes(), str(path), remedy)
+
+
+def parse_json(data: bytes, where: str, remedy: str = _REMEDY) -> Any:
+    """Return what JSON of `write_json` says, or JSON of others, which has no `sha256`.
+
+    Args:
+        data: the file's content.
+        where: names the file.
+        remedy: what the user does if it cannot be used.
+
+    Raises:
+        BadInput: not JSON, or not what was written.
     """
     try:
-        return json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: not valid JSON ({error}). Delete it and run again.") from error
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:  # also bytes that are no text, endless numbers
+        raise BadInput(f"{where}: not valid JSON ({error}). {remedy}") from error
+    seal = value.pop(_SEAL, None) if isinstance(value, dict) else None
+    if seal is not None and seal != _seal_of(value):
+        raise BadInput(f"{where}: damaged, or changed since it was written. {remedy}")
+    return value
 
 
 def fingerprint(*parts: Any, length: int = 12) -> str:
@@ -122,14 +165,65 @@ def mark_done(folder: Path, record: dict[str, Any], files: Iterable[Path] = ()) 
     Args:
         folder: of the result.
         record: what was made; JSON-able.
-        files: of the folder, each whole and not to be changed any more; their SHA-256 are kept in
-            the mark as `files`, by path. Images are left out: their manifest has the checksums.
+        files: of the folder, each whole and not to be changed any more, that programs read again;
+            their SHA-256 are kept in the mark as `files`, by path, for `refuse_damaged`. Images
+            are left out: their manifest has the checksums. So is what people may edit.
     """
     folder.mkdir(parents=True, exist_ok=True)
     checksums = {path.relative_to(folder).as_posix(): sha256_of(path) for path in sorted(files)}
     fsync_folder(folder)
     write_json(folder / DONE, {**record, "files": checksums})
     fsync_folder(folder)
+
+
+def damaged_files(folder: Path) -> list[str]:
+    """Return the files of a finished result that are gone or not as they were when it was marked.
+
+    A file is hashed as by `is_as_hashed`.
+
+    Raises:
+        BadInput: `done.json` itself is damaged.
+    """
+    checksums = (done(folder) or {}).get("files", {})
+    return [name for name, sha256 in checksums.items() if not is_as_hashed(folder / name, sha256)]
+
+
+def refuse_damaged(folder: Path, what: str) -> None:
+    """Refuse a finished result of which a file was damaged or lost since.
+
+    Args:
+        folder: of the result; one that is not finished is not looked at.
+        what: the result as people call it.
+
+    Raises:
+        BadInput: it names the file, and says what mends it.
+    """
+    if names := damaged_files(folder):
+        raise BadInput(
+            f"{folder / names[0]}: gone, damaged, or changed since {what} was finished. Restore "
+            f"the file from a copy, or delete the folder {folder} to have it made again."
+        )
+
+
+def is_as_hashed(path: Path, sha256: str) -> bool:
+    """Return whether a file is there and has this SHA-256.
+
+    It is hashed once in a process, and again where its size or a time of it has changed.
+    """
+    try:
+        stat = path.stat()
+    except OSError:
+        return False
+    # A number instead of the parts: a process may ask for millions of files.
+    key = hash((str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, sha256))
+    if key not in _as_hashed:
+        if not path.is_file() or sha256_of(path) != sha256:
+            return False
+        _as_hashed.add(key)
+    return True
+
+
+_as_hashed: set[int] = set()
 
 
 def fsync_folder(folder: Path) -> None:
@@ -142,6 +236,16 @@ def fsync_folder(folder: Path) -> None:
 
 
 def done(folder: Path) -> dict[str, Any] | None:
-    """Return the record of a finished stage, or None when the stage has not finished."""
+    """Return the record of a finished stage, or None when the stage has not finished.
+
+    Raises:
+        BadInput: `done.json` is damaged, or none of ours.
+    """
     path = folder / DONE
-    return read_json(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    remedy = f"Restore it from a copy, or delete the folder {folder} and run again."
+    record: Any = read_json(path, remedy)
+    if not isinstance(record, dict) or not isinstance(record.get("files", {}), dict):
+        raise BadInput(f"{path}: not a mark of terrabalance. {remedy}")
+    return record

@@ -28,16 +28,17 @@ Where rows with different scores are joined, the scores that a row lacks are NaN
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import atomic_write, inside
+from terrabalance.files import atomic_write, inside, is_as_hashed
+from terrabalance.tables import read_table, write_table
 
 SPLITS = ("train", "val", "test")
 ORACLE = "oracle"
@@ -56,6 +57,13 @@ _SCORE = "score_"
 _EMPTY = {"str": "", "int64": 0, "float64": 0.0}
 _DEFAULTS = {"group": -1, "place": -1, "seed": -1}
 _ROOT_KEY = b"terrabalance.root"
+_READERS = 8  # threads that hash: hashing lets others run
+_MENDS = {
+    # A scan tells a changed file by its size and time, and those of a damaged one may be as before.
+    "real": "Restore it from a copy, or `touch` it and give the command again: it is scanned anew.",
+    "synthetic": "Run `terrabalance sample` and `assemble` again: they make it anew.",
+}
+_ARROW = {"str": pa.large_string(), "int64": pa.int64(), "float64": pa.float64()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +106,32 @@ class Manifest:
             BadInput: a path that leaves the root.
         """
         return [inside(self.root, path) for path in rows["path"]]
+
+    def unchanged(self, rows: pd.DataFrame) -> list[Path]:
+        """Return the full path of each row, after comparing each file with its SHA-256.
+
+        Whatever is made of images follows from those of the manifest. A file is hashed once in a
+        process; a row without a hash is not compared.
+
+        Raises:
+            BadInput: a path that leaves the root, or a file that is gone, damaged or changed since.
+        """
+        paths = self.paths(rows)
+        whole = _are_unchanged(paths, rows["sha256"])
+        for path, source, is_whole in zip(paths, rows["source"], whole, strict=True):
+            if not is_whole:
+                raise changed_since(path, source)
+        return paths
+
+    def changed(self, rows: pd.DataFrame) -> list[Path]:
+        """Return the full path of each row whose file is gone, damaged or changed since.
+
+        Raises:
+            BadInput: a path that leaves the root.
+        """
+        paths = self.paths(rows)
+        whole = _are_unchanged(paths, rows["sha256"])
+        return [path for path, is_whole in zip(paths, whole, strict=True) if not is_whole]
 
     def classes(self) -> list[str]:
         """Return the names of all classes with a usable image, sorted."""
@@ -168,13 +202,9 @@ def write_manifest(manifest: Manifest, folder: Path) -> Path:
     root = manifest.root.resolve()
     relative = root.relative_to(folder.resolve()) if root.is_relative_to(folder.resolve()) else root
     table = pa.Table.from_pandas(manifest.frame, preserve_index=False)
-    table = table.replace_schema_metadata(
-        {**(table.schema.metadata or {}), _ROOT_KEY: relative.as_posix().encode()}
-    )
     with atomic_write(folder / "manifest.csv") as file:
         manifest.frame.to_csv(file, index=False)
-    with atomic_write(folder / "manifest.parquet") as file:
-        pq.write_table(table, file)
+    write_table(folder / "manifest.parquet", table, {_ROOT_KEY: relative.as_posix().encode()})
     return folder / "manifest.parquet"
 
 
@@ -183,23 +213,56 @@ def read_manifest(path: Path) -> Manifest:
 
     Raises:
         NotReady: there is no such file.
-        BadInput: it lacks columns, or is not Parquet.
+        BadInput: it is damaged or not Parquet, lacks columns, or has cells of another kind.
     """
     path = path / "manifest.parquet" if path.is_dir() else path
     if not path.is_file():
         raise NotReady(f"no manifest at {path}. Run `terrabalance scan` on the data first.")
-    try:
-        table = pq.read_table(path)
-    except pa.ArrowInvalid as error:
-        raise BadInput(f"{path}: not a Parquet manifest ({error})") from error
-    frame = table.to_pandas()
+    table, facts = read_table(path)
+    missing = [name for name in COLUMNS if name not in {*table.column_names, *_ADDED}]
+    if missing:
+        raise BadInput(f"{path}: lacks the columns {missing}")
+    frame = _typed(table, path).to_pandas()
     for name, dtype in _ADDED.items():
         if name not in frame:
             frame[name] = pd.Series(_empty(name, dtype), frame.index, dtype)
-    if missing := [name for name in COLUMNS if name not in frame]:
-        raise BadInput(f"{path}: lacks the columns {missing}")
-    root = Path((table.schema.metadata or {}).get(_ROOT_KEY, b".").decode())
-    return Manifest(root=path.parent / root, frame=frame)
+    return Manifest(root=path.parent / facts.get(_ROOT_KEY, b".").decode(), frame=frame)
+
+
+def _typed(table: pa.Table, path: Path) -> pa.Table:
+    """Return a table with the manifest's columns in their types; it may come from strangers."""
+    for place, name in enumerate(table.column_names):
+        if name not in COLUMNS:
+            continue
+        try:
+            column = table[name].cast(_ARROW[COLUMNS[name]])
+        except pa.ArrowException as error:
+            raise BadInput(f"{path}: its column {name} is no {COLUMNS[name]} ({error})") from error
+        if column.null_count:
+            raise BadInput(f"{path}: its column {name} has {column.null_count} empty cells")
+        table = table.set_column(place, name, column)
+    return table
+
+
+def is_unchanged(path: Path, sha256: str) -> bool:
+    """Return whether the file of a row is there and as it was listed; see `is_as_hashed`."""
+    return path.is_file() if sha256 == "" else is_as_hashed(path, sha256)
+
+
+def _are_unchanged(paths: Iterable[Path], hashes: Iterable[str]) -> list[bool]:
+    with ThreadPoolExecutor(max_workers=_READERS) as pool:
+        return list(pool.map(is_unchanged, paths, hashes))
+
+
+def changed_since(path: Path, source: str) -> BadInput:
+    """Return what is said of a file that is not as the manifest listed it.
+
+    Args:
+        path: of the file.
+        source: of its row.
+    """
+    how = _MENDS.get(source, _MENDS["real"])
+    return BadInput(f"{path}: gone, damaged, or changed since it was listed. {how}")
 
 
 def count_by_class(manifest: Manifest, split: str | None = None) -> pd.Series:

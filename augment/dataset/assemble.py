@@ -19,13 +19,22 @@ from augment.dataset.layout import CLASS_MAP, class_map, dataset_rows, lacking
 from augment.dataset.openings import openings_of
 from augment.dataset.placing import place
 from terrabalance.errors import BadInput
-from terrabalance.files import done, fingerprint, mark_done, sha256_of, write_json, write_text
+from terrabalance.files import (
+    damaged_files,
+    done,
+    fingerprint,
+    mark_done,
+    sha256_of,
+    write_plain_json,
+    write_text,
+)
 from terrabalance.manifest import Manifest, read_manifest, write_manifest
 from terrabalance.progress import Progress, silent
 
 _log = logging.getLogger(__name__)
 _STAGE = "terrabalance.assemble"
 _FORMAT = 3  # raise it when the layout changes, so that older folders are built again
+_PEOPLES = ("manifest.csv", "README.md")  # which people may edit
 _IDENTITY = ["path", "class", "split", "sha256"]
 
 
@@ -87,9 +96,8 @@ def _assemble(
     write_text(aside / CLASS_MAP, class_map(frame["class"]))
     openings = openings_of(Manifest(aside, frame))
     write_text(aside / "README.md", dataset_card(Manifest(folder, frame), about, openings))
-    write_json(aside / CROISSANT, croissant(Manifest(aside, frame), about, openings))
-    beside = ("manifest.parquet", "manifest.csv", "README.md", CLASS_MAP, CROISSANT)
-    files = [aside / name for name in beside]
+    write_plain_json(aside / CROISSANT, croissant(Manifest(aside, frame), about, openings))
+    files = [aside / name for name in ("manifest.parquet", CLASS_MAP, CROISSANT)]
     for split, missing in lacking(frame).items():
         _log.warning(
             "%s: split %s has no image of %s. Load it by the lines of README.md: loaders that "
@@ -136,16 +144,20 @@ def dataset_key(
 
 
 def is_assembled(folder: Path, key: str) -> bool:
-    """Return whether the dataset of that key is there, with all its images in their sizes."""
+    """Return whether the dataset of that key is there, with every file as it was assembled.
+
+    Files are hashed once in a process. What is damaged is named in the log, and can be made again.
+    """
     record = done(folder)
     if record is None or (record.get("stage"), record.get("fingerprint")) != (_STAGE, key):
         return False
-    if not all((folder / name).is_file() for name in record["files"]):
-        return False
-    rows = read_manifest(folder).frame
-    files = [folder / path for path in rows["path"]]
-    sizes = [file.stat().st_size if file.is_file() else -1 for file in files]
-    return sizes == rows["bytes"].tolist()
+    changed = damaged_files(folder) or [n for n in _PEOPLES if not (folder / n).is_file()]
+    if not changed:
+        manifest = read_manifest(folder)
+        changed = [path.name for path in manifest.changed(manifest.frame)]
+    if changed:
+        _log.warning("%s: %s gone, damaged or changed: assembled again", folder, changed[0])
+    return not changed
 
 
 def _refuse_foreign(folder: Path, roots: Iterable[Path]) -> None:
@@ -164,7 +176,7 @@ def _fill(folder: Path, rows: pd.DataFrame, on_progress: Progress) -> pd.DataFra
     sizes, sums = rows["bytes"].tolist(), rows["sha256"].tolist()
     for index, row in enumerate(rows.itertuples()):
         target = folder / row.path
-        place(row.origin, target, row.bytes, row.source)
+        place(row.origin, target, row.sha256, row.source)
         if target.suffix != row.origin.suffix:  # it was written anew
             sizes[index], sums[index] = target.stat().st_size, sha256_of(target)
         on_progress(index + 1, len(rows), "assembling")

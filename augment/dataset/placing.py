@@ -4,13 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
-from terrabalance.errors import BadInput
+from terrabalance.manifest import changed_since, is_unchanged
 from terrabalance.rasters.formats import format_of
-
-_REPAIR = {
-    "real": "Run `terrabalance scan` again.",
-    "synthetic": "Run `terrabalance sample` again.",
-}
 
 
 def placed_suffix(path: Path) -> str:
@@ -27,7 +22,7 @@ def side_files(path: Path) -> list[Path]:
     return [path.with_name(name) for name in beside]
 
 
-def place(origin: Path, target: Path, n_bytes: int, source: str) -> None:
+def place(origin: Path, target: Path, sha256: str, source: str) -> None:
     """Put an image at `target`: a hard link where the disk allows it, else a copy.
 
     A VRT names other files, which would be left behind: it becomes a GeoTIFF of the same values.
@@ -35,16 +30,14 @@ def place(origin: Path, target: Path, n_bytes: int, source: str) -> None:
     Args:
         origin: the image.
         target: has the suffix `placed_suffix(origin)`.
-        n_bytes: of the image, by its manifest.
+        sha256: of the image, by its manifest.
         source: real or synthetic.
 
     Raises:
-        BadInput: the image is gone, or has changed since its manifest.
+        BadInput: the image is gone, damaged, or has changed since its manifest.
     """
-    if not origin.is_file():
-        raise BadInput(f"{origin} is in the manifest but gone. {_REPAIR[source]}")
-    if origin.stat().st_size != n_bytes:
-        raise BadInput(f"{origin} has changed since its manifest. {_REPAIR[source]}")
+    if not is_unchanged(origin, sha256):
+        raise changed_since(origin, source)
     target.parent.mkdir(parents=True, exist_ok=True)
     if _is_vrt(origin):
         _write_out(origin, target)

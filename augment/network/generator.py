@@ -4,7 +4,6 @@ from pathlib import Path
 
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion, Unet
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from augment.config import GeneratorConfig
@@ -12,7 +11,7 @@ from augment.network.card import WEIGHTS, read_bands, read_card
 from augment.network.conditioning import Guided, condition, label_of
 from augment.network.layers import use_lean_layers
 from augment.network.noise_schedule import shift_noise_schedule
-from terrabalance.checkpoint import load_into
+from terrabalance.checkpoint import load_into, read_tensors
 from terrabalance.cuda_graphs import Replayed
 from terrabalance.device import autocast, supports_bf16
 from terrabalance.errors import BadInput
@@ -111,4 +110,4 @@ def load_weights(network: nn.Module, folder: Path) -> None:
     Raises:
         BadInput: the weights belong to a network with other settings.
     """
-    load_into(network, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
+    load_into(network, read_tensors(folder / WEIGHTS), str(folder / WEIGHTS))

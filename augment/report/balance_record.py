@@ -131,8 +131,8 @@ def _neighbours(inputs: BalanceInputs, class_name: str) -> dict[str, Any]:
     real, made = inputs.catalogue, read_manifest(inputs.synthetic[class_name])
     real_rows, made_rows = real.usable("train", class_name), made.usable()
     return compare_with_real(
-        read_patches(made.paths(made_rows), inputs.size, inputs.bands),
-        read_patches(real.paths(real_rows), inputs.size, inputs.bands),
+        read_patches(made.unchanged(made_rows), inputs.size, inputs.bands),
+        read_patches(real.unchanged(real_rows), inputs.size, inputs.bands),
         list(made_rows["path"]),
         list(real_rows["path"]),
     )

@@ -83,7 +83,7 @@ class Pictures:
 
     def _sample(self, manifest: Manifest, rows: pd.DataFrame) -> list[str]:
         chosen = rows.iloc[self._places(len(rows))]
-        images = read_patches(manifest.paths(chosen), self.size, self.bands)
+        images = read_patches(manifest.unchanged(chosen), self.size, self.bands)
         return [data_uri(image) for image in self.bands.preview(images)]
 
     def pairs(self, class_name: str, pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -1,8 +1,11 @@
 """Write a class's synthetic images to a folder: seeded, resumable, marked as synthetic."""
 
 import json
+import logging
 from dataclasses import asdict
 from pathlib import Path
+
+import pandas as pd
 
 from augment.catalogue.hashes import sketch_of
 from augment.catalogue.pictures import grey_picture
@@ -14,7 +17,7 @@ from augment.sample.request import RealImages, SamplingRequest
 from augment.sample.samplers import SAMPLERS
 from terrabalance import __version__
 from terrabalance.bands import Bands
-from terrabalance.errors import BadInput, UnreadableImage
+from terrabalance.errors import BadInput, NotReady, UnreadableImage
 from terrabalance.files import done, mark_done, sha256_of
 from terrabalance.images import suffix_for, write_image
 from terrabalance.manifest import Manifest, frame_of, read_manifest, write_manifest
@@ -22,6 +25,7 @@ from terrabalance.marks import SYNTHETIC_KEY, lost_marks, read_marks
 from terrabalance.progress import Progress, silent
 from terrabalance.rasters.decode import decode
 
+_log = logging.getLogger(__name__)
 _LAYOUT_KEY = "terrabalance:layout"  # of a TIFF that is stored like real ones
 MARK = "synthetic image made by a diffusion model, not a photograph"
 
@@ -113,7 +117,8 @@ def is_drawn(folder: Path, n_images: int) -> bool:
 def _n_drawn(folder: Path) -> int:
     """Return the number of finished images; 0 where manifest and `done.json` disagree."""
     n_images = int((done(folder) or {}).get("n_images", 0))
-    return n_images if n_images and len(read_manifest(folder).frame) == n_images else 0
+    rows = _listed(folder) if n_images else None
+    return n_images if rows is not None and len(rows) == n_images else 0
 
 
 def _file(request: SamplingRequest, index: int, bands: Bands) -> Path:
@@ -124,10 +129,21 @@ def _altered(folder: Path) -> set[str]:
     """Return the names of images that were lost or changed since a finished drawing."""
     if done(folder) is None:
         return set()
-    rows = read_manifest(folder).frame
+    rows = _listed(folder)
+    if rows is None:  # nothing tells which are as they were
+        return {path.name for path in folder.iterdir()}
     listed = zip(rows["path"], rows["sha256"], strict=True)
     files = {name: (folder / name, sha256) for name, sha256 in listed}
     return {n for n, (f, sha256) in files.items() if not f.is_file() or sha256_of(f) != sha256}
+
+
+def _listed(folder: Path) -> pd.DataFrame | None:
+    """Return the rows of a finished drawing; None where its manifest is damaged or gone."""
+    try:
+        return read_manifest(folder).frame
+    except (BadInput, NotReady) as error:
+        _log.warning("the images are drawn again: %s", error)
+        return None
 
 
 def _marks(request: SamplingRequest, index: int, bands: Bands) -> dict[str, str]:

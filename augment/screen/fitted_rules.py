@@ -1,12 +1,10 @@
 """The screening rules fitted on the real images of a dataset, kept as one file."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
 from augment.measure.traits import GROUPS, Range, ranges, traits
 from augment.screen.limits import set_limits, training_limits
@@ -15,7 +13,7 @@ from augment.screen.recognizer import Recognizer, fit_recognizer
 from augment.screen.rules import LIMITED
 from augment.screen.rules.rule import Limits, Scores
 from augment.screen.scoring import score_images
-from terrabalance.checkpoint import write_tensors
+from terrabalance.checkpoint import read_tensors, write_tensors
 
 FEWEST_HELD_OUT = 20  # validation images of all classes; with fewer, training images set limits
 FEWEST_TRAINED = 2  # training images of a class, for its synthetic ones to be scored by
@@ -118,7 +116,7 @@ def write_fitted_rules(path: Path, fitted: FittedRules) -> None:
 
 def read_fitted_rules(path: Path) -> FittedRules:
     """Read what `write_fitted_rules` wrote."""
-    tensors = {name: tensor.numpy() for name, tensor in load_file(path).items()}
+    tensors = {name: tensor.numpy() for name, tensor in read_tensors(path).items()}
     found = {
         group: _ranges(tensors[f"{group}.mean"], tensors[f"{group}.precision"]) for group in GROUPS
     }
@@ -130,5 +128,5 @@ def read_fitted_rules(path: Path) -> FittedRules:
     return FittedRules(recognizer, found, limits)
 
 
-def _ranges(means: Sequence[np.ndarray], precisions: Sequence[np.ndarray]) -> list[Range]:
+def _ranges(means: np.ndarray, precisions: np.ndarray) -> list[Range]:
     return [Range(mean, precision) for mean, precision in zip(means, precisions, strict=True)]

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from safetensors.torch import load_file
 from torch import nn
 
 from augment.train.ema import Average
-from terrabalance.checkpoint import write_tensors
+from terrabalance.checkpoint import read_tensors, write_tensors
 
 
 class Snapshots:
@@ -27,7 +26,7 @@ class Snapshots:
 
     def load(self, step: int, place: int, network: nn.Module) -> None:
         """Load the average at `place` in `averages` of a step into `network`."""
-        kept = load_file(self._path(step))
+        kept = read_tensors(self._path(step))
         mine = {name: kept[f"{place}/{name}"] for name in network.state_dict()}
         network.load_state_dict(mine)
 

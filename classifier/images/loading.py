@@ -89,7 +89,7 @@ def load_images(
     """
     check_known(manifest, rows, classes)
     index = {name: label for label, name in enumerate(classes)}
-    pixels = read_patches(manifest.paths(rows), resolution, bands, on_progress)
+    pixels = read_patches(manifest.unchanged(rows), resolution, bands, on_progress)
     return LabelledImages(
         pixels=torch.from_numpy(pixels),
         labels=torch.tensor([index[name] for name in rows["class"]], dtype=torch.int64),

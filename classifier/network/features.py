@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from classifier.config import ClassifierConfig
@@ -16,7 +15,7 @@ from classifier.feature_network import TRAINED_HERE, FeatureConfig
 from classifier.images.loading import to_input
 from classifier.network.model import WEIGHTS, build_model, normalisation
 from terrabalance.bands import bands_from
-from terrabalance.checkpoint import load_into
+from terrabalance.checkpoint import load_into, read_tensors
 from terrabalance.device import autocast, precision_on
 from terrabalance.errors import BadInput
 from terrabalance.files import read_json
@@ -113,7 +112,7 @@ def trained_network(folder: Path, device: torch.device) -> FeatureNetwork:
     )
     n_bands = bands_from(card["bands"]).count
     model = build_model(config, len(card["classes"]), n_bands)
-    load_into(model, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
+    load_into(model, read_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
     name = f"{config.model}, trained here on real images"
     return FeatureNetwork(model, name, config.image_size, device, n_bands)
 

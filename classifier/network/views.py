@@ -1,5 +1,6 @@
 """Features of images and their symmetric views, computed once and cached class by class."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -7,14 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from classifier.images.chroma import jittered_by_name
 from classifier.images.paste import pasted_by_name
 from terrabalance.bands import Bands
-from terrabalance.checkpoint import write_tensors
+from terrabalance.checkpoint import read_tensors, write_tensors
+from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint
 from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest
@@ -22,6 +22,7 @@ from terrabalance.progress import Progress
 from terrabalance.sizes import Size
 from terrabalance.symmetry import apply_symmetry
 
+_log = logging.getLogger(__name__)
 # Raise when the features of a view would come out different.
 _FORMAT = 2
 Embed = Callable[[np.ndarray], np.ndarray]
@@ -113,7 +114,7 @@ class FeatureCache:
 
     def _embed(self, embed: Embed, manifest: Manifest, rows: pd.DataFrame, views: Views) -> Tensor:
         names = _names(rows)
-        images = torch.from_numpy(read_patches(manifest.paths(rows), self.size, self.bands))
+        images = torch.from_numpy(read_patches(manifest.unchanged(rows), self.size, self.bands))
         seen = [apply_symmetry(images, which) for which in views.symmetries]
         if views.pastes:
             seen += [pasted_by_name(each, names, view) for view, each in enumerate(seen)]
@@ -142,7 +143,10 @@ def _features(embed: Embed, views: Tensor) -> np.ndarray:
 
 
 def _read(path: Path) -> Tensor | None:
+    if not path.is_file():
+        return None
     try:
-        return load_file(path)["features"]
-    except (OSError, SafetensorError):
+        return read_tensors(path)["features"]
+    except BadInput as error:  # it costs one embedding
+        _log.warning("embedded again: %s", error)
         return None

@@ -140,7 +140,7 @@ def _features(experiment: Experiment, record: Mapping[str, Any], rows: pd.DataFr
     assert is_trained(experiment, trial)
     network = trained_network(experiment.folder(trial), experiment.device)
     return network.embed(
-        read_patches(experiment.manifest.paths(rows), experiment.resolution, experiment.bands)
+        read_patches(experiment.manifest.unchanged(rows), experiment.resolution, experiment.bands)
     )
 
 
@@ -154,6 +154,6 @@ def _pictured(experiment: Experiment, change: Change) -> dict[str, Any]:
 
 def _uri(experiment: Experiment, manifest: Manifest, path: str) -> str:
     rows = manifest.frame[manifest.frame["path"] == path]
-    levels = read_patches(manifest.paths(rows), experiment.resolution, experiment.bands)
+    levels = read_patches(manifest.unchanged(rows), experiment.resolution, experiment.bands)
     step = max(1, -(-max(levels.shape[-2:]) // _SIDE_PX))
     return data_uri(experiment.bands.preview(levels)[0][:, ::step, ::step])

@@ -1,16 +1,18 @@
 """The logits of a trial on one split, as a file, and the predictions that follow from them."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from scipy.special import softmax
 
-from terrabalance.files import atomic_write
+from terrabalance.errors import BadInput
+from terrabalance.tables import read_table, write_table
 
+_log = logging.getLogger(__name__)
 _INPUTS = b"terrabalance.inputs"
 
 
@@ -48,16 +50,19 @@ def write_outputs(path: Path, outputs: Outputs, inputs: str) -> None:
         "class": pa.array(names[outputs.truth], pa.string()),
         "logits": pa.array(list(outputs.logits), pa.list_(pa.float32())),
     })  # fmt: skip
-    with atomic_write(path) as file:
-        pq.write_table(table.replace_schema_metadata({_INPUTS: inputs.encode()}), file)
+    write_table(path, table, {_INPUTS: inputs.encode()})
 
 
 def read_outputs(path: Path, classes: list[str], inputs: str) -> Outputs | None:
-    """Read what `write_outputs` wrote; None where there is no file, or one of other inputs."""
+    """Read what `write_outputs` wrote; None where there is no file, a damaged one or another's."""
     if not path.is_file():
         return None
-    table = pq.read_table(path)
-    if (table.schema.metadata or {}).get(_INPUTS) != inputs.encode():
+    try:
+        table, facts = read_table(path)
+    except BadInput as error:  # it costs one prediction
+        _log.warning("predicted again: %s", error)
+        return None
+    if facts.get(_INPUTS) != inputs.encode():
         return None
     labels = {name: label for label, name in enumerate(classes)}
     rows = table.to_pydict()

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import timm
 import torch
-from safetensors.torch import load_file
 
 from classifier.arms.arm import BASELINE, Arm
 from classifier.arms.registry import arm_of
@@ -22,7 +21,7 @@ from classifier.train.experiment import Experiment, Trial, trials_of
 from classifier.train.loop import CHECKPOINT_EVERY_S, Trainer, remove_checkpoints
 from classifier.train.outputs import Outputs, read_outputs, write_outputs
 from classifier.train.setup import setup_for
-from terrabalance.checkpoint import load_into, write_tensors
+from terrabalance.checkpoint import load_into, read_tensors, write_tensors
 from terrabalance.device import describe_device, supports_bf16
 from terrabalance.errors import NotReady
 from terrabalance.files import atomic_write, done, fingerprint, mark_done, write_json
@@ -161,7 +160,7 @@ def _outputs(
         return Outputs(classes, [], np.empty(0, int), np.empty((0, len(classes)), np.float32))
     if found is None:
         trainer, examples = _prepare(experiment, trial, rows, classes, None, on_progress)
-        load_into(trainer.model, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
+        load_into(trainer.model, read_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
         logits = trainer.predict(examples).numpy()
         found = Outputs(classes, examples.paths, examples.labels.numpy(), logits)
         write_outputs(path, found, inputs)

@@ -54,7 +54,7 @@ def sample_of(run: Run, plan: ClassPlan) -> np.ndarray | None:
     if rows.empty:
         return None
     size = at_most(run.config.generator.image_size, _MOST_PX)
-    images = read_patches(made.paths(rows), size, run.bands)
+    images = read_patches(made.unchanged(rows), size, run.bands)
     return grid(np.stack([run.bands.preview(image) for image in images]), _GRID_SIDE)
 
 

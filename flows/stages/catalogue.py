@@ -64,7 +64,7 @@ def _make(config: RunConfig, source: Source, folder: Path, on_progress: Progress
     frame = with_score_columns(manifest.frame, NAMES)  # as synthetic images have
     write_manifest(Manifest(manifest.root, frame), folder)
     write_json(folder / "summary.json", summarize(manifest))
-    files = [folder / name for name in ("manifest.parquet", "manifest.csv", "summary.json")]
+    files = [folder / name for name in ("manifest.parquet", "summary.json")]
     mark_done(folder, {"data": str(config.data), "n_images": len(manifest.frame)}, files)
 
 

@@ -1,6 +1,5 @@
 """Put real and synthetic images together."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from flows.store import paths
 from flows.store.result import Folder, make_once, require
 from flows.store.sync import peek
 from flows.store.uses import begin
-from terrabalance.files import done
+from terrabalance.files import done, parse_json
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.progress import Progress, silent
 
@@ -100,7 +99,9 @@ def card_of(config: RunConfig, generator: Path) -> dict[str, Any]:
         NotReady: it is not trained.
     """
     data = None if done(generator) is not None else peek(config, generator, CARD)
-    return read_card(generator) if data is None else dict(json.loads(data))
+    if data is None:
+        return read_card(generator)
+    return dict(parse_json(data, f"{generator.name}/{CARD}"))
 
 
 def _card_of_result(config: RunConfig, generator: Path) -> dict[str, Any]:

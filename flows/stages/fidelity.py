@@ -172,7 +172,7 @@ def _as_trained_on(size: Size, bands: Bands, chroma: float) -> Read:
     """Return what reads images as a classifier sees them in training."""
 
     def read(manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
-        images = torch.from_numpy(read_patches(manifest.paths(rows), size, bands))
+        images = torch.from_numpy(read_patches(manifest.unchanged(rows), size, bands))
         return jittered_by_name(images, list(rows["path"]), chroma).numpy()
 
     return read

@@ -77,7 +77,7 @@ class Run:
 
     def patches(self, manifest: Manifest, rows: pd.DataFrame) -> np.ndarray:
         """Return images of a manifest as the generators see them: (N, C, H, W) levels."""
-        return read_patches(manifest.paths(rows), self.config.generator.image_size, self.bands)
+        return read_patches(manifest.unchanged(rows), self.config.generator.image_size, self.bands)
 
     @cached_property
     def names(self) -> Names:

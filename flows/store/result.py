@@ -26,7 +26,7 @@ from flows.store.locks import locked
 from flows.store.sync import adding, exchange, fetch_file, is_shared, publish_files, sharing
 from flows.store.uses import begin, is_begun, note_use
 from terrabalance.errors import NotReady
-from terrabalance.files import done
+from terrabalance.files import done, refuse_damaged
 from terrabalance.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -65,11 +65,23 @@ class Folder:
         return self.place.with_name(f"{self.place.name}.lock")
 
     def is_here(self) -> bool:
-        """Return whether the result is on this machine."""
-        return done(self.place) is not None if self.is_made is None else self.is_made()
+        """Return whether the result is on this machine.
+
+        Raises:
+            BadInput: it is, and one of its files was damaged since it was finished.
+        """
+        is_made = done(self.place) is not None if self.is_made is None else self.is_made()
+        if is_made:
+            refuse_damaged(self.place, self.what)
+        return is_made
 
     def fetch(self, config: RunConfig) -> None:
-        """Fetch it where another machine has made it; publish it where only this one has."""
+        """Fetch it where another machine has made it; publish it where only this one has.
+
+        Raises:
+            BadInput: as of `is_here`; what is damaged here must not replace what is whole there.
+        """
+        refuse_damaged(self.place, self.what)
         self._publish_first(config)
         exchange(config, self.place, self.changes)
 

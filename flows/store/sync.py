@@ -11,7 +11,6 @@ No folder that comes from the store is used before it is whole and has the liste
 nothing is written outside the folder asked for. Without a store all functions here do nothing.
 """
 
-import json
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -34,7 +33,15 @@ from flows.store.listings import (
 )
 from flows.store.remote import Remote
 from flows.store.unfinished import drop_unfinished, fetch_unfinished, publishing
-from terrabalance.files import DONE, atomic_write, done, read_json, sha256_of, write_json
+from terrabalance.files import (
+    DONE,
+    atomic_write,
+    done,
+    parse_json,
+    read_json,
+    sha256_of,
+    write_json,
+)
 from terrabalance.progress import Progress
 
 _log = logging.getLogger(__name__)
@@ -187,7 +194,7 @@ def _merge_ledger(config: RunConfig, path: Path) -> None:
         return
     data = Remote(config.storage).read(_name(config, path))
     if data is not None:
-        add_openings(path, json.loads(data))
+        add_openings(path, parse_json(data, f"{config.storage}: {path.name}"))
 
 
 def fetch_file(config: RunConfig, path: Path) -> None:

@@ -1,8 +1,17 @@
+import random
+
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
-from terrabalance.checkpoint import load_into, load_newest, save_checkpoint
+from terrabalance.checkpoint import (
+    load_into,
+    load_newest,
+    read_tensors,
+    save_checkpoint,
+    write_tensors,
+)
 from terrabalance.errors import BadInput
 
 
@@ -56,3 +65,47 @@ def test_a_mismatch_names_tensor_and_shapes(change, message):
 def test_a_missing_tensor_is_named():
     with pytest.raises(BadInput, match=r"w\.pth: tensor 'bias' has shape None"):
         load_into(nn.Linear(2, 3), {"weight": torch.zeros(3, 2)}, "w.pth")
+
+
+def some_flips(content: bytes, n: int) -> list[bytes]:
+    draw, flips = random.Random(0), []
+    for bit in draw.sample(range(8 * len(content)), n):
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        flips.append(bytes(changed))
+    return flips
+
+
+def test_no_flipped_bit_changes_the_weights_that_are_read(tmp_path):
+    path, state = tmp_path / "weights.safetensors", nn.Linear(8, 3).state_dict()
+    state |= {"steps": torch.tensor(7), "half": torch.ones(3, dtype=torch.bfloat16)}
+    write_tensors(path, state)
+    for content in some_flips(path.read_bytes(), 1500):
+        path.write_bytes(content)
+        try:
+            found = read_tensors(path)
+        except BadInput as error:
+            assert str(path) in str(error)
+            continue
+        assert all(torch.equal(found[name], state[name]) for name in state)
+
+
+def test_weights_of_others_are_read_without_a_hash(tmp_path):
+    save_file({"weight": torch.ones(2)}, tmp_path / "w.safetensors")
+    assert read_tensors(tmp_path / "w.safetensors")["weight"].tolist() == [1, 1]
+    with pytest.raises(BadInput, match=r"gone\.safetensors: not weights"):
+        read_tensors(tmp_path / "gone.safetensors")
+
+
+def test_no_flipped_bit_changes_what_a_checkpoint_gives_back(tmp_path):
+    state = nn.Linear(8, 3).state_dict()
+    path = save_checkpoint(tmp_path, 1, {"model": state})
+    for content in some_flips(path.read_bytes(), 500):
+        path.write_bytes(content)
+        try:
+            found = load_newest(tmp_path)
+        except BadInput as error:
+            assert str(path) in str(error)
+            continue
+        assert found is not None and found["step"] == 1
+        assert all(torch.equal(found["model"][name], state[name]) for name in state)

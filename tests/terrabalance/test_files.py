@@ -10,11 +10,14 @@ import pytest
 from terrabalance.errors import BadInput
 from terrabalance.files import (
     atomic_write,
+    damaged_files,
     done,
     fingerprint,
     inside,
+    is_as_hashed,
     mark_done,
     read_json,
+    refuse_damaged,
     sha256_of,
     slug,
     write_json,
@@ -131,3 +134,61 @@ def test_a_finished_stage_keeps_the_checksums_of_its_files(tmp_path):
     # Of "abc", by FIPS 180-2, appendix B.1.
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert done(folder) == {"files": {"below/weights": expected}}
+
+
+def flipped(content: bytes, bit: int) -> bytes:
+    changed = bytearray(content)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def test_no_flipped_bit_of_a_json_file_changes_what_is_read(tmp_path):
+    path, record = tmp_path / "limits.json", {"limits": {"edges": 0.25}, "ended": True, "n": [1, 2]}
+    write_json(path, record)
+    content = path.read_bytes()
+    for bit in range(8 * len(content)):
+        path.write_bytes(flipped(content, bit))
+        try:
+            found = read_json(path)
+        except BadInput as error:
+            assert str(path) in str(error)
+            continue
+        # The name of the hash alone may change without harm.
+        assert {key: found[key] for key in record} == record
+
+
+def test_json_by_hand_is_read_as_it_is(tmp_path):
+    (tmp_path / "a.json").write_text('{"n": 3}')
+    assert read_json(tmp_path / "a.json") == {"n": 3}
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"n": ' + "9" * 5000 + "}", "\x00", "{"])
+def test_json_that_cannot_be_read_is_named(text, tmp_path):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(BadInput, match=r"a\.json: not valid JSON"):
+        read_json(tmp_path / "a.json")
+
+
+def test_a_finished_result_knows_which_of_its_files_was_damaged_or_lost(tmp_path):
+    files = [tmp_path / "weights", tmp_path / "card"]
+    for file in files:
+        file.write_bytes(b"whole")
+    mark_done(tmp_path, {}, files)
+    assert damaged_files(tmp_path) == []
+    files[0].write_bytes(b"wholf")
+    files[1].unlink()
+    assert damaged_files(tmp_path) == ["card", "weights"]
+    with pytest.raises(BadInput, match=r"card: gone, damaged, or changed since it was finished"):
+        refuse_damaged(tmp_path, "it")
+    (tmp_path / "done.json").unlink()
+    assert damaged_files(tmp_path) == []
+
+
+def test_a_change_is_seen_where_size_and_time_of_change_are_kept(tmp_path):
+    path = tmp_path / "image"
+    path.write_bytes(b"whole")
+    times, sha256 = path.stat(), sha256_of(path)
+    assert is_as_hashed(path, sha256)
+    path.write_bytes(b"wholf")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert not is_as_hashed(path, sha256)

@@ -1,8 +1,11 @@
+import random
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from terrabalance.errors import BadInput, NotReady
+from terrabalance.files import sha256_of
 from terrabalance.manifest import (
     COLUMNS,
     Manifest,
@@ -17,8 +20,9 @@ from terrabalance.manifest import (
 )
 
 
-def row(path, split="train", status="ok"):
-    return {"path": path, "class": path.split("/")[0], "split": split, "status": status}
+def row(path, split="train", status="ok", **more):
+    facts = {"path": path, "class": path.split("/")[0], "split": split, "status": status}
+    return facts | more
 
 
 @pytest.fixture
@@ -92,7 +96,7 @@ def test_a_missing_or_broken_manifest_says_what_to_do(tmp_path):
     with pytest.raises(NotReady, match="terrabalance scan"):
         read_manifest(tmp_path)
     (tmp_path / "manifest.parquet").write_bytes(b"not parquet")
-    with pytest.raises(BadInput, match="not a Parquet manifest"):
+    with pytest.raises(BadInput, match="not a Parquet table"):
         read_manifest(tmp_path)
     pd.DataFrame({"path": ["a"]}).to_parquet(tmp_path / "manifest.parquet")
     with pytest.raises(BadInput, match=r"lacks the columns.*sha256"):
@@ -149,3 +153,42 @@ def test_a_manifest_from_before_there_were_scores_and_reviews_is_read(manifest, 
 def test_a_column_that_is_only_named_like_a_score_is_no_score():
     frame = frame_of([row("Pond/a.png")]).assign(score_card="good")
     assert scores_in(frame) == {} and "score_card" in with_score_columns(frame, ["copy"])
+
+
+def test_no_flipped_bit_of_a_manifest_is_read_as_other_rows(tmp_path):
+    made = Manifest(tmp_path, frame_of([row(f"Pond/{i}.png", split="test") for i in range(50)]))
+    path = write_manifest(made, tmp_path)
+    content, draw = path.read_bytes(), random.Random(0)
+    for bit in draw.sample(range(8 * len(content)), 1500):
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        try:
+            found = read_manifest(path)
+        except BadInput as error:
+            assert str(path) in str(error)
+            continue
+        assert found.frame.equals(made.frame) and found.root.resolve() == tmp_path.resolve()
+
+
+def test_a_manifest_of_strangers_with_cells_of_another_kind_is_refused(tmp_path):
+    frame = frame_of([row("Pond/1.png")])
+    frame.assign(width_px="wide").to_parquet(tmp_path / "manifest.parquet")
+    with pytest.raises(BadInput, match="its column width_px is no int64"):
+        read_manifest(tmp_path)
+    frame.assign(sha256=None).to_parquet(tmp_path / "manifest.parquet")
+    with pytest.raises(BadInput, match="its column sha256 has 1 empty cells"):
+        read_manifest(tmp_path)
+
+
+def test_images_that_changed_since_they_were_listed_are_named(tmp_path):
+    (tmp_path / "1.png").write_bytes(b"pond")
+    (tmp_path / "2.png").write_bytes(b"lake")
+    hashes = [sha256_of(tmp_path / name) for name in ("1.png", "2.png")]
+    rows = frame_of([row("1.png", sha256=hashes[0]), row("2.png", sha256=hashes[1])])
+    manifest = Manifest(tmp_path, rows)
+    assert manifest.unchanged(rows) == manifest.paths(rows)
+    (tmp_path / "2.png").write_bytes(b"leak")
+    with pytest.raises(BadInput, match=r"2\.png: gone, damaged, or changed since it was listed"):
+        manifest.unchanged(rows)
+    assert manifest.changed(rows) == [tmp_path / "2.png"]

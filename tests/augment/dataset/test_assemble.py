@@ -91,7 +91,7 @@ def test_images_are_copied_where_links_are_not_allowed(tmp_path, catalogue, monk
 
 def test_an_image_that_is_gone_is_named_and_nothing_is_left_half_done(tmp_path, catalogue):
     (catalogue.root / "Pond/test_0.png").unlink()
-    with pytest.raises(BadInput, match=r"Pond/test_0.png is in the manifest but gone"):
+    with pytest.raises(BadInput, match=r"Pond/test_0.png: gone"):
         assemble(catalogue, [], tmp_path / "set", ABOUT)
     assert not (tmp_path / "set").exists()
 
@@ -134,8 +134,45 @@ def test_a_file_that_was_lost_is_put_back(tmp_path, catalogue, synthetic):
 def test_a_file_that_has_changed_since_its_manifest_is_named(tmp_path, catalogue, synthetic):
     changed = synthetic[0].root / synthetic[0].frame["path"].iloc[0]
     changed.write_bytes(changed.read_bytes() + b"more")
-    with pytest.raises(BadInput, match=r"changed since its manifest.*terrabalance sample"):
+    with pytest.raises(BadInput, match=r"changed since it was listed.*terrabalance sample"):
         assemble(catalogue, synthetic, tmp_path / "set", {})
+
+
+def flip(path: Path, place: int = -20) -> None:
+    """Change one bit of a file and leave its size and time as they are, as a failing disk does."""
+    times = path.stat()
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.unlink()  # another name of the same file stays as it is
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_an_original_with_a_flipped_bit_is_named_though_its_size_and_time_are_as_before(
+    tmp_path, catalogue
+):
+    flip(catalogue.root / "Pond/test_0.png")
+    with pytest.raises(BadInput, match=r"Pond/test_0.png: gone, damaged, or changed"):
+        assemble(catalogue, [], tmp_path / "set", ABOUT)
+
+
+@pytest.mark.parametrize("name", ["test/Pond/test_0.png", "class_map.txt", "manifest.parquet"])
+def test_a_damaged_file_of_a_dataset_is_put_there_again(
+    name, tmp_path, catalogue, synthetic, caplog
+):
+    assemble(catalogue, synthetic, tmp_path / "set", ABOUT)
+    before = (tmp_path / "set" / name).read_bytes()
+    flip(tmp_path / "set" / name)
+    assemble(catalogue, synthetic, tmp_path / "set", ABOUT)
+    assert (tmp_path / "set" / name).read_bytes() == before
+    assert Path(name).name in caplog.text
+
+
+def test_what_people_wrote_into_the_card_of_a_dataset_stays(tmp_path, catalogue):
+    assemble(catalogue, [], tmp_path / "set", ABOUT)
+    (tmp_path / "set/README.md").write_text("# My lakes")
+    assemble(catalogue, [], tmp_path / "set", ABOUT)
+    assert (tmp_path / "set/README.md").read_text() == "# My lakes"
 
 
 def test_changed_inputs_replace_a_dataset_of_ours(tmp_path, catalogue, synthetic):

@@ -20,7 +20,7 @@ from flows.stages.run import Run
 from flows.stages.synthetic import synthesize_class
 from flows.store import cache
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import read_json, write_json
+from terrabalance.files import mark_done, read_json, write_json
 from terrabalance.images import write_png
 
 CLASSES = {"Beach", "River"}
@@ -169,6 +169,7 @@ def test_a_base_that_is_gone_is_missed_before_any_work(pinned):
 def test_a_card_that_is_none_of_ours_is_refused(pinned):
     base = Run(pinned).names.base
     write_json(base / CARD, {**read_json(base / CARD), "classes": 3})
+    mark_done(base, {})
     with pytest.raises(BadInput, match="another version"):
         make_plan(Run(pinned))
 

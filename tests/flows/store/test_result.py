@@ -1,5 +1,6 @@
 """A result is made once: by threads, by processes, and never while it waits for itself."""
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -177,3 +178,20 @@ def test_a_view_is_written_anew_whenever_it_is_asked_for(config):
     for expected in (1, 2):
         make_anew(config, page, lambda *_: write_json(page.place, next(values)))
         assert read_json(page.place) == expected
+
+
+def test_a_damaged_result_is_named_before_it_is_used_or_published(config):
+    result = folder_of(config)
+
+    def make(_devices, _listener):
+        result.place.mkdir(parents=True)
+        (result.place / "weights").write_bytes(b"whole")
+        mark_done(result.place, {}, [result.place / "weights"])
+
+    make_once(config, result, make)
+    (result.place / "weights").write_bytes(b"wholf")
+    with pytest.raises(BadInput, match=r"weights: gone, damaged.*the thing.*delete the folder"):
+        find(config, result)
+    shutil.rmtree(result.place)  # what the message says
+    make_once(config, result, make)
+    assert (result.place / "weights").read_bytes() == b"whole"

@@ -1,6 +1,5 @@
 """Runs whose parts are done by several machines."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from flows.store.remote import Remote
 from flows.store.sync import exchange
 from flows.store.timings import timed
 from terrabalance.errors import NotReady
+from terrabalance.files import parse_json
 from terrabalance.progress import silent
 
 
@@ -108,7 +108,7 @@ def test_classifiers_are_compared_on_a_catalogue_of_the_store(finished, on_machi
     config = RunConfig(**finished["given"] | {"name": "compared", "classifier": classifier})
     page = compare_manifest(config, lambda _: silent)
     assert s3.cat_file("bucket/whole/reports/compared/index.html") == page.read_bytes()
-    openings = json.loads(s3.cat_file("bucket/whole/data/classifiers/test_openings.json"))
+    openings = parse_json(s3.cat_file("bucket/whole/data/classifiers/test_openings.json"), "")
     assert [len(opened) for opened in openings.values()] == [2]  # this one's and the run's
 
 

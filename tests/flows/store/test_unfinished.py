@@ -1,6 +1,5 @@
 """Trainings that go on on another machine."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from flows.stages.run import Run
 from flows.store.remote import Remote
 from flows.store.unfinished import fetch_unfinished, publishing
 from terrabalance.errors import StoreUnreachable
-from terrabalance.files import write_text
+from terrabalance.files import parse_json, write_text
 from terrabalance.progress import Progress, silent
 
 
@@ -25,9 +24,9 @@ def base_of(config: RunConfig, on_progress: Progress = silent) -> Path:
 
 def without_clock(files: dict[str, bytes]) -> dict[str, Any]:
     """Leave out what differs between two trainings of the same result."""
-    card = json.loads(files["card.json"])
+    card = parse_json(files["card.json"], "card")
     result = {k: v for k, v in card.items() if k not in ("seconds", "peak_memory_bytes")}
-    done = json.loads(files["done.json"])
+    done = parse_json(files["done.json"], "mark")
     del done["files"]["card.json"]
     return {**files, "card.json": result, "done.json": done}
 
