@@ -92,8 +92,8 @@ def main() -> None:
     text = (
         "# The cost of noticing damage\n\n"
         f"By `benchmarks/integrity.py`, median of {_TIMES} alternating rounds, with the range of "
-        f"the ratios, on {platform.processor() or platform.machine()}. Files are compared once in a "
-        "process, and used many times.\n\n"
+        f"the ratios, on {platform.processor() or platform.machine()}. Files are compared once in "
+        "a process, and used many times.\n\n"
         f"{table}"
     )
     write_text(given.out / "integrity.md", text)
