@@ -12,7 +12,7 @@ from torch import Tensor
 from augment.network.card import CARD, WEIGHTS
 from augment.train.data import TrainingData
 from augment.train.divergence import is_healthy
-from augment.train.history import LOSSES, History
+from augment.train.history import EVALUATIONS, LOSSES, History
 from augment.train.outputs import NoOutputs, Outputs
 from augment.train.process_group import ProcessGroup
 from augment.train.resume import SNAPSHOTS, Checkpoints, tidy
@@ -167,7 +167,8 @@ class TrainingLoop:
         write_tensors(self.folder / WEIGHTS, self.stepper.average.state_dict())
         write_json(self.folder / CARD, self._card(choice))
         record = {"class": self.spec.title, "steps": self.step, "key": self.key}
-        mark_done(self.folder, record, [self.folder / name for name in (WEIGHTS, CARD, LOSSES)])
+        files = [self.folder / name for name in (WEIGHTS, CARD, LOSSES, EVALUATIONS)]
+        mark_done(self.folder, record, [file for file in files if file.is_file()])
         tidy(self.folder)
 
     def _card(self, choice: Choice | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from classifier.study.ledger import LEDGER, note_opening
 from classifier.study.selection import choose, counts_of, predictions_of
 from classifier.train.experiment import Experiment, trials_of
 from classifier.train.training import train
-from terrabalance.files import atomic_write
+from terrabalance.files import atomic_write, sha256_of
 from terrabalance.progress import Progress, silent
 from terrabalance.sizes import describe_size
 
@@ -22,7 +22,7 @@ def run_study(
 
     Args:
         experiment: images, settings and device.
-        folder: `predictions.csv` is written there.
+        folder: `predictions.csv` is written there; the record has its hash.
         test_kind: `real` or `drawn`.
         on_progress: called after each step and image.
     """
@@ -34,9 +34,10 @@ def run_study(
     )
     parts = [predictions_of(experiment, choices, split, on_progress) for split in ("val", "test")]
     predictions = pd.concat(parts, ignore_index=True)
-    with atomic_write(folder / "predictions.csv") as file:
+    path = folder / "predictions.csv"
+    with atomic_write(path) as file:
         predictions.to_csv(file, index=False, float_format="%.6f")
-    return compare(
+    record = compare(
         predictions,
         counts_of(experiment, choices),
         resolution=describe_size(experiment.resolution),
@@ -46,3 +47,4 @@ def run_study(
         shares=choices.shares,
         n_openings=n_openings,
     )
+    return record | {"predictions_sha256": sha256_of(path)}

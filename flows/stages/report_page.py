@@ -26,7 +26,7 @@ from flows.store.result import Files, find, make_anew
 from terrabalance import __version__
 from terrabalance.bands import Bands
 from terrabalance.device import describe_device
-from terrabalance.files import atomic_write, read_json, write_json
+from terrabalance.files import atomic_write, is_as_hashed, read_json, write_json
 from terrabalance.page import Section, write_page
 from terrabalance.progress import Progress, silent
 from terrabalance.sizes import describe_size
@@ -94,8 +94,10 @@ def _comparison(run: Run, key: str) -> dict[str, Any] | None:
     path = run.report_folder / "comparison.json"
 
     def is_of_these() -> bool:
-        files = (path, path.with_name("predictions.csv"))
-        return all(file.is_file() for file in files) and read_json(path).get("dataset") == key
+        record = read_json(path) if path.is_file() else {}
+        sha256 = record.get("predictions_sha256", "")
+        is_whole = is_as_hashed(path.with_name("predictions.csv"), sha256)
+        return is_whole and record.get("dataset") == key
 
     comparison = Files(
         what="the comparison", place=path, beside=("predictions.csv",), is_made=is_of_these
@@ -103,7 +105,7 @@ def _comparison(run: Run, key: str) -> dict[str, Any] | None:
     if find(run.config, comparison):
         return dict(read_json(path))
     if path.is_file():
-        _log.warning("%s is of other images and not shown: classify again", path)
+        _log.warning("%s is damaged or of other images, and not shown: classify again", path)
     return None
 
 

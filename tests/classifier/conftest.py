@@ -14,6 +14,7 @@ from classifier.train.experiment import Experiment, Trial
 from classifier.train.outputs import Outputs
 from classifier.train.training import seal
 from classifier.train.training import test_outputs as outputs_of
+from terrabalance.files import sha256_of
 from terrabalance.images import write_png
 from terrabalance.manifest import Manifest, frame_of
 
@@ -35,7 +36,7 @@ def draw_dataset(root: Path, n: int = 8) -> Manifest:
                 pixels = np.array(colour)[:, None, None] + noise
                 write_png(root / path, pixels.clip(0, 255).astype(np.uint8))
                 rows.append({"path": path, "class": name, "split": split, "source": source,
-                             "status": "ok", "sha256": f"{path}-sum"})  # fmt: skip
+                             "status": "ok", "sha256": sha256_of(root / path)})  # fmt: skip
     return Manifest(root, frame_of(rows))
 
 

@@ -10,6 +10,7 @@ from augment.scenes import draw_dataset
 from classifier.network.views import FeatureCache, Views
 from flows.stages.fidelity import MOST_OTHERS, measure_classes
 from terrabalance.bands import RGB
+from terrabalance.files import sha256_of
 from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest, even_share, frame_of
 from terrabalance.progress import silent
@@ -37,7 +38,7 @@ def listed(root: Path, folder: Path, source: str, first_val: int) -> list[dict[s
     return [
         {"path": path.relative_to(root).as_posix(), "class": folder.name, "source": source,
          "split": "val" if index >= first_val else "train", "status": "ok",
-         "sha256": f"{source} {folder.name} {index}"}
+         "sha256": sha256_of(path)}
         for index, path in enumerate(paths)
     ]  # fmt: skip
 
