@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .processes import Ended
 from .sameness import differences, is_left_out, results
 from .tiny_run import TinyRun
 
@@ -19,7 +18,19 @@ FOR_PEOPLE = {
     "*/looks.csv": "likewise",
     "*/strip.png": "shows the class's images",
 }
-_KEY, _NUMBER = re.compile(r"-[0-9a-f]{8,12}\b"), re.compile(r"\d+")
+# What differs between files of one kind: keys, classes, arms, numbers.
+_UNLIKE = re.compile(r"\b[0-9a-f]{8,12}\b|Beach|River|Forest|real|synthetic(?=-)|\d+|seed.*(?=\.)", re.I)
+# The kinds whose damage would do most harm, which the short form takes.
+LOAD_BEARING = (
+    "data/catalogues/*/manifest.parquet", "data/generators/*/generator.safetensors",
+    "data/generators/*/card.json", "data/generators/*/done.json", "data/synthetic/*/000000.png",
+    "data/synthetic/*/manifest.parquet", "data/synthetic/*/screening.json",
+    "data/screeners/*.safetensors", "data/classifiers/real*/classifier.safetensors",
+    "data/classifiers/real*/val.parquet", "data/classifiers/real*/test.parquet",
+    "data/classifiers/test_openings.json", "data/datasets/*/manifest.parquet",
+    "data/datasets/*/train/Beach/synthetic_*.png", "data/datasets/*/train/River/river_*.png",
+    "reports/*/plan.json", "reports/*/comparison.json", "reports/*/config.json",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,8 +54,13 @@ def kinds(made: Path) -> dict[str, list[str]]:
     for path in sorted(path for path in made.rglob("*") if path.is_file() and path.stat().st_size):
         name = path.relative_to(made).as_posix()
         if not is_left_out(name):
-            found.setdefault(_NUMBER.sub("0", _KEY.sub("", name)), []).append(name)
+            found.setdefault(_UNLIKE.sub("0", name), []).append(name)
     return found
+
+
+def load_bearing(made: Path) -> list[str]:
+    """Return one file of each kind whose damage would do most harm."""
+    return [min(made.glob(each)).relative_to(made).as_posix() for each in LOAD_BEARING]
 
 
 def outcome_of(run: TinyRun, name: str, draw: random.Random) -> Outcome:
@@ -52,8 +68,8 @@ def outcome_of(run: TinyRun, name: str, draw: random.Random) -> Outcome:
     run.put(run.made)
     damage(run.workdir / name, draw)
     ended = run.nursery.do(*run.all_stages())
-    if ended.exit == 2 and _is_one_sentence(ended):
-        return _follow_the_advice(run, name, ended)
+    if ended.refusal is not None:
+        return _follow_the_advice(run, name, ended.refusal)
     if ended.exit != 0:
         return Outcome(name, "wrong", f"exit {ended.exit}: {ended.said[-600:]}")
     differ = differences(results(run.workdir), run.after["report"])
@@ -72,13 +88,8 @@ def damage(path: Path, draw: random.Random) -> None:
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-def _is_one_sentence(ended: Ended) -> bool:
-    return "error: " in ended.said and "Traceback" not in ended.said
-
-
-def _follow_the_advice(run: TinyRun, name: str, ended: Ended) -> Outcome:
+def _follow_the_advice(run: TinyRun, name: str, said: str) -> Outcome:
     """Delete the file or folder that an error names, and give the same commands again."""
-    said = ended.said.rpartition("error: ")[2].strip()
     named = list(_paths_in(said, run.workdir))
     near = [place for place in named if (run.workdir / name).is_relative_to(place)]
     if not near:

@@ -40,6 +40,15 @@ class Ended:
     def killed(self) -> bool:
         return self.exit == -signal.SIGKILL
 
+    @property
+    def refusal(self) -> str | None:
+        """The one line of an error that a user can act on; None where it ended otherwise."""
+        before, is_said, line = self.said.rpartition("error: ")
+        lines = [line for line in line.splitlines() if line.strip()]
+        if self.exit != 2 or not is_said or len(lines) != 1 or "Traceback" in self.said:
+            return None
+        return lines[0]
+
 
 class Nursery:
     """A warm process; see `nursery.py`. It has mounts of its own, where the system allows that.

@@ -48,12 +48,21 @@ def _digest(path: Path) -> str:
     data = path.read_bytes()
     try:
         if path.suffix == ".json":
-            data = json.dumps(_without_times(json.loads(data)), sort_keys=True).encode()
+            data = _sorted(_without_times(_unsealed(json.loads(data))))
         elif path.suffix == ".html":
             data = _PAGE.sub("", data.decode()).encode()
     except ValueError:  # damaged
         pass
     return hashlib.sha256(data).hexdigest()
+
+
+def _unsealed(record: Any) -> Any:
+    """Take off the checksum that a record has of itself, times included."""
+    return {k: v for k, v in record.items() if k != "sha256"} if isinstance(record, dict) else record
+
+
+def _sorted(record: Any) -> bytes:
+    return json.dumps(record, sort_keys=True).encode()
 
 
 def _without_times(value: Any) -> Any:

@@ -2,14 +2,23 @@
 
 import os
 import random
+import shutil
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-from .damage import kinds, outcome_of
+import pytest
+
+from .damage import damage, kinds, load_bearing, outcome_of
 from .kills import WORK, Kills, table
+from .processes import Nursery
+from .sameness import differences, results
+from .tiny_run import TinyRun
 
 LONG = "CHAOS_KILLS" in os.environ
 N_KILLS = int(os.environ.get("CHAOS_KILLS", len(WORK)))
-N_DAMAGES = 3  # of each finished file, in the long form
+N_DAMAGES = int(os.environ.get("CHAOS_DAMAGES", "3"))  # of each kind of file, in the long form
 SEED = int(os.environ.get("CHAOS_SEED", "0"))
 RUN_S = 15.0  # about what `run` lasts; a kill that comes too late does not count
 
@@ -26,11 +35,113 @@ def test_killed_at_random_moments_every_stage_ends_with_the_same_files(tiny, cap
 
 
 def test_damage_to_a_finished_file_is_mended_or_named(tiny, capsys):
-    draw, outcomes = random.Random(SEED), []
-    for files in kinds(tiny.made).values():
-        names = files * N_DAMAGES if LONG else draw.sample(files, 1)
-        outcomes += [outcome_of(tiny, name, draw) for name in names]
+    draw = random.Random(SEED)
+    names = load_bearing(tiny.made)
+    if LONG:
+        names = [draw.choice(files) for files in kinds(tiny.made).values() for _ in range(N_DAMAGES)]
+    outcomes = [outcome_of(tiny, name, draw) for name in names]
     count = Counter(outcome.what for outcome in outcomes)
     with capsys.disabled():
         print("", dict(count), *(o for o in outcomes if o.what == "wrong"), sep="\n")  # noqa: T201
     assert count["mended"] and not count["wrong"]
+
+
+def needs_mounts(nursery: Nursery) -> None:
+    if not nursery.has_mounts:
+        pytest.skip("`unshare --map-root-user --mount` is not possible here")
+
+
+def test_a_full_disk_is_named_and_with_more_room_the_same_commands_go_on(tiny, nursery):
+    needs_mounts(nursery)
+    tiny.put(None)
+    with nursery.mounted(tiny.workdir, "-t", "tmpfs", "-o", "size=64k", "tmpfs"):
+        for room in ("size=160k", "size=400k", "size=64m"):
+            full = nursery.do(*tiny.all_stages())
+            assert full.refusal and "space" in full.refusal, full.said
+            assert str(tiny.workdir) in full.refusal
+            nursery.remount(tiny.workdir, room)
+        assert_ends_as_undisturbed(tiny, nursery.sees(tiny.workdir))
+
+
+def test_a_file_that_may_not_grow_is_refused_in_one_sentence(tiny, nursery):
+    tiny.put(None)
+    refused = nursery.do(*tiny.all_stages(), file_bytes=50_000)
+    assert refused.refusal and str(tiny.workdir) in refused.refusal, refused.said
+    assert_ends_as_undisturbed(tiny, tiny.workdir)
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_a_workdir_that_is_read_only_is_refused_in_one_sentence(tiny, nursery, made):
+    needs_mounts(nursery)
+    tiny.put(tiny.made if made else None)
+    with nursery.mounted(tiny.workdir, "--bind", str(tiny.workdir)):
+        nursery.remount(tiny.workdir, "bind,ro")
+        refused = nursery.do(*tiny.all_stages())
+        assert refused.refusal and "ead-only" in refused.refusal, refused.said
+        assert str(tiny.workdir) in refused.refusal
+
+
+def test_two_runs_at_once_in_one_workdir_end_as_one(tiny, nursery):
+    tiny.put(None)
+    ended = nursery.at_once([tiny.all_stages(), tiny.all_stages()])
+    assert [one.exit for one in ended] == [0, 0], ended[0].said
+    assert_ends_as_undisturbed(tiny, tiny.workdir)
+
+
+def test_after_the_clock_went_back_by_a_year_the_same_commands_go_on(tiny, nursery, tmp_path):
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+    if library is None:
+        pytest.skip("libfaketime is not installed (Debian's package faketime)")
+    tiny.put(None)
+    nursery.do(*(tiny.command(stage) for stage in ("scan", "plan")))
+    moment = tiny.seconds["train"] / 2
+    assert nursery.do(tiny.command("train"), kill_after_s=moment).killed
+    earlier = {"LD_PRELOAD": str(library), "FAKETIME": "-400d", "DONT_FAKE_MONOTONIC": "1",
+               "NO_FAKE_STAT": "1"}  # fmt: skip
+    year_before = Nursery(tmp_path / "earlier", earlier)
+    try:
+        assert_ends_as_undisturbed(tiny, tiny.workdir, year_before)
+    finally:
+        year_before.close()
+
+
+@pytest.mark.parametrize("what", ["changed", "gone"])
+def test_an_input_that_is_not_what_was_scanned_is_named(tiny, nursery, what):
+    tiny.put(None)
+    assert nursery.do(tiny.command("scan")).exit == 0
+    catalogue = next(tiny.workdir.glob("data/catalogues/*/done.json")).parent.name
+    image = tiny.scenes / "Beach" / "beach_0001.png"
+    with altered(image, what):
+        named = f"catalogue={catalogue}"  # as `run` gives to all that follows its scan
+        refused = nursery.do(*tiny.all_stages("--set", named)[1:])
+        assert refused.refusal and image.name in refused.refusal, refused.said
+
+
+def test_an_input_that_was_lost_is_missed_by_the_next_scan(tiny, nursery):
+    tiny.put(None)
+    assert nursery.do(tiny.command("scan")).exit == 0
+    with altered(tiny.scenes / "River" / "river_0000.png", "gone"):
+        assert nursery.do(*tiny.all_stages()).exit == 0
+        real = tiny.workdir.glob("data/datasets/tiny/*/*/*_[0-9]*.png")
+        assert len([path for path in real if not path.name.startswith("synthetic_")]) == 22
+
+
+@contextmanager
+def altered(image: Path, what: str) -> Iterator[None]:
+    """Change a byte of an input, or take it away; it comes back as it was."""
+    aside = image.with_name(".aside")
+    shutil.copy2(image, aside)
+    try:
+        if what == "gone":
+            image.unlink()
+        else:
+            damage(image, random.Random(0))
+        yield
+    finally:
+        aside.replace(image)
+
+
+def assert_ends_as_undisturbed(tiny: TinyRun, found: Path, nursery: Nursery | None = None) -> None:
+    ended = (nursery or tiny.nursery).do(*tiny.all_stages())
+    assert ended.exit == 0, ended.said
+    assert not differences(results(found), tiny.after["report"])

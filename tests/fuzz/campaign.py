@@ -54,26 +54,30 @@ def main() -> None:
     words.add_argument("--keep", type=Path, help="folder for the inputs that were not well")
     given = words.parse_args()
     with tempfile.TemporaryDirectory() as home:
-        (inputs := Path(home) / "inputs").mkdir()
-        known = targets(inputs)
-        names = given.only.split(",") if given.only else list(known)
-        tallies = {}
-        for name in names:
-            (room := Path(home) / name.replace(" ", "-")).mkdir()
-            draw = Random(f"{given.seed} {name}")
-            (room / "seeds").mkdir()
-            valid = known[name].seeds(room / "seeds")
-            worker, tallies[name] = Worker(room), Tally()
-            for _ in range(given.cases // len(names)):
-                data = case(valid, known[name], draw)
-                answer = worker.read(name, data)
-                tallies[name].add(answer)
-                if given.keep and not _is_well(answer):
-                    _keep(given.keep, name, data)
-            worker.close()
-            print(*_lines({name: tallies[name]}), sep="\n", flush=True)  # noqa: T201
+        tallies = _run(Path(home), given)
     print("", *_lines(tallies), sep="\n")  # noqa: T201
     sys.exit(not all(tally.is_well for tally in tallies.values()))
+
+
+def _run(home: Path, given: argparse.Namespace) -> dict[str, Tally]:
+    (inputs := home / "inputs").mkdir()
+    (room := home / "worker").mkdir()
+    known, worker, tallies = targets(inputs), Worker(room), dict[str, Tally]()
+    names = given.only.split(",") if given.only else list(known)
+    for name in names:
+        (made := home / f"seeds-{len(tallies)}").mkdir()
+        valid, draw = known[name].seeds(made), Random(f"{given.seed} {name}")
+        tallies[name] = Tally()
+        for _ in range(given.cases // len(names)):
+            data = case(valid, known[name], draw)
+            answer = worker.read(name, data)
+            tallies[name].add(answer)
+            if given.keep and not _is_well(answer):
+                _keep(given.keep, name, data)
+        worker.renew()
+        print(*_lines({name: tallies[name]}), sep="\n", flush=True)  # noqa: T201
+    worker.close()
+    return tallies
 
 
 def _is_well(answer: Answer) -> bool:

@@ -43,15 +43,15 @@ class Worker:
     """
 
     def __init__(self, home: Path) -> None:
-        # One arena of addresses for all threads: the limit counts what is reserved, too.
-        environment = {**os.environ, "MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1"}
+        # The limit counts addresses that are only reserved, too, as arenas and Arrow's pool do.
+        lean = {"MALLOC_ARENA_MAX": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", f"{__package__}.worker", str(home)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=(home / "worker.log").open("wb"),
             cwd=ROOT,
-            env=environment,
+            env={**os.environ, **lean, "OMP_NUM_THREADS": "1"},
             bufsize=0,
         )
         self._buffer = b""
@@ -59,11 +59,7 @@ class Worker:
 
     def read(self, name: str, data: bytes) -> Answer:
         """Let it read an input of a target."""
-        request = json.dumps([name, base64.b64encode(data).decode()]).encode() + b"\n"
-        assert self._process.stdin is not None
-        sent = 0
-        while sent < len(request):
-            sent += self._process.stdin.write(request[sent:]) or 0
+        self._send(name, data)
         found = self._answer()
         if found is None:
             os.kill(self._child, signal.SIGKILL)
@@ -74,10 +70,21 @@ class Worker:
             return Answer("crash", 0.0, 0)
         return Answer(found["outcome"], found["seconds"], found["bytes"] - self._bytes)
 
+    def renew(self) -> None:
+        """Let another process read on, which has the memory of none that came before."""
+        self._send("", b"")
+        self._begin()
+
     def close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
+
+    def _send(self, name: str, data: bytes) -> None:
+        request = json.dumps([name, base64.b64encode(data).decode()]).encode() + b"\n"
+        assert self._process.stdin is not None
+        while request:
+            request = request[self._process.stdin.write(request) or 0 :]
 
     def _begin(self) -> None:
         found = self._answer(10 * _PATIENCE_S)

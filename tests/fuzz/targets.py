@@ -96,6 +96,13 @@ def _sets(folder: Path) -> None:
     build_config(folder, None, [line for line in lines if line], {})
 
 
+def _table(folder: Path) -> None:
+    for name in ("A/1.png", "B/1.png"):
+        (folder / name).parent.mkdir()
+        (folder / name).touch()
+    read_table(folder / "input.csv", None)
+
+
 def _checkpoint(folder: Path) -> None:
     (folder / "step_0000003.pt").write_bytes((folder / "input.pt").read_bytes())
     load_newest(folder)
@@ -167,10 +174,7 @@ def targets(home: Path) -> dict[str, Target]:
         "manifest": Target(".parquet", lambda f: [seeds.manifest(f)], mutate.parquet, _manifest),
         "settings": Target(".toml", lambda _: [seeds.TOML], mutate.text, _settings),
         "sets": Target(".txt", lambda _: [seeds.SETS], mutate.text, _sets),
-        "table": Target(
-            ".csv", lambda _: [seeds.TABLE], mutate.text,
-            lambda folder: read_table(folder / "input.csv", None),
-        ),
+        "table": Target(".csv", lambda _: [seeds.TABLE], mutate.text, _table),
         "checkpoint": Target(".pt", lambda f: [seeds.checkpoint(f)], rezip.members, _checkpoint),
         "generator weights": of_generator("generator.safetensors", mutate.safetensors),
         "generator card": of_generator("card.json", mutate.json_tree),

@@ -19,6 +19,7 @@ from terrabalance.errors import TerrabalanceError
 
 from .targets import Target, targets
 
+_ANEW = 3  # exit code of a reader that another is to follow
 _ROOM_BYTES = 2**30  # of addresses, above what the process has when it begins
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CHANGING = frozenset({
@@ -40,6 +41,8 @@ class Watch:
             return
         if event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING:
             self._check(event, arguments[0])
+        elif event in ("os.remove", "os.rmdir") and arguments[1] != -1:
+            pass  # relative to a folder that is open: of `shutil.rmtree`, which is seen itself
         elif event in _CHANGING:
             self._check(event, arguments[0])
         elif event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"):
@@ -100,6 +103,8 @@ def _serve(home: Path, known: dict[str, Target]) -> None:
     _say({"pid": os.getpid(), "bytes": _most_bytes()})
     while line := _line():
         name, data = json.loads(line)
+        if not name:
+            os._exit(_ANEW)
         _say(answer(known[name], folder, base64.b64decode(data), watch))
 
 
