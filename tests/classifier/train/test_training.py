@@ -8,6 +8,7 @@ import torch
 from classifier.train.experiment import trials_of
 from classifier.train.training import seal, train, train_baseline, val_outputs
 from terrabalance.errors import NotReady
+from terrabalance.files import sha256_of
 from terrabalance.images import write_png
 from terrabalance.manifest import Manifest
 
@@ -64,11 +65,14 @@ def test_other_test_images_are_predicted_anew_without_training(tmp_path):
 
 def test_test_and_val_images_never_reach_training(tmp_path):
     manifest = draw_dataset(tmp_path / "data")
-    before, after = (experiment_for(manifest, tmp_path / name) for name in ("before", "after"))
+    before = experiment_for(manifest, tmp_path / "before")
     train(before, SYNTHETIC)
     first = outputs(before, SYNTHETIC)
     for path in [*manifest.root.glob("test/**/*.png"), *manifest.root.glob("val/**/*.png")]:
         write_png(path, torch.randint(256, (3, 32, 32), dtype=torch.uint8).numpy())
+    hashes = [sha256_of(path) for path in manifest.paths(manifest.frame)]
+    changed = Manifest(manifest.root, manifest.frame.assign(sha256=hashes))
+    after = experiment_for(changed, tmp_path / "after")
     train(after, SYNTHETIC)
     second = outputs(after, SYNTHETIC)
     assert first[1] == second[1]  # every loss is equal to the last digit
