@@ -4,32 +4,24 @@ import os
 import random
 import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from .sameness import differences, is_left_out, results
-from .tiny_run import TinyRun
+from .tiny_run import STAGES, TinyRun
 
-# Finished files that no command reads again, and why their damage may stay: for people to look at.
-FOR_PEOPLE = {
-    "*/previews/*.png": "shows how a training went",
-    "*/losses.csv": "likewise; the report draws it",
-    "*/looks.csv": "likewise",
-    "*/strip.png": "shows the class's images",
-}
+_MOST_ADVICE = 3  # sentences that a user follows, one after the other
 # What differs between files of one kind: keys, classes, arms, numbers.
-_UNLIKE = re.compile(r"\b[0-9a-f]{8,12}\b|Beach|River|Forest|real|synthetic(?=-)|\d+|seed.*(?=\.)", re.I)
+_UNLIKE = re.compile(
+    r"\b[0-9a-f]{8,12}\b|Beach|River|Forest|real|synthetic(?=-)|\d+|seed.*(?=\.)", re.IGNORECASE
+)
 # The kinds whose damage would do most harm, which the short form takes.
 LOAD_BEARING = (
-    "data/catalogues/*/manifest.parquet", "data/generators/*/generator.safetensors",
-    "data/generators/*/card.json", "data/generators/*/done.json", "data/synthetic/*/000000.png",
-    "data/synthetic/*/manifest.parquet", "data/synthetic/*/screening.json",
-    "data/screeners/*.safetensors", "data/classifiers/real*/classifier.safetensors",
-    "data/classifiers/real*/val.parquet", "data/classifiers/real*/test.parquet",
-    "data/classifiers/test_openings.json", "data/datasets/*/manifest.parquet",
-    "data/datasets/*/train/Beach/synthetic_*.png", "data/datasets/*/train/River/river_*.png",
-    "reports/*/plan.json", "reports/*/comparison.json", "reports/*/config.json",
+    "data/catalogues/*/manifest.parquet", "data/generators/base-*/generator.safetensors",
+    "data/generators/Beach-*/card.json", "data/generators/Beach-*/done.json",
+    "data/synthetic/*/000000.png", "data/synthetic/*/manifest.parquet",
+    "data/classifiers/real*/classifier.safetensors", "data/classifiers/real*/test.parquet",
+    "data/datasets/*/train/Beach/synthetic_*.png", "reports/*/comparison.json",
 )  # fmt: skip
 
 
@@ -39,7 +31,8 @@ class Outcome:
 
     Attributes:
         name: the damaged file, relative to the workdir.
-        what: mended, refused, kept (of what is for people), or wrong.
+        what: mended, refused, unused (all else is as undisturbed, and it is damaged still), or
+            wrong.
         why: of what is wrong, in words.
     """
 
@@ -64,8 +57,8 @@ def load_bearing(made: Path) -> list[str]:
 
 
 def outcome_of(run: TinyRun, name: str, draw: random.Random) -> Outcome:
-    """Damage one file of a finished run, give the same commands again; what became of it."""
-    run.put(run.made)
+    """Damage a file right after the stage that made it, give all commands; what became of it."""
+    run.put(run.made_by(_stage_of(run, name)))
     damage(run.workdir / name, draw)
     ended = run.nursery.do(*run.all_stages())
     if ended.refusal is not None:
@@ -75,8 +68,13 @@ def outcome_of(run: TinyRun, name: str, draw: random.Random) -> Outcome:
     differ = differences(results(run.workdir), run.after["report"])
     if not differ:
         return Outcome(name, "mended")
-    kept = differ == [name] and any(Path(name).match(pattern) for pattern in FOR_PEOPLE)
-    return Outcome(name, "kept") if kept else Outcome(name, "wrong", f"exit 0, differ: {differ}")
+    return Outcome(name, "unused") if differ == [name] else Outcome(name, "wrong", str(differ))
+
+
+def _stage_of(run: TinyRun, name: str) -> str:
+    """Return the last stage that changed a file."""
+    final = run.after["report"][name]
+    return next(stage for stage in STAGES if run.after[stage].get(name) == final)
 
 
 def damage(path: Path, draw: random.Random) -> None:
@@ -89,24 +87,32 @@ def damage(path: Path, draw: random.Random) -> None:
 
 
 def _follow_the_advice(run: TinyRun, name: str, said: str) -> Outcome:
-    """Delete the file or folder that an error names, and give the same commands again."""
-    named = list(_paths_in(said, run.workdir))
-    near = [place for place in named if (run.workdir / name).is_relative_to(place)]
-    if not near:
-        return Outcome(name, "wrong", f"does not name the file: {said}")
-    if near[0].is_dir():
-        shutil.rmtree(near[0])
-    else:
-        near[0].unlink()
-    again = run.nursery.do(*run.all_stages())
-    if again.exit:
-        return Outcome(name, "wrong", f"after {said!r}: exit {again.exit}, {again.said[-600:]}")
-    differ = differences(results(run.workdir), run.after["report"])
-    return Outcome(name, "wrong", f"after {said!r}: {differ}") if differ else Outcome(name, "refused")
+    """Delete what an error says, and give the same commands again; it may name more then."""
+    followed = said
+    for _ in range(_MOST_ADVICE):
+        place = _to_delete(said, run.workdir)
+        if place is None or not place.exists():
+            return Outcome(name, "wrong", f"no advice that can be followed: {followed}")
+        if place.is_dir():
+            shutil.rmtree(place)
+        else:
+            place.unlink()
+        again = run.nursery.do(*run.all_stages())
+        if again.exit == 0:
+            differ = differences(results(run.workdir), run.after["report"])
+            what = "wrong" if differ else "refused"
+            return Outcome(name, what, f"after {followed}: {differ}" if differ else "")
+        if again.refusal is None:
+            return Outcome(name, "wrong", f"after {followed}: {again.said[-600:]}")
+        said, followed = again.refusal, f"{followed} THEN {again.refusal}"
+    return Outcome(name, "wrong", followed)
 
 
-def _paths_in(said: str, workdir: Path) -> Iterator[Path]:
-    for word in re.findall(re.escape(str(workdir)) + r"[^\s'\":,;()]*", said):
-        path = Path(word.rstrip("."))
-        if path != workdir and path.exists():
-            yield path
+def _to_delete(said: str, workdir: Path) -> Path | None:
+    """Return the file or folder of the workdir that a sentence says to delete."""
+    place = re.escape(str(workdir)) + r"/[^\s'\",;()]*?(?=[.:]?(?:[\s'\",;()]|$))"
+    named = re.findall(place, said)
+    told = re.search(rf"[Dd]elete (?:the \w+ )?({place})", said)
+    if told is not None:
+        return Path(told[1])
+    return Path(named[0]) if named and re.search(r"[Dd]elete it", said) else None

@@ -52,7 +52,6 @@ class TinyRun:
         home: an empty folder.
         seconds: of each stage, undisturbed.
         after: of each stage, undisturbed, the results that the workdir then has.
-        made: a copy of the workdir that an undisturbed run leaves.
     """
 
     nursery: Nursery
@@ -67,15 +66,20 @@ class TinyRun:
             ended = self.nursery.do(self.command(stage))
             assert ended.exit == 0, ended.said
             self.seconds[stage], self.after[stage] = ended.seconds, results(self.workdir)
-        self.workdir.rename(self.made)
+            shutil.copytree(self.workdir, self.made_by(stage))
 
     @property
     def scenes(self) -> Path:
         return self.home / "scenes"
 
+    def made_by(self, stage: str) -> Path:
+        """Return a copy of the workdir as the undisturbed stage leaves it."""
+        return self.home / f"made-by-{stage}"
+
     @property
     def made(self) -> Path:
-        return self.home / "made"
+        """A copy of the workdir that the undisturbed run leaves."""
+        return self.made_by("report")
 
     @property
     def workdir(self) -> Path:

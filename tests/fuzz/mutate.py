@@ -217,12 +217,10 @@ def json_tree(data: bytes, draw: Random) -> bytes:
     """Change a value somewhere in JSON: of another kind, at an end of its range, or gone."""
     try:
         tree = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text(data, draw)
-    if draw.random() < 0.2:
-        return text(data, draw)
-    places = list(_places(tree))
-    if not places:
+    places = list(_places(tree)) if isinstance(tree, dict | list) else []
+    if not places or draw.random() < 0.2:
         return text(data, draw)
     for _ in range(draw.randint(1, 2)):
         holder, key = draw.choice(places)
