@@ -113,7 +113,7 @@ class Sketches:
         self.ranges[place] = sketch.lowest, sketch.highest
 
     def take(self, places: np.ndarray) -> "Sketches":
-        """Return the sketches at these places, in their order; thumbnails are shared, not copied."""
+        """Return the sketches at these places, in their order; no thumbnail is copied."""
         return Sketches(self.hashes[places], self.ranges[places], self.thumbnails, self.at[places])
 
     def content(self, place: int) -> bytes:

@@ -2,6 +2,7 @@ import logging
 
 import pytest
 
+from augment.catalogue.layout import read_layout
 from augment.catalogue.sources import open_source
 from terrabalance.errors import BadInput
 
