@@ -77,27 +77,29 @@ class Manifest:
 
     root: Path
     frame: pd.DataFrame
-    # Of each split that was asked for, its rows and their places by class: with ten million rows
-    # and a thousand classes, finding them again for every class takes longer than training it.
-    _parts: dict[str | None, tuple[pd.DataFrame, Mapping[str, np.ndarray]]] = field(
+    # Of each split that was asked for, the places of its rows, and where among them each class is:
+    # with ten million rows and a thousand classes, finding them again for every class takes longer
+    # than training it, and keeping the rows takes the memory of the frame again.
+    _parts: dict[str | None, tuple[np.ndarray, Mapping[str, np.ndarray]]] = field(
         default_factory=dict, init=False, repr=False
     )
 
     def usable(self, split: str | None = None, class_name: str | None = None) -> pd.DataFrame:
         """Return the rows with status ok, of one split and class where given, by path."""
         if split not in self._parts:
-            found = self._usable(split)
-            self._parts[split] = (found, found.groupby("class").indices)
-        rows, places = self._parts[split]
+            self._parts[split] = self._usable(split)
+        places, of_class = self._parts[split]
         if class_name is not None:
-            rows = rows.iloc[places.get(class_name, [])].reset_index(drop=True)
-        return rows.copy(deep=False)  # a change of it changes a copy
+            places = places[of_class.get(class_name, [])]
+        return self.frame.iloc[places].reset_index(drop=True)
 
-    def _usable(self, split: str | None) -> pd.DataFrame:
-        rows = self.frame[self.frame["status"] == "ok"]
+    def _usable(self, split: str | None) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
+        wanted = self.frame["status"] == "ok"
         if split is not None:
-            rows = rows[rows["split"] == split]
-        return rows.sort_values("path").reset_index(drop=True)
+            wanted &= self.frame["split"] == split
+        found = self.frame.loc[wanted, ["path", "class"]].assign(place=np.flatnonzero(wanted))
+        found = found.sort_values("path")
+        return found["place"].to_numpy(), found.groupby("class").indices
 
     def paths(self, rows: pd.DataFrame) -> list[Path]:
         """Return the full path of each row.
@@ -135,7 +137,7 @@ class Manifest:
 
     def classes(self) -> list[str]:
         """Return the names of all classes with a usable image, sorted."""
-        return sorted(self.usable()["class"].unique())
+        return sorted(self.frame.loc[self.frame["status"] == "ok", "class"].unique())
 
 
 def frame_of(rows: list[dict[str, object]]) -> pd.DataFrame:
