@@ -27,7 +27,7 @@ The manifest does not know which scores there are: the code that scores images a
 Where rows with different scores are joined, the scores that a row lacks are NaN.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +58,9 @@ _EMPTY = {"str": "", "int64": 0, "float64": 0.0}
 _DEFAULTS = {"group": -1, "place": -1, "seed": -1}
 _ROOT_KEY = b"terrabalance.root"
 _READERS = 8  # threads that hash: hashing lets others run
+_ROWS_AT_ONCE = (
+    2**12
+)  # of which files are compared: a file that waits for a thread takes a kilobyte
 _MENDS = {
     # A scan tells a changed file by its size and time, and those of a damaged one may be as before.
     "real": "Restore it from a copy, or `touch` it and give the command again: it is scanned anew.",
@@ -118,11 +121,11 @@ class Manifest:
         Raises:
             BadInput: a path that leaves the root, or a file that is gone, damaged or changed since.
         """
-        paths = self.paths(rows)
-        whole = _are_unchanged(paths, rows["sha256"])
-        for path, source, is_whole in zip(paths, rows["source"], whole, strict=True):
+        paths = []
+        for path, source, is_whole in self._compared(rows):
             if not is_whole:
                 raise changed_since(path, source)
+            paths.append(path)
         return paths
 
     def changed(self, rows: pd.DataFrame) -> list[Path]:
@@ -131,9 +134,16 @@ class Manifest:
         Raises:
             BadInput: a path that leaves the root.
         """
-        paths = self.paths(rows)
-        whole = _are_unchanged(paths, rows["sha256"])
-        return [path for path, is_whole in zip(paths, whole, strict=True) if not is_whole]
+        return [path for path, _, is_whole in self._compared(rows) if not is_whole]
+
+    def _compared(self, rows: pd.DataFrame) -> Iterator[tuple[Path, str, bool]]:
+        """Yield path, source and whether it is unchanged of each row, some rows at a time."""
+        with ThreadPoolExecutor(max_workers=_READERS) as pool:
+            for start in range(0, len(rows), _ROWS_AT_ONCE):
+                some = rows.iloc[start : start + _ROWS_AT_ONCE]
+                paths = self.paths(some)
+                whole = pool.map(is_unchanged, paths, some["sha256"])
+                yield from zip(paths, some["source"], whole, strict=True)
 
     def classes(self) -> list[str]:
         """Return the names of all classes with a usable image, sorted."""
@@ -249,11 +259,6 @@ def _typed(table: pa.Table, path: Path) -> pa.Table:
 def is_unchanged(path: Path, sha256: str) -> bool:
     """Return whether the file of a row is there and as it was listed; see `is_as_hashed`."""
     return path.is_file() if sha256 == "" else is_as_hashed(path, sha256)
-
-
-def _are_unchanged(paths: Iterable[Path], hashes: Iterable[str]) -> list[bool]:
-    with ThreadPoolExecutor(max_workers=_READERS) as pool:
-        return list(pool.map(is_unchanged, paths, hashes))
 
 
 def changed_since(path: Path, source: str) -> BadInput:

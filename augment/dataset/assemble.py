@@ -134,7 +134,8 @@ def _refuse_leaks(catalogue: Manifest, synthetic: Sequence[Manifest]) -> None:
 
 
 def _identity(manifest: Manifest) -> str:
-    return str(manifest.usable()[_IDENTITY].to_csv(index=False))
+    rows = manifest.frame.loc[manifest.frame["status"] == "ok", _IDENTITY].sort_values("path")
+    return str(rows.to_csv(index=False))
 
 
 def dataset_key(
