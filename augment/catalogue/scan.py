@@ -50,7 +50,7 @@ from augment.catalogue.pictures import values_hash
 from augment.catalogue.places import find_places
 from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.files import inside, sha256_of
-from terrabalance.manifest import REPAIRED, Manifest, frame_of
+from terrabalance.manifest import REPAIRED, Manifest, frame_of, join_frames
 from terrabalance.marks import is_marked_synthetic, repaired_from
 from terrabalance.progress import Progress, silent
 from terrabalance.rasters.decode import decode
@@ -60,6 +60,7 @@ from terrabalance.rasters.raster import Footprint, Scaling, holds_bytes
 _log = logging.getLogger(__name__)
 
 _THREADS = min(8, os.cpu_count() or 1)
+_ROWS_A_FRAME = 2**15  # a row takes a kilobyte as a dict, and a fifth of it in a frame
 _FILES_A_TASK = 8  # handing over one by one takes a tenth of the time of a small JPEG
 _AT_ONCE = 2**24  # bytes; a smaller file is read once, for its checksum and its pixels
 _ALIKE_BITS = 4  # in which the hashes of one picture in two formats may differ
@@ -90,7 +91,8 @@ def scan(source: Source, config: ScanConfig, on_progress: Progress = silent) -> 
         One row a file, in the order of the source.
     """
     n_files = len(source.entries)
-    rows, originals, alpha = [], [], [""] * n_files
+    rows: list[dict[str, object]] = []
+    frames, originals, alpha = [], [], [""] * n_files
     invalid_as_band = np.zeros(n_files)
     sketches = Sketches.room_for(n_files)
     footprints: list[Footprint | None] = [None] * n_files
@@ -105,8 +107,13 @@ def scan(source: Source, config: ScanConfig, on_progress: Progress = silent) -> 
             invalid_as_band[index] = found.look.invalid_as_band
             footprints[index] = found.look.footprint
             sketches.put(index, found.sketch)
+        if len(rows) == _ROWS_A_FRAME or index + 1 == n_files:
+            frames.append(frame_of(rows))
+            rows.clear()
         on_progress(index + 1, n_files, "scanning")
-    frame = settle_alpha(frame_of(rows), alpha, invalid_as_band, config.alpha)
+    frame = settle_alpha(
+        join_frames(frames or [frame_of([])]), alpha, invalid_as_band, config.alpha
+    )
     frame = leave_out_odd(leave_out_gaps(frame, config.max_invalid), config.odd_share)
     tell_scalings(frame)
     alike = find_alike(frame, sketches, max(config.near_duplicate_bits, _ALIKE_BITS))
