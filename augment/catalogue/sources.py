@@ -47,6 +47,8 @@ def check_source(data: Path, images: Path | None = None) -> None:
         raise BadInput(f"--images goes with a CSV only, and {data} is none. Leave it out.")
     if not data.exists():
         raise BadInput(f"{data}: no such file or folder. Check the path.")
+    if not (data.is_dir() or data.is_file()):
+        raise BadInput(f"{data}: neither a folder nor a regular file. Give one of these.")
     if not (data.is_dir() or table or is_archive(data)):
         raise BadInput(
             f"{data}: not a folder, a zip, a tar (.tar, .tar.gz, .tar.xz, .tar.bz2) or a CSV."
