@@ -50,7 +50,7 @@ def check_source(data: Path, images: Path | None = None) -> None:
         raise BadInput(f"{data}: no such file or folder. Check the path.")
     if data.is_dir():
         return
+    if not data.is_file():  # a FIFO would be waited for
+        raise BadInput(f"{data}: neither a folder nor a regular file. Give one of these.")
     if not (table or is_archive(data)):
         raise BadInput(f"{data}: not a folder, {ARCHIVES} or a CSV.")
-    if not data.is_file():  # a FIFO would be waited for
-        raise BadInput(f"{data}: no regular file. Give a file or a folder.")

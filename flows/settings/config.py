@@ -238,6 +238,8 @@ def _checked(model: type[S], given: dict[str, Any]) -> S:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{path}: no regular file. Give a TOML file.")
     try:
         return tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
