@@ -218,11 +218,11 @@ def is_as_hashed(path: Path, sha256: str) -> bool:
     It is hashed once in a process, and again where its size or a time of it has changed.
     """
     try:
-        stat = path.stat()
+        facts = path.stat()
     except OSError:
         return False
     # A number instead of the parts: a process may ask for millions of files.
-    key = hash((str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, sha256))
+    key = hash((str(path), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, sha256))
     if key not in _as_hashed:
         if not path.is_file() or sha256_of(path) != sha256:
             return False

@@ -22,7 +22,7 @@ from terrabalance.files import content_of, fingerprint, slug
 from terrabalance.manifest import Manifest
 
 # Raise when a stage's files would come out different for the same settings.
-FORMAT = 9
+FORMAT = 10
 
 
 def catalogue_folder(config: RunConfig, source: Source) -> Path:
