@@ -119,7 +119,7 @@ def test_lines_are_counted_as_an_editor_counts_them(tmp_path):
 
 def test_a_fifo_as_a_csv_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "t.csv")
-    with pytest.raises(BadInput, match="no regular file"):
+    with pytest.raises(BadInput, match="neither a folder nor a regular file"):
         open_source(tmp_path / "t.csv", tmp_path / "x")
 
 
