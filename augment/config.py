@@ -9,13 +9,23 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from terrabalance.settings import Settings
+from terrabalance.settings import MOST, Settings, shown
 from terrabalance.sizes import height_width
 
-Side = Annotated[int, Field(ge=8)]
+_MOST_CHANNELS = 16_384  # a layer of twice as many has four times its weights
+
+Count = Annotated[int, Field(ge=1, le=MOST)]
+Images = Annotated[int, Field(ge=1, le=65_536)]  # at once
+Timesteps = Annotated[int, Field(ge=2, le=10_000)]
+Side = Annotated[int, Field(ge=8, le=4096)]
+Band = Annotated[int, Field(ge=0, le=65_535)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Multiple = Annotated[int, Field(ge=1, le=64)]
+ClassName = Annotated[str, Field(min_length=1, max_length=1024)]
 # Rows of `augment.sample.samplers.SAMPLERS`; those that can keep a part of a real image.
 SamplerName = Literal["dpm++", "ddim", "ancestral"]
 KEEPING_SAMPLERS: tuple[SamplerName, ...] = ("dpm++",)
+UNHURRIED_SAMPLERS: tuple[SamplerName, ...] = ("ancestral",)  # that take every timestep
 # Settings of a training that do not decide its result, beyond rounding.
 NOT_RESULT = {"checkpoint_every", "compile", "preview_every"}
 
@@ -25,25 +35,27 @@ class PlanConfig(Settings):
 
     target: str = Field(
         "max",
+        max_length=16,
         description="images of each class in the train part after filling: max (as the largest "
         "class), median, a number such as 400, or a share of the largest class such as 80%",
     )
     max_per_real: float | None = Field(
-        None, gt=0, description="most synthetic images for each real one; none: no limit"
+        None, gt=0, le=MOST, description="most synthetic images for each real one; none: no limit"
     )
-    classes: tuple[str, ...] | None = Field(
-        None, description="classes to fill; none: every class below the target"
+    classes: tuple[ClassName, ...] | None = Field(
+        None, max_length=100_000, description="classes to fill; none: every class below the target"
     )
-    rarest: int | None = Field(
-        None, ge=1, description="number of classes to fill, rarest first; none: all"
+    rarest: Count | None = Field(
+        None, description="number of classes to fill, rarest first; none: all"
     )
 
     @field_validator("target", mode="before")
     @classmethod
     def _known_policy(cls, value: object) -> str:
-        text = str(value).strip().lower()
-        if not re.fullmatch(r"max|median|[1-9]\d*|\d{1,3}(\.\d+)?%", text):
-            raise ValueError(f"{value!r} is not max, median, a number, or a share such as 80%")
+        known = isinstance(value, str) or (type(value) is int and 0 < value <= MOST)
+        text = str(value).strip().lower() if known else ""
+        if not re.fullmatch(r"max|median|[1-9][0-9]{0,8}|[0-9]{1,3}(\.[0-9]{1,6})?%", text):
+            raise ValueError(f"{shown(value)} is not max, median, a number, or a share such as 80%")
         return text
 
 
@@ -60,32 +72,33 @@ class GeneratorConfig(Settings):
         description="auto: all bands at their own bit depth where all images have the same, else "
         "8-bit RGB; rgb: always 8-bit RGB",
     )
-    shown_bands: tuple[int, int, int] | None = Field(
+    shown_bands: tuple[Band, Band, Band] | None = Field(
         None,
         description="bands shown as red, green and blue, counted from 0; none: the first three, or "
         "Sentinel-2's red, green and blue where there are 12 or 13 bands",
     )
-    dim: int = Field(64, ge=8, multiple_of=4, description="channels at full resolution")
-    dim_mults: tuple[int, ...] = Field(
-        (1, 2, 4, 8), min_length=1, description="multiple of `dim` at each halving of the side"
-    )
-    attention_heads: int = Field(4, ge=1, description="heads of every attention layer")
+    dim: int = Field(64, ge=8, le=1024, multiple_of=4, description="channels at full resolution")
+    dim_mults: tuple[Multiple, ...] = Field(
+        (1, 2, 4, 8), min_length=1, max_length=8, description="multiple of `dim` at each halving "
+        "of the side"
+    )  # fmt: skip
+    attention_heads: int = Field(4, ge=1, le=64, description="heads of every attention layer")
     attention_dim: int = Field(
-        32, ge=8, description="channels of each head; at small `dim` attention takes most time"
+        32, ge=8, le=512, description="channels of each head; at small `dim` attention takes most "
+        "time"
+    )  # fmt: skip
+    dropout: Share = Field(
+        0.0, description="share of activations dropped in every block during training"
     )
-    dropout: float = Field(
-        0.0, ge=0, lt=1, description="share of activations dropped in every block during training"
-    )
-    timesteps: int = Field(1000, ge=2, description="timesteps of the diffusion process")
+    timesteps: Timesteps = Field(1000, description="timesteps of the diffusion process")
     objective: Literal["pred_v", "pred_noise", "pred_x0"] = Field(
         "pred_v", description="what the network predicts: velocity, noise, or the clean image"
     )
     beta_schedule: Literal["sigmoid", "cosine", "linear"] = Field(
         "sigmoid", description="noise schedule, by the name that upstream gives it"
     )
-    noise_schedule_base_size: int | None = Field(
+    noise_schedule_base_size: Count | None = Field(
         None,
-        ge=1,
         description="side, in pixels, of the images that the noise schedule is meant for (64 in "
         "arXiv:2301.11093): larger images get more noise, smaller ones less; none: the same noise "
         "at every size. Use it with beta_schedule=cosine: a shifted sigmoid schedule has no "
@@ -96,7 +109,12 @@ class GeneratorConfig(Settings):
     )
 
     @model_validator(mode="after")
-    def _halves_evenly(self) -> "GeneratorConfig":
+    def _can_be_built(self) -> "GeneratorConfig":
+        if (channels := self.dim * max(self.dim_mults)) > _MOST_CHANNELS:
+            raise ValueError(
+                f"dim {self.dim} times the largest of dim_mults is {channels:,} channels; "
+                f"{_MOST_CHANNELS:,} are the most"
+            )
         factor = 2 ** (len(self.dim_mults) - 1)
         for side in height_width(self.image_size):
             if side % factor:
@@ -117,44 +135,41 @@ class TrainingConfig(Settings):
     # On an H200 at 64 px a compiled network took no shorter steps. Nobody changed the norm.
     RETIRED: ClassVar[Mapping[str, Any]] = {"compile": False, "max_grad_norm": 1.0}
 
-    steps: int = Field(10_000, ge=1, description="optimizer steps, at most")
-    passes: int | None = Field(
+    steps: Count = Field(10_000, description="optimizer steps, at most")
+    passes: Count | None = Field(
         None,
-        ge=1,
         description="passes over each real image, at most, which end the training of a small "
         "class before `steps`: the time to learn a class does not depend on its number of images, "
         "the time to memorize them grows with it (arXiv:2505.17638); none: no limit",
     )
     evaluations: int = Field(
-        6,
-        ge=0,
+        6, ge=0, le=10_000,
         description="evaluations on images of the part val, evenly spaced over the steps; the "
         "best of these checkpoints becomes the generator; 0: the last step becomes it",
-    )
-    memorizing: float = Field(
-        0.1, gt=0, description="rise of the loss on the part val, as a share above its lowest "
-        "value, that ends the training: the network is memorizing the training images",
     )  # fmt: skip
-    batch_size: int = Field(16, ge=1, description="images in each forward pass")
-    accumulate: int = Field(1, ge=1, description="forward passes in each optimizer step")
-    learning_rate: float = Field(3e-4, gt=0, description="highest learning rate of Adam")
+    memorizing: float = Field(
+        0.1, gt=0, le=1000, description="rise of the loss on the part val, as a share above its "
+        "lowest value, that ends the training: the network is memorizing the training images",
+    )  # fmt: skip
+    batch_size: Images = Field(16, description="images in each forward pass")
+    accumulate: int = Field(1, ge=1, le=10_000, description="forward passes in each optimizer step")
+    learning_rate: float = Field(3e-4, gt=0, le=1, description="highest learning rate of Adam")
     learning_rate_schedule: Literal["linear", "constant"] = Field(
         "linear", description="linear: a warm-up, then linearly down to 0; constant: no change"
     )
     warmup_steps: int = Field(
-        30, ge=0, description="optimizer steps of the warm-up, at most half of all; linear only"
-    )
+        30, ge=0, le=MOST, description="optimizer steps of the warm-up, at most half of all; "
+        "linear only"
+    )  # fmt: skip
     loss: Literal["l2", "l1", "huber"] = Field(
         "l2", description="distance between the prediction and its target"
     )
-    ema_decay: float | None = Field(
+    ema_decay: Share | None = Field(
         None,
-        ge=0,
-        lt=1,
         description="decay per step of the averaged weights; none: three averages are kept and "
         "the best on images of the part val is chosen at the end (arXiv:2312.02696)",
     )
-    ema_every: int = Field(1, ge=1, description="optimizer steps between two updates of averages")
+    ema_every: Count = Field(1, description="optimizer steps between two updates of averages")
     symmetries: Literal["all", "rotations", "flip", "none"] = Field(
         "all",
         description="random symmetries of the training images: all eight of the square, the four "
@@ -162,22 +177,20 @@ class TrainingConfig(Settings):
         "of shadows may matter",
     )
     augment: float = Field(
-        0.0,
-        ge=0,
-        le=1,
+        0.0, ge=0, le=1,
         description="probability of each slight augmentation of a training image: shift, zoom, "
         "brightness, contrast; the network is conditioned on them and draws images without them "
         "(arXiv:2206.00364)",
-    )
-    label_dropout: float = Field(
-        0.1, ge=0, lt=1, description="share of the labels dropped in the training of a generator "
+    )  # fmt: skip
+    label_dropout: Share = Field(
+        0.1, description="share of the labels dropped in the training of a generator "
         "of several classes; 0: sampling cannot be guided",
     )  # fmt: skip
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto", description="auto: bf16 autocast where the device computes in bf16, else fp32"
     )
-    preview_every: int = Field(500, ge=1, description="optimizer steps between two sample grids")
-    checkpoint_every: int = Field(250, ge=1, description="optimizer steps between two checkpoints")
+    preview_every: Count = Field(500, description="optimizer steps between two sample grids")
+    checkpoint_every: Count = Field(250, description="optimizer steps between two checkpoints")
 
     def for_images(self, n_images: int) -> "TrainingConfig":
         """Return the same settings with the steps that a class of `n_images` is trained for."""
@@ -195,26 +208,24 @@ class SamplingConfig(Settings):
         description="dpm++: DPM-Solver++(2M), needs the fewest steps (arXiv:2211.01095); ddim "
         "(arXiv:2010.02502); ancestral: every timestep (arXiv:2006.11239)",
     )
-    steps: int = Field(20, ge=1, description="network calls for each image; unused by ancestral")
+    steps: int = Field(
+        20, ge=1, le=10_000, description="network calls for each image, no more than "
+        "generator.timesteps; unused by ancestral"
+    )  # fmt: skip
     eta: float = Field(0.0, ge=0, le=1, description="noise that ddim adds; 0: none")
     guidance: float = Field(
-        1.0,
-        ge=0,
+        1.0, ge=0, le=100,
         description="guidance scale of a generator of several classes (strategy=conditional): "
         "above 1 exaggerates what sets the class apart, at twice the network calls "
         "(arXiv:2207.12598); 1: no guidance",
-    )
+    )  # fmt: skip
     strength: float = Field(
-        1.0,
-        gt=0,
-        le=1,
+        1.0, gt=0, le=1,
         description="1: images start from pure noise; below 1: from real training images of the "
         "class, turned at random and noised to this share of the way (SDEdit, arXiv:2108.01073)",
-    )
-    keep: float = Field(
+    )  # fmt: skip
+    keep: Share = Field(
         0.0,
-        ge=0,
-        lt=1,
         description="side of a square, as a share of the image's side, that is kept from a real "
         "training image; the rest is drawn around it (DDNM, arXiv:2212.00490); 0: nothing is kept. "
         "Needs sampler=dpm++",
@@ -224,13 +235,25 @@ class SamplingConfig(Settings):
         description="filter the drawn images of a class to the power spectrum of its real training "
         "images; without, softness or grain may tell them from real ones",
     )
-    batch_size: int = Field(32, ge=1, description="images drawn at the same time")
+    batch_size: Images = Field(32, description="images drawn at the same time")
 
     @model_validator(mode="after")
     def _sampler_can_keep(self) -> "SamplingConfig":
         if self.keep and self.sampler not in KEEPING_SAMPLERS:
             raise ValueError(f"keep needs sampler = {' or '.join(KEEPING_SAMPLERS)}")
         return self
+
+    def check_timesteps(self, timesteps: int) -> None:
+        """Make sure that a generator of so many timesteps can be called so often.
+
+        Raises:
+            ValueError: it cannot.
+        """
+        if self.sampler not in UNHURRIED_SAMPLERS and self.steps > timesteps:
+            raise ValueError(
+                f"sampling.steps: {self.steps} network calls, but the generator has {timesteps} "
+                "timesteps (generator.timesteps). Use at most that many"
+            )
 
     @property
     def starts_from_real(self) -> bool:
@@ -258,11 +281,12 @@ class ScreeningConfig(Settings):
 class InpaintConfig(Settings):
     """How a part of an image is filled. Its JSON is written into every repaired image."""
 
-    steps: int = Field(50, ge=2, description="timesteps between noise and image")
-    jump: int = Field(2, ge=1, description="timesteps of each return towards the noise")
+    steps: Timesteps = Field(50, description="timesteps between noise and image")
+    jump: int = Field(2, ge=1, le=10_000, description="timesteps of each return towards the noise")
     resamplings: int = Field(
-        5, ge=1, description="passes over each stretch of timesteps; 1 leaves visible seams"
-    )
+        5, ge=1, le=1000, description="passes over each stretch of timesteps; 1 leaves visible "
+        "seams"
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _jumps_within(self) -> "InpaintConfig":

@@ -22,14 +22,14 @@ from terrabalance.bands import RGB
 from terrabalance.files import write_text
 from terrabalance.images import grid, read_patches, write_image, write_png
 from terrabalance.levels import to_levels
-from terrabalance.seeds import generator_for, seed_for
+from terrabalance.seeds import generator_for
 
 SIDE_PX, KEEP, COLUMNS = 64, 0.6, 16
 
 
 def pasted(reals: np.ndarray, name: str, indices: list[int]) -> np.ndarray:
     """Return (N, 3, H, W) uint8, one for each index of a drawn image of the class."""
-    draws = [torch.Generator().manual_seed(seed_for(0, "sample", name, index)) for index in indices]
+    draws = [generator_for(0, "sample", name, index) for index in indices]
     tensor = torch.from_numpy(reals)
     starts = real_starts(tensor, draws)  # in the order in which they were drawn
     kept = kept_parts(KEEP, (SIDE_PX, SIDE_PX), draws)

@@ -5,7 +5,7 @@ from pydantic import Field, field_validator, model_validator
 from classifier.arms.arm import BASELINE
 from classifier.arms.registry import DEFAULT_ARMS, ArmName, arm_of, with_rivals
 from classifier.arms.tuning import MOST_TRIES
-from terrabalance.settings import AbsolutePath, Settings
+from terrabalance.settings import LONGEST_PATH, MOST, AbsolutePath, Seed, Settings
 
 # Fields that do not decide a trial's result by themselves.
 CHOICES = {"arms", "chroma_jitter", "seeds", "tries", "weights", "resolution"}
@@ -14,7 +14,9 @@ CHOICES = {"arms", "chroma_jitter", "seeds", "tries", "weights", "resolution"}
 class ClassifierConfig(Settings):
     """Settings of the classifier, the same for every arm, so that only the arms differ."""
 
-    model: str = Field("resnet18", min_length=1, description="any timm model name")
+    model: str = Field(
+        "resnet18", min_length=1, max_length=LONGEST_PATH, description="any timm model name"
+    )
     pretrained: bool = Field(True, description="load the weights of that name from the hub")
     weights: AbsolutePath | None = Field(
         None, description="local .safetensors or .pth file, used instead of the hub"
@@ -25,10 +27,11 @@ class ClassifierConfig(Settings):
     resolution: int | None = Field(
         None,
         ge=8,
+        le=4096,
         description="side that every image, real or synthetic, is reduced to first, in pixels; "
         "none: the size of the synthetic ones, or of the smallest image",
     )
-    steps: int = Field(2_000, gt=0, description="optimizer steps, equal in every arm")
+    steps: int = Field(2_000, gt=0, le=MOST, description="optimizer steps, equal in every arm")
     batch_size: int = Field(64, ge=2, le=4096, description="images a step")
     learning_rate: float = Field(
         1e-3, gt=0, le=1, description="peak of the learning-rate schedule, of AdamW"
@@ -56,6 +59,7 @@ class ClassifierConfig(Settings):
     arms: tuple[ArmName, ...] = Field(
         DEFAULT_ARMS,
         min_length=2,
+        max_length=100,
         description="arms to compare, `real` among them; oracle needs a split oracle in the data. "
         "What arms with synthetic images have to be better than is added: the same without them, "
         "and logit adjustment",
@@ -69,8 +73,11 @@ class ClassifierConfig(Settings):
         "them, how strong a correction for rare classes, or, in arms that have neither, which "
         "learning rate",
     )
-    seeds: tuple[int, ...] = Field(
-        (0, 1, 2), min_length=1, description="one training a seed and arm; 3 or more for a verdict"
+    seeds: tuple[Seed, ...] = Field(
+        (0, 1, 2),
+        min_length=1,
+        max_length=100,
+        description="one training a seed and arm; 3 or more for a verdict",
     )
     symmetries: bool = Field(
         True, description="train on the eight symmetries of the square (views from above)"

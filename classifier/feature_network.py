@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from terrabalance.settings import AbsolutePath, Settings
+from terrabalance.settings import LONGEST_PATH, AbsolutePath, Settings
 
 TRAINED_HERE = "baseline"  # in place of the name of a pretrained network
 
@@ -13,6 +13,7 @@ class FeatureConfig(Settings):
     model: str = Field(
         "vit_small_patch14_dinov2.lvd142m",
         min_length=1,
+        max_length=LONGEST_PATH,
         description="any timm model name, with the weights of that name from the hub, or "
         f"{TRAINED_HERE!r}: a classifier like those of the comparison, trained on the real train "
         "part",

@@ -86,9 +86,25 @@ def load_into(module: torch.nn.Module, state: dict[str, Any], where: str) -> Non
 
 def write_tensors(path: Path, state: dict[str, torch.Tensor]) -> None:
     """Write a state dict as safetensors, atomically, with a hash that `read_tensors` checks."""
-    tensors = {name: tensor.contiguous().cpu() for name, tensor in state.items()}
     with atomic_write(path) as file:
-        file.write(save(tensors, metadata={_SEAL: _seal_of(tensors)}))
+        file.write(as_safetensors(state))
+
+
+def as_safetensors(state: dict[str, torch.Tensor]) -> bytes:
+    """Return a state dict as the bytes of a safetensors file.
+
+    The format refuses tensors that share memory, as layers with common weights have: each name
+    gets its own copy, so that reading gives every name and `load_into` every layer its weights.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    stored = set[int]()
+    for name, tensor in state.items():
+        own = tensor.detach().contiguous().cpu()
+        if own.untyped_storage().data_ptr() in stored:
+            own = own.clone()
+        stored.add(own.untyped_storage().data_ptr())
+        tensors[name] = own
+    return save(tensors, metadata={_SEAL: _seal_of(tensors)})
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:

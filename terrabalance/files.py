@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,7 +111,13 @@ def fingerprint(*parts: Any, length: int = 12) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes as 64 hex digits."""
+    """Return the SHA-256 of a file's bytes as 64 hex digits.
+
+    Raises:
+        BadInput: it is a pipe, a socket or a device, which might never end.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise BadInput(f"{path}: no regular file. Take it away.")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -119,8 +126,8 @@ def content_of(path: Path) -> str:
     """Return what a result that follows from a file depends on: its hash, or its path if none."""
     if not path.is_file():
         return str(path)
-    stat = path.stat()
-    return _hash_of(path, stat.st_size, stat.st_mtime_ns)
+    facts = path.stat()
+    return _hash_of(path, facts.st_size, facts.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=32)
@@ -211,11 +218,11 @@ def is_as_hashed(path: Path, sha256: str) -> bool:
     It is hashed once in a process, and again where its size or a time of it has changed.
     """
     try:
-        stat = path.stat()
+        facts = path.stat()
     except OSError:
         return False
     # A number instead of the parts: a process may ask for millions of files.
-    key = hash((str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, sha256))
+    key = hash((str(path), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, sha256))
     if key not in _as_hashed:
         if not path.is_file() or sha256_of(path) != sha256:
             return False

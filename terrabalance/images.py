@@ -1,7 +1,7 @@
 """Read any aerial patch, cut it to size, write images that carry their provenance."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from terrabalance.marks import XMP_KEY, XMP_TAG, xmp_of
 from terrabalance.progress import Progress, silent
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.gaps import fill
+from terrabalance.rasters.memory import room_for
 from terrabalance.rasters.raster import Layout, Raster
 from terrabalance.rasters.writing import GREY, stored_like, write_tiff
 from terrabalance.sizes import Size, height_width
@@ -26,13 +27,16 @@ def to_rgb(raster: Raster) -> np.ndarray:
     Bands of more than 8 bit are stretched from the image's own range, which is enough to recognize
     it by.
     """
+    planes = list(_shown(raster))
+    return np.stack(planes * (3 // len(planes)))
+
+
+def _shown(raster: Raster) -> Iterator[np.ndarray]:
+    """Yield the one or three (H, W) uint8 planes that `to_rgb` shows."""
     raster = raster.without_alpha()
-    shown = [0] if len(raster.pixels) < 3 else [0, 1, 2]
-    planes = [_filled(raster, band) for band in shown]
-    if not raster.is_eight_bit:
-        ranges = [own_range(raster, band) for band in shown]
-        planes = [_stretched(p, *ends) for p, ends in zip(planes, ranges, strict=True)]
-    return np.stack(planes * (3 // len(shown)))
+    for band in [0] if len(raster.pixels) < 3 else [0, 1, 2]:
+        plane = _filled(raster, band)
+        yield plane if raster.is_eight_bit else _stretched(plane, *own_range(raster, band))
 
 
 def _filled(raster: Raster, band: int) -> np.ndarray:
@@ -65,12 +69,17 @@ def read_patch(path: Path, size: Size, bands: Bands = RGB) -> np.ndarray:
         (C, height, width) levels, see `terrabalance.bands`. For `RGB` any image will do.
 
     Raises:
-        UnreadableImage: see `decode`; or it has another number of bands.
+        UnreadableImage: see `decode`; it has another number of bands, or memory runs out.
     """
-    wanted, raster = height_width(size), decode(path)
+    with room_for(path):
+        return _patch(path, decode(path), height_width(size), bands)
+
+
+def _patch(path: Path, raster: Raster, wanted: tuple[int, int], bands: Bands) -> np.ndarray:
     if bands.is_rgb:
-        image = to_pil(to_rgb(raster))
-        return np.asarray(_fit(image, wanted)).transpose(2, 0, 1)
+        # Band by band to spare memory, of grey but one.
+        planes = [np.asarray(_fit(Image.fromarray(plane), wanted)) for plane in _shown(raster)]
+        return np.stack(planes * (3 // len(planes)))
     raster = raster.of_bands(bands.count)
     if len(raster.pixels) != bands.count:
         raise UnreadableImage(f"{path}: {len(raster.pixels)} bands, not {bands.count}")

@@ -27,7 +27,7 @@ The manifest does not know which scores there are: the code that scores images a
 Where rows with different scores are joined, the scores that a row lacks are NaN.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +58,9 @@ _EMPTY = {"str": "", "int64": 0, "float64": 0.0}
 _DEFAULTS = {"group": -1, "place": -1, "seed": -1}
 _ROOT_KEY = b"terrabalance.root"
 _READERS = 8  # threads that hash: hashing lets others run
+_ROWS_AT_ONCE = (
+    2**12
+)  # of which files are compared: a file that waits for a thread takes a kilobyte
 _MENDS = {
     # A scan tells a changed file by its size and time, and those of a damaged one may be as before.
     "real": "Restore it from a copy, or `touch` it and give the command again: it is scanned anew.",
@@ -77,27 +80,29 @@ class Manifest:
 
     root: Path
     frame: pd.DataFrame
-    # Of each split that was asked for, its rows and their places by class: with ten million rows
-    # and a thousand classes, finding them again for every class takes longer than training it.
-    _parts: dict[str | None, tuple[pd.DataFrame, Mapping[str, np.ndarray]]] = field(
+    # Of each split that was asked for, the places of its rows, and where among them each class is:
+    # with ten million rows and a thousand classes, finding them again for every class takes longer
+    # than training it, and keeping the rows takes the memory of the frame again.
+    _parts: dict[str | None, tuple[np.ndarray, Mapping[str, np.ndarray]]] = field(
         default_factory=dict, init=False, repr=False
     )
 
     def usable(self, split: str | None = None, class_name: str | None = None) -> pd.DataFrame:
         """Return the rows with status ok, of one split and class where given, by path."""
         if split not in self._parts:
-            found = self._usable(split)
-            self._parts[split] = (found, found.groupby("class").indices)
-        rows, places = self._parts[split]
+            self._parts[split] = self._usable(split)
+        places, of_class = self._parts[split]
         if class_name is not None:
-            rows = rows.iloc[places.get(class_name, [])].reset_index(drop=True)
-        return rows.copy(deep=False)  # a change of it changes a copy
+            places = places[of_class.get(class_name, [])]
+        return self.frame.iloc[places].reset_index(drop=True)
 
-    def _usable(self, split: str | None) -> pd.DataFrame:
-        rows = self.frame[self.frame["status"] == "ok"]
+    def _usable(self, split: str | None) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
+        wanted = self.frame["status"] == "ok"
         if split is not None:
-            rows = rows[rows["split"] == split]
-        return rows.sort_values("path").reset_index(drop=True)
+            wanted &= self.frame["split"] == split
+        found = self.frame.loc[wanted, ["path", "class"]].assign(place=np.flatnonzero(wanted))
+        found = found.sort_values("path")
+        return found["place"].to_numpy(), found.groupby("class").indices
 
     def paths(self, rows: pd.DataFrame) -> list[Path]:
         """Return the full path of each row.
@@ -116,11 +121,11 @@ class Manifest:
         Raises:
             BadInput: a path that leaves the root, or a file that is gone, damaged or changed since.
         """
-        paths = self.paths(rows)
-        whole = _are_unchanged(paths, rows["sha256"])
-        for path, source, is_whole in zip(paths, rows["source"], whole, strict=True):
+        paths = []
+        for path, source, is_whole in self._compared(rows):
             if not is_whole:
                 raise changed_since(path, source)
+            paths.append(path)
         return paths
 
     def changed(self, rows: pd.DataFrame) -> list[Path]:
@@ -129,13 +134,20 @@ class Manifest:
         Raises:
             BadInput: a path that leaves the root.
         """
-        paths = self.paths(rows)
-        whole = _are_unchanged(paths, rows["sha256"])
-        return [path for path, is_whole in zip(paths, whole, strict=True) if not is_whole]
+        return [path for path, _, is_whole in self._compared(rows) if not is_whole]
+
+    def _compared(self, rows: pd.DataFrame) -> Iterator[tuple[Path, str, bool]]:
+        """Yield path, source and whether it is unchanged of each row, some rows at a time."""
+        with ThreadPoolExecutor(max_workers=_READERS) as pool:
+            for start in range(0, len(rows), _ROWS_AT_ONCE):
+                some = rows.iloc[start : start + _ROWS_AT_ONCE]
+                paths = self.paths(some)
+                whole = pool.map(is_unchanged, paths, some["sha256"])
+                yield from zip(paths, some["source"], whole, strict=True)
 
     def classes(self) -> list[str]:
         """Return the names of all classes with a usable image, sorted."""
-        return sorted(self.usable()["class"].unique())
+        return sorted(self.frame.loc[self.frame["status"] == "ok", "class"].unique())
 
 
 def frame_of(rows: list[dict[str, object]]) -> pd.DataFrame:
@@ -247,11 +259,6 @@ def _typed(table: pa.Table, path: Path) -> pa.Table:
 def is_unchanged(path: Path, sha256: str) -> bool:
     """Return whether the file of a row is there and as it was listed; see `is_as_hashed`."""
     return path.is_file() if sha256 == "" else is_as_hashed(path, sha256)
-
-
-def _are_unchanged(paths: Iterable[Path], hashes: Iterable[str]) -> list[bool]:
-    with ThreadPoolExecutor(max_workers=_READERS) as pool:
-        return list(pool.map(is_unchanged, paths, hashes))
 
 
 def changed_since(path: Path, source: str) -> BadInput:

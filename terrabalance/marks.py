@@ -9,10 +9,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import tifffile
-from PIL import Image
-
 from terrabalance.errors import UnreadableImage
+from terrabalance.rasters.directories import open_tiff
+from terrabalance.rasters.limits import check_file
+from terrabalance.rasters.pictures import opened
 
 SYNTHETIC_KEY = "terrabalance:synthetic"  # in the text of every synthetic image
 REPAIRED_KEY = "terrabalance:filled"  # likewise of a repaired one: the share that was filled
@@ -48,15 +48,18 @@ def read_marks(path: Path) -> dict[str, str]:
     Raises:
         UnreadableImage: the file is damaged.
     """
+    check_file(path)
     try:
         if path.suffix.lower() == ".png":
             return {key: value for key, value in _png_text(path).items() if key != XMP_KEY}
         if path.suffix.lower() in _TIFF:
-            with tifffile.TiffFile(path) as tiff:
+            with open_tiff(path) as tiff:
                 found = json.loads(tiff.pages.first.description)
             return {str(key): str(value) for key, value in found.items()}
     except (ValueError, AttributeError):  # another program's description
         return {}
+    except UnreadableImage:
+        raise
     except Exception as error:  # decoders raise many kinds for a damaged file
         raise UnreadableImage(f"{path}: {error}") from error
     return {}
@@ -70,14 +73,17 @@ def read_source_type(path: Path) -> str | None:
     Raises:
         UnreadableImage: the file is damaged.
     """
+    check_file(path)
     try:
         packet = ""
         if path.suffix.lower() == ".png":
             packet = _png_text(path).get(XMP_KEY, "")
         elif path.suffix.lower() in _TIFF:
-            with tifffile.TiffFile(path) as tiff:
+            with open_tiff(path) as tiff:
                 tag = tiff.pages.first.tags.get(XMP_TAG)
                 packet = bytes(tag.value).decode(errors="replace") if tag else ""
+    except UnreadableImage:
+        raise
     except Exception as error:  # decoders raise many kinds for a damaged file
         raise UnreadableImage(f"{path}: {error}") from error
     # Not parsed as XML: a stranger's could be made to exhaust the parser.
@@ -110,5 +116,5 @@ def lost_marks(path: Path) -> list[str]:
 
 
 def _png_text(path: Path) -> dict[str, str]:
-    with Image.open(path, formats=("PNG",)) as image:
+    with opened(path, formats=("PNG",)) as image:
         return {str(key): value for key, value in image.info.items() if isinstance(value, str)}

@@ -5,17 +5,68 @@ from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, ClassVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+MOST = 100_000_000  # of what is counted and has no bound by itself, such as steps
+HIGHEST_SEED = 2**53 - 1  # the highest that a form in a browser keeps exactly
+LONGEST_PATH = 4096  # bytes
+_LONGEST_SHOWN = 120  # characters of a value in a message
+_LONGEST_PART = 255  # bytes of a name in a path
+
+Seed = Annotated[int, Field(ge=0, le=HIGHEST_SEED)]
 
 
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
+def absolute_path(path: Path) -> Path:
+    """Return a path that a file system can have, absolute, `~` resolved.
+
+    Raises:
+        ValueError: it cannot be one.
+    """
+    try:
+        found = path.expanduser().absolute()
+        parts = [len(part.encode()) for part in found.parts]
+    except RuntimeError as error:  # ~somebody
+        raise ValueError(f"{shown(str(path))}: there is no such home folder") from error
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{shown(str(path))} is not UTF-8, as reports are. Rename the file or folder"
+        ) from error
+    if "\0" in str(found):
+        raise ValueError("a path cannot hold the character NUL")
+    if max(parts) > _LONGEST_PART or sum(parts) + len(parts) > LONGEST_PATH:
+        raise ValueError(
+            f"{shown(str(path))} is too long: {_LONGEST_PART} bytes for a name and "
+            f"{LONGEST_PATH} for all are the most"
+        )
+    return found
+
+
+def shown(value: Any) -> str:
+    """Return a value that was given as people may read it: short, whatever it is."""
+    if isinstance(value, str | bytes):
+        value = value[: 2 * _LONGEST_SHOWN]
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, endless nesting
+        text = f"this {type(value).__name__}"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 # However a path is written, from wherever, it is the same setting: a run's name follows from them.
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+AbsolutePath = Annotated[Path, AfterValidator(absolute_path)]
 DeviceName = Annotated[
-    str, StringConstraints(pattern=r"^(auto|cpu|mps|cuda|cuda:\d+(,cuda:\d+)*)$")
+    str,
+    StringConstraints(
+        pattern=r"^(auto|cpu|mps|cuda|cuda:[0-9]{1,3}(,cuda:[0-9]{1,3})*)$", max_length=512
+    ),
 ]
 
 
@@ -29,7 +80,7 @@ class Settings(BaseModel):
         RETIRED: a field that is gone -> the only value that it may still be given.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {}
     RETIRED: ClassVar[Mapping[str, Any]] = {}
 
@@ -40,6 +91,14 @@ class Settings(BaseModel):
             return given
         known = cls.with_current_names(given)
         return {name: cls._none_as_written(name, value) for name, value in known.items()}
+
+    @field_validator("*")
+    @classmethod
+    def _no_nul(cls, value: Any) -> Any:
+        """Refuse what no file, address or name can hold, before it reaches one."""
+        if any("\0" in each for each in _texts(value)):
+            raise ValueError("a text cannot hold the character NUL")
+        return value
 
     @classmethod
     def with_current_names(cls, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,3 +140,8 @@ class Settings(BaseModel):
         named = {self.FORMER_NAMES.get(name, name): value for name, value in values.items()}
         gone = {name: value for name, value in self.RETIRED.items() if name not in exclude}
         return {**gone, **named}
+
+
+def _texts(value: Any) -> list[str]:
+    given = value if isinstance(value, tuple) else (value,)
+    return [each for each in given if isinstance(each, str)]

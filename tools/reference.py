@@ -11,14 +11,15 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from flows.cli.app import app
 from flows.settings.config import RunConfig
+from flows.settings.limits import limits_of, schema_of
 from flows.settings.presets import PRESETS
 from terrabalance.settings import Settings
 
@@ -27,10 +28,6 @@ Option = tuple[str, str]  # as it is written, and its meaning
 _SHARED = 5  # commands that take an option, from which on it is told once for all
 _MADE = "<!-- Written by tools/reference.py. Change the code, then run `make reference`. -->"
 _KINDS = {"integer": "integer", "number": "number", "string": "text", "boolean": "true or false"}
-_LIMITS = {
-    "minimum": "at least {}", "exclusiveMinimum": "above {}",
-    "maximum": "at most {}", "exclusiveMaximum": "below {}", "multipleOf": "a multiple of {}",
-}  # fmt: skip
 _SETTINGS = """# Settings
 
 Every setting of a run. `--set training.steps=4000` sets one, and may be repeated;
@@ -129,10 +126,7 @@ def _of_presets(decided: Mapping[str, Any], default: Any) -> str:
 
 def _kind(field: FieldInfo) -> str:
     """Return a field's type and limits in words."""
-    kind: Any = field.annotation
-    if field.metadata:
-        kind = Annotated[(kind, *field.metadata)]
-    return _kind_of(TypeAdapter(kind).json_schema())
+    return _kind_of(schema_of(field))
 
 
 def _kind_of(schema: Mapping[str, Any]) -> str:
@@ -145,14 +139,14 @@ def _kind_of(schema: Mapping[str, Any]) -> str:
     if schema.get("type") == "array":
         return _array(schema)
     kind = "path" if schema.get("format") == "path" else _KINDS[schema["type"]]
-    limits = [words.format(f"{schema[k]:g}") for k, words in _LIMITS.items() if k in schema]
-    return ", ".join([kind, *limits])
+    return ", ".join([kind, *limits_of(schema)])
 
 
 def _array(schema: Mapping[str, Any]) -> str:
     if "prefixItems" in schema:
         return f"{len(schema['prefixItems'])} of: {_kind_of(schema['prefixItems'][0])}"
-    return f"list of: {_kind_of(schema['items'])}"
+    most = limits_of({"maxItems": schema["maxItems"]}) if "maxItems" in schema else []
+    return ", ".join([f"list of: {_kind_of(schema['items'])}", *most])
 
 
 def _value(value: Any) -> str:

@@ -1,40 +1,32 @@
 """Unpack a zip or tar that is not trusted: nothing leaves the folder, no part is left behind."""
 
-import lzma
+import errno
 import posixpath
 import re
 import shutil
-import stat
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from filelock import FileLock
 
-from terrabalance.errors import BadInput
+from augment.catalogue.members import Member, reading, refusal, shown
+from augment.catalogue.tars import tar_members
+from augment.catalogue.zips import zip_members
 from terrabalance.files import fingerprint, slug
 
-_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
+ARCHIVES = "a zip, a tar (.tar, .tar.gz, .tar.xz, .tar.bz2, .tar.zst)"
+_SUFFIXES = (
+    ".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar.zst", ".tzst",
+)  # fmt: skip
 # Images hardly compress: a large archive that unpacks to a hundred times its size is a bomb.
 _BOMB_RATIO, _BOMB_BYTES = 100, 2**30
-_DAMAGED = (
-    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError,
-    RuntimeError, NotImplementedError,  # encrypted, or compressed in a way that Python lacks
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Member:
-    """One file in an archive: `name` as stored, `n_bytes` unpacked, `open` its content."""
-
-    name: str
-    n_bytes: int
-    open: Callable[[], IO[bytes]]
+_BLOCK = 4096  # bytes that the smallest file takes on a disk
+_DEEPEST = 100  # folders in a name
+_CHUNK = 2**20
+_TAKEN = (FileExistsError, NotADirectoryError, IsADirectoryError)
+_NO_NAME_HERE = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 
 
 def is_archive(path: Path) -> bool:
@@ -49,8 +41,9 @@ def extract(archive: Path, extract_to: Path) -> Path:
     same archive (by path, size and time) returns the folder that is there.
 
     Raises:
-        BadInput: the archive is damaged or encrypted, holds absolute paths, `..`, links or
-            devices, the same file twice, or more bytes than the disk has free.
+        BadInput: the archive is damaged, cut or encrypted, holds absolute paths, `..`, links or
+            devices, names that cannot be files here, the same file twice, or more bytes than the
+            disk has free.
     """
     facts = archive.stat()
     key = fingerprint(str(archive.resolve()), facts.st_size, facts.st_mtime_ns)
@@ -69,29 +62,26 @@ def _extract(archive: Path, target: Path) -> None:
     try:
         _unpack(archive, aside)
         aside.rename(target)
-    except _DAMAGED as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # of the disk, not of the archive
-        raise BadInput(f"{archive}: cannot be unpacked ({error}). Make it again.") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
 def _unpack(archive: Path, folder: Path) -> None:
     budget = _budget(archive, folder)
-    members = _zip_members if archive.name.lower().endswith(".zip") else _tar_members
+    members = zip_members if archive.name.lower().endswith(".zip") else tar_members
     for member in members(archive):
-        budget -= member.n_bytes
-        if budget < 0:
-            raise BadInput(
-                f"{archive}: unpacks to more bytes than are free on the disk of {folder.parent}, "
-                f"or to over {_BOMB_RATIO} times its size. Make room, or unpack it yourself and "
-                "give the folder."
-            )
         path = folder / _safe_name(archive, member.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with member.open() as source, path.open("xb") as file:
-            shutil.copyfileobj(source, file, 2**20)
+        if member.name.endswith("/"):
+            continue  # a folder is made for the files in it
+        budget -= member.n_bytes + _BLOCK
+        if budget < 0:
+            raise refusal(
+                archive,
+                f"unpacks to more bytes than are free on the disk of {folder.parent}, or to over "
+                f"{_BOMB_RATIO} times its size. Make room, or unpack it yourself and give the "
+                "folder.",
+            )
+        _write(archive, member, path)
 
 
 def _budget(archive: Path, folder: Path) -> int:
@@ -103,44 +93,63 @@ def _budget(archive: Path, folder: Path) -> int:
 def _safe_name(archive: Path, name: str) -> str:
     """Return the normalised relative name, with the backslashes of old Windows zips turned."""
     turned = name.replace("\\", "/")
+    if not name:
+        raise refusal(archive, "holds a file without a name. Make it again.")
+    if re.search("[\0\ud800-\udfff]", name):  # bytes that are no text, as Python reads them
+        raise refusal(
+            archive, f"holds {shown(name)}, a name that is not text. Rename it, and pack it again."
+        )
+    if ".." in turned.split("/") or re.match(r"/|[A-Za-z]:", turned):
+        raise refusal(archive, f"holds {shown(name)}, a path that leaves its folder. Refused.")
     safe = posixpath.normpath(turned)
-    climbs = ".." in turned.split("/") or "\0" in name
-    if climbs or safe == "." or turned.startswith("/") or re.match(r"[A-Za-z]:", turned):
-        raise BadInput(f"{archive}: holds {name!r}, a path that leaves its folder. Refused.")
+    if safe.count("/") > _DEEPEST:
+        raise refusal(
+            archive, f"holds {shown(name)}, in more than {_DEEPEST} folders. Pack it in fewer."
+        )
     return safe
 
 
-def _zip_members(archive: Path) -> Iterator[_Member]:
-    with zipfile.ZipFile(archive) as opened:
-        for info in opened.infolist():
-            kind = stat.S_IFMT(info.external_attr >> 16)
-            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise _not_a_file(archive, info.filename)
-            if info.is_dir():
-                _safe_name(archive, info.filename + "/_")
-            else:
-                yield _Member(info.filename, info.file_size, partial(opened.open, info))
+def _write(archive: Path, member: Member, path: Path) -> None:
+    """Write a member's content, which has to be as long as its header says."""
+    with reading(archive, member.name):
+        source = member.open()
+    n_written = 0
+    with source:
+        with _naming(archive, member.name):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("xb")
+        with file:
+            while data := _read(archive, member.name, source):
+                n_written += file.write(data)
+    if n_written != member.n_bytes:
+        raise refusal(
+            archive,
+            f"{shown(member.name)} has {n_written} bytes where {member.n_bytes} are stated: it is "
+            "damaged. Make it again.",
+        )
 
 
-def _tar_members(archive: Path) -> Iterator[_Member]:
-    with tarfile.open(archive) as opened:
-        for info in opened:
-            if info.isdir():
-                _safe_name(archive, info.name + "/_")
-            elif info.isfile():
-                yield _Member(info.name, info.size, partial(_content, opened, info))
-            else:
-                raise _not_a_file(archive, info.name)
+def _read(archive: Path, name: str, source: IO[bytes]) -> bytes:
+    with reading(archive, name):
+        return source.read(_CHUNK)
 
 
-def _content(opened: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
-    content = opened.extractfile(info)
-    if content is None:
-        raise tarfile.ReadError(f"{info.name!r} has no content")
-    return content
-
-
-def _not_a_file(archive: Path, name: str) -> BadInput:
-    return BadInput(
-        f"{archive}: holds {name!r}, a link or device. Refused; pack the files themselves."
-    )
+@contextmanager
+def _naming(archive: Path, name: str) -> Iterator[None]:
+    """Say which member's name cannot be had on this disk."""
+    try:
+        yield
+    except _TAKEN as error:
+        raise refusal(
+            archive,
+            f"holds {shown(name)} twice, or a folder and a file of that name (upper and lower case "
+            "may be one here). Rename one, and pack it again.",
+        ) from error
+    except OSError as error:
+        if error.errno not in _NO_NAME_HERE:
+            raise
+        raise refusal(
+            archive,
+            f"holds {shown(name)}, which no file can be called here ({error.strerror}). Rename "
+            "it, and pack it again.",
+        ) from error

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from augment.catalogue.patterns import checked_pattern
+from augment.catalogue.patterns import LONGEST, checked_pattern
 from terrabalance.settings import Settings
 
 ClassFolder = Literal["auto", "top", "last"]
@@ -13,7 +13,9 @@ ClassFolder = Literal["auto", "top", "last"]
 class ScanConfig(Settings):
     """Which images are used, with which bands, and which are near-duplicates."""
 
-    min_side_px: int = Field(16, ge=1, description="shortest side of a used image, in pixels")
+    min_side_px: int = Field(
+        16, ge=1, le=65_536, description="shortest side of a used image, in pixels"
+    )
     near_duplicate_bits: int = Field(
         6, ge=0, le=16, description="two images are near-duplicates when their 64-bit perceptual "
         "hashes differ in at most this many bits (always an even number), one of them turned or "
@@ -21,13 +23,14 @@ class ScanConfig(Settings):
         "split",
     )  # fmt: skip
     group_by: str | None = Field(
-        None, description="regular expression that is looked for in each path; what its first "
+        None, min_length=1, max_length=LONGEST,
+        description="regular expression that is looked for in each path; what its first "
         "group finds (without a group: all that it finds) names the scene that an image was cut "
         "from, and images of one scene stay in one part of the split. none: only a CSV's column "
         "group says so",
     )  # fmt: skip
     place_distance: float | None = Field(
-        0.0, ge=0, allow_inf_nan=False, description="images whose footprints on the ground are at "
+        0.0, ge=0, le=100_000_000, description="images whose footprints on the ground are at "
         "most this far apart stay in one part of the split, in the unit of their CRS (metres, or "
         "degrees); 0: those that overlap or touch; none: footprints are not looked at. Only files "
         "that carry a georeference have one",

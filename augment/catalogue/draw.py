@@ -32,9 +32,14 @@ def draw_parts(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> pd
     need = np.array([_quota(int(n), tuple(shares.values())) for n in sizes])
     got, drawn = np.zeros_like(need), np.empty(len(rows), int)
     for unit in _units(rows, seed):
-        counts = np.bincount(codes[unit], minlength=len(classes))
-        part = _choose(counts, need, got)
-        got[:, part] += counts
+        if len(unit) == 1:
+            label = codes[unit[0]]
+            part = _choose_for_one(need[label], got[label])
+            got[label, part] += 1
+        else:
+            counts = np.bincount(codes[unit], minlength=len(classes))
+            part = _choose(counts, need, got)
+            got[:, part] += counts
         drawn[unit] = part
     return rows.assign(split=np.array(parts)[drawn])
 
@@ -68,15 +73,19 @@ def _units(rows: pd.DataFrame, seed: int) -> list[list[int]]:
     return sorted(together.values(), key=order)
 
 
-def _choose(counts: np.ndarray, need: np.ndarray, got: np.ndarray) -> int:
-    """Return the part for a unit with (K,) `counts` a class, given (K, P) `need` and `got`.
+def _choose_for_one(need: np.ndarray, got: np.ndarray) -> int:
+    """Return the part for a single image, given (P,) `need` and `got` of its class.
 
-    A single image fills the last part, then the one before, then train. A group goes where the
-    largest share of the need is open, on a tie to train: so even a class of a few groups reaches
-    every part.
+    It fills the last part, then the one before, then train.
     """
-    open_share = counts @ (1 - got / need)
-    if counts.sum() == 1:
-        backwards = reversed(range(len(open_share)))
-        return next((part for part in backwards if open_share[part] > 0), _TRAIN_PLACE)
-    return int(np.argmax(open_share.round(9)))
+    backwards = range(len(need) - 1, -1, -1)
+    return next((part for part in backwards if got[part] < need[part]), _TRAIN_PLACE)
+
+
+def _choose(counts: np.ndarray, need: np.ndarray, got: np.ndarray) -> int:
+    """Return the part for a group with (K,) `counts` a class, given (K, P) `need` and `got`.
+
+    It goes where the largest share of the need is open, on a tie to train: so even a class of a few
+    groups reaches every part.
+    """
+    return int(np.argmax((counts @ (1 - got / need)).round(9)))

@@ -1,14 +1,27 @@
 """Find files that are the same picture, pixel for pixel."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
 from augment.catalogue.entries import natural_key
+from augment.catalogue.statuses import Left, with_statuses
 
 # The copy in the most precious part is kept, so that no copy of a test image is trained on.
 _KEEP_ORDER = {"test": 0, "val": 1, "train": 2, "": 3}
 _SET_ASIDE = 4
+
+
+class _Copy(NamedTuple):
+    """A file that shows the same picture as another one, by its row of the manifest."""
+
+    row: int
+    path: str
+    class_name: str
+    split: str
+    source: str
 
 
 def mark_duplicates(frame: pd.DataFrame, pictures: Sequence[str]) -> pd.DataFrame:
@@ -25,27 +38,34 @@ def mark_duplicates(frame: pd.DataFrame, pictures: Sequence[str]) -> pd.DataFram
         pictures: a row's hash of its decoded pixels; a file that was saved again without loss has
             other bytes and the same hash.
     """
-    frame = frame.copy()
     usable = frame.assign(picture=list(pictures))[frame["status"] == "ok"]
     copies = usable[usable.duplicated("picture", keep=False)]
-    for _, same in copies.groupby("picture"):
-        made = same[same["source"] != "real"]
-        if 0 < len(made) < len(same):
-            same = same.drop(made.index)
-            frame.loc[made.index, "status"] = "duplicate"
-            frame.loc[made.index, "detail"] = min(same["path"], key=natural_key)
-        ordered = same.loc[sorted(same.index, key=lambda row: _precious_first(frame, row))]
-        if ordered["class"].nunique() == 1:
-            left_out = ordered.index[1:]
-            frame.loc[left_out, "status"] = "duplicate"
-            frame.loc[left_out, "detail"] = ordered["path"].iloc[0]
-            continue
-        frame.loc[ordered.index, "status"] = "label conflict"
-        for row, name in ordered["class"].items():
-            frame.loc[row, "detail"] = ordered[ordered["class"] != name]["path"].iloc[0]
-    return frame
+    found: list[Left] = []
+    columns = (copies[name] for name in ("picture", "path", "class", "split", "source"))
+    by_picture: dict[str, list[_Copy]] = defaultdict(list)
+    for row, (picture, *facts) in zip(copies.index, zip(*columns, strict=True), strict=True):
+        by_picture[picture].append(_Copy(row, *facts))
+    for same in by_picture.values():
+        found += _left_out(same)
+    return with_statuses(frame, found)
 
 
-def _precious_first(frame: pd.DataFrame, row: int) -> tuple[object, ...]:
-    rank = _KEEP_ORDER.get(str(frame.at[row, "split"]), _SET_ASIDE)
-    return rank, natural_key(str(frame.at[row, "path"]))
+def _left_out(same: list[_Copy]) -> Iterator[Left]:
+    """Yield which of the files that show one picture are left out."""
+    real = [copy for copy in same if copy.source == "real"]
+    if 0 < len(real) < len(same):
+        first = min((copy.path for copy in real), key=natural_key)
+        yield from (Left(c.row, "duplicate", first) for c in same if c.source != "real")
+        same = real
+    kept, *others = ordered = sorted(same, key=_precious_first)
+    if all(copy.class_name == kept.class_name for copy in others):
+        yield from (Left(copy.row, "duplicate", kept.path) for copy in others)
+        return
+    other = next(copy for copy in others if copy.class_name != kept.class_name)
+    for copy in ordered:
+        of_another = kept if copy.class_name != kept.class_name else other
+        yield Left(copy.row, "label conflict", of_another.path)
+
+
+def _precious_first(copy: _Copy) -> tuple[object, ...]:
+    return _KEEP_ORDER.get(copy.split, _SET_ASIDE), natural_key(copy.path)

@@ -92,13 +92,15 @@ def _why_no_classes(root: Path) -> str:
     )
 
 
-def _files(folder: Path, below: str = "") -> Iterator[str]:
+def _files(root: Path) -> Iterator[str]:
     """Yield the paths of all files, "/" between names."""
-    for entry in _visible(folder):
-        if _is_folder(entry):
-            if entry.is_symlink():
+    left = [""]  # no recursion: a path may have two thousand folders
+    while left:
+        below = left.pop()
+        for entry in _visible(root / below):
+            if not _is_folder(entry):
+                yield below + entry.name
+            elif entry.is_symlink():
                 _log.warning("%s: a link to a folder; skipped", entry.path)
             else:
-                yield from _files(folder / entry.name, f"{below}{entry.name}/")
-        else:
-            yield below + entry.name
+                left.append(f"{below}{entry.name}/")

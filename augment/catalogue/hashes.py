@@ -83,40 +83,48 @@ def _medians(rows: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Sketches:
-    """The sketches of many pictures, 336 bytes each, in arrays.
+    """The sketches of many pictures, 344 bytes each, in arrays.
 
     Attributes:
         hashes: (N, 8) uint64.
-        thumbnails: (N, 16, 16) uint8.
         ranges: (N, 2) float64, the values that 0 and 255 of a thumbnail stand for.
+        thumbnails: (M, 16, 16) uint8, of these pictures and perhaps of others.
+        at: (N,) int, where each picture's thumbnail is among them.
     """
 
     hashes: np.ndarray
-    thumbnails: np.ndarray
     ranges: np.ndarray
+    thumbnails: np.ndarray
+    at: np.ndarray
 
     @classmethod
     def room_for(cls, count: int) -> "Sketches":
         """Return room for the sketches of `count` pictures, all zero."""
         return cls(
             np.zeros((count, N_SYMMETRIES), np.uint64),
-            np.zeros((count, THUMBNAIL_PX, THUMBNAIL_PX), np.uint8),
             np.zeros((count, 2)),
+            np.zeros((count, THUMBNAIL_PX, THUMBNAIL_PX), np.uint8),
+            np.arange(count),
         )
 
     def put(self, place: int, sketch: Sketch) -> None:
         """Keep a sketch at a place."""
-        self.hashes[place], self.thumbnails[place] = sketch.hashes, sketch.thumbnail
+        self.hashes[place], self.thumbnails[self.at[place]] = sketch.hashes, sketch.thumbnail
         self.ranges[place] = sketch.lowest, sketch.highest
 
     def take(self, places: np.ndarray) -> "Sketches":
-        """Return the sketches at these places, in their order."""
-        return Sketches(self.hashes[places], self.thumbnails[places], self.ranges[places])
+        """Return the sketches at these places, in their order; no thumbnail is copied."""
+        return Sketches(self.hashes[places], self.ranges[places], self.thumbnails, self.at[places])
+
+    def content(self, place: int) -> bytes:
+        """Return all that is kept of the picture at a place."""
+        kept = self.hashes[place], self.ranges[place], self.thumbnails[self.at[place]]
+        return b"".join(each.tobytes() for each in kept)
 
     def values(self, places: np.ndarray) -> np.ndarray:
         """Return the thumbnails at these P places in the unit of the pictures, (P, 16, 16)."""
         lowest, highest = self.ranges[places].T[:, :, None, None]
-        shown: np.ndarray = lowest + self.thumbnails[places] * ((highest - lowest) / 255)
+        shown: np.ndarray = lowest + self.thumbnails[self.at[places]] * ((highest - lowest) / 255)
         return shown
 
 

@@ -87,15 +87,15 @@ def _names(path: str) -> tuple[str, ...]:
 
 def _unwrapped(tree: _Tree) -> _Tree:
     """Take the top folder off all paths, as long as it is one and holds folders alone."""
-    full = [folder.names for folder in tree.values() if folder.n_images and folder.names]
-    tops = {names[0] for names in full}
-    if len(tops) != 1 or any(len(names) == 1 for names in full):
-        return tree
-    taken = {
-        path: folder._replace(names=folder.names[1:]) if folder.names[:1] == full[0][:1] else folder
-        for path, folder in tree.items()
-    }
-    return _unwrapped(taken)
+    while True:
+        full = [folder.names for folder in tree.values() if folder.n_images and folder.names]
+        tops = {names[0] for names in full}
+        if len(tops) != 1 or any(len(names) == 1 for names in full):
+            return tree
+        tree = {
+            path: f._replace(names=f.names[1:]) if f.names[:1] == full[0][:1] else f
+            for path, f in tree.items()
+        }
 
 
 def _with_parts(root: Path, tree: _Tree) -> _Tree:

@@ -9,10 +9,11 @@ from PIL import Image
 
 from augment.catalogue.hashes import SIDE_PX
 from augment.catalogue.pictures import grey_picture
-from terrabalance.errors import UnreadableImage
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.elsewhere import refuse_mask_behind, refuse_mask_beside
+from terrabalance.rasters.memory import room_for
 from terrabalance.rasters.orientation import ORIENTATION_TAG, upright
+from terrabalance.rasters.pictures import opened
 from terrabalance.rasters.raster import Footprint, Raster, Scaling
 
 _JPEG = b"\xff\xd8\xff"
@@ -59,13 +60,14 @@ def look_at(path: Path, content: bytes | None) -> Look:
     Raises:
         UnreadableImage: see `terrabalance.rasters.decode.decode`.
     """
-    if content is not None and content.startswith(_JPEG):
-        look = _look_at_jpeg(path, content)
-        if look is not None:
-            refuse_mask_beside(path, declares_nodata=False)
-            refuse_mask_behind(path, io.BytesIO(content))
-            return look
-    return _look_at_raster(decode(path))
+    with room_for(path):
+        if content is not None and content.startswith(_JPEG):
+            look = _look_at_jpeg(path, content)
+            if look is not None:
+                refuse_mask_beside(path, declares_nodata=False)
+                refuse_mask_behind(path, io.BytesIO(content))
+                return look
+        return _look_at_raster(decode(path))
 
 
 def compared(raster: Raster) -> Raster:
@@ -75,17 +77,14 @@ def compared(raster: Raster) -> Raster:
 
 def _look_at_jpeg(path: Path, content: bytes) -> Look | None:
     """Look at a JPEG of grey or of colour; None for other modes."""
-    try:
-        with Image.open(io.BytesIO(content), formats=("JPEG",)) as image:
-            mode, (width, height) = image.mode, image.size
-            if mode not in _BANDS:
-                return None
-            orientation = int(image.getexif().get(ORIENTATION_TAG, 1))
-            image.draft("L", (2 * SIDE_PX, 2 * SIDE_PX))
-            grey_image = image if image.mode == "L" else image.convert("L")
-            small = grey_image.resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
-    except Exception as error:  # Pillow's decoder raises many kinds for a damaged file
-        raise UnreadableImage(f"{path}: {error}") from error
+    with opened(path, content, ("JPEG",)) as image:
+        mode, (width, height) = image.mode, image.size
+        if mode not in _BANDS:
+            return None
+        orientation = int(image.getexif().get(ORIENTATION_TAG, 1))
+        image.draft("L", (2 * SIDE_PX, 2 * SIDE_PX))
+        grey_image = image if image.mode == "L" else image.convert("L")
+        small = grey_image.resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
     grey = upright(np.asarray(small, np.float32)[None], orientation)[0]
     if orientation >= 5:  # rows and columns are exchanged
         width, height = height, width

@@ -49,8 +49,7 @@ def _equal(sketches: Sketches) -> np.ndarray:
     _, inverse, counts = np.unique(sketches.hashes[:, 0], return_inverse=True, return_counts=True)
     seen: dict[bytes, int] = {}
     for place in np.flatnonzero(counts[inverse] > 1).tolist():
-        content = sketches.thumbnails[place].tobytes() + sketches.ranges[place].tobytes()
-        first[place] = seen.setdefault(content + sketches.hashes[place].tobytes(), place)
+        first[place] = seen.setdefault(sketches.content(place), place)
     return first
 
 

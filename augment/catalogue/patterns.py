@@ -4,9 +4,11 @@ import re
 import time
 from collections.abc import Sequence
 
+import regex
+
 from terrabalance.errors import BadInput
 
-_LONGEST = 200
+LONGEST = 200  # characters
 _TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{\d*,?\d*\}|.", re.DOTALL)
 # A usual pattern takes a microsecond a path, one that tries every way to cut a path takes seconds.
 _PATIENCE_S, _PATIENCE_PER_PATH_S = 10.0, 1e-4
@@ -16,14 +18,13 @@ def checked_pattern(pattern: str) -> str:
     """Return a regular expression that can be used.
 
     Raises:
-        ValueError: it is none, it is too long, or it repeats a repetition, such as `(a+)+`, which
-            may try more ways than there are atoms.
+        ValueError: it is none, or it repeats a repetition, such as `(a+)+`, which may try more ways
+            than there are atoms.
     """
-    if len(pattern) > _LONGEST:
-        raise ValueError(f"{len(pattern)} characters, the most are {_LONGEST}")
     try:
         re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
+        regex.compile(pattern)
+    except (re.error, regex.error, RecursionError, OverflowError, MemoryError) as error:
         raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
     if _repeats_a_repetition(pattern):
         raise ValueError(
@@ -65,12 +66,17 @@ def found_in(paths: Sequence[str], pattern: str, setting: str) -> list[str]:
     Raises:
         BadInput: it takes too long.
     """
-    search, began, found = re.compile(pattern).search, time.monotonic(), []
+    # Not `re`, which cannot be stopped within a path: a pattern of several repetitions side by side
+    # may try a power of the path's length.
+    compiled, found = regex.compile(pattern), list[str]()
+    group, began = min(1, compiled.groups), time.monotonic()
     for path in paths:
-        match = search(path)
-        found.append("" if match is None else match.group(1 if match.re.groups else 0) or "")
-        if time.monotonic() - began > _PATIENCE_S + _PATIENCE_PER_PATH_S * len(found):
+        left = _PATIENCE_S + _PATIENCE_PER_PATH_S * len(found) - (time.monotonic() - began)
+        try:
+            match = compiled.search(path, timeout=max(left, _PATIENCE_PER_PATH_S))
+        except TimeoutError as error:
             raise BadInput(
                 f"{setting}: {pattern!r} takes too long, the last at {path!r}. Give a simpler one."
-            )
+            ) from error
+        found.append("" if match is None else match.group(group) or "")
     return found

@@ -50,16 +50,19 @@ from augment.catalogue.pictures import values_hash
 from augment.catalogue.places import find_places
 from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.files import inside, sha256_of
-from terrabalance.manifest import REPAIRED, Manifest, frame_of
+from terrabalance.manifest import REPAIRED, Manifest, frame_of, join_frames
 from terrabalance.marks import is_marked_synthetic, repaired_from
 from terrabalance.progress import Progress, silent
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.formats import BEGINNINGS, EXTENSIONS
+from terrabalance.rasters.limits import check_file_size
+from terrabalance.rasters.memory import room_for
 from terrabalance.rasters.raster import Footprint, Scaling, holds_bytes
 
 _log = logging.getLogger(__name__)
 
 _THREADS = min(8, os.cpu_count() or 1)
+_ROWS_A_FRAME = 2**15  # a row takes a kilobyte as a dict, and a fifth of it in a frame
 _FILES_A_TASK = 8  # handing over one by one takes a tenth of the time of a small JPEG
 _AT_ONCE = 2**24  # bytes; a smaller file is read once, for its checksum and its pixels
 _ALIKE_BITS = 4  # in which the hashes of one picture in two formats may differ
@@ -90,7 +93,8 @@ def scan(source: Source, config: ScanConfig, on_progress: Progress = silent) -> 
         One row a file, in the order of the source.
     """
     n_files = len(source.entries)
-    rows, originals, alpha = [], [], [""] * n_files
+    rows: list[dict[str, object]] = []
+    frames, originals, alpha = [], [], [""] * n_files
     invalid_as_band = np.zeros(n_files)
     sketches = Sketches.room_for(n_files)
     footprints: list[Footprint | None] = [None] * n_files
@@ -105,12 +109,20 @@ def scan(source: Source, config: ScanConfig, on_progress: Progress = silent) -> 
             invalid_as_band[index] = found.look.invalid_as_band
             footprints[index] = found.look.footprint
             sketches.put(index, found.sketch)
+        if len(rows) == _ROWS_A_FRAME or index + 1 == n_files:
+            frames.append(frame_of(rows))
+            rows.clear()
         on_progress(index + 1, n_files, "scanning")
-    frame = settle_alpha(frame_of(rows), alpha, invalid_as_band, config.alpha)
+    frame = settle_alpha(
+        join_frames(frames or [frame_of([])]), alpha, invalid_as_band, config.alpha
+    )
     frame = leave_out_odd(leave_out_gaps(frame, config.max_invalid), config.odd_share)
     tell_scalings(frame)
     alike = find_alike(frame, sketches, max(config.near_duplicate_bits, _ALIKE_BITS))
-    frame = mark_duplicates(frame, _value_hashes(source.root, frame, sketches, alike))
+    hashes, lost = _value_hashes(source.root, frame, sketches, alike)
+    for place, detail in lost.items():
+        frame.loc[place, ["status", "detail"]] = "unreadable", detail
+    frame = mark_duplicates(frame, hashes)
     if config.near_duplicate_bits < _ALIKE_BITS:
         alike = find_alike(frame, sketches, config.near_duplicate_bits)
     frame = group_images(frame, alike, originals, names)
@@ -152,18 +164,24 @@ def _scan_file(find: Callable[[str], Path], entry: Entry, min_side_px: int) -> _
         facts = _facts(path)
         if not stat.S_ISREG(facts.st_mode):
             return _Scanned({**row, "status": "not an image", "detail": "no regular file"})
-        content = path.read_bytes() if facts.st_size <= _AT_ONCE else None
-        row["bytes"], row["sha256"] = facts.st_size, _checksum(path, content)
-        if row["bytes"] == 0:
-            return _Scanned({**row, "status": "empty"})
-        if path.suffix.lower() not in EXTENSIONS:
-            kinds = ", ".join(sorted(EXTENSIONS))
-            return _Scanned({**row, "status": "not an image", "detail": f"not one of {kinds}"})
-        return _scan_pixels(path, content, row, min_side_px)
+        check_file_size(path, facts.st_size)
+        with room_for(path):
+            return _scan_content(path, facts.st_size, row, min_side_px)
     except (BadInput, OSError) as error:
         return _Scanned({**row, "status": "unreadable", "detail": str(error)})
     except UnreadableImage as error:
         return _Scanned({**row, **_why_unreadable(path, error)})
+
+
+def _scan_content(path: Path, n_bytes: int, row: dict[str, object], min_side_px: int) -> _Scanned:
+    content = path.read_bytes() if n_bytes <= _AT_ONCE else None
+    row["bytes"], row["sha256"] = n_bytes, _checksum(path, content)
+    if n_bytes == 0:
+        return _Scanned({**row, "status": "empty"})
+    if path.suffix.lower() not in EXTENSIONS:
+        kinds = ", ".join(sorted(EXTENSIONS))
+        return _Scanned({**row, "status": "not an image", "detail": f"not one of {kinds}"})
+    return _scan_pixels(path, content, row, min_side_px)
 
 
 def _facts(path: Path) -> os.stat_result:
@@ -205,18 +223,22 @@ def _text(scaling: Scaling | None) -> str:
 
 def _value_hashes(
     root: Path, frame: pd.DataFrame, sketches: Sketches, alike: np.ndarray
-) -> list[str]:
+) -> tuple[list[str], dict[int, str]]:
     """Return a hash of the values of each image that may be a copy, which alone are decoded.
 
-    Of the others, something that no other has.
+    Of the others, something that no other has. Also which can be read no more, and why.
     """
     places = np.flatnonzero((alike >= 0) | _are_faint(frame, sketches)).tolist()
     hashes = [str(place) for place in range(len(frame))]
+    lost: dict[int, str] = {}
     with ThreadPoolExecutor(_THREADS) as pool:
         found = pool.map(lambda place: _value_hash(root / frame["path"].iat[place]), places)
         for place, value_hash in zip(places, found, strict=True):
-            hashes[place] = value_hash
-    return hashes
+            if isinstance(value_hash, UnreadableImage):
+                lost[place] = str(value_hash)
+            else:
+                hashes[place] = value_hash
+    return hashes, lost
 
 
 def _are_faint(frame: pd.DataFrame, sketches: Sketches) -> np.ndarray:
@@ -232,8 +254,12 @@ def _are_faint(frame: pd.DataFrame, sketches: Sketches) -> np.ndarray:
     return np.asarray(usable & frame["mode"].map(holds_bytes)) & faint
 
 
-def _value_hash(path: Path) -> str:
-    return values_hash(compared(decode(path)).pixels)
+def _value_hash(path: Path) -> str | UnreadableImage:
+    try:
+        with room_for(path):
+            return values_hash(compared(decode(path)).pixels)
+    except UnreadableImage as error:  # since it was looked at it has changed, or memory ran out
+        return error
 
 
 def _fitness(row: dict[str, object], width: int, height: int, min_side_px: int) -> dict[str, str]:
@@ -254,7 +280,7 @@ def _why_unreadable(path: Path, error: UnreadableImage) -> dict[str, str]:
     begins_like_one = beginning.startswith(BEGINNINGS)
     if unidentified and not begins_like_one:
         return {"status": "not an image", "detail": "its content is no image"}
-    message = "" if unidentified else str(cause)
+    message = "" if unidentified else str(error if isinstance(cause, MemoryError) else cause)
     cut = any(words in message for words in _CUT_SHORT) or _is_short_webp(path, beginning)
     return {"status": "truncated" if cut else "unreadable", "detail": message or "damaged header"}
 

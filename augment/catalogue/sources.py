@@ -1,8 +1,9 @@
 """Open what holds the images: a folder of class folders, an archive of one, or a CSV."""
 
+import os
 from pathlib import Path
 
-from augment.catalogue.archives import extract, is_archive
+from augment.catalogue.archives import ARCHIVES, extract, is_archive
 from augment.catalogue.config import ClassFolder
 from augment.catalogue.entries import Source
 from augment.catalogue.folders import descend, list_folder
@@ -45,9 +46,11 @@ def check_source(data: Path, images: Path | None = None) -> None:
     table = data.suffix.lower() == ".csv"
     if images is not None and not table:
         raise BadInput(f"--images goes with a CSV only, and {data} is none. Leave it out.")
-    if not data.exists():
+    if not os.path.exists(data):  # noqa: PTH110  # `Path.exists` raises of a name that is too long
         raise BadInput(f"{data}: no such file or folder. Check the path.")
-    if not (data.is_dir() or table or is_archive(data)):
-        raise BadInput(
-            f"{data}: not a folder, a zip, a tar (.tar, .tar.gz, .tar.xz, .tar.bz2) or a CSV."
-        )
+    if data.is_dir():
+        return
+    if not data.is_file():  # a FIFO would be waited for
+        raise BadInput(f"{data}: neither a folder nor a regular file. Give one of these.")
+    if not (table or is_archive(data)):
+        raise BadInput(f"{data}: not a folder, {ARCHIVES} or a CSV.")

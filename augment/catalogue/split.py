@@ -8,6 +8,7 @@ import pandas as pd
 from augment.catalogue.config import SplitConfig
 from augment.catalogue.draw import draw_parts, unit_labels
 from augment.catalogue.entries import natural_key
+from augment.catalogue.statuses import Left, with_statuses
 from terrabalance.errors import BadInput
 from terrabalance.manifest import ORACLE, REPAIRED, SPLITS, Manifest
 
@@ -118,21 +119,22 @@ def _tell_shared_places(used: pd.DataFrame) -> None:
 
 def _without_leaks(frame: pd.DataFrame, rows: pd.Index) -> pd.DataFrame:
     """Leave out the groups' images beside those held out: of test first, then of val."""
-    frame = frame.copy()
     usable = frame.loc[rows]
     grouped = usable[(usable["group"] >= 0) & usable["split"].isin((*SPLITS, ORACLE))]
-    for _, same in grouped.groupby("group"):
+    n_parts = grouped.groupby("group")["split"].transform("nunique")
+    left: list[Left] = []
+    for _, same in grouped[n_parts > 1].groupby("group"):
         for held_out, below in (("test", ["train", "val", ORACLE]), ("val", ["train", ORACLE])):
             originals = same[same["split"] == held_out]["path"]
             leaking = same.index[same["split"].isin(below)]
             if len(originals) and len(leaking):
-                frame.loc[leaking, "status"] = f"leaks into {held_out}"
-                frame.loc[leaking, "detail"] = min(originals, key=natural_key)
+                first = min(originals, key=natural_key)
+                left += (Left(row, f"leaks into {held_out}", first) for row in leaking)
                 _log.info(
                     "%d images leak into %s: %s", len(leaking), held_out, same["path"].tolist()
                 )
                 break
-    return frame
+    return with_statuses(frame, left)
 
 
 def _drawn(manifest: Manifest, rows: pd.Index, shares: Mapping[str, float], seed: int) -> Manifest:

@@ -1,17 +1,24 @@
 """A CSV that lists images as a data source."""
 
+import csv
+import os
 import posixpath
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-import pandas as pd
+from typing import IO
 
 from augment.catalogue.entries import Entry, Source, natural_key, refuse
 from augment.catalogue.folders import folders_in
+from augment.catalogue.members import shown
 from augment.catalogue.parts import split_name
 from terrabalance.errors import BadInput
 from terrabalance.files import inside
 
 _PROBED = 200  # listed paths that are looked for to find the folder that they are relative to
+_LONGEST_LINE = 2**20  # characters
+_USUAL = {"path": "", "class": "", "split": "", "source": "real", "group": ""}
+_NEEDED = ("path", "class")
+_Row = tuple[int, Entry]  # with the number of the line that it ends on
 
 
 def read_table(table: Path, images: Path | None) -> Source:
@@ -24,15 +31,12 @@ def read_table(table: Path, images: Path | None) -> Source:
     Raises:
         BadInput: it is no such CSV, or lists files that cannot be used; all are named at once.
     """
-    frame = _read_rows(table)
-    lines = [f"line {number}" for number in range(2, len(frame) + 2)]
-    paths = [posixpath.normpath(path) if path else "" for path in frame["path"]]
-    splits = [split_name(split) for split in frame["split"]]
-    sources = frame["source"].str.lower()
-    entries = list(map(Entry, paths, frame["class"], splits, sources, frame["group"]))
-    bad = _bad_rows(entries, lines)
-    good = [(line, e) for line, e in zip(lines, entries, strict=True) if line not in bad]
-    problems = [f"{line}: {problem}" for line, problem in bad.items()]
+    rows = list(_rows(table))
+    if not rows:
+        raise BadInput(f"{table}: lists no images.")
+    bad = _bad_rows(rows)
+    good = [row for row in rows if row[0] not in bad]
+    problems = [f"line {line}: {problem}" for line, problem in bad.items()]
     where = str(table)
     try:
         root = _image_root(table, images, [entry.path for _, entry in good])
@@ -44,50 +48,85 @@ def read_table(table: Path, images: Path | None) -> Source:
             raise
         problems.append(str(error))
     refuse(where, problems)
-    return Source(root, sorted(entries, key=lambda entry: natural_key(entry.path)))
+    return Source(root, sorted((e for _, e in rows), key=lambda entry: natural_key(entry.path)))
 
 
-def _read_rows(table: Path) -> pd.DataFrame:
-    """Return the columns of an `Entry` as stripped text, "" where empty."""
-    try:
-        frame = pd.read_csv(
-            table, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False
-        )
-    except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
-        raise BadInput(f"{table}: not a CSV in UTF-8 ({error}).") from error
-    frame = frame.rename(columns=lambda name: str(name).strip().lower())
-    if lacking := [name for name in ("path", "class") if name not in frame]:
+def _rows(table: Path) -> Iterator[_Row]:
+    """Yield what each line lists, stripped, "" where empty."""
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        lines = csv.reader(_lines(table, file), strict=True)
+        try:
+            places = _places(table, next(lines, []))
+            for fields in lines:
+                if fields:
+                    yield lines.line_num, _entry(table, lines.line_num, fields, places)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise BadInput(
+                f"{table}: not a CSV in UTF-8 (line {lines.line_num}: {error}). Save it again."
+            ) from error
+
+
+def _lines(table: Path, file: IO[str]) -> Iterator[str]:
+    number = 0
+    while line := file.readline(_LONGEST_LINE):
+        number += 1
+        if len(line) == _LONGEST_LINE:
+            raise BadInput(
+                f"{table}: line {number} has more than {_LONGEST_LINE} characters: not a CSV that "
+                "lists images. Check the file."
+            )
+        yield line
+
+
+def _places(table: Path, first: Sequence[str]) -> dict[str, int]:
+    """Return where in a line each known column is, from the first line."""
+    names = [name.strip().lower() for name in first]
+    if lacking := [name for name in _NEEDED if name not in names]:
         raise BadInput(
-            f"{table}: lacks the columns {lacking}; it has {list(frame)}. "
-            "Its first line must name path, class and, if wanted, split and group."
+            f"{table}: lacks the columns {lacking}; it has {shown(', '.join(names))}. Its first "
+            "line must name path, class and, if wanted, split and group."
         )
-    if frame.empty:
-        raise BadInput(f"{table}: lists no images.")
-    for name, usual in (("split", ""), ("source", "real"), ("group", "")):
-        if name not in frame:
-            frame[name] = usual
-    wanted = frame[["path", "class", "split", "source", "group"]]
-    return wanted.fillna("").apply(lambda column: column.str.strip())
+    if twice := [name for name in _USUAL if names.count(name) > 1]:
+        raise BadInput(f"{table}: its first line names {twice} twice. Rename one of them.")
+    return {name: names.index(name) for name in _USUAL if name in names} | {"": len(names)}
 
 
-def _bad_rows(entries: list[Entry], lines: list[str]) -> dict[str, str]:
+def _entry(table: Path, line: int, fields: Sequence[str], places: dict[str, int]) -> Entry:
+    if any(field.strip() for field in fields[places[""] :]):
+        raise BadInput(
+            f"{table}: line {line} has {len(fields)} fields, the first line {places['']}. Put "
+            "fields that hold a comma in double quotes."
+        )
+    texts = {
+        name: fields[places[name]].strip() if places.get(name, len(fields)) < len(fields) else usual
+        for name, usual in _USUAL.items()
+    }
+    path = posixpath.normpath(texts["path"]) if texts["path"] else ""
+    split, source = split_name(texts["split"]), texts["source"].lower()
+    return Entry(path, texts["class"], split, source, texts["group"])
+
+
+def _bad_rows(rows: list[_Row]) -> dict[int, str]:
     """Return what is wrong with each line that cannot be used, whatever is on the disk."""
-    bad: dict[str, str] = {}
-    first: dict[str, str] = {}
-    for line, entry in zip(lines, entries, strict=True):
-        if not entry.path:
+    bad: dict[int, str] = {}
+    first: dict[str, int] = {}
+    for line, entry in rows:
+        path = entry.path
+        if "\0" in "".join((path, entry.class_name, entry.split, entry.source, entry.group)):
+            bad[line] = "holds a NUL, as no text does"
+        elif not path:
             bad[line] = "no path"
-        elif entry.path.startswith("/") or entry.path.split("/")[0] in ("..", "."):
-            bad[line] = f"{entry.path!r} leaves the folder of the images"
+        elif path.startswith("/") or path.split("/")[0] in ("..", "."):
+            bad[line] = f"{shown(path)} leaves the folder of the images"
         elif not entry.class_name:
-            bad[line] = f"{entry.path!r} has no class"
+            bad[line] = f"{shown(path)} has no class"
         elif entry.source not in ("real", "synthetic"):
-            bad[line] = f"source {entry.source!r} is neither real nor synthetic"
+            bad[line] = f"source {shown(entry.source)} is neither real nor synthetic"
         elif entry.source == "synthetic" and entry.split != "train":
-            bad[line] = f"{entry.path!r} is synthetic and of split {entry.split!r}, not train"
-        elif entry.path in first:
-            bad[line] = f"{entry.path!r} is on {first[entry.path]} already"
-        first.setdefault(entry.path, line)
+            bad[line] = f"{shown(path)} is synthetic and of split {shown(entry.split)}, not train"
+        elif path in first:
+            bad[line] = f"{shown(path)} is on line {first[path]} already"
+        first.setdefault(path, line)
     return bad
 
 
@@ -104,7 +143,7 @@ def _image_root(table: Path, images: Path | None, paths: list[str]) -> Path:
     if len(found) == 1:
         return found[0]
     where = f"in each of {[str(folder) for folder in found]}" if found else f"in or below {home}"
-    first = f" such as {paths[0]!r}" if paths else ""
+    first = f" such as {shown(paths[0])}" if paths else ""
     how = "more than one folder has" if found else "no folder has"
     raise BadInput(
         f"{table}: {how} the listed images{first} ({where}). Give the folder that the paths are "
@@ -113,16 +152,20 @@ def _image_root(table: Path, images: Path | None, paths: list[str]) -> Path:
 
 
 def _holds_any(folder: Path, paths: list[str]) -> bool:
-    return any((folder / path).is_file() for path in paths[:_PROBED])
+    return any(_is_file(folder / path) for path in paths[:_PROBED])
 
 
-def _missing(root: Path, rows: list[tuple[str, Entry]]) -> list[str]:
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113  # `Path.is_file` raises of a name that is too long
+
+
+def _missing(root: Path, rows: list[_Row]) -> list[str]:
     """Return what is wrong with each row whose file is not below `root`."""
     problems = []
     for line, entry in rows:
         try:
-            if not inside(root, entry.path).is_file():
-                problems.append(f"{line}: {entry.path!r} is not there")
+            if not _is_file(inside(root, entry.path)):
+                problems.append(f"line {line}: {shown(entry.path)} is not there, or no file")
         except BadInput as error:
-            problems.append(f"{line}: {error}")
+            problems.append(f"line {line}: {error}")
     return problems

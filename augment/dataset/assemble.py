@@ -92,11 +92,12 @@ def _assemble(
     aside.mkdir(parents=True)
     rows = dataset_rows(catalogue, synthetic)
     frame = _fill(aside, rows, on_progress)
-    write_manifest(Manifest(aside, frame), aside)
+    made = Manifest(aside, frame)
+    write_manifest(made, aside)
     write_text(aside / CLASS_MAP, class_map(frame["class"]))
-    openings = openings_of(Manifest(aside, frame))
-    write_text(aside / "README.md", dataset_card(Manifest(folder, frame), about, openings))
-    write_plain_json(aside / CROISSANT, croissant(Manifest(aside, frame), about, openings))
+    openings = openings_of(made)
+    write_text(aside / "README.md", dataset_card(made, about, openings))
+    write_plain_json(aside / CROISSANT, croissant(made, about, openings))
     files = [aside / name for name in ("manifest.parquet", CLASS_MAP, CROISSANT)]
     for split, missing in lacking(frame).items():
         _log.warning(
@@ -133,7 +134,8 @@ def _refuse_leaks(catalogue: Manifest, synthetic: Sequence[Manifest]) -> None:
 
 
 def _identity(manifest: Manifest) -> str:
-    return str(manifest.usable()[_IDENTITY].to_csv(index=False))
+    rows = manifest.frame.loc[manifest.frame["status"] == "ok", _IDENTITY].sort_values("path")
+    return str(rows.to_csv(index=False))
 
 
 def dataset_key(
@@ -173,14 +175,18 @@ def _refuse_foreign(folder: Path, roots: Iterable[Path]) -> None:
 
 
 def _fill(folder: Path, rows: pd.DataFrame, on_progress: Progress) -> pd.DataFrame:
-    sizes, sums = rows["bytes"].tolist(), rows["sha256"].tolist()
-    for index, row in enumerate(rows.itertuples()):
-        target = folder / row.path
-        place(row.origin, target, row.sha256, row.source)
-        if target.suffix != row.origin.suffix:  # it was written anew
-            sizes[index], sums[index] = target.stat().st_size, sha256_of(target)
+    columns = (rows[name] for name in ("path", "origin", "sha256", "source"))
+    anew: dict[int, tuple[int, str]] = {}  # size and checksum of what is no copy, by row
+    for index, (path, origin, sha256, source) in enumerate(zip(*columns, strict=True)):
+        target, original = folder / path, Path(origin)
+        place(original, target, sha256, source)
+        if target.suffix != original.suffix:  # it was written anew
+            anew[index] = target.stat().st_size, sha256_of(target)
         on_progress(index + 1, len(rows), "assembling")
-    return rows.drop(columns="origin").assign(bytes=sizes, sha256=sums)
+    rows = rows.drop(columns="origin")
+    if anew:
+        rows.loc[list(anew), ["bytes", "sha256"]] = list(map(list, anew.values()))
+    return rows
 
 
 def _counts(frame: pd.DataFrame) -> dict[str, Any]:

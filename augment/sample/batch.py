@@ -11,6 +11,7 @@ from augment.config import SamplingConfig
 from augment.sample.samplers import timesteps, trajectory
 from augment.sample.starts import kept_parts, real_starts
 from terrabalance.levels import to_levels
+from terrabalance.seeds import generator_of
 
 
 def draw_batch(
@@ -43,7 +44,7 @@ def draw_batch(
         first image from noise to image (empty for `frames=0`).
     """
     side = diffusion.image_size
-    draws = [torch.Generator().manual_seed(seed) for seed in seeds]
+    draws = [generator_of(seed) for seed in seeds]
 
     def noise() -> Tensor:
         each = [torch.randn((diffusion.channels, *side), generator=draw) for draw in draws]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from augment.config import InpaintConfig
 from augment.sample.samplers import ddim_step, even_snr_times
+from terrabalance.seeds import generator_of
 
 
 def walk(config: InpaintConfig) -> list[int]:
@@ -60,7 +61,7 @@ def inpaint(
     Yields:
         (B, C, H, W) float32 in [-1, 1]; known pixels of the last are exactly those of `image`.
     """
-    draws = [torch.Generator().manual_seed(seed) for seed in seeds]
+    draws = [generator_of(seed) for seed in seeds]
 
     def noise() -> Tensor:
         return torch.stack([torch.randn(image.shape, generator=d) for d in draws]).to(image.device)

@@ -22,7 +22,7 @@ from augment.train.spec import TrainingSpec
 from terrabalance.cuda_graphs import RecordedGradients
 from terrabalance.device import autocast, describe_device, tuned_convolutions
 from terrabalance.errors import BadInput
-from terrabalance.seeds import seed_for
+from terrabalance.seeds import seed_for, seed_torch
 from terrabalance.sizes import describe_size
 from terrabalance.symmetry import keep_shape
 
@@ -87,7 +87,7 @@ class Stepper:
         """Go to step 0: random weights, or those of `spec.start`."""
         spec = self.spec
         self.gradients.forget()
-        torch.manual_seed(seed_for(spec.seed, "init", spec.class_name))
+        seed_torch(seed_for(spec.seed, "init", spec.class_name))
         n_classes, n_bands = len(spec.classes), spec.bands.count
         self.diffusion = build_diffusion(spec.generator, n_classes, n_bands)
         if spec.start is not None:
@@ -164,9 +164,7 @@ class Stepper:
             batch = self.group.shard(self.batches[place])
             # Dropout draws from torch's global generator: a resumed step must draw the same, and
             # another shard of the batch something else.
-            torch.manual_seed(
-                seed_for(spec.seed, "dropout", spec.class_name, place, *self.group.stream)
-            )
+            seed_torch(seed_for(spec.seed, "dropout", spec.class_name, place, *self.group.stream))
             parts = list(
                 zip(*(torch.split(field, self.micro_batch) for field in batch), strict=True)
             )

@@ -56,10 +56,10 @@ def mixed(
 
 @contextmanager
 def _seeded(draws: torch.Generator) -> Iterator[None]:
-    seed = int(torch.randint(2**31, (1,), generator=draws))
+    words = torch.randint(2**31, (4,), generator=draws).numpy()
     before = random.getstate(), np.random.get_state()
-    random.seed(seed)
-    np.random.seed(seed)
+    random.seed(words.tobytes())
+    np.random.seed(words)
     try:
         yield
     finally:

@@ -100,7 +100,7 @@ def _loader(config: FeatureConfig) -> Load:
     wanted = ClassifierConfig(
         model=config.model, weights=config.weights, image_size=config.image_size
     )
-    model = build_model(wanted, n_classes=1000)
+    model = build_model(wanted, n_classes=1000, section="fidelity")
     return lambda device: FeatureNetwork(model, config.model, config.image_size, device)
 
 

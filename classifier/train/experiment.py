@@ -22,7 +22,7 @@ from terrabalance.sizes import Size
 
 T = TypeVar("T")
 # Raise when the files of a trial would come out different for the same images and settings.
-_FORMAT = 6
+_FORMAT = 7
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from terrabalance.checkpoint import load_into, load_newest, save_checkpoint
 from terrabalance.device import supports_bf16
 from terrabalance.errors import TrainingDiverged
 from terrabalance.progress import Progress
-from terrabalance.seeds import generator_for, seed_for
+from terrabalance.seeds import generator_for, seed_for, seed_torch
 
 CHECKPOINT_EVERY_S = 60.0
 _log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class Trainer:
         total, saved = self.config.steps, time.monotonic()
         weights = self.arm.weights(examples, self.counts, self.setting)
         for step in range(self._resume(folder, inputs), total):
-            loss, rate = self._step(examples, weights, step)
+            loss, rate = self.step(examples, weights, step)
             if not math.isfinite(loss):
                 raise TrainingDiverged(
                     f"classifier ({name}): the loss is {loss} at step {step + 1} of {total}. "
@@ -104,12 +104,19 @@ class Trainer:
                 saved = time.monotonic()
             on_progress(step + 1, total, f"{name}, loss {loss:.3f}")
 
-    def _step(self, examples: Examples, weights: Tensor, step: int) -> tuple[float, float]:
+    def step(self, examples: Examples, weights: Tensor, step: int) -> tuple[float, float]:
+        """Take one optimizer step; return its loss and learning rate.
+
+        Args:
+            examples: of the training part.
+            weights: (N,) of each example in the loss.
+            step: number of the step, from 0.
+        """
         config, arm = self.config, self.arm
         rate = self.setting.rate * learning_rate_at(step, config)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        torch.manual_seed(seed_for("classifier", "dropout", self.seed, step))
+        seed_torch(seed_for("classifier", "dropout", self.seed, step))
         this = Step(step, config.steps, config.batch_size, self.seed)
         chosen = arm.indices(examples, this, self.setting)
         draws = generator_for("classifier", "augment", self.seed, step)

@@ -26,7 +26,7 @@ from terrabalance.device import describe_device, supports_bf16
 from terrabalance.errors import NotReady
 from terrabalance.files import atomic_write, done, fingerprint, mark_done, write_json
 from terrabalance.progress import Progress, silent
-from terrabalance.seeds import seed_for
+from terrabalance.seeds import seed_for, seed_torch
 
 
 def train(
@@ -178,10 +178,10 @@ def _prepare(
     """Return a trainer with the untrained network, by the seed of the trial, and the examples."""
     seed = seed_for("classifier", "weights", trial.seed)
     with _own_randomness(experiment.device):
-        torch.manual_seed(seed)
+        seed_torch(seed)
         setup = setup_for(experiment, len(classes))
         examples = setup.examples(rows, classes, on_progress, trained_by)
-        torch.manual_seed(seed)  # whether features were there already must not matter
+        seed_torch(seed)  # whether features were there already must not matter
         model = setup.model(examples)
     counts = list(experiment.counts(trial).values())
     trainer = Trainer(

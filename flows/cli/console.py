@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from flows.settings.limits import first_of, limits_of, schema_of
 from flows.stages.progress import Watcher, throttled
 from terrabalance.progress import Progress as Listener
 
@@ -224,7 +225,9 @@ def _print_fields(model: BaseModel, before: str, names: list[str]) -> None:
     for name in names:
         field = type(model).model_fields[name]
         value = "required" if field.is_required() else _plain(getattr(model, name))
-        table.add_row(before + name, escape(value), escape(field.description or ""))
+        limits = "; ".join(limits_of(first_of(schema_of(field))))
+        about = f"{field.description or ''}{f' ({limits})' if limits else ''}"
+        table.add_row(before + name, escape(value), escape(about))
     console.print(table)
 
 

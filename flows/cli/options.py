@@ -9,9 +9,9 @@ Data = Annotated[
     Path,
     typer.Argument(
         metavar="DATA",
-        help="A folder with one subfolder a class, a zip or tar of one, or a CSV with the columns "
-        "path, class and optionally split (train, val, test; others are set aside) and group "
-        "(images of one group stay in one part).",
+        help="A folder with one subfolder a class, a zip or tar of one (.tar, .tar.gz, .tar.xz, "
+        ".tar.bz2, .tar.zst), or a CSV with the columns path, class and optionally split (train, "
+        "val, test; others are set aside) and group (images of one group stay in one part).",
     ),
 ]
 Preset = Annotated[

@@ -12,8 +12,10 @@ import numpy as np
 from fastapi import FastAPI, Header, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel
+from starlette.datastructures import MutableHeaders
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from augment.network.card import read_bands
 from augment.screen.limits import with_fixed
@@ -31,6 +33,17 @@ _log = logging.getLogger(__name__)
 _COOKIE = "terrabalance-review"
 _REALS = 8  # real images shown beside each synthetic one
 _ORDER = {"refused": 0, "ok": 1, "spare": 2}
+# Of every answer, errors and images too. The address holds the key: no other server may read it as
+# a referrer, and no cache may keep what was shown.
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 
 
 @dataclass
@@ -122,7 +135,7 @@ class _Decision(BaseModel):
     decision: Literal["accept", "refuse"] | None
 
 
-def review_app(board: Board) -> FastAPI:
+def review_app(board: Board) -> ASGIApp:
     """Return the page and its three addresses; only for this machine's own browser.
 
     The page is opened by `/?key=...`, which leaves a cookie that the other addresses ask for.
@@ -130,7 +143,10 @@ def review_app(board: Board) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.middleware("http")
-    async def only_with_key(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    async def only_from_here(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        # A link in another page, such as a terminal in a browser, may open this one.
+        if request.method != "GET" and not _is_own(request):
+            return Response("Another page sent this.", 403)
         given = request.query_params.get("key") or request.cookies.get(_COOKIE, "")
         if not secrets.compare_digest(given.encode(), board.key.encode()):
             return Response("Open the address that `terrabalance review` printed.", 403)
@@ -151,7 +167,8 @@ def review_app(board: Board) -> FastAPI:
         )  # fmt: skip
         policy = (
             f"default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; "
-            f"connect-src 'self'; script-src 'nonce-{nonce}'; frame-ancestors 'none'"
+            f"connect-src 'self'; script-src 'nonce-{nonce}'; frame-ancestors 'none'; "
+            f"base-uri 'none'; form-action 'none'"
         )
         return HTMLResponse(str(html), headers={"Content-Security-Policy": policy})
 
@@ -175,7 +192,30 @@ def review_app(board: Board) -> FastAPI:
         board.decide(index, body.decision)
         return board.states()
 
-    return app
+    return _with_headers(app)
+
+
+def _is_own(request: Request) -> bool:
+    """Return whether a request comes from this page, or from the person; browsers say which."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    own = f"http://{request.headers.get('host', '')}"
+    return site in (None, "none", "same-origin") and origin in (None, own)
+
+
+def _with_headers(app: ASGIApp) -> ASGIApp:
+    """Add `_HEADERS` to every answer that has none of its own, whatever part of `app` gave it."""
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await app(scope, receive, send_with_headers)
+
+    return guarded
 
 
 def _check(board: Board, index: int) -> None:

@@ -1,7 +1,6 @@
 """The whole of a run's settings: the rooms' own models, composed once."""
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -30,9 +29,17 @@ from flows.settings.execution import ExecutionConfig
 from flows.settings.form import form_of
 from flows.settings.messages import sentences
 from flows.settings.presets import PRESETS, PresetName, merge
+from flows.settings.reading import parse_setting, read_toml
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, slug
-from terrabalance.settings import AbsolutePath, DeviceName, Settings
+from terrabalance.settings import (
+    LONGEST_PATH,
+    AbsolutePath,
+    DeviceName,
+    Seed,
+    Settings,
+    absolute_path,
+)
 
 S = TypeVar("S", bound=Settings)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # as `slug` gives them
@@ -58,6 +65,7 @@ class RunConfig(Settings):
     )
     storage: str | None = Field(
         None,
+        max_length=1024,
         description="the address that was given as workdir, which then is this machine's working "
         "copy below TERRABALANCE_CACHE; not to be given",
     )
@@ -68,9 +76,14 @@ class RunConfig(Settings):
         description="name of a finished folder below data/catalogues/, used instead of scanning "
         "data, which need not be on this machine then",
     )
-    name: str | None = Field(None, description="of the run; none: made from data and settings")
+    name: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="of the run; none: made from data and settings",
+    )
     preset: PresetName = Field("cpu", description="starting point for what is not given here")
-    seed: int = Field(0, ge=0, description="the same seed gives the same result")
+    seed: Seed = Field(0, description="the same seed gives the same result")
     device: DeviceName = Field(
         "auto",
         description="auto: cuda, else mps, else cpu; cuda: every GPU; cuda:1: that one; "
@@ -94,6 +107,7 @@ class RunConfig(Settings):
     base_from: str | None = Field(
         None,
         min_length=1,
+        max_length=LONGEST_PATH,
         description="a finished base that is used as it is, whatever the data now holds, so that "
         "only classes whose own images changed are trained: the name of its folder below "
         "data/generators/, or a path; none: a base is trained whenever any image changed",
@@ -112,7 +126,8 @@ class RunConfig(Settings):
     def _fill_from_preset(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        preset = PRESETS.get(str(given.get("preset", "cpu")), {})  # an unknown one is refused later
+        named = given.get("preset", "cpu")  # what is none is refused later
+        preset = PRESETS.get(named, {}) if isinstance(named, str) else {}
         plain = {
             key: value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
             for key, value in given.items()
@@ -138,9 +153,13 @@ class RunConfig(Settings):
             if scheme == "file":
                 return {**given, "workdir": Path(rest), "storage": None}
             address = workdir
-        if address is None:
+        if not isinstance(address, str):
             return given
-        address = checked_address(str(address))
+        try:
+            address = checked_address(address)
+        except ValueError as error:
+            place = "storage" if address is given.get("storage") else "workdir"
+            raise ValueError(f"{place}: {error}") from error
         return {**given, "workdir": mirror_of(address), "storage": address}
 
     @classmethod
@@ -163,7 +182,7 @@ class RunConfig(Settings):
             return base
         if is_address(base):
             raise ValueError("give the name of the folder alone: it is looked for below workdir")
-        return str(Path(base).expanduser().absolute())
+        return str(absolute_path(Path(base)))
 
     @model_validator(mode="after")
     def _has_use_for_the_base(self) -> "RunConfig":
@@ -176,6 +195,11 @@ class RunConfig(Settings):
                 f"base_from: strategy={self.strategy} {reason}. Leave base_from out, or set "
                 "strategy=warm-start"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_called_so_often(self) -> "RunConfig":
+        self.sampling.check_timesteps(self.generator.timesteps)
         return self
 
     @property
@@ -209,9 +233,9 @@ def build_config(
     Raises:
         BadInput: every wrong field with its name and reason, in one message.
     """
-    given = _read_toml(config_file) if config_file else {}
+    given = read_toml(config_file) if config_file else {}
     for setting in settings:
-        given = merge(given, _parse_setting(setting))
+        given = merge(given, parse_setting(setting))
     try:
         return _checked(RunConfig, merge(given, _without_none({**options, "data": data})))
     except BadInput as error:
@@ -226,7 +250,7 @@ def parse_settings(model: type[S], settings: list[str]) -> S:
     """
     given: dict[str, Any] = {}
     for setting in settings:
-        given = merge(given, _parse_setting(setting))
+        given = merge(given, parse_setting(setting))
     return _checked(model, given)
 
 
@@ -235,26 +259,6 @@ def _checked(model: type[S], given: dict[str, Any]) -> S:
         return model(**given)
     except ValidationError as error:
         raise BadInput(sentences(model, error)) from error
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInput(f"{path}: cannot be read as TOML ({error})") from error
-
-
-def _parse_setting(setting: str) -> dict[str, Any]:
-    key, equals, text = setting.partition("=")
-    if not equals or not key.strip():
-        raise BadInput(f"--set {setting!r}: write it as section.field=value")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
-    for part in reversed(key.strip().split(".")):
-        value = {part: value}
-    return dict(value)
 
 
 def _without_none(given: dict[str, Any]) -> dict[str, Any]:

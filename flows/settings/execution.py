@@ -35,12 +35,15 @@ class ExecutionConfig(Settings):
     )
     ray_address: str | None = Field(
         None,
+        min_length=1,
+        max_length=1024,
         description="of a running Ray cluster, e.g. ray://head:10001; none: that of this machine, "
         "or where there is none, one that is started for the run",
     )
     slots: str | None = Field(
         None,
         pattern=r"^[^/%&><]+$",
+        max_length=200,
         description="name of a Prefect global concurrency limit; a job that uses a device holds "
         "one of its slots, across all runs and machines",
     )

@@ -10,10 +10,8 @@ from typing import Any
 from pydantic import GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
+from flows.settings.limits import first_of, limits_of
 from flows.settings.presets import PRESETS
-
-_LOWEST = {"minimum": "at least {}", "exclusiveMinimum": "above {}"}
-_HIGHEST = {"maximum": "at most {}", "exclusiveMaximum": "below {}"}
 
 
 def form_of(core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -37,7 +35,7 @@ def _decided_by_presets(section: str) -> set[str]:
 
 def _explain(fields: dict[str, Any], decided: set[str]) -> None:
     for name, field in fields.items():
-        notes = _limits(field)
+        notes = limits_of(first_of(field))
         if name in decided and "default" in field:
             notes.append(f"empty: as the preset says, else {_shown(field.pop('default'))}")
             if field.get("type") == "boolean":  # a switch cannot be empty, a choice can
@@ -45,15 +43,6 @@ def _explain(fields: dict[str, Any], decided: set[str]) -> None:
                 field["enum"] = [True, False]
         if notes:
             field["description"] = f"{field.get('description', '')} ({'; '.join(notes)})"
-
-
-def _limits(field: dict[str, Any]) -> list[str]:
-    kind = next((k for k in field.get("anyOf", []) if k.get("type") != "null"), field)
-    return [
-        words.format(kind[key])
-        for key, words in {**_LOWEST, **_HIGHEST}.items()
-        if isinstance(kind.get(key), int | float)
-    ]
 
 
 def _shown(value: Any) -> str:

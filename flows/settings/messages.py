@@ -10,7 +10,10 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from terrabalance.settings import Settings
+from terrabalance.settings import Settings, shown
+
+_MOST_TOLD = 10  # faults in a message
+_LONGEST_NAME = 100  # characters of an unknown setting
 
 Model = type[Settings]
 
@@ -24,10 +27,13 @@ def section_of(field: FieldInfo) -> Model | None:
 def sentences(model: Model, error: ValidationError) -> str:
     """Put all that `model` refused into one line."""
     faults: dict[str, list[ErrorDetails]] = {}
-    for fault in error.errors():
+    for fault in error.errors(include_url=False):
         place = fault["loc"] if fault["type"] == "extra_forbidden" else _named(model, fault["loc"])
-        faults.setdefault(".".join(map(str, place)), []).append(fault)
-    return "; ".join(_sentence(model, place, own) for place, own in faults.items())
+        name = ".".join(str(part)[:_LONGEST_NAME] for part in place)
+        faults.setdefault(name, []).append(fault)
+    told = [_sentence(model, place, own) for place, own in list(faults.items())[:_MOST_TOLD]]
+    more = [f"and {len(faults) - len(told)} more"] if len(faults) > len(told) else []
+    return "; ".join([*told, *more])
 
 
 def _named(model: Model | None, loc: Sequence[str | int]) -> list[str]:
@@ -47,31 +53,43 @@ def _sentence(model: Model, place: str, faults: list[ErrorDetails]) -> str:
     depth = len(place.split("."))
     branches = any(isinstance(part, str) for fault in kept for part in fault["loc"][depth:])
     if branches or kept[0]["type"] == "string_pattern_mismatch":
-        return f"{place}: {kept[0]['input']!r} does not fit. It is: {_meaning(model, place)}"
-    said = "; ".join(_reason(model, place, fault) for fault in kept)
+        return f"{place}: {shown(kept[0]['input'])} does not fit. It is: {_meaning(model, place)}"
+    said = "; ".join(dict.fromkeys(_reason(model, place, fault) for fault in kept[:_MOST_TOLD]))
     return f"{place}: {said}" if place else said
 
 
 def _reason(model: Model, place: str, fault: ErrorDetails) -> str:
-    kind, given = fault["type"], fault["input"]
+    kind, given, as_given = fault["type"], fault["input"], shown(fault["input"])
     if kind == "extra_forbidden":
         return f"there is no such setting. {_instead(model, place)}"
     if kind == "value_error":
         return str(fault["ctx"]["error"])
     if kind == "literal_error":
         expected = str(fault["ctx"]["expected"])
-        near = difflib.get_close_matches(str(given), re.findall("'(.*?)'", expected), n=1)
-        return f"{given!r} is none of {expected}" + (f". Did you mean {near[0]!r}?" if near else "")
+        near = difflib.get_close_matches(as_given.strip("'"), re.findall("'(.*?)'", expected), n=1)
+        return f"{as_given} is none of {expected}" + (
+            f". Did you mean {near[0]!r}?" if near else ""
+        )
     if kind == "tuple_type":
         items = given.split(",") if isinstance(given, str) else [given]
-        listed = json.dumps([x.strip() if isinstance(x, str) else x for x in items], default=str)
-        return f"{given!r} is not a list. Write it as {place}={listed}"
+        plain = [x.strip() if isinstance(x, str) else x for x in items]
+        written = "[...]" if as_given.endswith("…") else _as_json(plain)
+        return f"{as_given} is not a list. Write it as {place}={written}"
+    if kind == "int_parsing_size":
+        return f"{as_given} is too large"
     if kind == "model_type":
         return f"is a section. Set what is in it, e.g. {place}.{next(iter(_level(model, place)))}"
     if kind == "path_type":
-        return f"{given!r} is not a path"
+        return f"{as_given} is not a path"
     said = re.sub(r"^\w+ should|, (unable|got|not) .*| after validation", _plain, fault["msg"])
-    return f"{said}, not {given!r}"
+    return f"{said}, not {as_given}"
+
+
+def _as_json(value: Any) -> str:
+    try:
+        return json.dumps(value, default=str)
+    except ValueError:  # an integer of thousands of digits
+        return "[...]"
 
 
 def _plain(found: re.Match[str]) -> str:

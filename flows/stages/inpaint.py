@@ -58,14 +58,20 @@ def repair(
     metadata what was filled, and from which seed.
 
     Raises:
-        BadInput: the mask does not fit or leaves nothing to do or to know, the class is not one
-            of the generator's, the image is synthetic, or a file is in the way.
+        BadInput: more steps than the generator has timesteps, the mask does not fit or leaves
+            nothing to do or to know, the class is not one of the generator's, the image is
+            synthetic, or a file is in the way.
         NotReady: the generator is not finished.
         UnreadableImage: the image or the mask cannot be read.
     """
     device = pick_device(device_name)
     class_name = wanted.class_name or _only_class(wanted.generator)
     diffusion = load_generator(wanted.generator, class_name, device)
+    if config.steps > diffusion.num_timesteps:
+        raise BadInput(
+            f"steps={config.steps}, but {wanted.generator} has {diffusion.num_timesteps} "
+            "timesteps. Use at most that many."
+        )
     bands, size = read_bands(wanted.generator), tuple(diffusion.image_size)
     if is_marked_synthetic(wanted.image):
         raise BadInput(f"{wanted.image}: is synthetic as a whole. Give a real image.")

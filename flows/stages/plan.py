@@ -46,7 +46,7 @@ def make_plan(run: Run, on_progress: Progress = silent) -> Path:
         write_json(path, {"key": key, **plan_record(plans, config.plan, cost)})
 
     if not is_made():
-        check_classifier(run.config, from_hub=False)
+        check_classifier(run.config, from_hub=False, n_bands=run.bands.count)
     begin(run.config)
     for part, place in run.names.uses(run.filled):
         note_use(run.config, part, place)
@@ -81,20 +81,26 @@ def made_of(run: Run) -> tuple[int, int]:
     return sum(done(g) is not None for g in generators), sum(map(is_screened, images))
 
 
-def check_classifier(config: RunConfig, from_hub: bool = True) -> None:
-    """Build the classifier once: a missing file should not come up after hours of training.
+def check_classifier(config: RunConfig, from_hub: bool = True, n_bands: int = 3) -> None:
+    """Try the networks on one batch: what fails should not come up after hours of training.
 
     Args:
         config: of the run.
         from_hub: whether weights of the hub are fetched.
+        n_bands: of the images, as far as they are known.
 
     Raises:
-        BadInput: an unknown model, a file that does not fit, or, with `from_hub`, a hub that
-            cannot be reached.
+        BadInput: an unknown model, a file that does not fit, a model that fails at its image size,
+            or, with `from_hub`, a hub that cannot be reached.
     """
     from classifier.network.model import build_model
+    from classifier.train.one_batch import try_feature_network, try_features, try_training
 
     wanted = config.classifier
     if not from_hub:
         wanted = wanted.model_copy(update={"pretrained": False})
-    build_model(wanted, n_classes=2)
+    model = build_model(wanted, 2, n_bands)
+    if not wanted.frozen:
+        try_training(model, wanted, n_bands)
+    try_features(model, wanted.model, wanted.image_size, n_bands)
+    try_feature_network(config.fidelity)

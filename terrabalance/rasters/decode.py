@@ -5,13 +5,14 @@ from pathlib import Path
 
 from terrabalance.errors import UnreadableImage
 from terrabalance.rasters.elsewhere import refuse_mask_behind, refuse_mask_beside
-from terrabalance.rasters.formats import Format, format_of, format_that_begins
+from terrabalance.rasters.formats import LONGEST_BEGINNING, Format, format_of, format_that_begins
 from terrabalance.rasters.geo import read_with_gdal
+from terrabalance.rasters.limits import check_file
+from terrabalance.rasters.memory import room_for
 from terrabalance.rasters.pictures import read_picture
 from terrabalance.rasters.raster import Raster
 from terrabalance.rasters.tiff import read_tiff
 
-_LONGEST_BEGINNING = 16
 _DECLARING = ("ENVI", "ERDAS Imagine", "VRT")  # formats of GDAL that tell no-data themselves
 
 # Pillow warns of damaged EXIF and of large images; what matters raises. Set once: threads that
@@ -26,9 +27,15 @@ def decode(path: Path) -> Raster:
     says of each format what is read, kept and lost.
 
     Raises:
-        UnreadableImage: not an image, damaged, or of a kind that is not read; one sentence that
-            names the file and says what to do.
+        UnreadableImage: not an image, damaged, too large (`terrabalance.rasters.limits`), or of a
+            kind that is not read; one sentence that names the file and says what to do.
     """
+    check_file(path)
+    with room_for(path):
+        return _decode(path)
+
+
+def _decode(path: Path) -> Raster:
     found = _format(path)
     if found is not None and found.needs_gdal:
         raster, declares = read_with_gdal(path, found), found.name in _DECLARING
@@ -49,7 +56,7 @@ def decode(path: Path) -> Raster:
 def _format(path: Path) -> Format | None:
     try:
         with path.open("rb") as file:
-            beginning = file.read(_LONGEST_BEGINNING)
+            beginning = file.read(LONGEST_BEGINNING)
     except OSError as error:
         raise UnreadableImage(f"{path}: {error.strerror}") from error
     return format_that_begins(beginning) or format_of(path)

@@ -33,7 +33,7 @@ def refuse_mask_beside(path: Path, declares_nodata: bool) -> None:
         raise UnreadableImage(
             f"{path}: its mask lies in {path.name}.msk beside it. {_PUT_MASK_INSIDE}"
         )
-    if not os.path.exists(f"{name}.aux.xml"):  # noqa: PTH110
+    if not os.path.isfile(f"{name}.aux.xml"):  # noqa: PTH113
         return
     with Path(f"{name}.aux.xml").open("rb") as file:
         said = file.read(_MOST_AUXILIARY)

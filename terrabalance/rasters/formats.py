@@ -1,7 +1,7 @@
 """The formats of images: how their files are called, how they begin, and what lies beside them."""
 
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ FORMATS = (
     Format("VRT", (".vrt",), (b"<VRTDataset",), needs_gdal=True),
 )
 EXTENSIONS = frozenset(suffix for each in FORMATS for suffix in each.suffixes)
+LONGEST_BEGINNING = 16  # bytes by which a file is told
 BEGINNINGS = tuple(beginning for each in FORMATS for beginning in each.beginnings)
 
 # What GDAL, QGIS and world files put beside an image; `.msk` and `.ovr` follow the whole name.
@@ -63,3 +64,10 @@ def is_side_file(path: PurePath) -> bool:
     """Return whether a file belongs to an image beside it, by its name."""
     known = path.suffix.lower() in _SIDE_SUFFIXES
     return known or path.name.lower().endswith((".aux.xml", "_rpc.txt"))
+
+
+def side_files(path: Path) -> list[Path]:
+    """Return where files that belong to an image would lie, as GDAL looks for them."""
+    whole = [path.with_name(path.name + more) for more in (".aux.xml", ".msk", ".ovr", ".hdr")]
+    suffixes = [*sorted(_SIDE_SUFFIXES), ".tab", ".aux", ".xml"]
+    return whole + [path.with_suffix(s) for low in suffixes for s in (low, low.upper())]

@@ -3,6 +3,11 @@
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+from terrabalance.rasters.memory import claim_memory
+
+_WORK_BYTES = 12  # of the distance transform, for each sample
+_ROWS = 256  # of which places are kept at once: NumPy makes 16 bytes of each
+
 
 def fill(pixels: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
     """Return an image whose gaps mirror the data beside them.
@@ -20,24 +25,27 @@ def fill(pixels: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
     """
     if valid is None:
         return pixels
+    claim_memory(2 * pixels.nbytes + _WORK_BYTES * valid[0].size)
     filled = pixels.copy()
     if len(valid) == 1:
-        filled[:, ~valid[0]] = _mirrored(pixels, valid[0])
+        _mirror(filled, pixels, valid[0])
         return filled
     for band, good in enumerate(valid):
-        filled[band, ~good] = _mirrored(pixels[band][None], good)[0]
+        _mirror(filled[band : band + 1], pixels[band : band + 1], good)
     return filled
 
 
-def _mirrored(pixels: np.ndarray, good: np.ndarray) -> np.ndarray:
-    """Return (C, P) values for the P gaps of an image, in their order."""
-    gaps = np.argwhere(~good).T
+def _mirror(filled: np.ndarray, pixels: np.ndarray, good: np.ndarray) -> None:
+    """Write the values of the gaps of (C, H, W) pixels into `filled`."""
     if not good.any():
-        return np.zeros((len(pixels), gaps.shape[1]), pixels.dtype)
-    nearest = distance_transform_edt(~good, return_distances=False, return_indices=True)
-    nearest = nearest[:, gaps[0], gaps[1]]
+        filled[:] = 0
+        return
+    every = distance_transform_edt(~good, return_distances=False, return_indices=True)
     last = np.array(good.shape)[:, None] - 1
-    beyond = np.abs(2 * nearest - gaps)
-    beyond = np.minimum(beyond, 2 * last - beyond)
-    source = np.where(good[tuple(beyond)], beyond, nearest)
-    return pixels[:, source[0], source[1]]
+    for top in range(0, len(good), _ROWS):
+        gaps = np.argwhere(~good[top : top + _ROWS]).T + np.array([[top], [0]])
+        nearest = every[:, gaps[0], gaps[1]]
+        beyond = np.abs(2 * nearest - gaps)
+        beyond = np.minimum(beyond, 2 * last - beyond)
+        source = np.where(good[tuple(beyond)], beyond, nearest)
+        filled[:, gaps[0], gaps[1]] = pixels[:, source[0], source[1]]

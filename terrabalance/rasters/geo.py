@@ -1,15 +1,25 @@
 """Read what only GDAL reads, through rasterio: JPEG 2000, NITF, ENVI, ERDAS Imagine, VRT."""
 
+import os
 import re
 import warnings
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from terrabalance.errors import UnreadableImage
-from terrabalance.rasters.formats import EXTENSIONS, Format
+from terrabalance.rasters.formats import (
+    EXTENSIONS,
+    LONGEST_BEGINNING,
+    Format,
+    format_that_begins,
+    side_files,
+)
 from terrabalance.rasters.gdal_tags import scaling_or_none
+from terrabalance.rasters.limits import check_claim, check_file
 from terrabalance.rasters.raster import COMPLEX, Footprint, Raster, both, declared
 
 # One driver for each format: a stranger's file reaches none of GDAL's many others.
@@ -20,10 +30,22 @@ _DRIVERS = {
     "ERDAS Imagine": "HFA",
     "VRT": "VRT",
 }
+# Of the images in a VRT; their names do not tell, as GDAL goes by their content.
+_SOURCE_DRIVERS = {
+    "JPEG": "JPEG", "PNG": "PNG", "TIFF": "GTiff", "WebP": "WEBP", "JPEG 2000": "JP2OpenJPEG",
+    "NITF": "NITF", "ERDAS Imagine": "HFA",
+}  # fmt: skip
+_MOST_BANDS = 1024
+# Else the error of a tile that cannot be decoded stays in GDAL's thread, and the tile is zeros.
+_WHOLE = {"GDAL_NUM_THREADS": 1}
 _MOST_VRT_BYTES = 2**20
-# What makes a VRT more than bands of files beside it: code, other servers, other documents.
-_FOREIGN = re.compile(r"(?i)PixelFunction|subClass|<!|/vsi|://|SourceDataset|OverviewFile")
-_SOURCE = re.compile(r"<SourceFilename([^>]*)>([^<]*)<")
+# What makes a VRT more than bands of files beside it: code, other servers, other documents, and
+# brackets in attributes, behind which a name is not where it seems to be.
+_FOREIGN = re.compile(
+    r"(?i)PixelFunction|subClass|<!|/vsi|://|SourceDataset|OverviewFile"
+    r"""|=\s*"[^"]*[<>]|=\s*'[^']*[<>]"""
+)
+_SOURCE = re.compile(r"(?i)<SourceFilename([^>]*)>([^<]*)<")  # GDAL takes any case
 
 # An image without a place is no reason to warn. Set once, see `terrabalance.rasters.decode`.
 warnings.filterwarnings("ignore", message="Dataset has no geotransform")
@@ -43,14 +65,23 @@ def read_with_gdal(path: Path, kind: Format) -> Raster:
             f"{path}: {kind.name} is read with the extra geo. Run pip install 'terrabalance[geo]', "
             "or convert it to TIFF."
         ) from None
-    if kind.name == "VRT":
-        _refuse_foreign(path)
+    _check_beside(path)
+    sources = _sources(path) if kind.name == "VRT" else Counter()
     try:
-        with rasterio.open(path, driver=_DRIVERS[kind.name]) as source:
+        held = _check_sources(path, sources, rasterio.open)
+        with (
+            rasterio.Env(**_WHOLE),
+            rasterio.open(path, driver=_DRIVERS[kind.name]) as source,
+        ):
+            if source.count > _MOST_BANDS:
+                raise UnreadableImage(f"{path}: {source.count:,} bands; at most {_MOST_BANDS:,}.")
             if any(dtype.startswith("complex") for dtype in source.dtypes):
                 raise UnreadableImage(f"{path}: {COMPLEX}")
+            _check_length(path, source)
+            held += sum(os.path.getsize(file) for file in source.files)  # noqa: PTH202
+            _check_size(path, source, held)
             return _raster(source)
-    except UnreadableImage:
+    except (UnreadableImage, MemoryError):
         raise
     except Exception as error:  # rasterio and its drivers raise many kinds for a damaged file
         # rasterio's own "Read failed" says less than the error of GDAL behind it.
@@ -58,22 +89,92 @@ def read_with_gdal(path: Path, kind: Format) -> Raster:
         raise UnreadableImage(f"{path}: damaged {kind.name} ({reason})") from error
 
 
-def _refuse_foreign(path: Path) -> None:
-    """Refuse a VRT that reads anything but images in its own folder."""
+def _check_beside(path: Path) -> None:
+    """Refuse an image whose side files GDAL could not open and close again."""
+    for beside in side_files(path):
+        if os.path.lexists(beside):
+            check_file(beside)
+
+
+def _check_size(path: Path, source: Any, held: int) -> None:
+    """Refuse an image by the size that it claims, and by that of the blocks it is decoded in."""
+    block = max(high * wide for high, wide in source.block_shapes)
+    n_pixels = max(source.height * source.width, block)
+    check_claim(path, n_pixels, source.count * n_pixels * _itemsize(source), held)
+
+
+def _check_length(path: Path, source: Any) -> None:
+    """Refuse a raw file that is shorter than its header says; GDAL does from half of it on."""
+    said = source.tags(ns="ENVI")
+    n_bytes = source.count * source.height * source.width * _itemsize(source)
+    n_bytes += int(said.get("header_offset", 0))
+    if "samples" in said and said.get("file_compression", "0") == "0":
+        held = path.stat().st_size
+        if held < n_bytes:
+            raise ValueError(f"truncated: {held:,} of {n_bytes:,} bytes")
+
+
+def _itemsize(source: Any) -> int:
+    return max(np.dtype(dtype).itemsize for dtype in source.dtypes)
+
+
+def _sources(path: Path) -> Counter[Path]:
+    """Return the images of a VRT, and how often it reads each.
+
+    Raises:
+        UnreadableImage: it reads anything but images in its own folder, whatever these are called.
+    """
     with path.open("rb") as file:
         text = file.read(_MOST_VRT_BYTES + 1).decode(errors="replace")
-    sources = _SOURCE.findall(text)
-    if len(text) > _MOST_VRT_BYTES or _FOREIGN.search(text) or not all(map(_is_beside, sources)):
+    found = _SOURCE.findall(text)
+    names = Counter(name for _, name in found)
+    sound = len(text) <= _MOST_VRT_BYTES and not _FOREIGN.search(text)
+    if not (sound and all(map(_is_beside, found))):
         raise UnreadableImage(
             f"{path}: a VRT of more than images in its own folder. Convert it: gdal_translate IN "
             "OUT.tif."
         )
+    return Counter({path.with_name(name): times for name, times in names.items()})
+
+
+def _check_sources(path: Path, sources: Counter[Path], open_image: Callable[..., Any]) -> int:
+    """Refuse a VRT whose images are of other kinds, too large or read too often.
+
+    Returns:
+        The bytes of its images.
+    """
+    n_bytes = held = 0
+    for file, times in sources.items():
+        try:
+            with open_image(file, driver=_driver(file)) as source:
+                held += file.stat().st_size
+                _check_size(file, source, file.stat().st_size)
+                n_bytes += times * source.height * source.width * _itemsize(source)
+        except UnreadableImage as error:
+            raise UnreadableImage(f"{path}: of its images {error}") from error
+    check_claim(path, 0, n_bytes, n_bytes)
+    return held
+
+
+def _driver(source: Path) -> str:
+    """Return the driver of an image of a VRT, by its content.
+
+    Raises:
+        UnreadableImage: it cannot be opened, or is of no kind that begins with a mark.
+    """
+    check_file(source)
+    _check_beside(source)
+    with source.open("rb") as file:
+        kind = format_that_begins(file.read(LONGEST_BEGINNING))
+    if kind is None or kind.name not in _SOURCE_DRIVERS:
+        raise UnreadableImage(f"{source}: not an image that a VRT may name. Convert it to TIFF.")
+    return _SOURCE_DRIVERS[kind.name]
 
 
 def _is_beside(source: tuple[str, str]) -> bool:
     how, name = source
     file = Path(name)
-    plain = "/" not in name and "\\" not in name and ":" not in name
+    plain = not set(name) & set("/\\:&")  # & begins what stands for another letter
     suffix = file.suffix.lower()
     return plain and 'relativeToVRT="1"' in how and suffix in EXTENSIONS and suffix != ".vrt"
 

@@ -3,6 +3,9 @@
 Pillow also reads the few kinds of TIFF that tifffile does not.
 """
 
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +14,63 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from terrabalance.errors import UnreadableImage
+from terrabalance.rasters.limits import check_claim, check_scans, too_many_pixels
 from terrabalance.rasters.orientation import ORIENTATION_TAG, upright
 from terrabalance.rasters.raster import Raster
 
 # Strangers' files reach no other decoder of Pillow's, above all not Ghostscript by way of EPS.
 # (JPEG includes MPO, the JPEG with a preview inside that drones and phones write.)
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
+_JPEGS = frozenset({"JPEG", "MPO"})
+_VALUE_BYTES = {"P": 3, "PA": 4, "I;16": 2, "I;16B": 2, "I": 4, "F": 4}  # else a byte a band
 _ALPHA = {"LA": 1, "RGBA": 3}
 _GREY_ALPHA_PNG, _RGBA_PNG = 4, 6  # colour types of IHDR
 _PNG_BANDS = {0: 1, 2: 3, _GREY_ALPHA_PNG: 2, _RGBA_PNG: 4}
+
+
+@contextmanager
+def opened(
+    path: Path, content: bytes | None = None, formats: tuple[str, ...] = _FORMATS
+) -> Iterator[Image.Image]:
+    """Open a picture that Pillow reads, and is not larger than it may be.
+
+    Args:
+        path: of the file.
+        content: its bytes, where they are at hand.
+        formats: Pillow's names.
+
+    Raises:
+        UnreadableImage: no image, too large, or damaged, also as far as it is decoded in the block.
+    """
+    try:
+        source = path if content is None else io.BytesIO(content)
+        with Image.open(source, formats=formats) as image:
+            n_pixels = image.width * image.height
+            n_bytes = n_pixels * _VALUE_BYTES.get(image.mode, len(image.getbands()))
+            check_claim(path, n_pixels, n_bytes)
+            if image.format in _JPEGS:
+                check_scans(path.read_bytes() if content is None else content)
+            yield image
+    except UnidentifiedImageError as error:
+        raise UnreadableImage(f"{path}: not an image that can be identified") from error
+    except Image.DecompressionBombError as error:
+        raise too_many_pixels(path, error) from None
+    except (UnreadableImage, MemoryError):
+        raise
+    except Exception as error:  # Pillow's decoders raise many kinds for a damaged file
+        raise UnreadableImage(f"{path}: {error}") from error
 
 
 def read_picture(path: Path) -> Raster:
     """Read the first picture of a JPEG, PNG or WebP.
 
     Raises:
-        UnreadableImage: no image, or damaged.
+        UnreadableImage: no image, too large, or damaged.
     """
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
-            n_bits = _png_bits(path) if image.format == "PNG" else 8
-            raster = _deep_png(path, image) if n_bits == 16 else _eight_bit(image, n_bits)
-            return _turned(raster, int(image.getexif().get(ORIENTATION_TAG, 1)))
-    except UnidentifiedImageError as error:
-        raise UnreadableImage(f"{path}: not an image that can be identified") from error
-    except Exception as error:  # Pillow's decoders raise many kinds for a damaged file
-        raise UnreadableImage(f"{path}: {error}") from error
+    with opened(path) as image:
+        n_bits = _png_bits(path) if image.format == "PNG" else 8
+        raster = _deep_png(path, image) if n_bits == 16 else _eight_bit(image, n_bits)
+        return _turned(raster, int(image.getexif().get(ORIENTATION_TAG, 1)))
 
 
 def _turned(raster: Raster, orientation: int) -> Raster:

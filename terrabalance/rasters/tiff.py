@@ -13,6 +13,7 @@ from tifffile import COMPRESSION, PHOTOMETRIC
 
 from terrabalance.errors import UnreadableImage
 from terrabalance.rasters.blocks import read_blocks
+from terrabalance.rasters.directories import Refused, all_pages, axes_of, check_pages, open_tiff
 from terrabalance.rasters.gdal_tags import (
     band_items,
     footprint_of,
@@ -25,7 +26,6 @@ from terrabalance.rasters.orientation import ORIENTATION_TAG, upright
 from terrabalance.rasters.pictures import read_picture
 from terrabalance.rasters.raster import COMPLEX, Layout, Raster, both, declared
 
-_MOST_PAGES = 1024
 _UNNAMED = "QI"  # tifffile's letters for an axis without a name, and for pages one after another
 # Kinds that libtiff, behind Pillow, decodes and tifffile does not, all of them of 8 bit or 1.
 _PILLOWS = frozenset({
@@ -47,29 +47,25 @@ def read_tiff(path: Path) -> Raster:
             do.
     """
     try:
-        with tifffile.TiffFile(path) as tiff:
-            pages, masks = _pages(tiff)
+        with open_tiff(path) as tiff:
+            pages, masks = _pages(all_pages(tiff))
             _check_kind(pages[0].keyframe)
+            check_pages(path, [*pages, *masks])
             if _is_pillows(pages[0]):
                 return read_picture(path)
-            return _picture(pages, masks, _axes(tiff, len(pages)))
-    except _Refused as error:
+            return _picture(pages, masks, axes_of(tiff, len(pages)))
+    except Refused as error:
         raise UnreadableImage(f"{path}: {error}") from None
-    except UnreadableImage:
+    except (UnreadableImage, MemoryError):
         raise
     except Exception as error:  # tifffile and its codecs raise many kinds for a damaged file
         raise UnreadableImage(f"{path}: damaged TIFF ({error})") from error
 
 
-class _Refused(Exception):
-    """A sound TIFF that is not read."""
-
-
-def _pages(tiff: tifffile.TiffFile) -> tuple[list[tifffile.TiffPage], list[tifffile.TiffPage]]:
+def _pages(
+    every: list[tifffile.TiffPage],
+) -> tuple[list[tifffile.TiffPage], list[tifffile.TiffPage]]:
     """Return the pages that make the picture, and those that mask it."""
-    if len(tiff.pages) > _MOST_PAGES:
-        raise _Refused(f"{len(tiff.pages)} pages; expected one picture. Split it into files.")
-    every = [tiff.pages[index] for index in range(len(tiff.pages))]
     masks = [page for page in every if page.is_mask]
     pages = [page for page in every if not (page.is_mask or page.is_reduced)] or every[:1]
     first = pages[0].keyframe
@@ -77,22 +73,16 @@ def _pages(tiff: tifffile.TiffFile) -> tuple[list[tifffile.TiffPage], list[tifff
     return pages, [page for page in masks if page.shape[:2] == size]
 
 
-def _axes(tiff: tifffile.TiffFile, n_pages: int) -> str:
-    """Return the names of the axes of several pages; empty where the file has none for all."""
-    series = tiff.series[0]
-    return series.axes if n_pages > 1 and len(series) == n_pages else ""
-
-
 def _check_kind(page: tifffile.TiffPage) -> None:
     """Refuse a kind of values or colours that is not read, before its codec says less of it."""
     kind = page.photometric
     if page.dtype is not None and page.dtype.kind == "c":
-        raise _Refused(COMPLEX)
+        raise Refused(COMPLEX)
     if kind not in _RESOLVED:
-        raise _Refused(f"colours of the kind {PHOTOMETRIC(kind).name}. Convert it to RGB.")
+        raise Refused(f"colours of the kind {PHOTOMETRIC(kind).name}. Convert it to RGB.")
     halved = kind == PHOTOMETRIC.YCBCR and page.subsampling not in (None, (1, 1))
     if halved and page.compression == COMPRESSION.NONE:
-        raise _Refused("YCbCr with halved colours and no compression. Convert it to RGB.")
+        raise Refused("YCbCr with halved colours and no compression. Convert it to RGB.")
 
 
 def _is_pillows(page: tifffile.TiffPage) -> bool:
@@ -106,7 +96,9 @@ def _picture(pages: list[tifffile.TiffPage], masks: list[tifffile.TiffPage], axe
     text, items = nodata_text(first), band_items(first)
     valid = both(valid, declared(stored, [nodata_value(text)] * len(stored)))
     for mask in masks:
-        valid = both(valid, _bands_first(mask.asarray(squeeze=False, maxworkers=1)) != 0)
+        covered, written = read_blocks(mask)
+        valid = both(valid, _bands_first(covered) != 0)
+        valid = both(valid, None if written is None else _bands_first(written))
     pixels, mode = _resolved(stored, first)
     extras = tuple(int(kind) for kind in first.extrasamples) if len(pages) == 1 else ()
     alphas = [place for place, kind in enumerate(extras) if kind != 0]
@@ -125,17 +117,22 @@ def _stored(pages: list[tifffile.TiffPage], axes: str) -> tuple[np.ndarray, np.n
     """Return (C, H, W) as stored, and which samples were ever written; None: all."""
     first = pages[0].keyframe
     if first.imagedepth != 1:
-        raise _Refused("a volume of several depths; expected one picture.")
+        raise Refused("a volume of several depths; expected one picture.")
     if len(pages) == 1:
         values, written = read_blocks(first)
         return _bands_first(values), None if written is None else _bands_first(written)
     alike = {(page.shape, page.dtype) for page in pages}
     if len(alike) > 1 or first.samplesperpixel != 1:
-        raise _Refused(f"{len(pages)} pictures in one file; expected one. Split it into files.")
+        raise Refused(f"{len(pages)} pictures in one file; expected one. Split it into files.")
     values = np.empty((len(pages), *first.shape), first.dtype)
+    held: np.ndarray | None = None
     for index, page in enumerate(pages):
-        values[index] = page.asarray(maxworkers=1)
-    return _turned(values, axes), None
+        plane, written = read_blocks(page)
+        values[index] = plane[0, 0, :, :, 0]
+        if written is not None:
+            held = np.ones(values.shape, bool) if held is None else held
+            held[index] = written[0, 0, :, :, 0]
+    return _turned(values, axes), None if held is None else _turned(held, axes)
 
 
 def _bands_first(values: np.ndarray) -> np.ndarray:
@@ -155,14 +152,14 @@ def _turned(pages: np.ndarray, axes: str) -> np.ndarray:
     n, height, width = pages.shape
     names = [name for name in axes if name not in "YX"]
     if len(names) > 1:
-        raise _Refused(f"{n} pages (axes {axes}); expected one picture. Split it into files.")
+        raise Refused(f"{n} pages (axes {axes}); expected one picture. Split it into files.")
     if names and names[0] not in _UNNAMED:
         return pages.transpose([axes.index(name) for name in (*names, "Y", "X")])
     if n <= min(height, width):
         return pages
     if width < min(n, height):
         return np.moveaxis(pages, -1, 0)
-    raise _Refused(
+    raise Refused(
         f"{n} pages of {height} x {width} px (axes {axes}): which axis holds the bands cannot be "
         "told. Write it as one page, e.g. tifffile.imwrite(..., planarconfig='separate')."
     )
@@ -178,7 +175,8 @@ def _resolved(stored: np.ndarray, page: tifffile.TiffPage) -> tuple[np.ndarray, 
     if kind == PHOTOMETRIC.SEPARATED:
         return _from_inks(stored), "CMYK"
     if n_bits == 1:
-        stored = stored.astype(np.uint8) * 255
+        stored = stored.astype(np.uint8)
+        stored *= 255
     if kind == PHOTOMETRIC.MINISWHITE and stored.dtype.kind == "u":
         stored = _turned_white(stored, 8 if n_bits == 1 else n_bits, len(page.extrasamples))
     return stored, _mode(stored)
@@ -199,18 +197,21 @@ def _mode(pixels: np.ndarray) -> str:
 def _palette(indices: np.ndarray, page: tifffile.TiffPage) -> np.ndarray:
     colours = page.colormap
     if colours is None:
-        raise _Refused("a palette image without its palette. Convert it to RGB.")
+        raise Refused("a palette image without its palette. Convert it to RGB.")
     if len(indices) != 1:
-        raise _Refused(f"a palette image of {len(indices)} bands. Convert it to RGB.")
+        raise Refused(f"a palette image of {len(indices)} bands. Convert it to RGB.")
     # The entries are of 16 bit; some writers fill only the lower 8, as libtiff knows.
     eight_bit = (colours >> 8 if colours.max() > 255 else colours).astype(np.uint8)
     if indices.max() >= eight_bit.shape[1]:
         raise ValueError("an index beyond the palette")
-    return eight_bit[:, indices[0].astype(np.intp)]
+    pixels = np.empty((3, *indices.shape[1:]), np.uint8)
+    for row, places in enumerate(indices[0]):  # NumPy makes 8 bytes of each index
+        pixels[:, row] = eight_bit[:, places.astype(np.intp)]
+    return pixels
 
 
 def _from_inks(stored: np.ndarray) -> np.ndarray:
     if len(stored) != 4 or stored.dtype != np.uint8:
-        raise _Refused(f"{len(stored)} inks of {stored.dtype}. Convert it to RGB.")
+        raise Refused(f"{len(stored)} inks of {stored.dtype}. Convert it to RGB.")
     inks = np.ascontiguousarray(np.moveaxis(stored, 0, -1))
     return np.moveaxis(np.asarray(Image.fromarray(inks, "CMYK").convert("RGB")), -1, 0)

@@ -2,7 +2,7 @@ import random
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from terrabalance.checkpoint import (
@@ -109,3 +109,27 @@ def test_no_flipped_bit_changes_what_a_checkpoint_gives_back(tmp_path):
             continue
         assert found is not None and found["step"] == 1
         assert all(torch.equal(found["model"][name], state[name]) for name in state)
+
+
+class Tied(nn.Module):
+    """Two layers of one weight, and a buffer that is a part of another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(3, 3)
+        self.second = self.first
+        self.register_buffer("whole", torch.arange(6.0))
+        self.register_buffer("part", self.whole[2:4])
+
+
+def test_layers_that_share_a_weight_are_written_by_each_name_and_share_it_when_read(tmp_path):
+    module = Tied()
+    write_tensors(tmp_path / "w.safetensors", module.state_dict())
+    found = load_file(tmp_path / "w.safetensors")
+    assert set(found) == set(module.state_dict())
+    assert torch.equal(found["second.weight"], module.first.weight)
+    assert found["part"].tolist() == [2, 3]
+    other = Tied()
+    load_into(other, found, "w.safetensors")
+    assert torch.equal(other.first.weight, module.first.weight)
+    assert other.first.weight is other.second.weight

@@ -1,46 +1,27 @@
-import io
 import stat
 import tarfile
 import zipfile
-from pathlib import Path
+from contextlib import nullcontext
 
 import pytest
+from archive_files import (
+    COMPRESSED,
+    left_behind,
+    listed,
+    member,
+    refused,
+    tar_bytes,
+    tar_of,
+    zip_bytes,
+    zip_listing,
+    zip_of,
+)
 
 from augment.catalogue.sources import open_source
 from terrabalance.errors import BadInput
 
 
-def left_behind(folder: Path) -> list[Path]:
-    """Return what is in a folder, but for the lock of the one who unpacks."""
-    return [path for path in folder.iterdir() if path.suffix != ".lock"]
-
-
-def listed(source):
-    return [(entry.path, entry.class_name, entry.split) for entry in source.entries]
-
-
-def zip_of(path: Path, members: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return path
-
-
-def tar_of(path: Path, *infos: tarfile.TarInfo) -> Path:
-    mode = {"gz": "w:gz", "xz": "w:xz", "bz2": "w:bz2", "tgz": "w:gz", "tar": "w"}
-    with tarfile.open(path, mode[path.name.rsplit(".", 1)[1]]) as archive:
-        for info in infos:
-            archive.addfile(info, io.BytesIO(b"x" * info.size))
-    return path
-
-
-def member(name: str, size: int = 1, kind: bytes = tarfile.REGTYPE, link: str = ""):
-    info = tarfile.TarInfo(name)
-    info.size, info.type, info.linkname = size, kind, link
-    return info
-
-
-@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.tgz", "a.tar.xz", "a.tar.bz2"])
+@pytest.mark.parametrize("name", ["a.tar", "a.tgz", "a.tzst", *COMPRESSED])
 def test_a_tar_of_a_wrapped_folder_is_unpacked_once(tmp_path, name):
     data = tar_of(tmp_path / name, member("AID/Pond/p.jpg"), member("AID/Park/q.jpg"))
     source = open_source(data, tmp_path / "x")
@@ -105,7 +86,7 @@ def test_a_zip_bomb_is_refused(tmp_path, monkeypatch):
         open_source(data, tmp_path / "x")
 
 
-@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.tar.xz"])
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", *COMPRESSED])
 def test_a_damaged_archive_is_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"no archive at all")
     with pytest.raises(BadInput, match="cannot be unpacked"):
@@ -118,3 +99,30 @@ def test_an_archive_that_is_cut_short_leaves_nothing(tmp_path):
     with pytest.raises(BadInput, match="cannot be unpacked"):
         open_source(data, tmp_path / "x")
     assert not left_behind(tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    "names, words",
+    [
+        (["A/a.jpg", "A/a.jpg"], "'A/a.jpg' twice"),
+        (["A/a.jpg", "A/./a.jpg"], "'A/./a.jpg' twice"),
+        (["A/a", "A/a/b.jpg"], "'A/a/b.jpg' twice, or a folder and a file"),
+        (["A/a/b.jpg", "A/a"], "'A/a' twice, or a folder and a file"),
+        (["A/a.jpg", ""], "without a name"),
+        (["A/a.jpg", f"A/{'n' * 300}.jpg"], "no file can be called here"),
+        (["A/a.jpg", "A/" * 3000 + "b.jpg"], "more than 100 folders"),
+    ],
+)
+def test_a_name_that_cannot_be_a_file_is_told_in_one_sentence(tmp_path, names, words):
+    said = refused(tmp_path / "a.tar", tar_bytes(*map(member, names)), tmp_path / "x")
+    assert words in said and len(said) < len(str(tmp_path)) + 400
+    with pytest.warns(UserWarning) if len(set(names)) < 2 else nullcontext():
+        data = zip_listing(names)
+    assert words in refused(tmp_path / "a.zip", data, tmp_path / "x")
+
+
+def test_names_that_are_no_text_are_refused(tmp_path):
+    zipped = zip_bytes({"A/aXb.jpg": b"x"}).replace(b"aXb", b"a\0b")
+    assert "not text" in refused(tmp_path / "a.zip", zipped, tmp_path / "x")
+    tarred = tar_bytes(member("A/a\udcffb.jpg"), form=tarfile.GNU_FORMAT)
+    assert "not text" in refused(tmp_path / "a.tar", tarred, tmp_path / "x")

@@ -2,6 +2,7 @@ import logging
 
 import pytest
 
+from augment.catalogue.layout import read_layout
 from augment.catalogue.sources import open_source
 from terrabalance.errors import BadInput
 
@@ -136,3 +137,9 @@ def test_the_user_says_which_folder_is_the_class(read):
 def test_the_last_folder_below_a_part_is_the_class_if_asked(read):
     found = read("train/north/Beach/1.jpg", "test/south/Beach/2.jpg", class_folder="last")
     assert list(found.values()) == [("Beach", "test"), ("Beach", "train")]
+
+
+def test_classes_below_very_many_single_folders_are_found(tmp_path):
+    below = "wrap/" * 1500
+    roles = read_layout(tmp_path, {f"{below}Pond": 3, f"{below}Park": 2}, "auto")
+    assert [role.class_name for role in roles.values()] == ["Pond", "Park"]

@@ -1,10 +1,16 @@
+import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from raster_files.tiff_by_hand import Page
+from raster_files.tiff_by_hand import write as write_by_hand
 
 from augment.catalogue.config import ScanConfig
 from augment.catalogue.entries import Entry, Source
@@ -161,3 +167,58 @@ def test_the_known_copies_of_aid_are_found(aid, tmp_path):
         "Industrial/industrial_205.jpg": "Industrial/industrial_203.jpg"
     }
     assert sorted(frame.index[frame["group"] >= 0]) == ["Port/port_183.jpg", "Port/port_248.jpg"]
+
+
+_SCAN_WITHIN = """
+import json, resource, sys
+from pathlib import Path
+from augment.catalogue.config import ScanConfig
+from augment.catalogue.scan import scan
+from augment.catalogue.sources import open_source
+from terrabalance.rasters.decode import decode
+
+folder = Path(sys.argv[1])
+scan(open_source(folder / "small", folder), ScanConfig())  # imports and starts its threads
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))
+frame = scan(open_source(folder / "large", folder), ScanConfig()).frame
+print(json.dumps(frame.set_index("path")[["status", "detail"]].T.to_dict()))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of a process's memory is Linux's")
+def test_memory_that_runs_out_leaves_out_one_file_and_names_it(data, tmp_path):
+    """Within 256 MiB, one image of 343 MiB, whose file is sound."""
+    for name in ("small", "large"):
+        shutil.copytree(data, tmp_path / "all" / name)
+    values = np.zeros((5, 6000, 6000), np.uint16)
+    tifffile.imwrite(
+        tmp_path / "all" / "large" / "Pond" / "huge.tif", values, photometric="minisblack",
+        planarconfig="separate", compression="zlib", rowsperstrip=500,
+    )  # fmt: skip
+    said = subprocess.run(
+        [sys.executable, "-c", _SCAN_WITHIN, str(tmp_path / "all")], check=True,
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    found = json.loads(said.stdout)
+    assert found["Pond/huge.tif"]["status"] == "unreadable"
+    assert "huge.tif: memory ran out" in found["Pond/huge.tif"]["detail"]
+    assert found["Pond/a.png"]["status"] == found["Park/b.jpg"]["status"] == "ok"
+
+
+def test_pipes_and_links_to_themselves_are_listed_and_passed_by(data):
+    os.mkfifo(data / "Pond" / "pipe.jpg")
+    os.mkfifo(data / "Pond" / "pipe.tif")
+    (data / "Park" / "link.jpg").symlink_to("link.jpg")
+    (data / "Park" / "gone.png").symlink_to("nowhere.png")
+    found = scanned(data)["status"]
+    others = found.drop(["Pond/a.png", "Park/b.jpg"])
+    assert set(others) <= {"not an image", "unreadable"} and len(others) == 4
+    assert (found[["Pond/a.png", "Park/b.jpg"]] == "ok").all()
+
+
+def test_a_file_that_claims_more_than_it_holds_is_left_out_and_says_so(data):
+    strip = Page([bytes(64)], {256: (60_000,), 257: (60_000,), 258: (8,), 259: (1,), 262: (1,)})
+    write_by_hand(data / "Pond" / "claim.tif", pages=[strip])
+    row = scanned(data).loc["Pond/claim.tif"]
+    assert row["status"] == "unreadable" and "claims 3,600,000,000 pixels" in row["detail"]

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,50 @@ def test_where_listed_images_are_missing_the_guessed_folder_and_its_option_are_n
     with pytest.raises(BadInput, match="--images FOLDER") as caught:
         open_source(table(tmp_path / "t.csv", *lines), tmp_path / "x")
     assert str(caught.value).count(str(tmp_path / "aid")) == 1
+
+
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        ("a\0.jpg,Pond", "line 3: holds a NUL"),
+        ("c.jpg,Po\0nd", "line 3: holds a NUL"),
+        ("b/" * 5000 + "b.jpg,Pond", "line 3: 'b/b/"),
+        (f"{'b' * 300}.jpg,Pond", "line 3: 'bbb"),
+        (f"{'1' * 5000}.jpg,Pond", "line 3: '111"),
+        ("fifo.jpg,Pond", "line 3: 'fifo.jpg' is not there, or no file"),
+        ("a.jpg,Pond,,more", "line 3 has 4 fields"),
+        ('"a.jpg,Pond', "line 3: unexpected end"),
+        ("x" * 2**20, "line 3 has more than"),
+        ("x" * 200_000, "line 3: field larger"),
+        ("\udcff.jpg,Pond", "not a CSV in UTF-8"),
+    ],
+)
+def test_a_line_that_cannot_be_used_is_told_by_its_number(tmp_path, line, words):
+    put(tmp_path, "a.jpg")
+    os.mkfifo(tmp_path / "fifo.jpg")
+    text = f"path,class,split\na.jpg,Pond,train\n{line}\n"
+    (tmp_path / "t.csv").write_text(text, errors="surrogateescape")
+    with pytest.raises(BadInput) as caught:
+        open_source(tmp_path / "t.csv", tmp_path / "x")
+    assert words in str(caught.value) and len(str(caught.value)) < 700
+
+
+def test_lines_are_counted_as_an_editor_counts_them(tmp_path):
+    put(tmp_path, "a.jpg", "b.jpg")
+    lines = "path,class,group", 'a.jpg,Pond,"two', 'lines"', "", "c.jpg,Pond,"
+    with pytest.raises(BadInput, match=r"line 5: 'c.jpg' is not there"):
+        open_source(table(tmp_path / "t.csv", *lines), tmp_path / "x")
+
+
+def test_a_fifo_as_a_csv_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "t.csv")
+    with pytest.raises(BadInput, match="neither a folder nor a regular file"):
+        open_source(tmp_path / "t.csv", tmp_path / "x")
+
+
+def test_a_column_that_is_named_twice_is_refused(tmp_path):
+    with pytest.raises(BadInput, match=r"names \['class'\] twice"):
+        open_source(table(tmp_path / "t.csv", "path,class,Class", "a.jpg,A,B"), tmp_path / "x")
 
 
 def test_a_csv_without_its_columns_is_refused(tmp_path):

@@ -7,6 +7,7 @@ from augment.config import SamplingConfig
 from augment.network.generator import build_diffusion
 from augment.sample.batch import draw_batch
 from augment.sample.samplers import SAMPLERS, trajectory
+from terrabalance.seeds import generator_of, seed_torch
 from terrabalance.symmetry import apply_symmetry
 
 from .pond_requests import DDIM, TINY
@@ -18,20 +19,20 @@ def as_uint8(unit: torch.Tensor) -> np.ndarray:
 
 def test_ddim_equals_upstream_from_the_same_noise(diffusion, cpu):
     ours, _ = draw_batch(diffusion, [7], DDIM, cpu)
-    noise = torch.randn((3, 16, 16), generator=torch.Generator().manual_seed(7))
+    noise = torch.randn((3, 16, 16), generator=generator_of(7))
     reference = build_diffusion(TINY)
     reference.load_state_dict(diffusion.state_dict())
     reference.sampling_timesteps = 5
-    torch.manual_seed(7)  # upstream draws its noise from the global state: the same numbers
+    seed_torch(7)  # upstream draws its noise from the global state: the same numbers
     torch.testing.assert_close(torch.randn(1, 3, 16, 16)[0], noise)
-    torch.manual_seed(7)
+    seed_torch(7)
     theirs = as_uint8(reference.eval().ddim_sample((1, 3, 16, 16)))
     assert np.abs(ours.astype(int) - theirs).max() <= 1  # rounding of a float on the edge
 
 
 def test_ancestral_equals_upstream_from_the_same_noise(diffusion, cpu):
     ours, _ = draw_batch(diffusion, [7], SamplingConfig(sampler="ancestral"), cpu)
-    torch.manual_seed(7)
+    seed_torch(7)
     theirs = as_uint8(diffusion.p_sample_loop((1, 3, 16, 16)).clamp(0, 1))
     assert np.abs(ours.astype(int) - theirs).max() <= 1
 
@@ -43,6 +44,13 @@ def test_an_image_is_the_same_however_the_batches_fall(diffusion, cpu):
         apart = [draw_batch(diffusion, part, config, cpu)[0] for part in (seeds[:3], seeds[3:])]
         difference = np.abs(together.astype(int) - np.concatenate(apart).astype(int))
         assert difference.max() <= 1
+
+
+def test_seeds_that_agree_in_their_low_bits_draw_other_images(diffusion, cpu):
+    drawn, _ = draw_batch(diffusion, [7, 7 + 2**32, 7 + 2**62], DDIM, cpu)
+    again, _ = draw_batch(diffusion, [7 + 2**62], DDIM, cpu)
+    apart = [np.abs(drawn[i].astype(int) - drawn[j]).mean() for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert min(apart) > 5 and np.abs(drawn[2].astype(int) - again[0]).max() <= 1
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

@@ -4,7 +4,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from augment.config import KEEPING_SAMPLERS, GeneratorConfig, SamplerName, SamplingConfig
+from augment.config import (
+    KEEPING_SAMPLERS,
+    UNHURRIED_SAMPLERS,
+    GeneratorConfig,
+    SamplerName,
+    SamplingConfig,
+)
 from augment.network.generator import build_diffusion
 from augment.sample.samplers import SAMPLERS, even_snr_times, trajectory
 
@@ -110,3 +116,5 @@ def test_timesteps_fall_from_the_last_and_are_as_many_as_asked(schedule, steps):
 def test_the_settings_allow_the_samplers_of_the_registry():
     assert get_args(SamplerName) == tuple(SAMPLERS)
     assert tuple(name for name, row in SAMPLERS.items() if row.keeps) == KEEPING_SAMPLERS
+    every = tuple(name for name, row in SAMPLERS.items() if row.every_timestep)
+    assert every == UNHURRIED_SAMPLERS

@@ -115,6 +115,42 @@ def test_no_other_page_can_decide_or_look(board):
     assert first_row(board)["review"] == ""
 
 
+def test_a_decision_that_another_site_sent_is_refused_whatever_it_brings(board):
+    web, mine = client(board), {"X-Token": board.token}
+    post = {"url": "/review/0", "json": {"decision": "refuse"}}
+    for sent in (
+        {"Origin": "http://elsewhere.example"}, {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
+    ):  # fmt: skip
+        assert web.post(**post, headers=mine | sent).status_code == 403
+    assert first_row(board)["review"] == ""
+    own = {"Origin": "http://127.0.0.1", "Sec-Fetch-Site": "same-origin"}
+    assert web.post(**post, headers=mine | own).status_code == 200
+
+
+def test_no_answer_is_kept_by_a_cache_or_tells_another_server_the_address(board, monkeypatch):
+    web = TestClient(
+        review_app(board), base_url="http://127.0.0.1", raise_server_exceptions=False,
+        cookies={"terrabalance-review": board.key},
+    )  # fmt: skip
+    monkeypatch.setattr(board, "real", lambda index, which: 1 / 0)
+    answers = [
+        (200, web.get("/")), (200, web.get("/image/0")), (404, web.get("/image/-1")),
+        (405, web.post("/image/0")), (422, web.post("/review/0", json={"decision": "refuse"})),
+        (400, client(board, "rebound.example").get("/")), (500, web.get("/real/0/0")),
+        (403, TestClient(review_app(board), base_url="http://127.0.0.1").get("/")),
+    ]  # fmt: skip
+    for code, answer in answers:
+        headers = answer.headers
+        assert answer.status_code == code
+        assert headers["referrer-policy"] == "no-referrer", code
+        assert headers["cache-control"] == "no-store", code
+        assert headers["x-content-type-options"] == "nosniff", code
+        assert headers["x-frame-options"] == "DENY", code
+        assert headers["cross-origin-resource-policy"] == "same-origin", code
+        assert "frame-ancestors 'none'" in headers["content-security-policy"], code
+
+
 def test_without_the_printed_address_nothing_is_shown(board):
     web = TestClient(review_app(board), base_url="http://127.0.0.1")
     for address in ("/", "/image/0", "/real/0/0", "/?key=guess"):

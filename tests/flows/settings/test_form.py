@@ -53,6 +53,24 @@ def test_choices_are_choices_and_limits_are_said(form):
     assert (size["minimum"], size["maximum"]) == (16, 1024)
     assert "at least 16; at most 1024" in size["description"]
     assert "above 0; below 1" in form["config.split.val"]["description"]
+    many = form["config.classifier.seeds"]
+    assert "at most 9,007,199,254,740,991; at most 100 of them" in many["description"]
+
+
+def test_every_number_in_the_form_has_a_highest_value_and_every_text_a_length(form):
+    def unbounded(kind: dict[str, Any]) -> bool:
+        if "anyOf" in kind:
+            return any(map(unbounded, kind["anyOf"]))
+        if kind.get("type") in ("integer", "number"):
+            return not {"maximum", "exclusiveMaximum"} & set(kind)
+        if kind.get("type") == "string":
+            return not ({"enum", "const", "maxLength"} & set(kind) or kind.get("format") == "path")
+        if kind.get("type") == "array":
+            inner = kind.get("prefixItems", [kind.get("items", {})])
+            return "maxItems" not in kind or any(map(unbounded, inner))
+        return False
+
+    assert [place for place, field in form.items() if unbounded(field)] == []
 
 
 def test_a_form_shows_the_default_of_what_no_preset_decides(form):

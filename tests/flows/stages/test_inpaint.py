@@ -60,7 +60,7 @@ def store_turned(path: Path, seen: np.ndarray, orientation: int) -> None:
 
 
 def run(*arguments: object) -> object:
-    return CliRunner().invoke(app, ["inpaint", *map(str, arguments), *QUICK])
+    return CliRunner().invoke(app, ["inpaint", *QUICK, *map(str, arguments)])
 
 
 def test_known_pixels_stay_and_the_file_says_what_was_filled(tmp_path, photo, generator):
@@ -143,6 +143,8 @@ def test_an_unknown_setting_or_class_is_named(tmp_path, photo, generator):
     arguments = (photo, "--mask", mask, "--generator", generator)
     assert "stepz" in str(run(*arguments, "--set", "stepz=3").exception)
     assert "draws Pond, not 'Port'" in str(run(*arguments, "--class", "Port").exception)
+    many = str(run(*arguments, "--set", "steps=30").exception)
+    assert "steps=30" in many and "has 20 timesteps" in many
 
 
 @pytest.mark.parametrize("width", [2, 36])

@@ -1,0 +1,76 @@
+"""Read a zip so that no file in it is passed over.
+
+A zip is read by the list at its end. What the list leaves out is in the file all the same, where
+the list is damaged or where one zip was written behind another.
+"""
+
+import stat
+import struct
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from augment.catalogue.members import Member, not_a_file, reading, refusal, shown
+from terrabalance.errors import BadInput
+
+_LOCAL_HEADER = b"PK\x03\x04"
+_LENGTHS = struct.Struct("<26xHH")  # of the name and of more, in a local header
+_DESCRIPTOR = 24  # bytes, at most, that may follow a member's content; less than any header
+
+
+def zip_members(archive: Path) -> Iterator[Member]:
+    """Yield the files of a zip; a folder is a member without content whose name ends with `/`.
+
+    Raises:
+        BadInput: it is damaged, cut or encrypted, holds links or devices, or files that its list
+            lacks.
+    """
+    with reading(archive):
+        opened = zipfile.ZipFile(archive)  # closed below; a `with` would hide what is raised
+    with opened:
+        with reading(archive):
+            _check_places(archive, opened)
+        for info in opened.infolist():
+            yield _member(archive, opened, info)
+
+
+def _member(archive: Path, opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
+    name = info.orig_filename  # `filename` ends at a NUL
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise not_a_file(archive, name)
+    is_folder = name.endswith("/") or (kind == stat.S_IFDIR and not info.file_size)
+    if is_folder and info.file_size:
+        raise refusal(archive, f"holds {shown(name)}, a folder with content. Refused.")
+    return Member(f"{name}/" if is_folder else name, info.file_size, partial(opened.open, info))
+
+
+def _check_places(archive: Path, opened: zipfile.ZipFile) -> None:
+    """Raise where members overlap, or something lies beside them that the list lacks.
+
+    What lies in front of all, such as the program of a zip that unpacks itself, is no member.
+    """
+    infos = sorted(opened.infolist(), key=lambda info: info.header_offset)
+    starts = [*(info.header_offset for info in infos), opened.start_dir]
+    with archive.open("rb") as file:
+        if starts[0] and file.read(len(_LOCAL_HEADER)) == _LOCAL_HEADER:
+            raise _unlisted(archive)
+        for info, start, stop in zip(infos, starts, starts[1:], strict=False):
+            file.seek(start)
+            lengths = _LENGTHS.unpack(file.read(_LENGTHS.size))
+            end = start + _LENGTHS.size + sum(lengths) + info.compress_size
+            if end > stop:
+                raise refusal(
+                    archive, f"{shown(info.filename)} reaches into what follows it. Make it again."
+                )
+            if stop - end > _DESCRIPTOR:
+                raise _unlisted(archive)
+
+
+def _unlisted(archive: Path) -> BadInput:
+    return refusal(
+        archive,
+        "holds more than the list at its end names: it is damaged, or several zips in one file. "
+        "Make it again, or unpack it yourself and give the folder.",
+    )

@@ -1,0 +1,57 @@
+"""Settings as they are written: in a TOML file, or as `section.field=value`."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from terrabalance.errors import BadInput
+from terrabalance.settings import shown
+
+_LARGEST_FILE = 2**20  # bytes of TOML
+_LONGEST_SETTING = 100_000  # characters of one --set
+_DEEPEST = 4  # parts of a setting's name: more than there are, so that the message names a part
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read the settings of a file.
+
+    Raises:
+        BadInput: it is no file, too large, not UTF-8, or not TOML.
+    """
+    try:
+        if not path.is_file():  # a named pipe would be waited for without end
+            raise BadInput(f"--config {shown(str(path))}: is no file. Give a TOML file.")
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+        if len(content) > _LARGEST_FILE:
+            raise BadInput(
+                f"{path}: is larger than {_LARGEST_FILE:,} bytes, too large for settings."
+            )
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"--config {shown(str(path))}: cannot be read ({error}).") from error
+    except (ValueError, RecursionError) as error:  # also integers of thousands of digits
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(f"{path}: cannot be read as TOML ({shown(error)}).") from error
+
+
+def parse_setting(setting: str) -> dict[str, Any]:
+    """Return `section.field=value` as nested fields; the value is read as TOML, else as text.
+
+    Raises:
+        BadInput: it is not written so, or too long.
+    """
+    key, equals, text = setting.partition("=")
+    parts = key.strip().split(".", _DEEPEST)
+    if not equals or not key.strip() or len(parts) > _DEEPEST:
+        raise BadInput(f"--set {shown(setting)}: write it as section.field=value")
+    if len(text) > _LONGEST_SETTING:
+        raise BadInput(f"--set {shown(key)}: is longer than {_LONGEST_SETTING:,} characters")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):  # also integers of thousands of digits
+        value = text
+    for part in reversed(parts):
+        value = {part: value}
+    return dict(value)
