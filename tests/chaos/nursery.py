@@ -37,11 +37,16 @@ def warm() -> None:
 def serve() -> None:
     """Answer requests until stdin ends."""
     assert threading.active_count() == 1
-    print("ready", flush=True)
+    say("ready")
     for line in sys.stdin:
         request = json.loads(line)
         children = [start(request, commands) for commands in request["at_once"]]
-        print(json.dumps(watch(children, request["kill_after_s"])), flush=True)
+        say(json.dumps(watch(children, request["kill_after_s"])))
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def start(request: dict[str, Any], commands: list[list[str]]) -> int:

@@ -43,7 +43,7 @@ class Ended:
     @property
     def refusal(self) -> str | None:
         """The one line of an error that a user can act on; None where it ended otherwise."""
-        before, is_said, line = self.said.rpartition("error: ")
+        _before, is_said, line = self.said.rpartition("error: ")
         lines = [line for line in line.splitlines() if line.strip()]
         if self.exit != 2 or not is_said or len(lines) != 1 or "Traceback" in self.said:
             return None
@@ -55,10 +55,9 @@ class Nursery:
 
     Args:
         home: an empty folder for logs and Prefect's files.
-        environment: what it has besides ours.
     """
 
-    def __init__(self, home: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, home: Path) -> None:
         self.has_mounts = _can_mount()
         self._home, self._n_logs = home, 0
         home.mkdir(parents=True, exist_ok=True)
@@ -68,11 +67,9 @@ class Nursery:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=(home / "nursery.log").open("wb"),
-            env={
-                **os.environ, **quiet, "PREFECT_HOME": str(home / "prefect"), **(environment or {}),
-            },
+            env={**os.environ, **quiet, "PREFECT_HOME": str(home / "prefect")},
             text=True,
-        )  # fmt: skip
+        )
         assert self._answer() == "ready\n", (home / "nursery.log").read_text()
 
     def close(self) -> None:

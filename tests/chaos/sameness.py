@@ -58,7 +58,9 @@ def _digest(path: Path) -> str:
 
 def _unsealed(record: Any) -> Any:
     """Take off the checksum that a record has of itself, times included."""
-    return {k: v for k, v in record.items() if k != "sha256"} if isinstance(record, dict) else record
+    if not isinstance(record, dict):
+        return record
+    return {key: value for key, value in record.items() if key != "sha256"}
 
 
 def _sorted(record: Any) -> bytes:

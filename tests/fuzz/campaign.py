@@ -71,17 +71,19 @@ def _run(home: Path, given: argparse.Namespace) -> dict[str, Tally]:
         for _ in range(given.cases // len(names)):
             data = case(valid, known[name], draw)
             answer = worker.read(name, data)
-            tallies[name].add(answer)
-            if given.keep and not _is_well(answer):
+            if given.keep and _is_news(answer, tallies[name]):
                 _keep(given.keep, name, data)
+            tallies[name].add(answer)
         worker.renew()
         print(*_lines({name: tallies[name]}), sep="\n", flush=True)  # noqa: T201
     worker.close()
     return tallies
 
 
-def _is_well(answer: Answer) -> bool:
-    return answer.is_well and answer.seconds <= SLOWEST_S and answer.n_bytes <= MOST_BYTES
+def _is_news(answer: Answer, tally: Tally) -> bool:
+    """Return whether an input was not well; its memory counts where none before took as much."""
+    takes_most = answer.n_bytes > max(MOST_BYTES, tally.most_bytes)
+    return not answer.is_well or answer.seconds > SLOWEST_S or takes_most
 
 
 def _keep(folder: Path, name: str, data: bytes) -> None:

@@ -15,9 +15,9 @@ import atheris
 
 from terrabalance.errors import TerrabalanceError
 
-_ROOMS = ("terrabalance", "augment", "classifier", "flows")
-
 from .mutate import any_bytes
+
+_ROOMS = ("terrabalance", "augment", "classifier", "flows")
 
 with atheris.instrument_imports(include=list(_ROOMS)):
     from .targets import targets
