@@ -101,6 +101,8 @@ def _picture(pages: list[tifffile.TiffPage], masks: list[tifffile.TiffPage], axe
         valid = both(valid, None if written is None else _bands_first(written))
     pixels, mode = _resolved(stored, first)
     extras = tuple(int(kind) for kind in first.extrasamples) if len(pages) == 1 else ()
+    if len(extras) >= len(pixels):  # a picture has a band that is its own: the tag is wrong
+        extras = ()
     alphas = [place for place, kind in enumerate(extras) if kind != 0]
     alpha = len(pixels) - len(extras) + alphas[0] if alphas else None
     scaling = scaling_of(items, len(pixels)) if len(pixels) == len(stored) else None
