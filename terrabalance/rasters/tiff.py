@@ -102,6 +102,8 @@ def _picture(pages: list[tifffile.TiffPage], masks: list[tifffile.TiffPage], axe
     pixels, mode = _resolved(stored, first)
     extras = tuple(int(kind) for kind in first.extrasamples) if len(pages) == 1 else ()
     alphas = [place for place, kind in enumerate(extras) if kind != 0]
+    if alphas and len(extras) >= len(stored):
+        raise ValueError("an alpha band beside no other")
     alpha = len(pixels) - len(extras) + alphas[0] if alphas else None
     scaling = scaling_of(items, len(pixels)) if len(pixels) == len(stored) else None
     names = names_of(items, len(pixels))
