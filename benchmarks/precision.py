@@ -42,7 +42,7 @@ def main() -> None:
         f"{torch.get_num_threads()} thread(s), torch\n{torch.__version__}, by "
         "`benchmarks/precision.py`. Without AVX512-BF16 or AMX bf16 is emulated. `auto`\n"
         "times a few convolutions once a machine and takes bf16 where it is a tenth faster.\n\n"
-        "| instructions | fp32 | bf16 | bf16 / fp32 | auto before | auto now | step now / before |\n"
+        "| instructions | fp32 | bf16 | bf16 / fp32 | before | auto now | step now / before |\n"
         "|---|---|---|---|---|---|---|"
     )
     for name, isa in INSTRUCTIONS.items():

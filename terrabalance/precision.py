@@ -116,7 +116,7 @@ def measure() -> dict[str, list[float]]:
                 began = time.perf_counter()
                 with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
                     loss = network(images).float().square().mean()
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 if number:  # the first also pays for set-up
                     times.append(time.perf_counter() - began)
         return seconds
