@@ -27,7 +27,7 @@ from augment.train.process_group import DistributedProcessGroup, MicroBatchTooLa
 from terrabalance.device import threads_of_each
 from terrabalance.errors import ProcessLost, TerrabalanceError
 
-_GRACE_S = 3.0  # for the others to report their errors, once one has failed
+_GRACE_S = 30.0  # for the others to report their errors, once one has failed for no known reason
 
 
 class CallParent(Protocol):
@@ -152,9 +152,22 @@ def _serve(ranks: Sequence[_Rank], functions: Mapping[str, Callable[..., Any]]) 
 def _reason(ranks: Sequence[_Rank]) -> Exception:
     """Return why ranks failed: the first one noticed may only have lost one that failed before."""
     deadline = time.monotonic() + _GRACE_S
-    for rank in ranks:
-        rank.process.join(max(0.0, deadline - time.monotonic()))
-        rank.drain()
+    while True:
+        running = [rank.process.sentinel for rank in ranks if rank.process.is_alive()]
+        for rank in ranks:
+            rank.drain()
+        if (cause := _known_cause(ranks)) is not None:
+            return cause
+        left_s = deadline - time.monotonic()
+        if not running or left_s <= 0:
+            break
+        connection.wait(running, left_s)
+    errors = [rank.error for rank in ranks if rank.error]
+    return errors[0] if errors else ProcessLost(f"{ranks[0].name}: ended without an error")
+
+
+def _known_cause(ranks: Sequence[_Rank]) -> Exception | None:
+    """Return the error of a rank that is no consequence of another's end, if there is one."""
     for rank in ranks:
         if isinstance(rank.error, TerrabalanceError | MicroBatchTooLarge):
             return rank.error
@@ -165,8 +178,7 @@ def _reason(ranks: Sequence[_Rank]) -> Exception:
                 "short of memory ends one. Give the same command again to go on from the last "
                 "checkpoint."
             )
-    errors = [rank.error for rank in ranks if rank.error]
-    return errors[0] if errors else ProcessLost(f"{ranks[0].name}: ended without an error")
+    return None
 
 
 def _be_rank(

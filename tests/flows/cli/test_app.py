@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 from typer.testing import CliRunner
-from waiting import eventually
+from waiting import PATIENCE_S, eventually
 
 from classifier.arms.registry import ARMS
 from flows.cli.app import app
@@ -24,7 +24,7 @@ def terrabalance(*words: str, cwd=None) -> subprocess.CompletedProcess:
         text=True,
         cwd=cwd,
         env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
-        timeout=900,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -166,13 +166,13 @@ def test_a_run_that_is_interrupted_ends_at_once_with_a_line_and_no_process(
         )  # fmt: skip
         try:
             checkpoints = "data/generators/*/checkpoints/*.pt"
-            eventually(lambda: list(tmp_path.glob(checkpoints)), 120, "a training has begun")
+            eventually(lambda: list(tmp_path.glob(checkpoints)), "a training has begun")
             if to_all:  # as a terminal does
                 os.killpg(process.pid, sent)
             else:
                 process.send_signal(sent)
-            assert process.wait(60) == 130
-            eventually(lambda: not _alive_in_group(process.pid), 120, "all processes are gone")
+            assert process.wait(PATIENCE_S) == 130
+            eventually(lambda: not _alive_in_group(process.pid), "all processes are gone")
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE_S
 
 from flows.settings.config import RunConfig
 from flows.store.devices import held, waited_s
@@ -72,7 +73,7 @@ def test_of_several_processes_one_makes_it(tmp_path):
     for asker in askers:
         assert asker.stdout is not None and asker.stdout.readline() == "ready\n"
     for asker in askers:
-        asker.communicate("go\n", timeout=60)
+        asker.communicate("go\n", timeout=PATIENCE_S)
         assert asker.returncode == 0
     assert (tmp_path / "data" / "makers").read_text() == "made\n"
 
