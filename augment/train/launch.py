@@ -9,14 +9,13 @@ import logging
 import os
 import signal
 import tempfile
-import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from logging.handlers import QueueHandler
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +23,7 @@ from typing import Any, Protocol
 import torch
 
 from augment.train.process_group import DistributedProcessGroup, MicroBatchTooLarge
+from terrabalance.children import end_with_parent
 from terrabalance.device import threads_of_each
 from terrabalance.errors import ProcessLost, TerrabalanceError
 
@@ -137,7 +137,9 @@ def _serve(ranks: Sequence[_Rank], functions: Mapping[str, Callable[..., Any]]) 
             rank = left[pipe]
             match rank.next():
                 case "call", (name, arguments):
-                    pipe.send(functions[name](*arguments))
+                    result = functions[name](*arguments)
+                    with suppress(BrokenPipeError):  # it has died: that is what comes next
+                        pipe.send(result)
                 case "log", record:
                     logging.getLogger(record.name).handle(record)
                 case "failed", _:
@@ -186,7 +188,7 @@ def _be_rank(
 ) -> None:
     """Do the work of one rank, in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started it
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     os.environ["OMP_NUM_THREADS"] = str(placement.n_threads)  # accelerate sets its own without
     torch.set_num_threads(placement.n_threads)
     # All ranks log the same, so the main rank's records are enough.
@@ -223,11 +225,3 @@ class _ToParent(QueueHandler):
     def enqueue(self, record: logging.LogRecord) -> None:
         """Send a record that `QueueHandler` has prepared for pickling."""
         self._pipe.send(("log", record))
-
-
-def _end_with_parent() -> None:
-    """End this process, whatever it waits for, as soon as its parent has ended."""
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
