@@ -9,19 +9,31 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
+from pydantic import TypeAdapter, ValidationError
 
+from terrabalance.errors import BadInput
 from terrabalance.files import read_json, write_json
 
 REVIEWS = "reviews.json"
 Decision = Literal["accept", "refuse"]
 Reviews = dict[str, dict[str, str]]  # path -> {review, reviewer, reviewed}
+_REVIEWS: TypeAdapter[Reviews] = TypeAdapter(Reviews)
 
 
 def read_reviews(folder: Path) -> Reviews:
-    """Return the decisions on a class's images: path -> {review, reviewer, reviewed}."""
+    """Return the decisions on a class's images: path -> {review, reviewer, reviewed}.
+
+    Raises:
+        BadInput: the file holds something else.
+    """
     path = folder / REVIEWS
-    found: Reviews = read_json(path) if path.is_file() else {}
-    return found
+    try:
+        return _REVIEWS.validate_python(read_json(path) if path.is_file() else {})
+    except ValidationError as error:
+        raise BadInput(
+            f"{path}: holds no decisions on images by their paths. Put back a copy, or delete it "
+            "and decide again."
+        ) from error
 
 
 def keep_review(folder: Path, path: str, decision: Decision | None, reviewer: str) -> None:

@@ -1,6 +1,8 @@
 import pandas as pd
+import pytest
 
 from augment.screen.reviews import keep_review, read_reviews, review_columns
+from terrabalance.errors import BadInput
 
 
 def test_the_last_decision_on_an_image_counts_and_can_be_taken_back(tmp_path):
@@ -21,3 +23,10 @@ def test_an_image_without_a_decision_has_empty_columns():
     reviews = {"b.png": {"review": "refuse", "reviewer": "Ada", "reviewed": "now"}}
     columns = review_columns(pd.Series(["a.png", "b.png"]), reviews)
     assert columns.to_numpy().tolist() == [["", "", ""], ["refuse", "Ada", "now"]]
+
+
+@pytest.mark.parametrize("text", ["[]", '{"a.png": "refuse"}', '{"a.png": {"review": 1}}'])
+def test_a_file_of_something_else_is_refused_by_its_name(tmp_path, text):
+    (tmp_path / "reviews.json").write_text(text)
+    with pytest.raises(BadInput, match=r"reviews\.json: holds no decisions"):
+        read_reviews(tmp_path)
