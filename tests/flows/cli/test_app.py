@@ -211,11 +211,11 @@ def _ended_by(scenes, workdir, *signals_and_hangup) -> int:
         )  # fmt: skip
         try:
             checkpoints = "data/generators/*/checkpoints/*.pt"
-            eventually(lambda: list(workdir.glob(checkpoints)), 900, "the training has begun")
+            eventually(lambda: list(workdir.glob(checkpoints)), "the training has begun")
             for number in signals:
                 process.send_signal(number)
-            code = process.wait(600)
-            eventually(lambda: not alive_in_group(process.pid), 120, "all processes are gone")
+            code = process.wait(PATIENCE_S)
+            eventually(lambda: not alive_in_group(process.pid), "all processes are gone")
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -232,7 +232,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
     with os.fdopen(writing, "wb") as pipe:
         result = subprocess.run(
             [sys.executable, "-m", "flows", "cache", "list", "--workdir", str(tmp_path)],
-            stdout=pipe, stderr=subprocess.PIPE, text=True, check=False, timeout=900,
+            stdout=pipe, stderr=subprocess.PIPE, text=True, check=False, timeout=PATIENCE_S,
         )  # fmt: skip
     assert result.stderr == ""
 
@@ -251,7 +251,7 @@ def test_a_full_disk_is_named_with_its_room_and_what_to_do(command, scenes, tiny
              "--workdir", disk, "--name", "x"]  # fmt: skip
     result = subprocess.run(
         ["unshare", "-Urm", "sh", "-c", mount + " ".join(map(str, words))],
-        capture_output=True, text=True, check=False, timeout=900,
+        capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert result.returncode == 2, result.stderr
     assert "Traceback" not in result.stderr and "the disk is full" in result.stderr
@@ -272,7 +272,7 @@ def test_settings_of_prefect_that_cannot_be_read_are_one_line(
     result = subprocess.run(
         [sys.executable, "-m", "flows", "run", str(scenes), "--workdir", str(tmp_path)],
         env={**os.environ, variable: wrong.replace("HERE", str(tmp_path)), "NO_COLOR": "1"},
-        capture_output=True, text=True, check=False, timeout=900,
+        capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert result.returncode == 2 and len(result.stderr.strip().splitlines()) == 1
     assert "Prefect cannot read its settings (" in result.stderr and reason in result.stderr

@@ -19,7 +19,7 @@ from prefect.settings import (
     temporary_settings,
 )
 from prefect_server import environment_of, served
-from waiting import alive_in_group, eventually
+from waiting import PATIENCE_S, alive_in_group, eventually
 
 from flows.orchestrate.server import check_server, some_server
 from terrabalance.errors import ServerUnreachable
@@ -59,7 +59,7 @@ def of_home(home: Path, **more: str) -> dict[str, str]:
 def started(home: Path, script: str = _START, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", script],
-        env=of_home(home, **more), capture_output=True, text=True, check=False, timeout=1100,
+        env=of_home(home, **more), capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def test_a_killed_run_leaves_no_process_and_is_marked_as_crashed_at_the_next_sta
         assert any("server_process.py" in line for line in alive_in_group(process.pid))
         process.kill()
         process.wait()
-        eventually(lambda: not alive_in_group(process.pid), 120, "its children are gone too")
+        eventually(lambda: not alive_in_group(process.pid), "its children are gone too")
     result = started(home)
     states = json.loads(result.stdout)
     assert len(states) > 1 and set(states.values()) == {"Completed", "Crashed"}, result.stderr
@@ -108,7 +108,7 @@ def test_a_killed_run_leaves_no_process_and_is_marked_as_crashed_at_the_next_sta
 def test_a_run_that_lives_is_left_alone_until_it_is_killed(tmp_path):
     home, log = tmp_path / "home", tmp_path / "log"
     with begun(home, log, "-c", _ENDLESS):
-        eventually(lambda: "begun" in log.read_text(), 900, "the flow has begun")
+        eventually(lambda: "begun" in log.read_text(), "the flow has begun")
         beside = started(home)  # with a server of its own, on the same database
         assert json.loads(beside.stdout) == {"endless": "Running"}, beside.stderr
     assert json.loads(started(home).stdout) == {"endless": "Crashed"}
@@ -272,6 +272,6 @@ with some_server():
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         assert command.stdout is not None and command.stdout.readline() == "begun\n"
-    said = command.communicate("go on\n", timeout=900)[1]
+    said = command.communicate("go on\n", timeout=PATIENCE_S)[1]
     address = environment["PREFECT_API_URL"]
     assert f"ServerUnreachable: the Prefect server at {address} does not answer any more" in said

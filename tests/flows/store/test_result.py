@@ -96,7 +96,7 @@ def test_who_waits_is_told_for_what(config):
 
     def slowly(_devices, _listener):
         inside.set()
-        assert go.wait(30)
+        assert go.wait(PATIENCE_S)
         mark_done(result.place, {})
 
     def listen(_done, _total, message=""):
@@ -105,7 +105,7 @@ def test_who_waits_is_told_for_what(config):
 
     first = threading.Thread(target=make_once, args=(config, result, slowly))
     first.start()
-    assert inside.wait(30)
+    assert inside.wait(PATIENCE_S)
     make_once(config, result, slowly, listen)
     first.join()
     assert told == ["another process makes the thing, waiting for it"]
