@@ -187,7 +187,9 @@ class TrainingConfig(Settings):
         "of several classes; 0: sampling cannot be guided",
     )  # fmt: skip
     precision: Literal["auto", "bf16", "fp32"] = Field(
-        "auto", description="auto: bf16 autocast where the device computes in bf16, else fp32"
+        "auto",
+        description="auto: bf16 autocast where the device is faster in it (a CPU is timed "
+        "once), else fp32; what a training began in it goes on in",
     )
     preview_every: Count = Field(500, description="optimizer steps between two sample grids")
     checkpoint_every: Count = Field(250, description="optimizer steps between two checkpoints")

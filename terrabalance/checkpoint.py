@@ -66,6 +66,21 @@ def load_newest(folder: Path) -> dict[str, Any] | None:
     return parts
 
 
+def note_of_newest(folder: Path, name: str) -> Any:
+    """Return one part of the newest checkpoint without reading its tensors; None without one.
+
+    What is damaged is refused by `load_newest`, and has no note here.
+    """
+    files = _by_step(folder)
+    if not files:
+        return None
+    try:
+        parts = torch.load(files[-1][1], map_location="cpu", weights_only=True, mmap=True)
+        return parts.get(name)
+    except Exception:  # torch raises many kinds for a damaged file
+        return None
+
+
 def load_into(module: torch.nn.Module, state: dict[str, Any], where: str) -> None:
     """Load a state dict, naming the tensor, the wanted and the found shape on a mismatch.
 

@@ -5,6 +5,8 @@ TerrabalanceError
 ├── UnreadableImage     one file is not an image, is truncated, or lacks bands
 ├── NotReady            an earlier stage has to run first
 ├── StoreUnreachable    the store of --workdir does not answer or is full; it may pass
+├── ServerUnreachable   the Prefect server does not start, does not answer, or is of no use here
+├── SystemRefused       the system refuses: a full disk, no permission, too many open files
 ├── ProcessLost         one of the processes that train a generator was killed; it may pass
 └── TrainingDiverged    the loss is not finite
 
@@ -31,6 +33,14 @@ class NotReady(TerrabalanceError):
 
 class StoreUnreachable(TerrabalanceError):
     """A remote working folder does not answer or cannot take more; nothing local is lost."""
+
+
+class SystemRefused(TerrabalanceError, OSError):
+    """What the system refuses, in words: see `terrabalance.system_errors`."""
+
+
+class ServerUnreachable(TerrabalanceError):
+    """The Prefect server does not start, does not answer, or cannot be used by this version."""
 
 
 class ProcessLost(TerrabalanceError):

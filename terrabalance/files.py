@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from uuid import uuid4
 
 from terrabalance.errors import BadInput
+from terrabalance.system_errors import OF_DISKS
 
 DONE = "done.json"
 _SEAL = "sha256"
@@ -24,6 +25,10 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
     The data is flushed and fsynced before the rename, so after a crash `path` holds either the
     old content or the new, never a part. Missing parent folders are made.
+
+    Raises:
+        OSError: the disk is full or fails; with the path, which the system does not tell of a file
+            that is open.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not mkstemp: it leaves mode 0600, and colleagues could not open the report. Not the process's
@@ -35,6 +40,10 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
+    except OSError as error:
+        if error.filename is None and error.errno in OF_DISKS:
+            error.filename = str(path)
+        raise
     finally:
         aside.unlink(missing_ok=True)
 

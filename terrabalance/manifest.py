@@ -234,7 +234,9 @@ def read_manifest(path: Path) -> Manifest:
     missing = [name for name in COLUMNS if name not in {*table.column_names, *_ADDED}]
     if missing:
         raise BadInput(f"{path}: lacks the columns {missing}")
-    frame = _typed(table, path).to_pandas()
+    # In one piece: of a column in several, taking a few rows copies all.
+    table = _typed(table, path).combine_chunks()
+    frame = table.to_pandas()
     for name, dtype in _ADDED.items():
         if name not in frame:
             frame[name] = pd.Series(_empty(name, dtype), frame.index, dtype)

@@ -5,15 +5,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
-import pytest
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
+from waiting import PATIENCE_S, eventually
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,12 +34,12 @@ def environment_of(home: Path) -> dict[str, str]:
 
 
 def call(
-    environment: dict[str, str], *words: str, cwd: Path = ROOT, timeout_s: int = 900
+    environment: dict[str, str], *words: str, cwd: Path = ROOT
 ) -> subprocess.CompletedProcess[str]:
     """Run `python -m words` to its end, whatever it is."""
     return subprocess.run(
         [sys.executable, "-m", *words],
-        capture_output=True, text=True, cwd=cwd, env=environment, timeout=timeout_s, check=False,
+        capture_output=True, text=True, cwd=cwd, env=environment, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
 
 
@@ -83,13 +83,13 @@ def served(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[
     """Run the server, and wait until it answers."""
     words = ["server", "start", "--port", environment["PORT"]]
     with running(environment, log, *words) as process:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(environment["PREFECT_API_URL"] + "/health", timeout=2):
-                    break
-            except OSError:
-                time.sleep(0.5)
-        else:
-            pytest.fail("the Prefect server did not start within two minutes")
+        eventually(partial(_answers, environment["PREFECT_API_URL"]), "the Prefect server answers")
         yield process
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/health", timeout=PATIENCE_S):
+            return True
+    except OSError:
+        return False

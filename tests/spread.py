@@ -1,10 +1,11 @@
 """A job of two classes that is to be spread over processes and machines, and struck on the way."""
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from waiting import eventually
 
 from flows.orchestrate.balance import train_and_synthesize
 from flows.settings.config import RunConfig
@@ -33,12 +34,11 @@ def made_by(config: RunConfig) -> dict[str, str]:
     return {str(path.relative_to(data)): sha256_of(path) for path in paths}
 
 
-def wait_for_mid_training(config: RunConfig, timeout_s: float = 600) -> None:
+def wait_for_mid_training(config: RunConfig) -> None:
     """Return once a class has a checkpoint, and none is finished."""
-    generators, deadline = config.workdir / "data" / "generators", time.monotonic() + timeout_s
-    while not list(generators.glob("[!b]*-*/checkpoints/*.pt")):
-        assert time.monotonic() < deadline, "the training did not begin"
-        time.sleep(0.05)
+    generators = config.workdir / "data" / "generators"
+    checkpoints = "[!b]*-*/checkpoints/*.pt"
+    eventually(lambda: list(generators.glob(checkpoints)), "a class is in training", every_s=0.05)
     assert not list(generators.glob("[!b]*-*/done.json"))
 
 

@@ -1,7 +1,9 @@
 """Divide the images into train, val and test so that no picture is in two of them."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -23,6 +25,14 @@ _PLACES = (
     "Images whose footprints touch or lie near each other stay together; "
     "--set scan.place_distance=none lets neighbours be in different parts. "
 )
+
+
+class _Member(NamedTuple):
+    """An image of a group, by its row of the manifest."""
+
+    row: int
+    path: str
+    part: str
 
 
 def assign_splits(manifest: Manifest, config: SplitConfig, seed: int) -> Manifest:
@@ -121,20 +131,24 @@ def _without_leaks(frame: pd.DataFrame, rows: pd.Index) -> pd.DataFrame:
     """Leave out the groups' images beside those held out: of test first, then of val."""
     usable = frame.loc[rows]
     grouped = usable[(usable["group"] >= 0) & usable["split"].isin((*SPLITS, ORACLE))]
-    n_parts = grouped.groupby("group")["split"].transform("nunique")
-    left: list[Left] = []
-    for _, same in grouped[n_parts > 1].groupby("group"):
-        for held_out, below in (("test", ["train", "val", ORACLE]), ("val", ["train", ORACLE])):
-            originals = same[same["split"] == held_out]["path"]
-            leaking = same.index[same["split"].isin(below)]
-            if len(originals) and len(leaking):
-                first = min(originals, key=natural_key)
-                left += (Left(row, f"leaks into {held_out}", first) for row in leaking)
-                _log.info(
-                    "%d images leak into %s: %s", len(leaking), held_out, same["path"].tolist()
-                )
-                break
-    return with_statuses(frame, left)
+    members: dict[int, list[_Member]] = defaultdict(list)
+    columns = (grouped[name] for name in ("group", "path", "split"))
+    for row, (group, path, part) in zip(grouped.index, zip(*columns, strict=True), strict=True):
+        members[group].append(_Member(row, path, part))
+    return with_statuses(frame, [left for same in members.values() for left in _leaking(same)])
+
+
+def _leaking(same: list[_Member]) -> list[Left]:
+    """Return which images of a group are left out."""
+    for held_out, below in (("test", ("train", "val", ORACLE)), ("val", ("train", ORACLE))):
+        originals = [each.path for each in same if each.part == held_out]
+        leaking = [each.row for each in same if each.part in below]
+        if originals and leaking:
+            paths = [each.path for each in same]
+            _log.info("%d images leak into %s: %s", len(leaking), held_out, paths)
+            first = min(originals, key=natural_key)
+            return [Left(row, f"leaks into {held_out}", first) for row in leaking]
+    return []
 
 
 def _drawn(manifest: Manifest, rows: pd.Index, shares: Mapping[str, float], seed: int) -> Manifest:

@@ -25,7 +25,7 @@ _DESCRIBING = frozenset({
     tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
 })  # fmt: skip
-_LONGEST_DESCRIPTION = 2**15
+_LONGEST_DESCRIPTION = 2**14
 # Zeros fill the last record of a tar: 10 KiB by default. Compressed, any number takes no room.
 _MOST_ZEROS = 2**26
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion
-from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from torch import Tensor
 
 from augment.config import SamplerName, SamplingConfig
@@ -157,6 +156,9 @@ def ddim_step(
 
 
 def _dpm_solver(walk: Walk) -> Iterator[Tensor]:
+    # Loaded here: it takes a second, and most processes of a training never draw.
+    from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+
     scheduler = DPMSolverMultistepScheduler(**_scheduler_settings(walk.diffusion))
     scheduler.set_timesteps(timesteps=walk.times, device=walk.images.device)
     return _step_by(scheduler, walk)

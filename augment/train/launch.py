@@ -9,14 +9,13 @@ import logging
 import os
 import signal
 import tempfile
-import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from logging.handlers import QueueHandler
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,10 +23,11 @@ from typing import Any, Protocol
 import torch
 
 from augment.train.process_group import DistributedProcessGroup, MicroBatchTooLarge
+from terrabalance.children import end_with_parent
 from terrabalance.device import threads_of_each
 from terrabalance.errors import ProcessLost, TerrabalanceError
 
-_GRACE_S = 3.0  # for the others to report their errors, once one has failed
+_GRACE_S = 30.0  # for the others to report their errors, once one has failed for no known reason
 
 
 class CallParent(Protocol):
@@ -137,7 +137,9 @@ def _serve(ranks: Sequence[_Rank], functions: Mapping[str, Callable[..., Any]]) 
             rank = left[pipe]
             match rank.next():
                 case "call", (name, arguments):
-                    pipe.send(functions[name](*arguments))
+                    result = functions[name](*arguments)
+                    with suppress(BrokenPipeError):  # it has died: that is what comes next
+                        pipe.send(result)
                 case "log", record:
                     logging.getLogger(record.name).handle(record)
                 case "failed", _:
@@ -152,9 +154,22 @@ def _serve(ranks: Sequence[_Rank], functions: Mapping[str, Callable[..., Any]]) 
 def _reason(ranks: Sequence[_Rank]) -> Exception:
     """Return why ranks failed: the first one noticed may only have lost one that failed before."""
     deadline = time.monotonic() + _GRACE_S
-    for rank in ranks:
-        rank.process.join(max(0.0, deadline - time.monotonic()))
-        rank.drain()
+    while True:
+        running = [rank.process.sentinel for rank in ranks if rank.process.is_alive()]
+        for rank in ranks:
+            rank.drain()
+        if (cause := _known_cause(ranks)) is not None:
+            return cause
+        left_s = deadline - time.monotonic()
+        if not running or left_s <= 0:
+            break
+        connection.wait(running, left_s)
+    errors = [rank.error for rank in ranks if rank.error]
+    return errors[0] if errors else ProcessLost(f"{ranks[0].name}: ended without an error")
+
+
+def _known_cause(ranks: Sequence[_Rank]) -> Exception | None:
+    """Return the error of a rank that is no consequence of another's end, if there is one."""
     for rank in ranks:
         if isinstance(rank.error, TerrabalanceError | MicroBatchTooLarge):
             return rank.error
@@ -165,8 +180,7 @@ def _reason(ranks: Sequence[_Rank]) -> Exception:
                 "short of memory ends one. Give the same command again to go on from the last "
                 "checkpoint."
             )
-    errors = [rank.error for rank in ranks if rank.error]
-    return errors[0] if errors else ProcessLost(f"{ranks[0].name}: ended without an error")
+    return None
 
 
 def _be_rank(
@@ -174,7 +188,7 @@ def _be_rank(
 ) -> None:
     """Do the work of one rank, in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started it
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     os.environ["OMP_NUM_THREADS"] = str(placement.n_threads)  # accelerate sets its own without
     torch.set_num_threads(placement.n_threads)
     # All ranks log the same, so the main rank's records are enough.
@@ -211,11 +225,3 @@ class _ToParent(QueueHandler):
     def enqueue(self, record: logging.LogRecord) -> None:
         """Send a record that `QueueHandler` has prepared for pickling."""
         self._pipe.send(("log", record))
-
-
-def _end_with_parent() -> None:
-    """End this process, whatever it waits for, as soon as its parent has ended."""
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)

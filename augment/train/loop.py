@@ -61,7 +61,10 @@ class TrainingLoop:
         self.spec = spec = replace(spec, training=spec.training.for_images(n_images))
         self.n_images, self.folder, self.device, self.key = n_images, folder, device, key
         self.config, self.group = spec.training, group or ProcessGroup()
-        self.precision = precision_on(device, self.config.precision)
+        # Of a machine that chose otherwise, or was updated since: a training ends as it began.
+        began = Checkpoints.precision_of(folder) if self.config.precision == "auto" else None
+        chosen = began or precision_on(device, self.config.precision)
+        self.precision = self.group.broadcast(chosen)
         labels = data.labels_or(spec.label)
         self.stepper = Stepper(data.images, labels, spec, device, self.precision, self.group)
         self.selection = selection_for(data, spec, folder / SNAPSHOTS, device)

@@ -6,7 +6,12 @@ from augment.train.history import History
 from augment.train.selection import Selection
 from augment.train.snapshots import Snapshots
 from augment.train.stepper import Stepper
-from terrabalance.checkpoint import drop_checkpoints, load_newest, save_checkpoint
+from terrabalance.checkpoint import (
+    drop_checkpoints,
+    load_newest,
+    note_of_newest,
+    save_checkpoint,
+)
 from terrabalance.errors import BadInput
 
 SNAPSHOTS = "snapshots"  # folder of the averages among which the end of a training chooses
@@ -27,6 +32,12 @@ class Checkpoints:
 
     def __init__(self, folder: Path, key: str, precision: str) -> None:
         self._folder, self._key, self._precision = folder, key, precision
+
+    @staticmethod
+    def precision_of(folder: Path) -> str | None:
+        """Return the precision that the training in a folder began in; None: it did not begin."""
+        began: str | None = note_of_newest(folder / _CHECKPOINTS, "precision")
+        return began
 
     def save(self, stepper: Stepper, selection: Selection, history: History) -> None:
         """Write a checkpoint with all that is needed to resume."""

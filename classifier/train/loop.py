@@ -18,7 +18,7 @@ from classifier.config import ClassifierConfig
 from classifier.train.examples import Examples
 from classifier.train.learning_rate import learning_rate_at
 from terrabalance.checkpoint import load_into, load_newest, save_checkpoint
-from terrabalance.device import supports_bf16
+from terrabalance.device import autocast, precision_on
 from terrabalance.errors import TrainingDiverged
 from terrabalance.progress import Progress
 from terrabalance.seeds import generator_for, seed_for, seed_torch
@@ -40,6 +40,8 @@ class Trainer:
         arm: decides images of a step, weights, mixing and loss.
         setting: of the trial.
         losses: (step, loss, learning rate) so far.
+        precision: `bf16` (autocast) where the device is faster in it, else `fp32`; of a training
+            that is resumed that in which it began.
     """
 
     model: nn.Module
@@ -52,6 +54,7 @@ class Trainer:
     losses: list[tuple[int, float, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.precision = precision_on(self.device, "auto")
         decayed = [p for p in self.model.parameters() if p.requires_grad and p.ndim > 1]
         plain = [p for p in self.model.parameters() if p.requires_grad and p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
@@ -62,9 +65,8 @@ class Trainer:
         self._offsets = self.arm.offsets(self.counts, self.setting).to(self.device)
 
     def logits(self, inputs: Tensor) -> Tensor:
-        """Return (N, classes) float32 logits, computed in bf16 where the device supports it."""
-        bf16 = supports_bf16(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
+        """Return (N, classes) float32 logits, computed in `precision`."""
+        with autocast(self.device, self.precision):
             out: Tensor = self.model(inputs)
         return out.float()
 
@@ -135,8 +137,8 @@ class Trainer:
 
     def _save(self, folder: Path, inputs: str, step: int) -> None:
         parts = {
-            "inputs": inputs, "losses": self.losses, "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "inputs": inputs, "precision": self.precision, "losses": self.losses,
+            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
         }  # fmt: skip
         save_checkpoint(folder / "checkpoints", step, parts)
 
@@ -149,6 +151,7 @@ class Trainer:
             _log.warning("%s: checkpoints of other settings or images, starting over", folder)
             remove_checkpoints(folder)
             return 0
+        self.precision = parts["precision"]
         load_into(self.model, parts["model"], str(folder / "checkpoints"))
         self.optimizer.load_state_dict(parts["optimizer"])
         self.losses = [tuple(row) for row in parts["losses"]]

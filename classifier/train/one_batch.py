@@ -24,6 +24,17 @@ _FEW = 2  # images in the batch, each of a class of its own
 _LONGEST_REASON = 200  # characters of a foreign error
 
 
+def try_classifier(model: nn.Module, config: ClassifierConfig, n_bands: int = 3) -> None:
+    """Try all that a run asks of a classifier: its training, and its features.
+
+    Raises:
+        BadInput: as of `try_training` and `try_features`.
+    """
+    if not config.frozen:
+        try_training(model, config, n_bands)
+    try_features(model, config.model, config.image_size, n_bands)
+
+
 def try_training(model: nn.Module, config: ClassifierConfig, n_bands: int = 3) -> None:
     """Take one optimizer step on two images, predict them, and write and read the weights.
 

@@ -22,7 +22,7 @@ from classifier.train.loop import CHECKPOINT_EVERY_S, Trainer, remove_checkpoint
 from classifier.train.outputs import Outputs, read_outputs, write_outputs
 from classifier.train.setup import setup_for
 from terrabalance.checkpoint import load_into, read_tensors, write_tensors
-from terrabalance.device import describe_device, supports_bf16
+from terrabalance.device import describe_device
 from terrabalance.errors import NotReady
 from terrabalance.files import atomic_write, done, fingerprint, mark_done, write_json
 from terrabalance.progress import Progress, silent
@@ -236,6 +236,6 @@ def _card(
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
         "images_seen": config.steps * config.batch_size,
         "final_loss": trainer.losses[-1][1], "device": describe_device(experiment.device),
-        "precision": "bf16 autocast" if supports_bf16(experiment.device) else "float32",
+        "precision": "bf16 autocast" if trainer.precision == "bf16" else "float32",
         "versions": {"torch": torch.__version__, "timm": timm.__version__},
     }  # fmt: skip

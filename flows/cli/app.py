@@ -2,9 +2,10 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -24,23 +25,26 @@ from flows.cli import (
     verify,
 )
 from flows.cli.configure import configure_run, plan_options
+from flows.cli.signals import exit_code, signals_end_it
 from terrabalance import __version__
 from terrabalance.errors import TerrabalanceError
+from terrabalance.system_errors import in_words
 
 if TYPE_CHECKING:
     from flows.settings.config import RunConfig
 
-_STOPPED = 130  # 128 + SIGINT, as shells count
-
 
 class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; Ctrl-C ends it with a line and exit code 130."""
+        """Run a command; Ctrl-C ends it with a line and exit code 130, SIGTERM with 143."""
         try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
+            with signals_end_it():
+                return super().invoke(ctx)
+        except KeyboardInterrupt as stopped:
+            # Asked again while Prefect says goodbye, it ends at once, and its children after it.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             errors.print("Stopped. The same command goes on where it was.")
-            raise typer.Exit(_STOPPED) from None
+            raise typer.Exit(exit_code(stopped)) from None
 
 
 app = typer.Typer(
@@ -138,21 +142,24 @@ def _options(
     os.environ.setdefault("DO_NOT_TRACK", "1")
     # As `terrabalance deploy` promises.
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if verbose else "CRITICAL")
-    # Of the embedded server: it tells with a traceback what it then tries again.
-    os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "INFO" if verbose else "CRITICAL")
+    for logs in ("PREFECT_LOGGING_LEVEL", "PREFECT_LOGGING_INTERNAL_LEVEL"):
+        os.environ.setdefault(logs, "INFO" if verbose else "CRITICAL")
+    # Of the embedded server: not shown, but kept for the sentence that says why it did not start.
+    os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "INFO" if verbose else "ERROR")
 
 
 def main() -> None:
     """Run the command line; a user's error is one line and exit code 2."""
     try:
         app()
-    except (TerrabalanceError, OSError) as error:  # OSError: no space, no permission, no such disk
-        errors.print(f"[bold red]error:[/] {_escape(str(error))}", soft_wrap=True)
-        sys.exit(2)
+    except TerrabalanceError as error:
+        _refuse(str(error))
+    except OSError as error:  # no space, no permission, no such disk
+        _refuse(in_words(error))
 
 
-def _escape(text: str) -> str:
+def _refuse(reason: str) -> NoReturn:
     from rich.markup import escape
 
-    return escape(text)
+    errors.print(f"[bold red]error:[/] {escape(reason)}", soft_wrap=True)
+    sys.exit(2)

@@ -34,10 +34,11 @@ from flows.stages.run import Run
 from flows.stages.synthetic import synthesize_class
 from flows.store import paths
 from flows.store.timings import timed
-from terrabalance.errors import ProcessLost, StoreUnreachable
+from terrabalance.errors import ProcessLost, StoreUnreachable, SystemRefused, TerrabalanceError
 from terrabalance.files import read_json
 from terrabalance.manifest import read_manifest
 from terrabalance.page import duration
+from terrabalance.system_errors import in_words
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,6 +56,8 @@ _LASTING = (FileNotFoundError, IsADirectoryError, NotADirectoryError, Permission
 def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
     """Return whether trying again may help."""
     error = state.result(raise_on_failure=False)
+    if isinstance(error, SystemRefused):
+        error = error.__cause__
     return isinstance(error, _PASSING) and not isinstance(error, _LASTING)
 
 
@@ -75,7 +78,7 @@ def _noticed(config: RunConfig, markdown: str) -> str:
 
 def _stage(name: str, task_run_name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Return the decorator that all stages share."""
-    return task(
+    as_task = task(
         name=name,
         task_run_name=task_run_name,
         cache_policy=NO_CACHE,
@@ -84,6 +87,20 @@ def _stage(name: str, task_run_name: str) -> Callable[[Callable[P, R]], Task[P, 
         retry_delay_seconds=_RETRY_DELAY_S,
         retry_condition_fn=_may_pass,
     )
+
+    def decorate(stage: Callable[P, R]) -> Task[P, R]:
+        @functools.wraps(stage)  # of which Prefect takes the parameters and the description
+        def in_sentences(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return stage(*args, **kwargs)
+            except TerrabalanceError:
+                raise
+            except OSError as error:
+                raise SystemRefused(in_words(error)) from error
+
+        return as_task(in_sentences)
+
+    return decorate
 
 
 @_stage(name="catalogue", task_run_name="catalogue {config.data.name}")

@@ -1,14 +1,12 @@
 """Addresses (s3://bucket/folder) in place of a folder, and their working copies on this machine."""
 
-import os
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from terrabalance.cache import cache_folder
 from terrabalance.errors import BadInput
 from terrabalance.files import slug
-
-_CACHE = "TERRABALANCE_CACHE"
 
 
 def is_address(text: object) -> bool:
@@ -36,9 +34,7 @@ def checked_address(address: str) -> str:
 
 def mirror_of(address: str) -> Path:
     """Return this machine's working copy of what is at an address, below TERRABALANCE_CACHE."""
-    usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "terrabalance"
-    root = Path(os.environ.get(_CACHE) or usual).expanduser().absolute()
-    return root / slug(address)
+    return cache_folder() / slug(address)
 
 
 def local_folder(workdir: str | None) -> Path:

@@ -9,11 +9,14 @@ import torch
 from augment.measure.giveaway import HIGHEST_GIVE_AWAY
 from classifier.arms.registry import ARMS, DEFAULT_ARMS
 from classifier.compare.predictions import read_predictions
+from classifier.network.model import build_model
 from classifier.report.changes import changes_section
 from classifier.report.comparison import comparison_section
 from classifier.study.ledger import LEDGER
 from classifier.study.study import run_study
 from classifier.train.experiment import Experiment, trials_of
+from classifier.train.one_batch import try_classifier
+from classifier.train.training import is_trained
 from flows.settings.config import RunConfig
 from flows.stages.catalogue import make_catalogue
 from flows.stages.classifiers import experiment_of, experiment_on, resolution_of, train_missing
@@ -81,6 +84,10 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
     config = _with_possible_arms(config, manifest)
     base = pinned_base(config) if config.base_from else None
     experiment = experiment_on(config, manifest, resolution, bands_of(config, manifest, base))
+    if not all(is_trained(experiment, trial) for trial in trials_of(experiment.config)):
+        offline = config.classifier.model_copy(update={"pretrained": False})
+        n_bands = experiment.bands.count
+        try_classifier(build_model(offline, 2, n_bands), offline, n_bands)
     begin(config)
     train_missing(config, experiment, lambda trial: watcher(str(trial)))
     page = _comparison(config, experiment, "index.html", "comparison.json")

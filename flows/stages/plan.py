@@ -94,13 +94,11 @@ def check_classifier(config: RunConfig, from_hub: bool = True, n_bands: int = 3)
             or, with `from_hub`, a hub that cannot be reached.
     """
     from classifier.network.model import build_model
-    from classifier.train.one_batch import try_feature_network, try_features, try_training
+    from classifier.train.one_batch import try_classifier, try_feature_network
 
     wanted = config.classifier
     if not from_hub:
         wanted = wanted.model_copy(update={"pretrained": False})
     model = build_model(wanted, 2, n_bands)
-    if not wanted.frozen:
-        try_training(model, wanted, n_bands)
-    try_features(model, wanted.model, wanted.image_size, n_bands)
+    try_classifier(model, wanted, n_bands)
     try_feature_network(config.fidelity)

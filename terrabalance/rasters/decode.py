@@ -50,6 +50,8 @@ def _decode(path: Path) -> Raster:
             refuse_mask_behind(path, file)
     if not raster.pixels.size:
         raise UnreadableImage(f"{path}: it holds no pixels")
+    if raster.alpha is not None and len(raster.pixels) == 1:
+        raise UnreadableImage(f"{path}: it holds nothing but an alpha band. Give it bands of data.")
     return raster
 
 

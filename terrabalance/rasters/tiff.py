@@ -104,6 +104,8 @@ def _picture(pages: list[tifffile.TiffPage], masks: list[tifffile.TiffPage], axe
     if len(extras) >= len(pixels):  # a picture has a band that is its own: the tag is wrong
         extras = ()
     alphas = [place for place, kind in enumerate(extras) if kind != 0]
+    if alphas and len(extras) >= len(stored):
+        raise ValueError("an alpha band beside no other")
     alpha = len(pixels) - len(extras) + alphas[0] if alphas else None
     scaling = scaling_of(items, len(pixels)) if len(pixels) == len(stored) else None
     names = names_of(items, len(pixels))

@@ -44,17 +44,21 @@ def test_a_killed_writer_leaves_the_old_content(tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
     script = f"""
-import pathlib, time
+import pathlib, sys
 from terrabalance.files import atomic_write
 with atomic_write(pathlib.Path({str(path)!r})) as file:
     file.write(b"new" * 100000); file.flush()
-    print("half", flush=True); time.sleep(60)
+    print("half", flush=True); sys.stdin.read()
 """
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
-    assert process.stdout is not None and process.stdout.readline() == b"half\n"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None and process.stdout is not None
+    assert process.stdout.readline() == b"half\n"
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
+    process.stdin.close()
     assert path.read_bytes() == b"old"
     write_text(path, "new")
     assert path.read_bytes() == b"new"

@@ -24,6 +24,7 @@ from flows.orchestrate.job_states import (
 )
 from flows.settings.config import RunConfig
 from flows.store.devices import devices_here, devices_of_class
+from terrabalance.children import end_with_parent
 from terrabalance.device import threads_of_each
 
 
@@ -100,6 +101,11 @@ def _ending_children() -> Iterator[None]:
         raise
 
 
+def _begin_process(threads: int) -> None:
+    end_with_parent()  # else it does its job to the end, and then waits for another one for ever
+    torch.set_num_threads(threads)
+
+
 class _Slot:
     """A process that does one job after the other, and is replaced when it dies."""
 
@@ -120,9 +126,7 @@ class _Slot:
         """Start a job in the process, in a new one if there is none."""
         if self._pool is None:
             # A pool that has lost its process is broken as a whole: so each has but one.
-            pool = ProcessPoolTaskRunner(
-                1, initializer=torch.set_num_threads, initargs=(self._threads,)
-            )
+            pool = ProcessPoolTaskRunner(1, initializer=_begin_process, initargs=(self._threads,))
             self._pool = self._stack.enter_context(pool)
         with children_without_interrupts():
             self.job, self._future = job, self._pool.submit(job.task, job.parameters)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from PIL import Image
@@ -222,3 +223,12 @@ def test_a_file_that_claims_more_than_it_holds_is_left_out_and_says_so(data):
     write_by_hand(data / "Pond" / "claim.tif", pages=[strip])
     row = scanned(data).loc["Pond/claim.tif"]
     assert row["status"] == "unreadable" and "claims 3,600,000,000 pixels" in row["detail"]
+
+
+def test_rows_are_the_same_however_many_are_gathered_at_once(data, monkeypatch):
+    scene(1).save(data / "Park" / "conflict.png")
+    (data / "Pond" / "empty.png").touch()
+    (data / "Pond" / "note.txt").write_text("no image")
+    at_once = scanned(data)
+    monkeypatch.setattr("augment.catalogue.scan._ROWS_A_FRAME", 2)
+    pd.testing.assert_frame_equal(scanned(data), at_once)

@@ -7,12 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from waiting import eventually
 
 import augment.train.training
 from augment.network.card import WEIGHTS, read_card
@@ -123,10 +123,7 @@ def test_without_who_started_them_no_rank_lives_on(tmp_path):
     ranks = list(map(int, parent.stdout.readline().split()))
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    deadline = time.monotonic() + 10
-    while alive := [pid for pid in ranks if is_alive(pid)]:
-        assert time.monotonic() < deadline, alive
-        time.sleep(0.05)
+    eventually(lambda: not any(map(is_alive, ranks)), "the ranks have ended", every_s=0.05)
     assert len(ranks) == 2
 
 

@@ -210,6 +210,20 @@ def test_a_changed_precision_is_refused_instead_of_mixed(squares, tmp_path, cpu)
         train(squares, spec(precision="bf16"), tmp_path)
 
 
+@pytest.mark.parametrize("began", ["bf16", "fp32"])
+def test_a_training_goes_on_in_the_precision_that_auto_chose_when_it_began(
+    squares, tmp_path, cpu, monkeypatch, began
+):
+    def chooses(precision: str) -> None:
+        monkeypatch.setattr("augment.train.loop.precision_on", lambda *_: precision)
+
+    chooses(began)
+    with pytest.raises(Stopped):
+        train(squares, spec(precision="auto"), tmp_path, stop_at(8))
+    chooses({"bf16": "fp32", "fp32": "bf16"}[began])
+    assert read_card(train(squares, spec(precision="auto"), tmp_path))["precision"] == began
+
+
 def test_bf16_training_stays_close_to_fp32(squares, tmp_path, cpu):
     losses = []
     for precision in ("fp32", "bf16"):

@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -45,7 +44,7 @@ def test_stopped_and_resumed_equals_uninterrupted(squares, tmp_path):
 
 
 _CHILD = """
-import sys, time, torch
+import sys, torch
 from pathlib import Path
 from classifier.train.experiment import Experiment, Trial
 from classifier.config import ClassifierConfig
@@ -55,7 +54,13 @@ torch.set_num_threads(1)  # as in the tests
 config = ClassifierConfig.model_validate_json(sys.argv[3])
 manifest, root = read_manifest(Path(sys.argv[1])), Path(sys.argv[2])
 experiment = Experiment(manifest, config, 32, torch.device("cpu"), root)
-train(experiment, Trial("real", 0), lambda done, total, message: time.sleep(0.02), 0)
+
+def stay(*_):
+    if list(root.glob("*/checkpoints/step_*.pt")):
+        print("in the middle", flush=True)
+        sys.stdin.read()  # until it is killed
+
+train(experiment, Trial("real", 0), stay, 0)
 """
 
 
@@ -65,11 +70,9 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path):
     config, cut = tiny_config(steps=8), tmp_path / "cut"
     child = subprocess.Popen(
         [sys.executable, "-c", _CHILD, manifest.root, cut, config.model_dump_json()],
-        cwd=Path(__file__).parents[3],
-    )
-    deadline = time.monotonic() + 60
-    while not list(cut.glob("*/checkpoints/step_*.pt")) and time.monotonic() < deadline:
-        time.sleep(0.01)
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3],
+    )  # fmt: skip
+    assert child.stdout is not None and child.stdout.readline() == "in the middle\n"
     os.kill(child.pid, signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
     assert not list(cut.glob("*/done.json"))

@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import threading
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 from fastapi.testclient import TestClient
+from waiting import PATIENCE_S, eventually
 from websockets.sync.client import connect
 
 from augment.scenes import draw_dataset
@@ -175,7 +175,7 @@ class Page:
     def call(self, method: str, **params):
         number = next(self._ids)
         self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
-        while (answer := json.loads(self._socket.recv(timeout=30))).get("id") != number:
+        while (answer := json.loads(self._socket.recv(timeout=PATIENCE_S))).get("id") != number:
             pass
         return answer["result"]
 
@@ -187,10 +187,7 @@ class Page:
         return self.call("Runtime.evaluate", expression=expression)["result"].get("value")
 
     def wait(self, expression: str) -> None:
-        deadline = time.monotonic() + 30
-        while not self.value(expression):
-            assert time.monotonic() < deadline, expression
-            time.sleep(0.05)
+        eventually(lambda: self.value(expression), expression, every_s=0.05)
 
 
 @pytest.fixture
@@ -200,8 +197,7 @@ def browser(board, tmp_path) -> Iterator[Page]:
     server = uvicorn.Server(uvicorn.Config(review_app(board), port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
+    eventually(lambda: server.started, "the review page is served", every_s=0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     address = f"http://127.0.0.1:{port}/?key={board.key}"
     chromium = subprocess.Popen(
@@ -224,17 +220,18 @@ def browser(board, tmp_path) -> Iterator[Page]:
 
 def _debugger(profile: Path, address: str) -> str:
     """Return the DevTools address of the page."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        time.sleep(0.1)
+
+    def opened() -> list[str]:
         port = profile / "DevToolsActivePort"
         if not port.is_file() or len(lines := port.read_text().split()) < 2:
-            continue
-        with urllib.request.urlopen(f"http://127.0.0.1:{lines[0]}/json", timeout=10) as answer:
-            pages = [page for page in json.load(answer) if page["url"] == address]
-        if pages:
-            return str(pages[0]["webSocketDebuggerUrl"])
-    raise AssertionError("Chromium did not open the page")
+            return []
+        there = f"http://127.0.0.1:{lines[0]}/json"
+        with urllib.request.urlopen(there, timeout=PATIENCE_S) as answer:
+            pages = json.load(answer)
+        return [page["webSocketDebuggerUrl"] for page in pages if page["url"] == address]
+
+    eventually(opened, "Chromium has opened the page", every_s=0.1)
+    return opened()[0]
 
 
 def test_in_chromium_the_keyboard_decides_and_moves_on(browser, board):

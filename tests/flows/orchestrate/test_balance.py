@@ -4,6 +4,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ParameterTypeError
 from prefect.testing.utilities import prefect_test_harness
+from waiting import PATIENCE_S
 
 from classifier.arms.registry import DEFAULT_ARMS
 from flows.orchestrate.balance import JobsFailed, balance_dataset, train_and_synthesize
@@ -23,7 +24,7 @@ from terrabalance.manifest import read_manifest
 
 @pytest.fixture(scope="module", autouse=True)
 def server():
-    with prefect_test_harness(server_startup_timeout=600):
+    with prefect_test_harness(server_startup_timeout=PATIENCE_S):
         yield
 
 

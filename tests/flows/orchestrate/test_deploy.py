@@ -5,7 +5,6 @@ import queue
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -20,12 +19,13 @@ from prefect.events import emit_event
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Crashed
 from prefect_server import ROOT, call, environment_of, forget_server, prefect, running, served
+from waiting import PATIENCE_S, eventually
 
 from flows.orchestrate.automations import TAG, watches
 from flows.orchestrate.balance import compare_classifiers
 from flows.orchestrate.deploy import ENTRIES
 from flows.orchestrate.deploy import deploy as register
-from terrabalance.errors import BadInput
+from terrabalance.errors import BadInput, ServerUnreachable
 
 WHOLE = "balance-dataset/balance-dataset"
 
@@ -61,7 +61,7 @@ def deploy(environment: dict[str, str], folder: Path) -> None:
 def asked(environment: dict[str, str], kind: str, which: dict[str, Any] | None = None) -> Any:
     """All that the server has of a kind."""
     address = f"{environment['PREFECT_API_URL']}/{kind}/filter"
-    answer = httpx.post(address, json=which or {}, timeout=30)
+    answer = httpx.post(address, json=which or {}, timeout=PATIENCE_S)
     return answer.raise_for_status().json()
 
 
@@ -141,10 +141,12 @@ def test_the_server_refuses_a_wrong_parameter(server, tmp_path, settings, named)
 
 def test_the_weekly_example_is_scheduled(server):
     prefect(server, "deploy", "--all", "--prefect-file", "docs/examples/weekly.yaml")
-    deadline = time.monotonic() + 60
-    while not (runs := [run for run in asked(server, "flow_runs") if run["auto_scheduled"]]):
-        assert time.monotonic() < deadline, "Prefect's scheduler makes no runs"
-        time.sleep(1)
+
+    def scheduled() -> list[dict[str, Any]]:
+        return [run for run in asked(server, "flow_runs") if run["auto_scheduled"]]
+
+    eventually(scheduled, "Prefect's scheduler makes runs")
+    runs = scheduled()
     first = datetime.fromisoformat(min(run["expected_start_time"] for run in runs))
     assert (first.strftime("%A"), first.hour) == ("Sunday", 3)
     assert runs[0]["parameters"]["config"]["base_from"] == "base-0123456789ab"
@@ -181,15 +183,15 @@ def test_the_notifications_of_the_example_arrive(server, chat, tmp_path):
         with get_client(sync_client=True) as client:
             run = client.create_flow_run(compare_classifiers, name="compare me", tags=[TAG])
             client.set_flow_run_state(run.id, Completed(), force=True)
-        assert said.get(timeout=30).startswith("Done: compare me http")
+        assert said.get(timeout=PATIENCE_S).startswith("Done: compare me http")
         with get_client(sync_client=True) as client:
             run = client.create_flow_run(compare_classifiers, name="break me", tags=[TAG])
             client.set_flow_run_state(run.id, Crashed(), force=True)
-        assert said.get(timeout=30).startswith("Crashed: break me http")
+        assert said.get(timeout=PATIENCE_S).startswith("Crashed: break me http")
         task_run = {"prefect.resource.id": "prefect.task-run.1"}
         name = {"prefect.resource.name": "train Pond"}
         emit_event("prefect.task-run.Failed", resource={**task_run, **name})
-        assert said.get(timeout=30) == "Failed: train Pond"
+        assert said.get(timeout=PATIENCE_S) == "Failed: train Pond"
 
 
 def test_prefect_deploy_registers_the_same_from_a_checkout(server, elsewhere):
@@ -208,13 +210,14 @@ def test_prefect_deploy_registers_the_same_from_a_checkout(server, elsewhere):
 
 
 def test_a_server_that_does_not_answer_is_named(tmp_path):
-    lost = {PREFECT_API_URL: "http://127.0.0.1:9/api"}
-    with temporary_settings(lost), pytest.raises(BadInput, match=r":9/api.*prefect server start"):
+    lost, said = {PREFECT_API_URL: "http://127.0.0.1:9/api"}, r":9/api.*prefect server start"
+    with temporary_settings(lost), pytest.raises(ServerUnreachable, match=said):
         register("terrabalance", "terrabalance-gpu", tmp_path)
 
 
-def test_without_the_address_of_a_server_none_is_started_in_secret(tmp_path):
-    with temporary_settings({PREFECT_API_URL: None}), pytest.raises(BadInput, match="no server"):
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_without_the_address_of_a_server_none_is_started_in_secret(nothing, tmp_path):
+    with temporary_settings({PREFECT_API_URL: nothing}), pytest.raises(BadInput, match="no server"):
         register("terrabalance", "terrabalance-gpu", tmp_path)
 
 

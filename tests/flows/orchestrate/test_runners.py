@@ -2,10 +2,12 @@
 
 import multiprocessing
 import signal
+from collections.abc import Iterator
 
 import pytest
 from prefect.testing.utilities import prefect_test_harness
 from spread import in_mid_training, made_by
+from waiting import PATIENCE_S
 
 from flows.orchestrate.balance import train_and_synthesize
 from flows.settings.config import RunConfig
@@ -15,7 +17,7 @@ from terrabalance.files import read_json
 
 @pytest.fixture(scope="module", autouse=True)
 def server():
-    with prefect_test_harness(server_startup_timeout=600):
+    with prefect_test_harness(server_startup_timeout=PATIENCE_S):
         yield
 
 
@@ -41,8 +43,22 @@ def test_two_processes_do_so_too_even_if_one_is_killed(undisturbed, job, tmp_pat
     assert not killer.is_alive() and killed[0].exitcode == -signal.SIGKILL
 
 
+@pytest.fixture
+def one_ray() -> Iterator[None]:
+    """A cluster for all stages of a run: each would start its own, whose workers import anew."""
+    import ray
+
+    ray.init(include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
 @pytest.mark.parametrize("runner", ["local", "ray"])
-def test_a_class_may_have_two_processes_wherever_it_is_done(tiny, scenes, tmp_path, runner):
+def test_a_class_may_have_two_processes_wherever_it_is_done(
+    tiny, scenes, tmp_path, runner, request
+):
+    if runner == "ray":
+        request.getfixturevalue("one_ray")
     execution = {"runner": runner, "per_device": 2, "devices_per_class": 2}
     config = RunConfig(data=scenes, workdir=tmp_path, execution=execution, **tiny)
     train_and_synthesize(config)

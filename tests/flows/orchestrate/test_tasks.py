@@ -6,7 +6,7 @@ import torch
 from prefect.states import Failed
 
 from flows.orchestrate.tasks import _may_pass
-from terrabalance.errors import BadInput, ProcessLost, StoreUnreachable
+from terrabalance.errors import BadInput, ProcessLost, StoreUnreachable, SystemRefused
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,16 @@ def test_what_may_pass_is_tried_again(error):
 )
 def test_a_bug_and_a_wrong_setting_are_not(error):
     assert not _may_pass(None, None, Failed(data=error))
+
+
+def refused_by(error: OSError) -> SystemRefused:
+    try:
+        raise SystemRefused("in words") from error
+    except SystemRefused as refused:
+        return refused
+
+
+def test_what_the_system_refuses_is_tried_again_as_what_it_came_from():
+    full = refused_by(OSError(errno.ENOSPC, "no space left"))
+    assert _may_pass(None, None, Failed(data=full))
+    assert not _may_pass(None, None, Failed(data=refused_by(PermissionError("not yours"))))

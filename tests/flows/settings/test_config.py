@@ -1,3 +1,4 @@
+import os
 import re
 from pathlib import Path
 
@@ -148,3 +149,9 @@ def test_a_run_has_one_name_however_its_paths_are_written(tmp_path, monkeypatch)
         for w in (Path("w.pth"), tmp_path / "w.pth", Path("./w.pth"))
     }
     assert len(names) == 1
+
+
+def test_a_pipe_is_no_config_file(tmp_path):
+    os.mkfifo(tmp_path / "a.toml")
+    with pytest.raises(BadInput, match=r"a\.toml: no regular file"):
+        build_config(tmp_path, tmp_path / "a.toml", [], {})

@@ -51,7 +51,7 @@ def test_choices_are_choices_and_limits_are_said(form):
     assert form["config.strategy"]["enum"] == ["warm-start", "conditional", "scratch"]
     size = form["config.classifier.image_size"]
     assert (size["minimum"], size["maximum"]) == (16, 1024)
-    assert "at least 16; at most 1024" in size["description"]
+    assert "at least 16; at most 1,024" in size["description"]
     assert "above 0; below 1" in form["config.split.val"]["description"]
     many = form["config.classifier.seeds"]
     assert "at most 9,007,199,254,740,991; at most 100 of them" in many["description"]

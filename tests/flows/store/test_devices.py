@@ -8,6 +8,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.testing.utilities import prefect_test_harness
+from waiting import PATIENCE_S
 
 from flows.orchestrate.runners.local import pool_size
 from flows.settings.config import RunConfig
@@ -16,12 +17,12 @@ from terrabalance.errors import BadInput
 
 _GPUS = {"cuda:0": "uuid-a", "cuda:1": "uuid-b"}
 _HOLD = """
-import sys, time
+import sys
 from pathlib import Path
 from flows.store.devices import holding
 with holding({"cuda:0": "uuid-a"}, 1, 1, Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
 
 _TWICE = """
@@ -61,13 +62,14 @@ def test_who_finds_no_free_device_waits_for_one(tmp_path):
         thread = threading.Thread(target=wait)
         thread.start()
         assert not got.wait(1.2)
-    assert got.wait(5)
+    assert got.wait(PATIENCE_S)
     thread.join()
 
 
 def test_a_killed_holder_frees_its_device(tmp_path):
     holder = subprocess.Popen(
         [sys.executable, "-c", _HOLD, str(tmp_path)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[3],
@@ -92,7 +94,7 @@ def test_several_processes_that_each_need_two_take_turns_and_never_wait_for_each
     ]
     spans = []
     for taker in takers:
-        spans += [line.split() for line in taker.communicate(timeout=120)[0].splitlines()]
+        spans += [line.split() for line in taker.communicate(timeout=PATIENCE_S)[0].splitlines()]
         assert taker.returncode == 0
     assert len(spans) == 6
     times = [float(time) for span in sorted(spans) for time in span]
@@ -112,7 +114,7 @@ def test_who_collects_two_does_not_hold_up_those_who_need_one(tmp_path):
         time.sleep(0.2)
         with holding(three, 1, 1, tmp_path) as devices:
             assert devices == ["cuda:2"] and not got.is_set()
-    assert got.wait(5)
+    assert got.wait(PATIENCE_S)
     thread.join()
 
 
@@ -149,7 +151,10 @@ def test_a_machine_does_as_many_classes_at_once_as_it_has_gpus_for(tmp_path, sce
 
 def test_slots_are_as_many_as_devices_and_a_limit_that_cannot_do_says_what_to_do(tmp_path, scenes):
     config = RunConfig(data=scenes, workdir=tmp_path, device="cpu", execution={"slots": "gpus"})
-    with prefect_test_harness(server_startup_timeout=600), get_client(sync_client=True) as client:
+    with (
+        prefect_test_harness(server_startup_timeout=PATIENCE_S),
+        get_client(sync_client=True) as client,
+    ):
         with pytest.raises(BadInput, match="prefect gcl create gpus"), held(config):
             pass
         limit = GlobalConcurrencyLimitCreate(name="gpus", limit=2)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE_S
 
 from flows.settings.config import RunConfig
 from flows.store.devices import held, waited_s
@@ -72,7 +73,7 @@ def test_of_several_processes_one_makes_it(tmp_path):
     for asker in askers:
         assert asker.stdout is not None and asker.stdout.readline() == "ready\n"
     for asker in askers:
-        asker.communicate("go\n", timeout=60)
+        asker.communicate("go\n", timeout=PATIENCE_S)
         assert asker.returncode == 0
     assert (tmp_path / "data" / "makers").read_text() == "made\n"
 
@@ -95,7 +96,7 @@ def test_who_waits_is_told_for_what(config):
 
     def slowly(_devices, _listener):
         inside.set()
-        assert go.wait(30)
+        assert go.wait(PATIENCE_S)
         mark_done(result.place, {})
 
     def listen(_done, _total, message=""):
@@ -104,7 +105,7 @@ def test_who_waits_is_told_for_what(config):
 
     first = threading.Thread(target=make_once, args=(config, result, slowly))
     first.start()
-    assert inside.wait(30)
+    assert inside.wait(PATIENCE_S)
     make_once(config, result, slowly, listen)
     first.join()
     assert told == ["another process makes the thing, waiting for it"]

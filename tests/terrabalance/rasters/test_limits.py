@@ -22,6 +22,8 @@ from terrabalance.marks import is_marked_synthetic, read_source_type
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.limits import MOST_BYTES, MOST_PIXELS
 
+pytestmark = pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
+
 _TOO_LARGE = r"it claims .*; at most .* are read\. Cut it into patches\.$"
 
 
@@ -308,3 +310,9 @@ def test_a_jpeg_of_very_many_scans_is_refused(tmp_path: Path) -> None:
     for read in (decode, lambda path: look_at(path, path.read_bytes())):
         with pytest.raises(UnreadableImage, match=r"a JPEG of 3.. scans; at most 256"):
             read(tmp_path / "a.jpg")
+
+
+def test_an_alpha_band_alone_is_no_image(tmp_path: Path) -> None:
+    _page(tmp_path / "a.tif", t256=8, t257=8, t338=2)
+    with pytest.raises(UnreadableImage, match="an alpha band beside no other"):
+        decode(tmp_path / "a.tif")

@@ -1,0 +1,66 @@
+"""What the system refuses, in a sentence: which file, which disk, and what to do."""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+_ROOM = "Free some room there, or give a --workdir on another disk"
+_MAY = "Let this user do so, or give another folder"
+_FILES = "Raise the limit (`ulimit -n 65536`) and give the same command again"
+_FAILS = "The disk or its connection fails: see the system's log, and use another disk"
+_PLACE = "Rename or remove what is there, or give another folder"
+# Of which the disk and its room are told.
+_FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the quota of this user is used up",
+}
+_MEANING = {
+    errno.EROFS: ("the disk is mounted read-only", "Give a --workdir on another disk"),
+    errno.EACCES: ("no permission", _MAY),
+    errno.EPERM: ("no permission", _MAY),
+    errno.EIO: ("input or output failed", _FAILS),
+    errno.ESTALE: ("the network folder is gone", _FAILS),
+    errno.EFBIG: ("no file may be so large here", "Raise the limit (`ulimit -f`), or the disk's"),
+    errno.EMFILE: ("this process has too many open files", _FILES),
+    errno.ENFILE: ("this machine has too many open files", _FILES),
+    errno.ENOTDIR: ("a file is where a folder has to be", _PLACE),
+    errno.EEXIST: ("a file is where a folder has to be", _PLACE),
+    errno.EISDIR: ("a folder is where a file has to be", _PLACE),
+    errno.ENAMETOOLONG: ("the name is too long for this disk", "Use a shorter one"),
+    errno.ELOOP: ("links that lead to themselves", "Remove them, or give another folder"),
+    errno.ENOENT: ("no such file or folder", "Give one that is there"),
+}
+# What reading or writing an open file may end with; the system names no file then.
+OF_DISKS = frozenset({*_FULL, errno.EROFS, errno.EIO, errno.ESTALE, errno.EFBIG})
+
+
+def in_words(error: OSError) -> str:
+    """Return what was refused, where, and what to do, in one sentence.
+
+    Names the path, and of a full disk also the disk and its room. What has no number of the system
+    (of a library, or of a connection) is left as it is.
+    """
+    path = None if error.filename is None else os.fsdecode(error.filename)
+    before = f"{path}: " if path else ""
+    if error.errno in _FULL:
+        return f"{before}{_FULL[error.errno]}{_room(path)}. {_ROOM}."
+    if error.errno in _MEANING:
+        what, remedy = _MEANING[error.errno]
+        return f"{before}{what}. {remedy}."
+    return f"{before}{error.strerror}" if path and error.strerror else str(error)
+
+
+def _room(path: str | None) -> str:
+    """Return the disk of a path, with what is free on it; nothing where that is not known."""
+    if path is None:
+        return ""
+    try:
+        place = Path(path).absolute()
+        disk = next(folder for folder in (place, *place.parents) if folder.is_mount())
+        n_bytes, n_files = shutil.disk_usage(disk), os.statvfs(disk)
+    except OSError:
+        return ""
+    if n_files.f_files and not n_files.f_favail:
+        return f" (disk {disk}: it can hold no more files, however small)"
+    return f" (disk {disk}: {n_bytes.free:,} of {n_bytes.total:,} bytes are free)"

@@ -1,0 +1,82 @@
+"""What the system really refuses, said in a sentence."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from terrabalance.files import write_text
+from terrabalance.system_errors import in_words
+
+
+def file_as_folder(folder: Path) -> None:
+    (folder / "file").write_text("")
+    write_text(folder / "file" / "a.txt", "")
+
+
+def folder_as_file(folder: Path) -> None:
+    (folder / "a.txt" / "b").mkdir(parents=True)
+    write_text(folder / "a.txt", "")
+
+
+def too_long(folder: Path) -> None:
+    write_text(folder / ("a" * 300), "")
+
+
+def in_a_circle(folder: Path) -> None:
+    (folder / "a").symlink_to(folder / "b")
+    (folder / "b").symlink_to(folder / "a")
+    (folder / "a").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("refused", "reason"),
+    [
+        (file_as_folder, "a file is where a folder has to be. Rename"),
+        (folder_as_file, "a folder is where a file has to be. Rename"),
+        (too_long, "the name is too long"),
+        (in_a_circle, "links that lead to themselves"),
+        (lambda folder: (folder / "none").read_bytes(), "none: no such file"),
+    ],
+)
+def test_what_is_refused_is_named_with_what_to_do(refused, reason, tmp_path):
+    with pytest.raises(OSError) as caught:
+        refused(tmp_path)
+    said = in_words(caught.value)
+    assert said.startswith(str(tmp_path)) and reason in said
+
+
+def limited(limit: str, script: str, tmp_path: Path) -> str:
+    """What is said of a script's error under a limit of `resource`."""
+    before = f"""
+import resource, signal
+from pathlib import Path
+from terrabalance.files import atomic_write
+from terrabalance.system_errors import in_words
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.{limit}, (64, 64))
+try:
+    {script}
+except OSError as error:
+    print(in_words(error))
+"""
+    return subprocess.run(
+        [sys.executable, "-c", before], capture_output=True, text=True, check=True, cwd=tmp_path
+    ).stdout
+
+
+def test_a_file_that_may_not_grow_is_named_though_the_system_names_none(tmp_path):
+    script = "with atomic_write(Path('a.bin')) as file: file.write(b'x' * 100_000)"
+    assert limited("RLIMIT_FSIZE", script, tmp_path).startswith("a.bin: no file may be so large")
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_many_open_files_end_with_how_to_raise_the_limit(tmp_path):
+    said = limited("RLIMIT_NOFILE", "files = [open('/dev/null') for _ in range(100)]", tmp_path)
+    assert "too many open files" in said and "ulimit -n" in said
+
+
+def test_what_a_library_or_a_connection_says_is_left_as_it_is():
+    assert in_words(OSError("cannot identify image file")) == "cannot identify image file"
+    assert "reset by peer" in in_words(ConnectionResetError(104, "Connection reset by peer"))
