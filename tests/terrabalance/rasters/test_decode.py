@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from raster_files.tiff_by_hand import Page, write
 
 from terrabalance.errors import UnreadableImage
 from terrabalance.images import to_pil, to_rgb
@@ -146,3 +147,13 @@ def test_other_decoders_are_never_asked_whatever_the_extension_says(tmp_path, ra
     to_pil(ramp).save(path, kind)
     with pytest.raises(UnreadableImage, match="not an image that can be identified"):
         decode(path)
+
+
+@pytest.mark.parametrize(("count", "extras"), [(1, (1,)), (1, (0, 2)), (3, (1, 0, 0))])
+def test_a_tiff_of_nothing_but_extra_samples_has_no_alpha(tmp_path, ramp, count, extras):
+    tags = {256: (40,), 257: (24,), 258: (8,) * count, 262: (1,), 277: (count,), 338: extras}
+    pixels = np.ascontiguousarray(ramp[:count].transpose(1, 2, 0))
+    write(tmp_path / "a.tif", pages=[Page([pixels.tobytes()], tags)])
+    raster = decode(tmp_path / "a.tif")
+    assert raster.alpha is None and np.array_equal(raster.pixels, ramp[:count])
+    assert to_rgb(raster).shape == (3, 24, 40)
