@@ -52,8 +52,8 @@ _COMMANDS = """# Commands
 
 Every command with its arguments and options, as `terrabalance COMMAND --help` prints them.
 All commands exit with 0 when they are done, with 2 and one line when what you gave cannot be used,
-and with 130 when you stopped them by Ctrl-C. Before the command stand `--verbose` (shows what
-happens inside) and `--version`.
+and with 130 when you stopped them by Ctrl-C (143 by SIGTERM, 129 by SIGHUP). Before the command
+stand `--verbose` (shows what happens inside) and `--version`.
 """
 
 

@@ -142,7 +142,8 @@ def _options(
     os.environ.setdefault("DO_NOT_TRACK", "1")
     # As `terrabalance deploy` promises.
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if verbose else "CRITICAL")
+    for logs in ("PREFECT_LOGGING_LEVEL", "PREFECT_LOGGING_INTERNAL_LEVEL"):
+        os.environ.setdefault(logs, "INFO" if verbose else "CRITICAL")
     # Of the embedded server: not shown, but kept for the sentence that says why it did not start.
     os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "INFO" if verbose else "ERROR")
 

@@ -6,6 +6,7 @@ The rooms are imported inside the functions, so that `--help` does not wait for 
 from typing import TYPE_CHECKING
 
 from flows.cli.console import bars, print_classes, print_path, print_plan
+from flows.cli.prefects import read_prefects_settings
 
 if TYPE_CHECKING:
     from flows.settings.config import RunConfig
@@ -155,14 +156,13 @@ def run(config: "RunConfig") -> None:
     from flows.cli.console import print_missing, print_verdict
 
     with bars() as watcher:
-        from prefect import tags
-
-        from flows.orchestrate.automations import TAG
+        read_prefects_settings()
         from flows.orchestrate.balance import balance_dataset
-        from flows.orchestrate.embedded import embedded_server
+        from flows.orchestrate.server import some_server
+        from flows.orchestrate.stale import tagged
         from flows.stages.progress import watched_by
 
-        with embedded_server(), watched_by(watcher), tags(TAG):
+        with some_server(), tagged(), watched_by(watcher):
             page = balance_dataset(config)
     print_verdict(page.with_name("comparison.json"))
     print_missing(page.with_name("balance.json"))

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.prefects import read_prefects_settings
+
 
 def deploy(
     pool: Annotated[
@@ -31,6 +33,8 @@ def deploy(
     Example: `terrabalance deploy --workdir /mnt/balance`
     """
     from flows.cli.console import print_deployments
+
+    read_prefects_settings()
     from flows.orchestrate import deploy as work
 
     print_deployments(work.deploy(pool, gpu_pool, (workdir or Path()).expanduser().absolute()))

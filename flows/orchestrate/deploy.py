@@ -1,12 +1,9 @@
 """Register the flows on a Prefect server, with work pools and what no run may lack."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
@@ -17,6 +14,7 @@ from prefect.workers.process import ProcessWorker
 
 from flows.orchestrate import balance
 from flows.orchestrate.automations import HEARTBEAT_S, TAG, ensure_automations
+from flows.orchestrate.server import some_server
 from flows.settings.execution import RUNNER_VARIABLE
 from terrabalance import __version__
 from terrabalance.errors import BadInput
@@ -71,10 +69,16 @@ def deploy(pool: str, gpu_pool: str, workdir: Path) -> dict[str, str]:
         workdir: where workers run the flows: what a run's relative `workdir` starts from.
 
     Raises:
-        BadInput: no server is named, or it does not answer.
+        BadInput: no server is named.
+        ServerUnreachable: it does not answer, or cannot be used.
     """
     pools = {entry.name: gpu_pool if entry.needs_gpu else pool for entry in ENTRIES}
-    with _server() as client:
+    if not get_current_settings().api.url:
+        raise BadInput(
+            "PREFECT_API_URL: names no server. Start one with `prefect server start`, then "
+            "`export PREFECT_API_URL=http://127.0.0.1:4200/api`."
+        )
+    with some_server(), get_client(sync_client=True) as client:
         for name in dict.fromkeys(pools.values()):
             _ensure_pool(client, name)
         for entry in ENTRIES:
@@ -83,25 +87,6 @@ def deploy(pool: str, gpu_pool: str, workdir: Path) -> dict[str, str]:
             _register(client, entry, pools[entry.name], workdir, environment)
         ensure_automations(client)
     return pools
-
-
-@contextmanager
-def _server() -> Iterator[SyncPrefectClient]:
-    url = get_current_settings().api.url
-    if url is None:
-        raise BadInput(
-            "PREFECT_API_URL: names no server. Start one with `prefect server start`, then "
-            "`export PREFECT_API_URL=http://127.0.0.1:4200/api`."
-        )
-    with get_client(sync_client=True) as client:
-        try:
-            client.hello().raise_for_status()
-        except httpx.HTTPError as error:
-            raise BadInput(
-                f"PREFECT_API_URL={url}: no Prefect server answers there ({error}). Start one with "
-                "`prefect server start`, or correct the address."
-            ) from error
-        yield client
 
 
 def _ensure_pool(client: SyncPrefectClient, name: str) -> None:

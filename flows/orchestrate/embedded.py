@@ -1,16 +1,37 @@
-"""Prefect's embedded server for the command line: it survives Ctrl-C, and is watched."""
+"""Prefect's embedded server for the command line: waited for, watched, and never left behind."""
 
+import atexit
+import logging
 import multiprocessing
 import os
+import re
 import signal
+import socket
 import subprocess
+import sys
 import threading
+import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import httpx
 from prefect.server.api.server import SubprocessASGIServer
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import get_current_settings
 from rich.console import Console
+
+from flows.orchestrate import server_process
+from terrabalance.errors import ServerUnreachable
+
+_log = logging.getLogger(__name__)
+_PATIENCE_S = 900.0  # a busy machine, or a database of a former version that is brought up to date
+_TELL_EVERY_S = 20.0
+_LOOK_EVERY_S = 0.2
+_ANSWER_S = 10.0
+_LOOPBACK = "127.0.0.1"
+_N_KEPT = 200  # lines of what it printed
+_AN_ERROR = re.compile(r"[\w.]+(Error|Exception)\b")  # the line that ends a trace
 
 
 @contextmanager
@@ -25,40 +46,140 @@ def children_without_interrupts() -> Iterator[None]:
 
 @contextmanager
 def embedded_server() -> Iterator[None]:
-    """Start Prefect's embedded server, where no other is named, for the flows of the block.
+    """Start Prefect's embedded server for the flows of the block.
 
-    Ctrl-C in a terminal goes to every process of the command. A server that obeys it is gone before
-    the flow can report that it stopped, and Prefect's client then retries for minutes. So the
-    server does not get it, and Prefect ends it when the command has ended. If it ends earlier, by
-    a signal to all or for want of memory, the command does too. A signal to end counts as Ctrl-C
-    here: by itself it would leave the server behind.
+    Prefect would start it by itself, give up after 20 s, and leave it behind where this process is
+    killed. Ctrl-C in a terminal goes to every process of the command. A server that obeys it is
+    gone before the flow can report that it stopped, and Prefect's client then retries for minutes.
+    So the server does not get it, and ends when this process has ended. If it ends earlier, by a
+    signal to all or for want of memory, the command does too.
+
+    Raises:
+        ServerUnreachable: it does not start; with its last words.
     """
-    if PREFECT_API_URL.value():
-        yield
-        return
-    server, over = SubprocessASGIServer(), threading.Event()
-    with children_without_interrupts():
-        server.start()
-    if server.server_process is not None:
-        watch = threading.Thread(target=_watch, args=(server.server_process, over), daemon=True)
-        watch.start()
-    ends = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _reach_loopback_directly()
+    child = _Child()
+    atexit.register(child.stop)  # after Prefect's own threads have sent what they have
+    child.wait_for_answer()
+    # As Prefect does when it has started one: from here on it takes this one.
+    server = SubprocessASGIServer()
+    server.port, server.server_process, server.running = child.port, child.process, True
+    over = threading.Event()
+    threading.Thread(target=_watch, args=(child.process, over), daemon=True).start()
     try:
         yield
     finally:
         over.set()
-        signal.signal(signal.SIGTERM, ends)
+
+
+class _Child:
+    """The server's process; `port` is bound before it is started, so no other can take it."""
+
+    def __init__(self) -> None:
+        with socket.socket() as listener:
+            listener.bind((_LOOPBACK, 0))
+            self.port: int = listener.getsockname()[1]
+            with children_without_interrupts():
+                self.process = _start(listener)
+        self._said: deque[str] = deque(maxlen=_N_KEPT)
+        self._reader = threading.Thread(target=self._listen, daemon=True)
+        self._reader.start()
+
+    def _listen(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            text = line.decode(errors="replace").rstrip()
+            self._said.append(text)
+            _log.info("Prefect's server: %s", text)
+
+    def wait_for_answer(self) -> None:
+        """Return once the server answers.
+
+        Raises:
+            ServerUnreachable: it ended, or did not answer within a quarter of an hour.
+        """
+        began, told = time.monotonic(), 0.0
+        while not self._answers():
+            waited = time.monotonic() - began
+            if self.process.poll() is not None:
+                self._reader.join(_ANSWER_S)
+                raise ServerUnreachable(
+                    f"Prefect's embedded server did not start ({self._last_words()}). Its home is "
+                    f"{get_current_settings().home}: it must be writable, on a disk with room, and "
+                    "its database prefect.db whole; move a damaged one away, or set PREFECT_HOME "
+                    "to another folder. `--verbose` shows all that the server said."
+                )
+            if waited > _PATIENCE_S:
+                raise ServerUnreachable(
+                    f"Prefect's embedded server did not answer within {_PATIENCE_S:.0f} s: this "
+                    "machine is too busy. Give the same command again when it has time, or start "
+                    "`prefect server start` yourself and name it in PREFECT_API_URL."
+                )
+            if waited - told >= _TELL_EVERY_S:
+                told = waited
+                _tell(f"waiting for Prefect's server, {waited:.0f} s")
+            time.sleep(_LOOK_EVERY_S)
+
+    def _answers(self) -> bool:
+        url = f"http://{_LOOPBACK}:{self.port}/api/health"
+        try:
+            return httpx.get(url, timeout=_ANSWER_S, trust_env=False).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def _last_words(self) -> str:
+        errors = [line for line in self._said if _AN_ERROR.match(line)]
+        return errors[-1] if errors else f"exit code {self.process.returncode}"
+
+    def stop(self) -> None:
+        """End the process, if it lives."""
+        self.process.terminate()
+        try:
+            self.process.wait(_ANSWER_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def _start(listener: socket.socket) -> "subprocess.Popen[bytes]":
+    given = {
+        # As Prefect starts its own.
+        "PREFECT_UI_ENABLED": "0",
+        "PREFECT__SERVER_EPHEMERAL": "1",
+        "PREFECT__SERVER_FINAL": "1",
+        **get_current_settings().to_environment_variables(exclude_unset=True),
+    }
+    place = listener.fileno()
+    return subprocess.Popen(
+        # -P: a folder with a file `uvicorn.py` in it must not decide what is started.
+        [sys.executable, "-P", str(Path(server_process.__file__)), str(place), str(os.getpid())],
+        env={**os.environ, **given},
+        pass_fds=[place],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def _reach_loopback_directly() -> None:
+    """Keep requests to this machine from a proxy, which cannot reach it."""
+    for name in ("NO_PROXY", "no_proxy"):
+        others = [host for host in os.environ.get(name, "").split(",") if host]
+        os.environ[name] = ",".join([*others, _LOOPBACK, "localhost"])
 
 
 def _watch(process: "subprocess.Popen[bytes]", over: threading.Event) -> None:
     process.wait()
     if over.is_set():
         return
-    Console(stderr=True).print(
+    _tell(
         "Prefect's embedded server has ended, so this stops too. What is made is kept, and the "
-        "same command goes on where it was.",
-        soft_wrap=True,
+        "same command goes on where it was."
     )
     for child in multiprocessing.active_children():
         child.terminate()
     os._exit(1)  # the main thread would retry to reach the server for minutes
+
+
+def _tell(line: str) -> None:
+    Console(stderr=True).print(line, soft_wrap=True)

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 from typer.testing import CliRunner
-from waiting import eventually
+from waiting import alive_in_group, eventually
 
 from classifier.arms.registry import ARMS
 from flows.cli.app import app
@@ -166,13 +166,13 @@ def test_a_run_that_is_interrupted_ends_at_once_with_a_line_and_no_process(
         )  # fmt: skip
         try:
             checkpoints = "data/generators/*/checkpoints/*.pt"
-            eventually(lambda: list(tmp_path.glob(checkpoints)), 120, "a training has begun")
+            eventually(lambda: list(tmp_path.glob(checkpoints)), 900, "a training has begun")
             if to_all:  # as a terminal does
                 os.killpg(process.pid, sent)
             else:
                 process.send_signal(sent)
-            assert process.wait(60) == 130
-            eventually(lambda: not _alive_in_group(process.pid), 120, "all processes are gone")
+            assert process.wait(600) == 128 + sent
+            eventually(lambda: not alive_in_group(process.pid), 120, "all processes are gone")
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -182,10 +182,97 @@ def test_a_run_that_is_interrupted_ends_at_once_with_a_line_and_no_process(
     assert "Traceback" not in printed and "Crash" not in printed
 
 
-def _alive_in_group(group: int) -> list[str]:
-    """Return the processes of a group, without those that are dead and not yet buried."""
-    listed = subprocess.run(
-        ["ps", "-e", "-o", "pgid=,stat=,args="], capture_output=True, text=True, check=True
-    ).stdout
-    rows = [line.split(maxsplit=2) for line in listed.splitlines()]
-    return [args for pgid, stat, args in rows if pgid == str(group) and stat[0] != "Z"]
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stage_that_is_asked_to_end_says_so_and_exits_as_shells_count(sent, scenes, tmp_path):
+    assert _ended_by(scenes, tmp_path, sent, signal.SIG_DFL) == 128 + sent
+
+
+def test_a_stage_that_nohup_protects_outlives_its_terminal(scenes, tmp_path):
+    both = (signal.SIGHUP, signal.SIGTERM)
+    assert _ended_by(scenes, tmp_path, *both, signal.SIG_IGN) == 128 + signal.SIGTERM
+
+
+def _ended_by(scenes, workdir, *signals_and_hangup) -> int:
+    """Train without end in a process that treats a hang-up so; exit code after the signals."""
+    *signals, hangup = signals_and_hangup
+
+    def prepare() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, hangup)
+
+    words = ["train", str(scenes), "--preset", "demo", "--workdir", str(workdir)]
+    for setting in ("strategy=scratch", "training.steps=100000", "training.evaluations=0",
+                    "training.checkpoint_every=5", "generator.dim=8"):  # fmt: skip
+        words += ["--set", setting]
+    with (workdir / "log").open("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows", *words], stdout=log, stderr=log,
+            start_new_session=True, preexec_fn=prepare,
+        )  # fmt: skip
+        try:
+            checkpoints = "data/generators/*/checkpoints/*.pt"
+            eventually(lambda: list(workdir.glob(checkpoints)), 900, "the training has begun")
+            for number in signals:
+                process.send_signal(number)
+            code = process.wait(600)
+            eventually(lambda: not alive_in_group(process.pid), 120, "all processes are gone")
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        log.seek(0)
+        printed = log.read()
+    assert "Stopped. The same command goes on where it was." in printed
+    assert "Traceback" not in printed
+    return code
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        result = subprocess.run(
+            [sys.executable, "-m", "flows", "cache", "list", "--workdir", str(tmp_path)],
+            stdout=pipe, stderr=subprocess.PIPE, text=True, check=False, timeout=900,
+        )  # fmt: skip
+    assert result.stderr == ""
+
+
+@pytest.mark.skipif(
+    shutil.which("unshare") is None
+    or subprocess.run(["unshare", "-Urm", "true"], capture_output=True, check=False).returncode,
+    reason="this user cannot mount a small disk",
+)
+@pytest.mark.parametrize("command", ["scan", "run"])
+def test_a_full_disk_is_named_with_its_room_and_what_to_do(command, scenes, tiny_toml, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = f"mount -t tmpfs -o size=16k none {disk} && exec "
+    words = [sys.executable, "-m", "flows", command, scenes, "--config", tiny_toml,
+             "--workdir", disk, "--name", "x"]  # fmt: skip
+    result = subprocess.run(
+        ["unshare", "-Urm", "sh", "-c", mount + " ".join(map(str, words))],
+        capture_output=True, text=True, check=False, timeout=900,
+    )  # fmt: skip
+    assert result.returncode == 2, result.stderr
+    assert "Traceback" not in result.stderr and "the disk is full" in result.stderr
+    assert re.search(rf"disk {disk}: [\d,]+ of 16,384 bytes are free", result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("variable", "wrong", "reason"),
+    [
+        ("PREFECT_HOME", "HERE", "Unterminated string"),
+        ("PREFECT_CLIENT_MAX_RETRIES", "many", "max_retries: Input should be a valid integer"),
+    ],
+)
+def test_settings_of_prefect_that_cannot_be_read_are_one_line(
+    variable, wrong, reason, scenes, tmp_path
+):
+    (tmp_path / "profiles.toml").write_text('active = "ours')
+    result = subprocess.run(
+        [sys.executable, "-m", "flows", "run", str(scenes), "--workdir", str(tmp_path)],
+        env={**os.environ, variable: wrong.replace("HERE", str(tmp_path)), "NO_COLOR": "1"},
+        capture_output=True, text=True, check=False, timeout=900,
+    )  # fmt: skip
+    assert result.returncode == 2 and len(result.stderr.strip().splitlines()) == 1
+    assert "Prefect cannot read its settings (" in result.stderr and reason in result.stderr

@@ -25,7 +25,7 @@ from flows.orchestrate.automations import TAG, watches
 from flows.orchestrate.balance import compare_classifiers
 from flows.orchestrate.deploy import ENTRIES
 from flows.orchestrate.deploy import deploy as register
-from terrabalance.errors import BadInput
+from terrabalance.errors import BadInput, ServerUnreachable
 
 WHOLE = "balance-dataset/balance-dataset"
 
@@ -208,13 +208,14 @@ def test_prefect_deploy_registers_the_same_from_a_checkout(server, elsewhere):
 
 
 def test_a_server_that_does_not_answer_is_named(tmp_path):
-    lost = {PREFECT_API_URL: "http://127.0.0.1:9/api"}
-    with temporary_settings(lost), pytest.raises(BadInput, match=r":9/api.*prefect server start"):
+    lost, said = {PREFECT_API_URL: "http://127.0.0.1:9/api"}, r":9/api.*prefect server start"
+    with temporary_settings(lost), pytest.raises(ServerUnreachable, match=said):
         register("terrabalance", "terrabalance-gpu", tmp_path)
 
 
-def test_without_the_address_of_a_server_none_is_started_in_secret(tmp_path):
-    with temporary_settings({PREFECT_API_URL: None}), pytest.raises(BadInput, match="no server"):
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_without_the_address_of_a_server_none_is_started_in_secret(nothing, tmp_path):
+    with temporary_settings({PREFECT_API_URL: nothing}), pytest.raises(BadInput, match="no server"):
         register("terrabalance", "terrabalance-gpu", tmp_path)
 
 

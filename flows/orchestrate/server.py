@@ -1,0 +1,119 @@
+"""The Prefect server that a command reports to: there, of use, and asked in sentences."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import prefect
+from prefect.client.base import ServerType
+from prefect.client.orchestration import get_client
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_CLIENT_MAX_RETRIES,
+    PREFECT_SERVER_EPHEMERAL_ENABLED,
+    temporary_settings,
+)
+
+from flows.orchestrate.embedded import embedded_server
+from terrabalance.errors import ServerUnreachable
+
+_ANSWER_S = 20.0
+_REFUSING = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
+_ANOTHER = "what answers there is no Prefect server. Correct the address, which ends with /api"
+
+
+@contextmanager
+def some_server() -> Iterator[None]:
+    """Have a server in the block: the one that PREFECT_API_URL names, or an embedded one.
+
+    Raises:
+        ServerUnreachable: it cannot be reached or used, or it went away inside the block.
+    """
+    if not PREFECT_API_URL.value():
+        if not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
+            raise ServerUnreachable(
+                "PREFECT_SERVER_EPHEMERAL_ENABLED=false: no server may be started here, and "
+                "PREFECT_API_URL names none. Name one, or set it to true."
+            )
+        with embedded_server():
+            yield
+        return
+    check_server()
+    try:
+        yield
+    except httpx.HTTPStatusError as error:
+        if not _is_the_servers(error.response):
+            raise
+        raise _unusable(_why_refused(error.response)) from error
+    except httpx.TransportError as error:
+        raise ServerUnreachable(
+            f"the Prefect server at {_name()} does not answer any more ({_reason(error)}). What is "
+            "made is kept: give the same command again once it answers."
+        ) from error
+
+
+def check_server() -> None:
+    """Make sure that the server of PREFECT_API_URL answers, and is one for this Prefect.
+
+    Raises:
+        ServerUnreachable: nothing answers there, something else does, it refuses this user, or it
+            is of another major version.
+    """
+    try:
+        with (
+            temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),  # else for minutes
+            get_client(httpx_settings={"timeout": _ANSWER_S}, sync_client=True) as client,
+        ):
+            client.hello()
+            is_cloud = client.server_type == ServerType.CLOUD  # which fits every version
+            version = prefect.__version__ if is_cloud else str(client.api_version())
+    except httpx.HTTPStatusError as error:
+        raise _unusable(_why_refused(error.response)) from error
+    # OSError: PREFECT_API_SSL_CERT_FILE is not there, or is none.
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        raise _unusable(
+            f"no Prefect server answers there ({_reason(error)}). Start one with `prefect server "
+            "start`, correct the address, or unset it to do without one"
+        ) from error
+    except ValueError as error:  # an answer that is not JSON
+        raise _unusable(_ANOTHER) from error
+    theirs, ours = version.split(".")[0], prefect.__version__.split(".")[0]
+    if not theirs.isdigit():
+        raise _unusable(_ANOTHER)
+    if theirs != ours:
+        raise _unusable(
+            f"that server is Prefect {version}, and this is Prefect {prefect.__version__}. Both "
+            "need the same first number: update the older one"
+        )
+
+
+def _is_the_servers(answer: httpx.Response) -> bool:
+    """Return whether the server or its keeper has to act, and not we."""
+    return answer.is_server_error or answer.status_code in _REFUSING
+
+
+def _why_refused(answer: httpx.Response) -> str:
+    code = answer.status_code
+    if code in _REFUSING:
+        return (
+            f"the server refuses this user (status {code}). Set PREFECT_API_AUTH_STRING as the "
+            "server has it, or PREFECT_API_KEY for Prefect Cloud"
+        )
+    if answer.is_server_error:
+        return f"the server fails (status {code}). See its log, and try again once it works"
+    return f"{_ANOTHER} (status {code})"
+
+
+def _unusable(reason: str) -> ServerUnreachable:
+    return ServerUnreachable(f"PREFECT_API_URL={_name()}: {reason}.")
+
+
+def _name() -> str:
+    """Return the server's address without user and password."""
+    return re.sub("//[^/@]*@", "//", PREFECT_API_URL.value() or "")
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error says; those of a time limit say nothing."""
+    return str(error) or type(error).__name__

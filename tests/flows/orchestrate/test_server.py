@@ -1,0 +1,277 @@
+"""The server that a command reports to: waited for, not left behind, and refused in a sentence."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from prefect.settings import (
+    PREFECT_API_SSL_CERT_FILE,
+    PREFECT_API_URL,
+    PREFECT_SERVER_EPHEMERAL_ENABLED,
+    temporary_settings,
+)
+from prefect_server import environment_of, served
+from waiting import alive_in_group, eventually
+
+from flows.orchestrate.server import check_server, some_server
+from terrabalance.errors import ServerUnreachable
+
+# A run without images, which lasts until it is killed.
+_ENDLESS = """
+import time
+from prefect import flow
+from flows.orchestrate.server import some_server
+from flows.orchestrate.stale import tagged
+
+@flow(name="endless", flow_run_name="endless")
+def endless():
+    print("begun", flush=True)
+    time.sleep(3600)
+
+with some_server(), tagged():
+    endless()
+"""
+# What the start of a command does; prints what the server then knows.
+_START = """
+import json
+from prefect.client.orchestration import get_client
+from flows.orchestrate.server import some_server
+from flows.orchestrate.stale import tagged
+
+with some_server(), tagged(), get_client(sync_client=True) as client:
+    print(json.dumps({run.name: run.state.name for run in client.read_flow_runs()}))
+"""
+
+
+def of_home(home: Path, **more: str) -> dict[str, str]:
+    others = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    return {**others, "PREFECT_HOME": str(home), "NO_COLOR": "1", **more}
+
+
+def started(home: Path, script: str = _START, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env=of_home(home, **more), capture_output=True, text=True, check=False, timeout=1100,
+    )  # fmt: skip
+
+
+@contextmanager
+def begun(home: Path, log: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run Python in a process group of its own; kill what is left of the group at the end."""
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, *words],
+            env=of_home(home), stdout=file, stderr=file, start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_a_killed_run_leaves_no_process_and_is_marked_as_crashed_at_the_next_start(
+    scenes, tiny_toml, tmp_path
+):
+    settings = ["execution.per_device=2", "strategy=scratch", "plan.rarest=2",
+                "training.steps=100000", "training.checkpoint_every=5"]  # fmt: skip
+    words = ["run", str(scenes), "--config", str(tiny_toml), "--name", "killed"]
+    words += ["--workdir", str(tmp_path), *(word for each in settings for word in ("--set", each))]
+    home, log = tmp_path / "home", tmp_path / "log"
+    with begun(home, log, "-m", "flows", *words) as process:
+        trainings = "data/generators/*/checkpoints/*.pt"
+        eventually(
+            lambda: list(tmp_path.glob(trainings)) or process.poll() is not None,
+            900, "a training has begun",
+        )  # fmt: skip
+        assert process.poll() is None, log.read_text()
+        assert any("server_process.py" in line for line in alive_in_group(process.pid))
+        process.kill()
+        process.wait()
+        eventually(lambda: not alive_in_group(process.pid), 120, "its children are gone too")
+    result = started(home)
+    states = json.loads(result.stdout)
+    assert len(states) > 1 and set(states.values()) == {"Completed", "Crashed"}, result.stderr
+    assert states["balance killed"] == "Crashed"
+    assert "balance killed: marked as crashed, its process is gone" in result.stderr
+
+
+def test_a_run_that_lives_is_left_alone_until_it_is_killed(tmp_path):
+    home, log = tmp_path / "home", tmp_path / "log"
+    with begun(home, log, "-c", _ENDLESS):
+        eventually(lambda: "begun" in log.read_text(), 900, "the flow has begun")
+        beside = started(home)  # with a server of its own, on the same database
+        assert json.loads(beside.stdout) == {"endless": "Running"}, beside.stderr
+    assert json.loads(started(home).stdout) == {"endless": "Crashed"}
+    assert not list((home / "terrabalance").glob("*.lock"))
+
+
+def test_a_server_that_takes_its_time_is_waited_for_with_a_line(tmp_path):
+    now = "from flows.orchestrate import embedded; embedded._TELL_EVERY_S = 0.1\n"
+    result = started(tmp_path, now + _START)
+    assert result.returncode == 0, result.stderr
+    assert "waiting for Prefect's server, " in result.stderr
+
+
+def test_a_server_that_never_answers_is_given_up_in_a_sentence_and_ended(tmp_path):
+    script = """
+from flows.orchestrate import embedded
+embedded._PATIENCE_S = 0.0
+embedded._Child._answers = lambda _self: False
+child = embedded._Child()
+try:
+    child.wait_for_answer()
+except embedded.ServerUnreachable as error:
+    print(error)
+child.stop()
+print(child.process.poll() is not None)
+"""
+    said = started(tmp_path, script)
+    assert "this machine is too busy" in said.stdout and said.stdout.endswith("True\n"), said.stderr
+
+
+@pytest.mark.parametrize("damage", ["a database that is none", "a home that is a file"])
+def test_a_server_that_cannot_start_says_why_and_names_its_home(damage, tmp_path):
+    home = tmp_path / "home"
+    if damage == "a database that is none":
+        home.mkdir()
+        (home / "prefect.db").write_text("no database" * 1000)
+    else:
+        home.write_text("")
+    said = started(home)
+    last = said.stderr.strip().splitlines()[-1]
+    assert "ServerUnreachable: Prefect's embedded server did not start" in last
+    assert str(home) in last and "PREFECT_HOME" in last
+
+
+def test_a_proxy_is_not_asked_for_this_machines_own_server(tmp_path):
+    nobody = "http://127.0.0.1:9"
+    result = started(tmp_path, HTTP_PROXY=nobody, HTTPS_PROXY=nobody, ALL_PROXY=nobody)
+    assert result.stdout == "{}\n", result.stderr
+
+
+_ANSWERS = {
+    "page": (200, b"<html>", "text/html"),
+    "list": (200, b"[1]", "application/json"),
+    "nothing": (404, b"not found", "text/plain"),
+    "old": (200, b'"2.19.1"', "application/json"),
+    "locked": (401, b"{}", "application/json"),
+    "broken": (500, b"oh", "text/plain"),
+    "busy": (503, b"oh", "text/plain"),
+}
+
+
+class _NotPrefect(BaseHTTPRequestHandler):
+    """Answers by the first folder of the address."""
+
+    def do_GET(self) -> None:
+        status, body, kind = _ANSWERS[self.path.split("/")[1]]
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[str]:
+    """Host and port of a server that is not Prefect's."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _NotPrefect)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        (
+            "http://127.0.0.1:9/api",
+            "no Prefect server answers there .*refused.*prefect server start",
+        ),
+        ("http://no-such-host.invalid/api", "no Prefect server answers there"),
+        ("head:4200/api", "no Prefect server answers there"),
+        ("http://127.0.0.1:99999/api", "no Prefect server answers there"),
+        ("https://OTHER/page/api", "no Prefect server answers there .*SSL"),
+        ("http://OTHER/page/api", "is no Prefect server.* ends with /api"),
+        ("http://OTHER/list/api", "is no Prefect server"),
+        ("http://OTHER/nothing/api", "is no Prefect server.*404"),
+        ("http://OTHER/old/api", r"is Prefect 2\.19\.1, and this is Prefect \d"),
+        ("http://OTHER/locked/api", "refuses this user.*PREFECT_API_AUTH_STRING"),
+        ("http://OTHER/broken/api", "the server fails .*500"),
+        ("http://OTHER/busy/api", "the server fails .*503"),
+    ],
+)
+def test_a_server_that_cannot_be_used_is_one_sentence_with_its_address(address, reason, other):
+    url = address.replace("OTHER", other)
+    with (
+        temporary_settings({PREFECT_API_URL: url}),
+        pytest.raises(ServerUnreachable, match=f"^PREFECT_API_URL={url}: .*{reason}") as caught,
+    ):
+        check_server()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_password_in_the_address_is_not_shown():
+    with (
+        temporary_settings({PREFECT_API_URL: "http://ada:secret@127.0.0.1:9/api"}),
+        pytest.raises(ServerUnreachable, match=r"http://127\.0\.0\.1:9/api") as caught,
+    ):
+        check_server()
+    assert "secret" not in str(caught.value)
+
+
+def test_a_certificate_that_is_not_there_is_one_sentence(tmp_path):
+    wrong = {PREFECT_API_URL: "https://127.0.0.1:9/api",
+             PREFECT_API_SSL_CERT_FILE: str(tmp_path / "none.pem")}  # fmt: skip
+    with temporary_settings(wrong), pytest.raises(ServerUnreachable, match="No such file"):
+        check_server()
+
+
+def test_where_prefect_may_start_no_server_none_is_started():
+    forbidden = {PREFECT_API_URL: None, PREFECT_SERVER_EPHEMERAL_ENABLED: False}
+    with (
+        temporary_settings(forbidden),
+        pytest.raises(ServerUnreachable, match="PREFECT_SERVER_EPHEMERAL_ENABLED=false"),
+        some_server(),
+    ):
+        pass
+
+
+def test_a_named_server_that_goes_away_ends_the_command_in_a_sentence(tmp_path):
+    script = """
+import sys
+from prefect import flow
+from flows.orchestrate.server import some_server
+
+@flow
+def waiting():
+    print("begun", flush=True)
+    sys.stdin.readline()
+
+with some_server():
+    waiting()
+"""
+    environment = environment_of(tmp_path / "home") | {"PREFECT_CLIENT_MAX_RETRIES": "0"}
+    with served(environment, tmp_path / "log"):
+        command = subprocess.Popen(
+            [sys.executable, "-c", script], env=environment, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert command.stdout is not None and command.stdout.readline() == "begun\n"
+    said = command.communicate("go on\n", timeout=900)[1]
+    address = environment["PREFECT_API_URL"]
+    assert f"ServerUnreachable: the Prefect server at {address} does not answer any more" in said
