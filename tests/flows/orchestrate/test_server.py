@@ -84,8 +84,8 @@ def test_a_killed_run_leaves_no_process_and_is_marked_as_crashed_at_the_next_sta
 ):
     settings = ["execution.per_device=2", "strategy=scratch", "plan.rarest=2",
                 "training.steps=100000", "training.checkpoint_every=5"]  # fmt: skip
-    words = ["run", str(scenes), "--config", str(tiny_toml), "--workdir", str(tmp_path)]
-    words += [word for each in settings for word in ("--set", each)]
+    words = ["run", str(scenes), "--config", str(tiny_toml), "--name", "killed"]
+    words += ["--workdir", str(tmp_path), *(word for each in settings for word in ("--set", each))]
     home, log = tmp_path / "home", tmp_path / "log"
     with begun(home, log, "-m", "flows", *words) as process:
         trainings = "data/generators/*/checkpoints/*.pt"
@@ -101,8 +101,8 @@ def test_a_killed_run_leaves_no_process_and_is_marked_as_crashed_at_the_next_sta
     result = started(home)
     states = json.loads(result.stdout)
     assert len(states) > 1 and set(states.values()) == {"Completed", "Crashed"}, result.stderr
-    assert states["balance scenes"] == "Crashed"
-    assert "balance scenes: marked as crashed, its process is gone" in result.stderr
+    assert states["balance killed"] == "Crashed"
+    assert "balance killed: marked as crashed, its process is gone" in result.stderr
 
 
 def test_a_run_that_lives_is_left_alone_until_it_is_killed(tmp_path):
