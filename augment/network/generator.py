@@ -1,13 +1,15 @@
 """A generator: its `Unet` and `GaussianDiffusion`, built from settings or loaded from a folder."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion, Unet
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from augment.config import GeneratorConfig
-from augment.network.card import WEIGHTS, read_bands, read_card
+from augment.network.card import CARD, WEIGHTS, read_bands, read_card
 from augment.network.conditioning import Guided, condition, label_of
 from augment.network.layers import use_lean_layers
 from augment.network.noise_schedule import shift_noise_schedule
@@ -91,7 +93,7 @@ def load_generator(
     if class_name not in card["draws"]:
         raise BadInput(f"{folder}: draws {', '.join(card['draws'])}, not {class_name!r}.")
     classes = card["classes"]
-    config, n_bands = GeneratorConfig(**card["config"]["generator"]), read_bands(folder).count
+    config, n_bands = _config_of(folder, card), read_bands(folder).count
     diffusion = build_diffusion(config, len(classes), n_bands)
     load_weights(diffusion.model, folder)
     if classes:
@@ -102,6 +104,16 @@ def load_generator(
     diffusion.to(device, memory_format=torch.channels_last)
     diffusion.model = Replayed(diffusion.model, device)
     return diffusion.eval().requires_grad_(False)
+
+
+def _config_of(folder: Path, card: dict[str, Any]) -> GeneratorConfig:
+    try:
+        return GeneratorConfig(**card["config"]["generator"])
+    except (ValidationError, TypeError, KeyError) as error:
+        raise BadInput(
+            f"{folder / CARD}: holds no settings of a generator. Restore it from a copy, or delete "
+            f"the folder {folder} and train again."
+        ) from error
 
 
 def load_weights(network: nn.Module, folder: Path) -> None:

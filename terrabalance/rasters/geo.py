@@ -191,7 +191,7 @@ def _raster(source: Any) -> Raster:
         valid = both(valid, source.read_masks(1)[None] > 0)
     alphas = [p for p, kind in enumerate(source.colorinterp) if kind == ColorInterp.alpha]
     return Raster(
-        pixels, f"{pixels.dtype}x{len(pixels)}", valid, alphas[0] if alphas and len(pixels) > 1 else None,
+        pixels, f"{pixels.dtype}x{len(pixels)}", valid, alphas[0] if alphas else None,
         scaling_or_none(tuple(map(float, source.scales)), tuple(map(float, source.offsets))),
         _footprint(source),
     )  # fmt: skip

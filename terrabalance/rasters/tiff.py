@@ -101,7 +101,7 @@ def _picture(pages: list[tifffile.TiffPage], masks: list[tifffile.TiffPage], axe
         valid = both(valid, None if written is None else _bands_first(written))
     pixels, mode = _resolved(stored, first)
     extras = tuple(int(kind) for kind in first.extrasamples) if len(pages) == 1 else ()
-    if len(extras) >= len(pixels):  # a picture has a band that is its own: the tag is wrong
+    if len(extras) > len(pixels):  # the tag is wrong: it is of more bands than there are
         extras = ()
     alphas = [place for place, kind in enumerate(extras) if kind != 0]
     if alphas and len(extras) >= len(stored):
