@@ -16,6 +16,7 @@ from terrabalance.errors import BadInput
 from terrabalance.system_errors import OF_DISKS
 
 DONE = "done.json"
+ASIDE = ".*.part"  # the end of a file's name as long as it is not whole, as a pattern
 _SEAL = "sha256"
 
 

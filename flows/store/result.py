@@ -26,7 +26,7 @@ from flows.store.locks import locked
 from flows.store.sync import adding, exchange, fetch_file, is_shared, publish_files, sharing
 from flows.store.uses import begin, is_begun, note_use
 from terrabalance.errors import NotReady
-from terrabalance.files import done, refuse_damaged
+from terrabalance.files import ASIDE, done, refuse_damaged
 from terrabalance.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -92,6 +92,10 @@ class Folder:
             yield listener
             self._publish_first(config)
 
+    def leftovers(self) -> list[Path]:
+        """Return what writers that were killed left of files that never took their place."""
+        return list(self.place.rglob(ASIDE))
+
     def _publish_first(self, config: RunConfig) -> None:
         if self.publish_first and self.is_here() and not is_shared(config, self.place):
             self.publish_first()
@@ -142,6 +146,11 @@ class Files:
         with adding(config, self.adds_to, self.ledger):
             yield on_progress
         publish_files(config, [path for path in self._files() if path.is_file()])
+
+    def leftovers(self) -> list[Path]:
+        """Return what writers that were killed left of files that never took their place."""
+        folder = self.place.parent
+        return [left for file in self._files() for left in folder.glob(f".{file.name}{ASIDE}")]
 
     def _files(self) -> list[Path]:
         return [*(self.place.with_name(name) for name in self.beside), self.place]
@@ -234,6 +243,8 @@ def _alone(result: Result, on_progress: Progress) -> Iterator[None]:
 
 
 def _make(config: RunConfig, result: Result, make: Make, on_progress: Progress) -> None:
+    for left in result.leftovers():  # a checkpoint of a gigabyte may be among them
+        left.unlink(missing_ok=True)
     with result.publishing(config, on_progress) as listener:
         with devices.held(config, result.n_devices, on_progress) as ours:
             make(ours, listener)

@@ -12,7 +12,6 @@ LEFT_OUT = {
     "*/timings.json": "how long each stage took",
     "*/tensorboard/*": "events with the clock's time, in files named by time and process",
     "*.lock": "empty; who waited for whom decides which are there",
-    "*.part": "of a write that was killed; hidden, and read by nothing",
     "*/checkpoints/*": "of a training under way; gone when it has ended",
 }
 # Fields of JSON files that differ likewise, wherever they are, and why.

@@ -196,3 +196,19 @@ def test_a_damaged_result_is_named_before_it_is_used_or_published(config):
     shutil.rmtree(result.place)  # what the message says
     make_once(config, result, make)
     assert (result.place / "weights").read_bytes() == b"whole"
+
+
+def test_what_a_killed_writer_left_is_gone_once_the_result_is_made(config):
+    result, report = folder_of(config), config.workdir / "reports" / "plan.json"
+    files = Files(what="the plan", place=report)
+    left = [
+        result.place / "checkpoints" / ".step_0000001.pt.0123456789ab.part",
+        report.with_name(".plan.json.0123456789ab.part"),
+    ]
+    another = report.with_name(".other.json.0123456789ab.part")  # its writer may be alive
+    for path in (*left, another):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"half")
+    make_once(config, result, lambda _devices, _listener: mark_done(result.place, {}))
+    make_once(config, files, lambda _devices, _listener: write_json(report, {}))
+    assert not any(path.exists() for path in left) and another.exists()
