@@ -21,8 +21,8 @@ from augment.network.card import read_bands
 from augment.screen.limits import with_fixed
 from augment.screen.rules import MEANINGS, NAMES
 from augment.screen.statuses import FEW_LIMITS, has_few_limits, review, screening_record
+from flows.stages.class_images import images_of, synthetic_folders
 from flows.stages.run import Run
-from flows.stages.synthetic import images_of, synthetic_folders
 from terrabalance.errors import BadInput, TerrabalanceError
 from terrabalance.images import read_patch, to_pil
 from terrabalance.manifest import Manifest, read_manifest, score_column

@@ -9,11 +9,11 @@ from functools import partial
 from flows.orchestrate import tasks
 from flows.orchestrate.job import Job
 from flows.settings.config import RunConfig
+from flows.stages.class_images import images_of
 from flows.stages.classifiers import experiment_of, is_classified
 from flows.stages.dataset import Parts
 from flows.stages.generators import base_of
 from flows.stages.run import Run
-from flows.stages.synthetic import images_of
 from flows.store.result import find
 from terrabalance.files import fingerprint
 

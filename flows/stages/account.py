@@ -7,10 +7,10 @@ import numpy as np
 
 from augment.plan import ClassPlan
 from augment.screen.statuses import screening_record
+from flows.stages.class_images import images_of
 from flows.stages.dataset import card_of
 from flows.stages.generators import generator_of
 from flows.stages.run import Run
-from flows.stages.synthetic import images_of
 from flows.store.result import Files, find, make_anew
 from flows.store.sync import peek
 from terrabalance.files import DONE, write_json

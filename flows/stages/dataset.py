@@ -6,8 +6,8 @@ from typing import Any
 from augment.dataset.assemble import assemble, dataset_key, is_assembled
 from augment.network.card import CARD, read_card
 from flows.settings.config import RunConfig
+from flows.stages.class_images import synthetic_folders
 from flows.stages.run import Run
-from flows.stages.synthetic import synthetic_folders
 from flows.store import paths
 from flows.store.result import Folder, make_once, require
 from flows.store.sync import peek

@@ -16,18 +16,17 @@ from augment.sample.sampling import is_drawn, sample_class
 from augment.screen.fitted_rules import FEWEST_TRAINED
 from augment.screen.rules.rule import Limits, Scores
 from augment.screen.statuses import (
-    is_screened,
     screening_record,
     set_statuses,
     what_is_missing,
 )
 from classifier.network.features import Load
+from flows.stages.class_images import images_of
 from flows.stages.features import feature_network
 from flows.stages.generators import generator_of
 from flows.stages.run import Run
 from flows.stages.screening import Screening, can_screen
-from flows.store.result import Folder, find, make_once, require
-from terrabalance.errors import NotReady
+from flows.store.result import find, make_once, require
 from terrabalance.files import done
 from terrabalance.manifest import even_share, read_manifest
 from terrabalance.progress import Progress, silent
@@ -36,34 +35,6 @@ from terrabalance.rasters.raster import Layout
 _log = logging.getLogger(__name__)
 _MOST_OTHERS = 1000  # images of other classes: enough to know how classes' spectra differ
 _WORST_RATE = 0.1  # of acceptance, by which the number to draw next is guessed
-
-
-def images_of(run: Run, plan: ClassPlan) -> Folder:
-    """Return a class's synthetic images as a result: to the end, or as far as a person wants."""
-    folder = run.names.synthetic(plan)
-    return Folder(
-        what=f"the synthetic images of {plan.class_name}",
-        place=folder,
-        part=f"synthetic {plan.class_name}",
-        n_devices=1,
-        is_made=lambda: is_screened(folder),
-        changes=True,
-    )
-
-
-def synthetic_folders(run: Run) -> dict[str, Path]:
-    """Return the finished synthetic folders by class.
-
-    Raises:
-        NotReady: a class lacks its images; the message names all such classes.
-    """
-    images = {plan.class_name: images_of(run, plan) for plan in run.filled}
-    if missing := [name for name, own in images.items() if not find(run.config, own)]:
-        raise NotReady(
-            f"no finished synthetic images for {missing}. Run `terrabalance train` and "
-            "`terrabalance sample` with the same options first."
-        )
-    return {name: own.place for name, own in images.items()}
 
 
 def synthesize_class(run: Run, class_name: str, on_progress: Progress = silent) -> Path:
