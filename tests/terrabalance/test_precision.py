@@ -1,5 +1,3 @@
-import json
-
 import pytest
 import torch
 
@@ -7,6 +5,7 @@ from terrabalance import precision
 from terrabalance.cache import cache_folder
 from terrabalance.checkpoint import note_of_newest, save_checkpoint
 from terrabalance.device import precision_on
+from terrabalance.files import read_json, write_json
 from terrabalance.precision import faster, faster_on_cpu, measure
 
 
@@ -42,10 +41,10 @@ def test_both_are_measured_equally_often_and_no_random_number_is_used_up():
 
 def test_a_machine_is_measured_once_for_all_processes(cache, monkeypatch):
     first = faster_on_cpu()
-    kept = json.loads((cache_folder() / "precision.json").read_text())
+    kept = read_json(cache_folder() / "precision.json")
     assert list(kept.values()) == [first] and cache_folder() == cache
     other = {"bf16": "fp32", "fp32": "bf16"}[first]
-    (cache / "precision.json").write_text(json.dumps(dict.fromkeys(kept, other)))
+    write_json(cache / "precision.json", dict.fromkeys(kept, other))
     faster_on_cpu.cache_clear()  # as another process
     monkeypatch.setattr(precision, "measure", lambda: pytest.fail("measured again"))
     assert faster_on_cpu() == other
@@ -56,14 +55,14 @@ def test_another_instruction_set_is_another_machine(cache, monkeypatch):
     faster_on_cpu.cache_clear()
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
     faster_on_cpu()
-    assert len(json.loads((cache / "precision.json").read_text())) == 2
+    assert len(read_json(cache / "precision.json")) == 2
 
 
 def test_a_damaged_record_is_measured_again(cache):
     cache.mkdir()
     (cache / "precision.json").write_text("{")
     assert faster_on_cpu() in ("bf16", "fp32")
-    assert len(json.loads((cache / "precision.json").read_text())) == 1
+    assert len(read_json(cache / "precision.json")) == 1
 
 
 def test_where_nothing_can_be_kept_it_is_measured_and_goes_on(tmp_path, monkeypatch):

@@ -91,7 +91,7 @@ def test_a_killed_run_leaves_no_process_and_is_marked_as_crashed_at_the_next_sta
         trainings = "data/generators/*/checkpoints/*.pt"
         eventually(
             lambda: list(tmp_path.glob(trainings)) or process.poll() is not None,
-            900, "a training has begun",
+                "a training has begun",
         )  # fmt: skip
         assert process.poll() is None, log.read_text()
         assert any("server_process.py" in line for line in alive_in_group(process.pid))

@@ -153,5 +153,5 @@ def test_a_run_has_one_name_however_its_paths_are_written(tmp_path, monkeypatch)
 
 def test_a_pipe_is_no_config_file(tmp_path):
     os.mkfifo(tmp_path / "a.toml")
-    with pytest.raises(BadInput, match=r"a\.toml: no regular file"):
+    with pytest.raises(BadInput, match=r"a\.toml': is no file"):
         build_config(tmp_path, tmp_path / "a.toml", [], {})
