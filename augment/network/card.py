@@ -5,7 +5,7 @@ from typing import Any
 
 from terrabalance.bands import Bands, bands_from
 from terrabalance.errors import NotReady
-from terrabalance.files import done, read_json
+from terrabalance.files import done, read_record
 
 WEIGHTS = "generator.safetensors"
 CARD = "card.json"
@@ -16,11 +16,11 @@ def read_card(folder: Path) -> dict[str, Any]:
 
     Raises:
         NotReady: the folder holds no finished generator.
+        BadInput: its card is damaged or none of ours.
     """
     if done(folder) is None:
         raise NotReady(f"{folder}: no finished generator. Run `terrabalance train` first.")
-    card: dict[str, Any] = read_json(folder / CARD)
-    return card
+    return read_record(folder / CARD, {"draws": list, "bands": dict, "config": dict})
 
 
 def read_bands(folder: Path) -> Bands:

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from terrabalance.files import DONE, read_json
+from terrabalance.files import DONE, read_record
 
 Kind = Literal["catalogues", "generators", "synthetic", "classifiers", "extracted"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -149,7 +149,7 @@ def _uses(workdir: Path) -> dict[str, list[str]]:
     uses: dict[str, list[str]] = {}
     for run in _runs(workdir):
         notes = (workdir / "data" / "uses" / run).glob("*.json")
-        noted = {read_json(note)["result"] for note in notes}
+        noted = {read_record(note, {"result": str})["result"] for note in notes}
         for result in noted | _generators_of(workdir / "data" / "datasets" / run):
             uses.setdefault(result, []).append(run)
     return uses

@@ -173,3 +173,10 @@ def test_an_unpacked_archive_is_used_by_its_run(scenes, tiny, tmp_path):
     make_plan(Run(config))
     uses = {one["kind"]: one["used_by"] for one in ask(tmp_path, "list")}
     assert uses == {"catalogues": ["zipped"], "extracted": ["zipped"]}
+
+
+def test_a_note_of_something_else_is_named(workdir):
+    note = next((workdir / "data" / "uses" / "kept").glob("*.json"))
+    note.write_text("[]")
+    with pytest.raises(BadInput, match=note.name):
+        cache.results(workdir)
