@@ -1,13 +1,15 @@
 """A generator: its `Unet` and `GaussianDiffusion`, built from settings or loaded from a folder."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion, Unet
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from augment.config import GeneratorConfig
-from augment.network.card import WEIGHTS, read_bands, read_card
+from augment.network.card import CARD, WEIGHTS, read_bands, read_card
 from augment.network.conditioning import Guided, condition, label_of
 from augment.network.layers import use_lean_layers
 from augment.network.noise_schedule import shift_noise_schedule
@@ -15,7 +17,10 @@ from terrabalance.checkpoint import load_into, read_tensors
 from terrabalance.cuda_graphs import Replayed
 from terrabalance.device import autocast, supports_bf16
 from terrabalance.errors import BadInput
+from terrabalance.files import checked
 from terrabalance.sizes import height_width
+
+_ANEW = "Train the generator again."
 
 
 def build_diffusion(
@@ -67,6 +72,16 @@ class InBf16(nn.Module):
         return predicted.float()
 
 
+def _config_in(card: dict[str, Any], folder: Path) -> GeneratorConfig:
+    try:
+        return GeneratorConfig.model_validate(card["config"].get("generator"))
+    except ValidationError as error:
+        raise BadInput(
+            f"{folder / CARD}: of another version of terrabalance ({error.error_count()} fields do "
+            f"not fit). {_ANEW}"
+        ) from error
+
+
 def load_generator(
     folder: Path, class_name: str, device: torch.device, guidance: float = 1.0
 ) -> GaussianDiffusion:
@@ -90,8 +105,8 @@ def load_generator(
     card = read_card(folder)
     if class_name not in card["draws"]:
         raise BadInput(f"{folder}: draws {', '.join(card['draws'])}, not {class_name!r}.")
-    classes = card["classes"]
-    config, n_bands = GeneratorConfig(**card["config"]["generator"]), read_bands(folder).count
+    classes = checked(card, folder / CARD, {"classes": list}, _ANEW)["classes"]
+    config, n_bands = _config_in(card, folder), read_bands(folder).count
     diffusion = build_diffusion(config, len(classes), n_bands)
     load_weights(diffusion.model, folder)
     if classes:
