@@ -52,10 +52,11 @@ class PlanConfig(Settings):
     @field_validator("target", mode="before")
     @classmethod
     def _known_policy(cls, value: object) -> str:
-        known = isinstance(value, str) or (type(value) is int and 0 < value <= MOST)
-        text = str(value).strip().lower() if known else ""
+        is_read = isinstance(value, str) or (type(value) is int and 0 < value <= MOST)
+        text = str(value).strip().lower() if is_read else ""
         if not re.fullmatch(r"max|median|[1-9][0-9]{0,8}|[0-9]{1,3}(\.[0-9]{1,6})?%", text):
-            raise ValueError(f"{shown(value)} is not max, median, a number, or a share such as 80%")
+            known = f"max, median, a number up to {MOST:,}, or a share such as 80%"
+            raise ValueError(f"{shown(value)} is not {known}")
         return text
 
 
@@ -118,10 +119,10 @@ class GeneratorConfig(Settings):
         factor = 2 ** (len(self.dim_mults) - 1)
         for side in height_width(self.image_size):
             if side % factor:
-                low = side // factor * factor
+                low = max(side // factor, 1) * factor
                 raise ValueError(
                     f"image_size {side} cannot be halved {len(self.dim_mults) - 1} times; "
-                    f"the nearest sizes that can are {low or factor} and {low + factor}"
+                    f"the nearest sizes that can are {low} and {low + factor}"
                 )
         return self
 

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +18,8 @@ from terrabalance.system_errors import OF_DISKS
 DONE = "done.json"
 ASIDE = ".*.part"  # the end of a file's name as long as it is not whole, as a pattern
 _SEAL = "sha256"
+Fields = Mapping[str, type]  # of a JSON object, by name
+_NONE: Fields = {}
 
 
 @contextmanager
@@ -91,6 +93,33 @@ def read_json(path: Path, remedy: str = _REMEDY) -> Any:
         BadInput: as of `parse_json`.
     """
     return parse_json(path.read_bytes(), str(path), remedy)
+
+
+def read_record(path: Path, fields: Fields = _NONE, remedy: str = _REMEDY) -> dict[str, Any]:
+    """Read a JSON object. One without a hash, by hand or of an older version, may say anything.
+
+    Args:
+        path: the file.
+        fields: what it needs to have, with the type; it may have more.
+        remedy: what the user does if it cannot be used.
+
+    Raises:
+        BadInput: as of `parse_json`, no JSON object, or one without one of the fields.
+    """
+    return checked(read_json(path, remedy), path, fields, remedy)
+
+
+def checked(value: Any, path: Path, fields: Fields, remedy: str = _REMEDY) -> dict[str, Any]:
+    """Return what JSON said, as `read_record` does; raises as that."""
+    wrong = [repr(name) for name, kind in fields.items() if not _has(value, name, kind)]
+    if wrong or not isinstance(value, dict):
+        lacks = f"lacks {wrong[0]}, or has another kind of it" if wrong else "is no JSON object"
+        raise BadInput(f"{path}: {lacks}, so it is not as terrabalance writes it. {remedy}")
+    return value
+
+
+def _has(value: Any, name: str, kind: type) -> bool:
+    return isinstance(value, dict) and isinstance(value.get(name), kind)
 
 
 def parse_json(data: bytes, where: str, remedy: str = _REMEDY) -> Any:
@@ -252,8 +281,12 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def done(folder: Path) -> dict[str, Any] | None:
+def done(folder: Path, fields: Fields = _NONE) -> dict[str, Any] | None:
     """Return the record of a finished stage, or None when the stage has not finished.
+
+    Args:
+        folder: of the result.
+        fields: what the record needs to have, as of `read_record`.
 
     Raises:
         BadInput: `done.json` is damaged, or none of ours.
@@ -265,4 +298,4 @@ def done(folder: Path) -> dict[str, Any] | None:
     record: Any = read_json(path, remedy)
     if not isinstance(record, dict) or not isinstance(record.get("files", {}), dict):
         raise BadInput(f"{path}: not a mark of terrabalance. {remedy}")
-    return record
+    return checked(record, path, fields, remedy)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -49,6 +50,27 @@ def in_words(error: OSError) -> str:
         what, remedy = _MEANING[error.errno]
         return f"{before}{what}. {remedy}."
     return f"{before}{error.strerror}" if path and error.strerror else str(error)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether the memory of this machine or of a GPU did not suffice, by Python or torch."""
+    # By name, so that torch is not loaded to ask: on the CPU it raises a plain RuntimeError.
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
+    )
+
+
+def no_memory_in_words(error: BaseException) -> str:
+    """Return what an error of `is_out_of_memory` means, and what to do, in one sentence."""
+    asked = re.search(r"allocate ([\d.]+ (?:[KMGT]iB|bytes))", str(error))
+    return (
+        f"memory ran out{f' when {asked[1]} more were needed' if asked else ''}: set a smaller "
+        "generator.image_size, classifier.image_size or batch (training.batch_size, "
+        "sampling.batch_size, classifier.batch_size), or use a machine or GPU with more, and give "
+        "the command again."
+    )
 
 
 def _room(path: str | None) -> str:

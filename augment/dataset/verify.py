@@ -14,8 +14,9 @@ from terrabalance.marks import is_marked_synthetic, lost_marks
 from terrabalance.progress import Progress, silent
 
 _FOR_PROGRAMS = (CLASS_MAP, CROISSANT)  # one that was changed would mislead without a word
+_HASHED = ("manifest.parquet", *_FOR_PROGRAMS)
 _OWN = frozenset({
-    *_FOR_PROGRAMS, "manifest.csv", "manifest.parquet", "README.md", "done.json",
+    *_HASHED, "manifest.csv", "README.md", "done.json",
     # Of one class's synthetic images.
     "strip.png", "spectrum.json", "screening.json", "reviews.json", ".screening.lock",
 })  # fmt: skip
@@ -102,7 +103,7 @@ def _problems_of_file(path: str, file: Path, sha256: str, synthetic: bool) -> It
 def _problems_beside(folder: Path) -> Iterator[Problem]:
     """Compare the files that programs read beside the images with their checksums."""
     checksums = (done(folder) or {}).get("files", {})
-    for name in _FOR_PROGRAMS:
+    for name in _HASHED:
         if name not in checksums:  # a dataset from before this file, or no dataset
             continue
         if not (folder / name).is_file():

@@ -5,10 +5,11 @@ from typing import Any
 
 from terrabalance.bands import Bands, bands_from
 from terrabalance.errors import NotReady
-from terrabalance.files import done, read_json
+from terrabalance.files import done, read_record, refuse_damaged
 
 WEIGHTS = "generator.safetensors"
 CARD = "card.json"
+_FIELDS = {"draws": list, "bands": dict, "config": dict}
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -16,11 +17,12 @@ def read_card(folder: Path) -> dict[str, Any]:
 
     Raises:
         NotReady: the folder holds no finished generator.
+        BadInput: one of its files is damaged or gone, or the card is none of ours.
     """
     if done(folder) is None:
         raise NotReady(f"{folder}: no finished generator. Run `terrabalance train` first.")
-    card: dict[str, Any] = read_json(folder / CARD)
-    return card
+    refuse_damaged(folder, "the generator")
+    return read_record(folder / CARD, _FIELDS)
 
 
 def read_bands(folder: Path) -> Bands:

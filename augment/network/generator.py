@@ -17,7 +17,10 @@ from terrabalance.checkpoint import load_into, read_tensors
 from terrabalance.cuda_graphs import Replayed
 from terrabalance.device import autocast, supports_bf16
 from terrabalance.errors import BadInput
+from terrabalance.files import checked
 from terrabalance.sizes import height_width
+
+_ANEW = "Train the generator again."
 
 
 def build_diffusion(
@@ -69,6 +72,16 @@ class InBf16(nn.Module):
         return predicted.float()
 
 
+def _config_in(card: dict[str, Any], folder: Path) -> GeneratorConfig:
+    try:
+        return GeneratorConfig.model_validate(card["config"].get("generator"))
+    except ValidationError as error:
+        raise BadInput(
+            f"{folder / CARD}: of another version of terrabalance ({error.error_count()} fields do "
+            f"not fit). {_ANEW}"
+        ) from error
+
+
 def load_generator(
     folder: Path, class_name: str, device: torch.device, guidance: float = 1.0
 ) -> GaussianDiffusion:
@@ -92,8 +105,8 @@ def load_generator(
     card = read_card(folder)
     if class_name not in card["draws"]:
         raise BadInput(f"{folder}: draws {', '.join(card['draws'])}, not {class_name!r}.")
-    classes = card["classes"]
-    config, n_bands = _config_of(folder, card), read_bands(folder).count
+    classes = checked(card, folder / CARD, {"classes": list}, _ANEW)["classes"]
+    config, n_bands = _config_in(card, folder), read_bands(folder).count
     diffusion = build_diffusion(config, len(classes), n_bands)
     load_weights(diffusion.model, folder)
     if classes:
@@ -104,16 +117,6 @@ def load_generator(
     diffusion.to(device, memory_format=torch.channels_last)
     diffusion.model = Replayed(diffusion.model, device)
     return diffusion.eval().requires_grad_(False)
-
-
-def _config_of(folder: Path, card: dict[str, Any]) -> GeneratorConfig:
-    try:
-        return GeneratorConfig(**card["config"]["generator"])
-    except (ValidationError, TypeError, KeyError) as error:
-        raise BadInput(
-            f"{folder / CARD}: holds no settings of a generator. Restore it from a copy, or delete "
-            f"the folder {folder} and train again."
-        ) from error
 
 
 def load_weights(network: nn.Module, folder: Path) -> None:

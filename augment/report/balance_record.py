@@ -11,7 +11,7 @@ import pandas as pd
 from augment.measure.neighbours import compare_with_real
 from augment.screen.statuses import screening_record
 from terrabalance.bands import Bands
-from terrabalance.files import read_json
+from terrabalance.files import read_record
 from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.sizes import Size, describe_size, height_width
@@ -69,7 +69,7 @@ def balance_record(inputs: BalanceInputs, plan: Mapping[str, Any]) -> dict[str, 
         "filled": [
             {
                 "class": row["class"],
-                "card": read_json(inputs.generators[row["class"]] / "card.json"),
+                "card": read_record(inputs.generators[row["class"]] / "card.json"),
                 "neighbours": _neighbours(inputs, row["class"]),
                 "screening": screening_record(synthetic[row["class"]]),
             }

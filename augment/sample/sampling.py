@@ -116,7 +116,7 @@ def is_drawn(folder: Path, n_images: int) -> bool:
 
 def _n_drawn(folder: Path) -> int:
     """Return the number of finished images; 0 where manifest and `done.json` disagree."""
-    n_images = int((done(folder) or {}).get("n_images", 0))
+    n_images = (done(folder, {"n_images": int}) or {"n_images": 0})["n_images"]
     rows = _listed(folder) if n_images else None
     return n_images if rows is not None and len(rows) == n_images else 0
 

@@ -6,10 +6,10 @@ They have a file of their own, so that drawing more images does not lose them.
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
 import pandas as pd
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from terrabalance.errors import BadInput
 from terrabalance.files import read_json, write_json
@@ -17,7 +17,15 @@ from terrabalance.files import read_json, write_json
 REVIEWS = "reviews.json"
 Decision = Literal["accept", "refuse"]
 Reviews = dict[str, dict[str, str]]  # path -> {review, reviewer, reviewed}
-_REVIEWS: TypeAdapter[Reviews] = TypeAdapter(Reviews)
+
+
+def _known(reviews: Reviews) -> Reviews:
+    if any(each.get("review") not in get_args(Decision) for each in reviews.values()):
+        raise ValueError("a decision is neither accept nor refuse")
+    return reviews
+
+
+_REVIEWS: TypeAdapter[Reviews] = TypeAdapter(Annotated[Reviews, AfterValidator(_known)])
 
 
 def read_reviews(folder: Path) -> Reviews:
@@ -31,8 +39,8 @@ def read_reviews(folder: Path) -> Reviews:
         return _REVIEWS.validate_python(read_json(path) if path.is_file() else {})
     except ValidationError as error:
         raise BadInput(
-            f"{path}: holds no decisions on images by their paths. Put back a copy, or delete it "
-            "and decide again."
+            f"{path}: holds no decisions on images by their paths, accept or refuse. Put back a "
+            "copy, or delete it and decide again."
         ) from error
 
 

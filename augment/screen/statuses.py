@@ -21,7 +21,7 @@ from augment.screen.reviews import Decision, keep_review, read_reviews, review_c
 from augment.screen.rules import ALWAYS_LIMITED, MEANINGS, NAMES
 from augment.screen.rules.rule import Limits, Scores
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import done, fingerprint, read_json, write_json
+from terrabalance.files import Fields, done, fingerprint, read_record, write_json
 from terrabalance.manifest import (
     Manifest,
     read_manifest,
@@ -31,6 +31,11 @@ from terrabalance.manifest import (
     write_manifest,
 )
 
+# Of the record, as far as programs go by it; `limits` may be null.
+_FIELDS: Fields = {
+    "n_drawn": int, "n_needed": int, "most": int, "n_accepted": int, "n_missing": int,
+    "ended": bool, "judged": bool, "refused": dict, "refused_by_eye": int, "reviews": str,
+}  # fmt: skip
 FEW_LIMITS = (
     "There are too few validation images to set the limits of all rules. Applied were only: "
     f"{'; '.join(MEANINGS[rule] for rule in ALWAYS_LIMITED)}."
@@ -133,11 +138,14 @@ def screening_record(folder: Path) -> dict[str, Any] | None:
     """Return the record of a class's screening; None where it misses an image or a decision.
 
     It does while more images are drawn, and after a kill between a decision and the manifest.
+
+    Raises:
+        BadInput: the record, or the mark of the images, is damaged or none of ours.
     """
-    drawn, path = done(folder), folder / SCREENING
+    drawn, path = done(folder, {"n_images": int}), folder / SCREENING
     if drawn is None or not path.is_file():
         return None
-    record: dict[str, Any] = read_json(path)
+    record = read_record(path, _FIELDS)
     follows = (drawn["n_images"], fingerprint(read_reviews(folder)))
     return record if (record["n_drawn"], record["reviews"]) == follows else None
 

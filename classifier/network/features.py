@@ -18,7 +18,7 @@ from terrabalance.bands import bands_from
 from terrabalance.checkpoint import load_into, read_tensors
 from terrabalance.device import autocast, precision_on
 from terrabalance.errors import BadInput
-from terrabalance.files import read_json
+from terrabalance.files import read_record
 
 _log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ def _loader(config: FeatureConfig) -> Load:
 
 def trained_network(folder: Path, device: torch.device) -> FeatureNetwork:
     """Load the classifier that was trained in `folder`."""
-    card = read_json(folder / "card.json")
+    card = read_record(folder / "card.json", {"config": dict, "bands": dict, "classes": list})
     config = ClassifierConfig(**card["config"]).model_copy(
         update={"pretrained": False, "weights": None}
     )

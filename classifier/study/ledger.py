@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from terrabalance.files import read_json, write_json
+from terrabalance.files import checked, read_record, write_json
 
 LEDGER = "test_openings.json"  # beside the trials of all comparisons
 
@@ -27,12 +27,15 @@ def note_opening(path: Path, test_key: str, comparison_key: str) -> int:
         path: of the ledger, a JSON file; created if missing.
         test_key: hash of the test images.
         comparison_key: hash of all that decides the comparison; the same one again does not count.
+
+    Raises:
+        BadInput: the ledger is damaged or none of ours.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
-        ledger: dict[str, list[str]] = read_json(path) if path.is_file() else {}
-        opened = ledger.setdefault(test_key, [])
+        ledger = read_record(path) if path.is_file() else {}
+        opened: list[str] = checked({test_key: [], **ledger}, path, {test_key: list})[test_key]
         if comparison_key not in opened:
             opened.append(comparison_key)
-            write_json(path, ledger)
+            write_json(path, {**ledger, test_key: opened})
     return len(opened)

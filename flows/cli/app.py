@@ -28,7 +28,7 @@ from flows.cli.configure import configure_run, plan_options
 from flows.cli.signals import exit_code, signals_end_it
 from terrabalance import __version__
 from terrabalance.errors import TerrabalanceError
-from terrabalance.system_errors import in_words
+from terrabalance.system_errors import in_words, is_out_of_memory, no_memory_in_words
 
 if TYPE_CHECKING:
     from flows.settings.config import RunConfig
@@ -156,6 +156,10 @@ def main() -> None:
         _refuse(str(error))
     except OSError as error:  # no space, no permission, no such disk
         _refuse(in_words(error))
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        _refuse(no_memory_in_words(error))
 
 
 def _refuse(reason: str) -> NoReturn:

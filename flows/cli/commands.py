@@ -42,14 +42,13 @@ def plan(config: "RunConfig") -> None:
 
     Example: `terrabalance plan aid.zip --preset 8gb --target median --set plan.max_per_real=5`
     """
-    from flows.stages.plan import made_of, make_plan
+    from flows.stages.plan import made_of, make_plan, read_plan
     from flows.stages.run import Run
-    from terrabalance.files import read_json
 
     run = Run(config)
     with bars() as watcher:
         path = make_plan(run, watcher("plan"))
-    print_plan(read_json(path), *made_of(run))
+    print_plan(read_plan(path), *made_of(run))
     print_path("Plan", path)
 
 

@@ -31,11 +31,13 @@ def make_catalogue(
         synthetic: whether a CSV may list synthetic images too.
 
     Raises:
-        BadInput: the data cannot be used, or a class is too small to split.
+        BadInput: the data cannot be used, holds the folders that get the results, or a class is too
+            small to split.
         NotReady: `config.catalogue` names one that is not there.
     """
     if config.catalogue is not None:
         return _named_catalogue(config, config.catalogue)
+    _refuse_results_in_data(config)
     source = open_source(
         config.data, paths.extracted_folder(config), config.images, config.scan.class_folder
     )
@@ -57,6 +59,22 @@ def make_catalogue(
     make_once(config, catalogue, make, on_progress)
     _note_uses(config, source, folder)
     return folder
+
+
+def _refuse_results_in_data(config: RunConfig) -> None:
+    """Refuse a workdir whose results would be taken for classes by the next scan."""
+    data = config.data.resolve()
+    if not data.is_dir():
+        return
+    for name in ("data", "reports"):
+        place = (config.workdir / name).resolve()
+        if not place.is_relative_to(data):
+            continue
+        if not any(part.startswith(".") for part in place.relative_to(data).parts):  # not scanned
+            raise BadInput(
+                f"{config.data}: holds the folder of results {place}, which would be taken for "
+                "images of it. Name a folder outside of the data with --workdir."
+            )
 
 
 def _make(config: RunConfig, source: Source, folder: Path, on_progress: Progress) -> None:

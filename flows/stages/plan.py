@@ -13,10 +13,11 @@ from flows.stages.run import Run
 from flows.store.names import FORMAT
 from flows.store.result import Files, make_once
 from flows.store.uses import begin, is_begun, note_use
-from terrabalance.files import done, fingerprint, read_json, write_json
+from terrabalance.files import done, fingerprint, read_record, write_json
 from terrabalance.progress import Progress, silent
 
 _log = logging.getLogger(__name__)
+_FIELDS = {"key": str, "target": dict, "left_out": str, "classes": list, "cost": dict}
 
 
 def make_plan(run: Run, on_progress: Progress = silent) -> Path:
@@ -32,7 +33,7 @@ def make_plan(run: Run, on_progress: Progress = silent) -> Path:
     path = run.report_folder / "plan.json"
 
     def is_made() -> bool:
-        return path.is_file() and read_json(path)["key"] == key
+        return path.is_file() and read_plan(path)["key"] == key
 
     def make(devices: list[Any], _listener: Progress) -> None:
         from augment.train.cost import estimate_cost
@@ -52,6 +53,15 @@ def make_plan(run: Run, on_progress: Progress = silent) -> Path:
         note_use(run.config, part, place)
     plan = Files(what="the plan", place=path, is_made=is_made, n_devices=1)
     return make_once(run.config, plan, make, on_progress)
+
+
+def read_plan(path: Path) -> dict[str, Any]:
+    """Return what `make_plan` wrote.
+
+    Raises:
+        BadInput: the file is damaged or none of ours.
+    """
+    return read_record(path, _FIELDS)
 
 
 def _warn_of_baseline(config: RunConfig) -> None:

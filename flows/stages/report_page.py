@@ -20,18 +20,25 @@ from flows.stages.dataset import DRAWN_NOTICE, Parts
 from flows.stages.features import feature_network
 from flows.stages.fidelity import measure_fidelity
 from flows.stages.generators import generator_of
-from flows.stages.plan import make_plan
+from flows.stages.plan import make_plan, read_plan
 from flows.stages.run import Run
 from flows.store.result import Files, find, make_anew
+from flows.store.timings import read_timings
 from terrabalance import __version__
 from terrabalance.bands import Bands
 from terrabalance.device import describe_device
-from terrabalance.files import atomic_write, is_as_hashed, read_json, write_json
+from terrabalance.files import Fields, atomic_write, is_as_hashed, read_record, write_json
 from terrabalance.page import Section, write_page
 from terrabalance.progress import Progress, silent
 from terrabalance.sizes import describe_size
 
 _log = logging.getLogger(__name__)
+# What the page goes by, of a comparison that may be of another version.
+_OF_COMPARISON: Fields = {
+    "predictions_sha256": str, "dataset": str, "verdict": dict, "headline": dict, "metrics": dict,
+    "arms": list, "classes": list, "seeds": list, "per_class": list, "confusion": dict,
+    "shares": dict, "training": dict,
+}  # fmt: skip
 _BESIDE = ("balance.json", "classes.csv", "fidelity.json", "timings.json")
 
 
@@ -41,7 +48,7 @@ def write_report(run: Run, on_progress: Progress = silent) -> Path:
     The comparison is shown when it is there, and of these images; the balance part needs the
     synthetic images.
     """
-    plan = read_json(make_plan(run, on_progress))
+    plan = read_plan(make_plan(run, on_progress))
     parts = Parts(run)
     load, comparison = feature_network(run, on_progress), _comparison(run, parts.key)
     experiment = experiment_of(run, parts.key) if comparison else None
@@ -94,7 +101,7 @@ def _comparison(run: Run, key: str) -> dict[str, Any] | None:
     path = run.report_folder / "comparison.json"
 
     def is_of_these() -> bool:
-        record = read_json(path) if path.is_file() else {}
+        record = read_record(path, _OF_COMPARISON) if path.is_file() else {}
         sha256 = record.get("predictions_sha256", "")
         is_whole = is_as_hashed(path.with_name("predictions.csv"), sha256)
         return is_whole and record.get("dataset") == key
@@ -103,7 +110,7 @@ def _comparison(run: Run, key: str) -> dict[str, Any] | None:
         what="the comparison", place=path, beside=("predictions.csv",), is_made=is_of_these
     )
     if find(run.config, comparison):
-        return dict(read_json(path))
+        return read_record(path, _OF_COMPARISON)
     if path.is_file():
         _log.warning("%s is damaged or of other images, and not shown: classify again", path)
     return None
@@ -128,7 +135,7 @@ def _bands_fact(bands: Bands) -> dict[str, str]:
 
 
 def _facts(config: RunConfig, folder: Path, bands: Bands, device: torch.device) -> dict[str, str]:
-    timings = read_json(folder / "timings.json") if (folder / "timings.json").exists() else {}
+    timings = read_timings(folder)
     spent = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in timings.items())
     return {
         "Data": config.data.name,

@@ -89,8 +89,8 @@ class _Drawing:
 
     def draw(self, devices: list[torch.device], on_progress: Progress) -> None:
         """Draw, screen, and draw on until enough are accepted or the budget ends."""
-        needed, drawn = self._plan.n_needed, (done(self._folder) or {}).get("n_images", 0)
-        n_images = min(self._most, max(needed, drawn))
+        needed, drawn = self._plan.n_needed, done(self._folder, {"n_images": int})
+        n_images = min(self._most, max(needed, drawn["n_images"] if drawn else 0))
         while True:
             self._sample(n_images, devices[0], on_progress)
             record = screening_record(self._folder)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import pandas as pd
 from filelock import FileLock, Timeout
 
-from terrabalance.files import DONE, read_json
+from terrabalance.files import DONE, read_record
+from terrabalance.tables import read_table
 
 Kind = Literal["catalogues", "generators", "synthetic", "classifiers", "extracted"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -47,7 +47,11 @@ class Result:
 
 
 def results(workdir: Path) -> list[Result]:
-    """Return all results below `workdir`/data, by kind and name."""
+    """Return all results below `workdir`/data, by kind and name.
+
+    Raises:
+        BadInput: what says which results a run uses is damaged.
+    """
     uses = _uses(workdir)
     return [
         _look_at(kind, folder, uses.get(f"{kind}/{folder.name}", []))
@@ -149,7 +153,7 @@ def _uses(workdir: Path) -> dict[str, list[str]]:
     uses: dict[str, list[str]] = {}
     for run in _runs(workdir):
         notes = (workdir / "data" / "uses" / run).glob("*.json")
-        noted = {read_json(note)["result"] for note in notes}
+        noted = {read_record(note, {"result": str})["result"] for note in notes}
         for result in noted | _generators_of(workdir / "data" / "datasets" / run):
             uses.setdefault(result, []).append(run)
     return uses
@@ -160,7 +164,8 @@ def _generators_of(dataset: Path) -> set[str]:
     manifest = dataset / "manifest.parquet"
     if not manifest.is_file():
         return set()
-    names = pd.read_parquet(manifest, columns=["generator"])["generator"].unique()
+    table, _ = read_table(manifest)
+    names = table["generator"].unique().to_pylist() if "generator" in table.column_names else []
     return {f"generators/{name}" for name in names if name}
 
 

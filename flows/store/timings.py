@@ -13,10 +13,11 @@ from flows.store.devices import waited_s
 from flows.store.sync import fetch_file, publish_files
 from flows.store.uses import begin, is_begun
 from terrabalance.errors import StoreUnreachable
-from terrabalance.files import read_json, write_json
+from terrabalance.files import checked, read_record, write_json
 
 _log = logging.getLogger(__name__)
 R = TypeVar("R")
+_TIMINGS = "timings.json"
 
 
 def timed(config: RunConfig, stage: str, work: Callable[[], R]) -> R:
@@ -36,8 +37,21 @@ def timed(config: RunConfig, stage: str, work: Callable[[], R]) -> R:
             _record(config, stage, time.monotonic() - waited_s() - began)
 
 
+def read_timings(folder: Path) -> dict[str, float]:
+    """Return the seconds of each stage of the run whose report folder this is; none yet: {}.
+
+    Raises:
+        BadInput: the file is damaged or none of ours.
+    """
+    path = folder / _TIMINGS
+    timings = read_record(path) if path.exists() else {}
+    # JSON of a whole number is an int, where a stage took such.
+    seconds = {stage: float(s) if type(s) is int else s for stage, s in timings.items()}
+    return checked(seconds, path, dict.fromkeys(seconds, float))
+
+
 def _record(config: RunConfig, stage: str, seconds: float) -> None:
-    path = begin(config) / "timings.json"
+    path = begin(config) / _TIMINGS
     try:
         _add_timing(config, path, stage, seconds)
     except StoreUnreachable as error:  # not worth the result, nor the error on its way
@@ -47,7 +61,7 @@ def _record(config: RunConfig, stage: str, seconds: float) -> None:
 def _add_timing(config: RunConfig, path: Path, stage: str, seconds: float) -> None:
     with FileLock(path.with_name(".timings.lock")):  # classes may end at the same moment
         fetch_file(config, path)
-        timings = read_json(path) if path.exists() else {}
+        timings = read_timings(path.parent)
         timings[stage] = round(timings.get(stage, 0.0) + seconds, 1)
         write_json(path, timings)
         publish_files(config, [path])

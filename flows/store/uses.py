@@ -8,7 +8,7 @@ from flows.settings.config import RunConfig
 from flows.store import paths
 from flows.store.sync import fetch_file, publish_files
 from terrabalance.errors import BadInput
-from terrabalance.files import read_json, slug, write_json
+from terrabalance.files import read_json, read_record, slug, write_json
 
 
 def begin(config: RunConfig) -> Path:
@@ -45,7 +45,7 @@ def is_begun(config: RunConfig) -> bool:
 
 def _key_of(path: Path) -> str:
     try:
-        return RunConfig(**read_json(path)).result_key
+        return RunConfig(**read_record(path)).result_key
     except ValidationError as error:
         raise BadInput(
             f"{path}: settings of another version of terrabalance ({error.error_count()} fields do "

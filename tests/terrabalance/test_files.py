@@ -17,6 +17,7 @@ from terrabalance.files import (
     is_as_hashed,
     mark_done,
     read_json,
+    read_record,
     refuse_damaged,
     sha256_of,
     slug,
@@ -196,3 +197,27 @@ def test_a_change_is_seen_where_size_and_time_of_change_are_kept(tmp_path):
     path.write_bytes(b"wholf")
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert not is_as_hashed(path, sha256)
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "3", "{}", '{"n": "3"}', '{"n": null}'])
+def test_a_record_without_what_is_needed_of_it_is_named_with_its_remedy(text, tmp_path):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(BadInput, match=r"a\.json: lacks 'n'.* writes it\. Ask Ada\."):
+        read_record(tmp_path / "a.json", {"n": int}, "Ask Ada.")
+
+
+def test_a_record_that_is_no_object_is_named(tmp_path):
+    (tmp_path / "a.json").write_text("[]")
+    with pytest.raises(BadInput, match=r"a\.json: is no JSON object"):
+        read_record(tmp_path / "a.json")
+
+
+def test_a_record_may_say_more_than_is_needed_of_it(tmp_path):
+    write_json(tmp_path / "a.json", {"n": 3, "more": None})
+    assert read_record(tmp_path / "a.json", {"n": int}) == {"n": 3, "more": None}
+
+
+def test_a_mark_without_what_is_needed_of_it_is_named_with_its_folder(tmp_path):
+    (tmp_path / "done.json").write_text("{}")
+    with pytest.raises(BadInput, match=rf"delete the folder {re.escape(str(tmp_path))}"):
+        done(tmp_path, {"n_images": int})

@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from terrabalance.files import write_text
-from terrabalance.system_errors import in_words
+from terrabalance.system_errors import in_words, is_out_of_memory, no_memory_in_words
 
 
 def file_as_folder(folder: Path) -> None:
@@ -53,7 +54,7 @@ def limited(limit: str, script: str, tmp_path: Path) -> str:
 import resource, signal
 from pathlib import Path
 from terrabalance.files import atomic_write
-from terrabalance.system_errors import in_words
+from terrabalance.system_errors import in_words, is_out_of_memory, no_memory_in_words
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.{limit}, (64, 64))
 try:
@@ -80,3 +81,32 @@ def test_too_many_open_files_end_with_how_to_raise_the_limit(tmp_path):
 def test_what_a_library_or_a_connection_says_is_left_as_it_is():
     assert in_words(OSError("cannot identify image file")) == "cannot identify image file"
     assert "reset by peer" in in_words(ConnectionResetError(104, "Connection reset by peer"))
+
+
+def of_torch() -> None:
+    torch.empty(2**50)
+
+
+def of_a_gpu() -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ...")
+
+
+@pytest.mark.parametrize(
+    ("asks", "said"),
+    [
+        (of_torch, "when 4503599627370496 bytes more were needed: set a smaller"),
+        (of_a_gpu, "when 2.00 GiB more were needed: set a smaller"),
+        (lambda: bytes(2**62), "memory ran out: set a smaller"),
+    ],
+)
+def test_memory_that_runs_out_is_said_with_the_settings_that_need_less(asks, said):
+    with pytest.raises((MemoryError, RuntimeError)) as refused:
+        asks()
+    assert is_out_of_memory(refused.value)
+    assert said in no_memory_in_words(refused.value)
+
+
+def test_another_error_of_torch_is_not_taken_for_lack_of_memory():
+    with pytest.raises(RuntimeError) as refused:
+        torch.ones(2) + torch.ones(3)
+    assert not is_out_of_memory(refused.value)

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -11,7 +12,7 @@ from augment.dataset.verify import verify
 from augment.screen.statuses import review, set_statuses
 from terrabalance.bands import RGB
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import mark_done, sha256_of
+from terrabalance.files import done, mark_done, sha256_of
 from terrabalance.images import write_image, write_png
 from terrabalance.manifest import Manifest, frame_of, read_manifest, write_manifest
 from terrabalance.marks import SYNTHETIC_KEY
@@ -89,6 +90,12 @@ def test_a_class_map_that_was_edited_or_lost_is_named(dataset):
     assert found(dataset) == [("class_map.txt", "missing")]
 
 
+def test_a_manifest_of_which_a_byte_changed_is_named_though_its_rows_are_as_before(dataset):
+    manifest = dataset / "manifest.parquet"
+    pq.write_table(pq.read_table(manifest), manifest, compression="none")
+    assert found(dataset) == [("manifest.parquet", "changed")]
+
+
 def test_a_synthetic_image_that_poses_as_a_real_one_is_found(dataset):
     target = next((dataset / "test" / "Pond").iterdir())
     replace(target, synthetic_file(dataset).read_bytes())
@@ -102,6 +109,8 @@ def edited(dataset: Path, change: dict[str, object]) -> Path:
     for column, value in change.items():
         frame.loc[row, column] = value
     write_manifest(Manifest(dataset, frame), dataset)
+    record = dict(done(dataset) or {})
+    mark_done(dataset, record, [dataset / name for name in record["files"]])
     return dataset
 
 

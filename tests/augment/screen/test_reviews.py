@@ -25,7 +25,10 @@ def test_an_image_without_a_decision_has_empty_columns():
     assert columns.to_numpy().tolist() == [["", "", ""], ["refuse", "Ada", "now"]]
 
 
-@pytest.mark.parametrize("text", ["[]", '{"a.png": "refuse"}', '{"a.png": {"review": 1}}'])
+@pytest.mark.parametrize(
+    "text",
+    ["[]", '{"a.png": "refuse"}', '{"a.png": {"review": 1}}', '{"a.png": {"review": "reject"}}'],
+)
 def test_a_file_of_something_else_is_refused_by_its_name(tmp_path, text):
     (tmp_path / "reviews.json").write_text(text)
     with pytest.raises(BadInput, match=r"reviews\.json: holds no decisions"):

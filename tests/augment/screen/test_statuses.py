@@ -1,5 +1,6 @@
 """Statuses of one class's images after screening and after people's decisions."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -171,3 +172,21 @@ def test_images_of_an_older_screening_get_the_scores_of_a_new_one(older):
     frame = read_manifest(older).frame
     assert tuple(scores_in(frame)) == NAMES and frame["score_noise"].tolist() == [2, 0, 0, 0, 0, 0]
     assert statuses(older)[0] == "refused"
+
+
+@pytest.mark.parametrize("name", ["screening.json", "done.json"])
+@pytest.mark.parametrize("text", ["[]", '{"n_drawn": 6, "n_images": "6"}'])
+def test_a_record_of_something_else_is_named(folder, name, text):
+    set_statuses(folder, 3, 9, found(), LIMIT)
+    (folder / name).write_text(text)
+    with pytest.raises(BadInput, match=re.escape(str(folder / name))):
+        is_screened(folder)
+
+
+def test_deleted_as_its_message_says_a_record_is_made_again(folder):
+    set_statuses(folder, 3, 9, found(), LIMIT)
+    (folder / "screening.json").write_text("{}")
+    (folder / "screening.json").unlink()
+    assert not is_screened(folder)
+    set_statuses(folder, 3, 9, found(), LIMIT)
+    assert is_screened(folder)

@@ -20,7 +20,7 @@ from augment.train.stepper import Stepper
 from augment.train.training import train_generator
 from terrabalance.device import supports_bf16
 from terrabalance.errors import BadInput, TrainingDiverged
-from terrabalance.files import read_json, sha256_of, write_json
+from terrabalance.files import mark_done, read_json, sha256_of, write_json
 from terrabalance.images import read_patch
 from terrabalance.progress import Progress
 
@@ -235,6 +235,8 @@ def test_bf16_training_stays_close_to_fp32(squares, tmp_path, cpu):
 def test_a_size_the_network_cannot_halve_names_the_nearest():
     with pytest.raises(ValueError, match="nearest sizes that can are 48 and 56"):
         GeneratorConfig(image_size=50, dim_mults=(1, 2, 4, 8))
+    with pytest.raises(ValueError, match="nearest sizes that can are 32 and 64"):
+        GeneratorConfig(image_size=16, dim_mults=(1, 1, 1, 1, 1, 1))
 
 
 def test_weights_of_another_network_are_refused_by_name(squares, tmp_path, cpu):
@@ -242,5 +244,6 @@ def test_weights_of_another_network_are_refused_by_name(squares, tmp_path, cpu):
     card = read_json(tmp_path / "card.json")
     card["config"]["generator"]["dim"] = 16
     write_json(tmp_path / "card.json", card)
+    mark_done(tmp_path, {})
     with pytest.raises(BadInput, match=r"tensor '.*' has shape .* wants"):
         load_generator(tmp_path, "Pond", cpu)

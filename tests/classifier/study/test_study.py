@@ -2,7 +2,9 @@ import shutil
 
 import pytest
 
+from classifier.study.ledger import note_opening
 from classifier.study.study import run_study
+from terrabalance.errors import BadInput
 from terrabalance.manifest import Manifest
 
 from ..conftest import draw_dataset, experiment_for
@@ -43,3 +45,10 @@ def test_the_same_test_images_elsewhere_are_counted_together(squares, tmp_path):
         experiment = experiment_for(manifest, tmp_path / "out", steps=2, arms=("real", "synthetic"))
         counts.append(run_study(experiment, tmp_path / "report", "real")["n_openings"])
     assert counts == [1, 2]
+
+
+@pytest.mark.parametrize("text", ["[]", '{"a": 3}'])
+def test_a_ledger_of_something_else_is_named(text, tmp_path):
+    (tmp_path / "ledger.json").write_text(text)
+    with pytest.raises(BadInput, match=r"ledger\.json"):
+        note_opening(tmp_path / "ledger.json", "a", "b")

@@ -93,6 +93,24 @@ def test_a_command_that_is_refused_before_a_catalogue_leaves_nothing(command, sc
     assert not work.exists()
 
 
+@pytest.mark.parametrize("place", [".", "results", ".."])
+def test_results_are_not_put_where_the_next_scan_would_take_them_for_images(
+    place, scenes, tmp_path
+):
+    data = shutil.copytree(scenes, tmp_path / "work" / "data")
+    before = sorted(data.rglob("*"))
+    result = terrabalance("scan", data, "--workdir", data / place, cwd=data)
+    assert result.returncode == 2 and "--workdir" in result.stderr
+    assert sorted(data.rglob("*")) == before
+
+
+def test_a_hidden_folder_in_the_data_may_take_the_results(scenes, tmp_path):
+    data = shutil.copytree(scenes, tmp_path / "images")
+    for _ in range(2):
+        result = terrabalance("scan", data, "--workdir", data / ".work", cwd=data)
+        assert result.returncode == 0, result.stderr
+
+
 def test_scan_prints_counts_and_what_was_left_out(scenes, tmp_path):
     data = shutil.copytree(scenes, tmp_path / "scenes")
     (data / "Forest" / "notes.txt").write_text("to do")

@@ -63,6 +63,7 @@ def test_what_is_no_list_is_written_as_one(given, written):
         ("plan=5", "plan: is a section"),
         ("preset=[1]", "preset: [1] is none of 'demo', 'cpu'"),
         ("plan.target=most", "plan.target: 'most' is not max, median"),
+        ("plan.target=200_000_000", "a number up to 100,000,000"),
         ("classifier.seeds=[0, 0]", "classifier.seeds: [0, 0] names one twice"),
     ],
 )

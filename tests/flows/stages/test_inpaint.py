@@ -1,5 +1,6 @@
 """Repairing images at the command line."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
 from flows.cli.app import app
 from terrabalance.errors import BadInput
+from terrabalance.files import mark_done, read_json, write_json
 from terrabalance.images import read_patch, write_png
 from terrabalance.marks import read_marks
 from terrabalance.rasters.decode import decode
@@ -191,3 +193,29 @@ def test_a_repaired_image_only_trains(tmp_path, photo, generator):
     manifest.frame["split"] = ["train", "val", "test"] * 4
     with pytest.raises(BadInput, match="repaired by a generator, the first is"):
         assign_splits(manifest, SplitConfig(), 0)
+
+
+@pytest.mark.parametrize("name", ["generator.safetensors", "card.json"])
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_damaged_generator_is_named_with_the_folder_to_delete(
+    tmp_path, photo, generator, name, is_gone
+):
+    copy = shutil.copytree(generator, tmp_path / "Pond-2")
+    (copy / name).unlink() if is_gone else (copy / name).write_bytes(b"{}")
+    mask = mask_of(tmp_path / "mask.png", 20, 30)
+    command = ["inpaint", str(photo), "--mask", str(mask), "--generator", str(copy), *QUICK]
+    refused = CliRunner().invoke(app, command).exception
+    assert isinstance(refused, BadInput) and str(copy / name) in str(refused)
+    assert f"delete the folder {copy} to have it made again" in str(refused)
+
+
+def test_a_generator_of_another_version_is_named(tmp_path, photo, generator):
+    copy = shutil.copytree(generator, tmp_path / "Pond-2")
+    card = read_json(copy / "card.json")
+    card["config"]["generator"]["unheard_of"] = 3
+    write_json(copy / "card.json", card)
+    mark_done(copy, {})
+    mask = mask_of(tmp_path / "mask.png", 20, 30)
+    command = ["inpaint", str(photo), "--mask", str(mask), "--generator", str(copy), *QUICK]
+    refused = CliRunner().invoke(app, command).exception
+    assert isinstance(refused, BadInput) and "of another version of terrabalance" in str(refused)

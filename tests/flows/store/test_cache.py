@@ -173,3 +173,20 @@ def test_an_unpacked_archive_is_used_by_its_run(scenes, tiny, tmp_path):
     make_plan(Run(config))
     uses = {one["kind"]: one["used_by"] for one in ask(tmp_path, "list")}
     assert uses == {"catalogues": ["zipped"], "extracted": ["zipped"]}
+
+
+def test_a_note_of_something_else_is_named(workdir):
+    note = next((workdir / "data" / "uses" / "kept").glob("*.json"))
+    note.write_text("[]")
+    with pytest.raises(BadInput, match=note.name):
+        cache.results(workdir)
+
+
+def test_a_damaged_manifest_of_a_dataset_is_named_before_anything_is_removed(workdir):
+    manifest = workdir / "data/datasets/kept/manifest.parquet"
+    content = manifest.read_bytes()
+    manifest.unlink()  # a hard link's other name keeps its content
+    manifest.write_bytes(content[: len(content) // 2])
+    command = ["cache", "prune", "--yes", "--workdir", str(workdir)]
+    refused = CliRunner().invoke(app, command).exception
+    assert isinstance(refused, BadInput) and str(manifest) in str(refused)

@@ -124,6 +124,7 @@ def test_a_folder_elsewhere_is_known_by_its_weights(pinned, trained, tmp_path):
     )
     assert first == same and trained == ["Beach"]
     shutil.copy(ours.parent / first.name / WEIGHTS, two / WEIGHTS)
+    mark_done(two, {}, [two / WEIGHTS])
     assert train_class(Run(changed(pinned, base_from=str(two))), "Beach") != first
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from flows.settings.config import RunConfig
 from flows.store.devices import held, waited_s
 from flows.store.result import Files, Folder, find, make_anew, make_once, require
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import mark_done, read_json, write_json
+from terrabalance.files import damaged_files, mark_done, read_json, write_json
 
 _MAKE = """
 import sys, time
@@ -212,3 +213,18 @@ def test_what_a_killed_writer_left_is_gone_once_the_result_is_made(config):
     make_once(config, result, lambda _devices, _listener: mark_done(result.place, {}))
     make_once(config, files, lambda _devices, _listener: write_json(report, {}))
     assert not any(path.exists() for path in left) and another.exists()
+
+
+def test_what_its_maker_mends_is_not_refused_for_its_damage(config):
+    result = folder_of(config)
+    result = replace(result, is_made=lambda: damaged_files(result.place) == [])
+
+    def make(_devices, _listener):
+        result.place.mkdir(parents=True, exist_ok=True)
+        (result.place / "weights").write_bytes(b"whole")
+        mark_done(result.place, {}, [result.place / "weights"])
+
+    make(None, None)
+    (result.place / "weights").unlink()
+    make_once(config, result, make)
+    assert (result.place / "weights").read_bytes() == b"whole"
