@@ -24,7 +24,8 @@ from flows.settings.config import RunConfig
 from flows.store.bands import bands_of
 from flows.store.names import Names
 from terrabalance.bands import RGB
-from terrabalance.files import mark_done, write_json
+from terrabalance.files import write_json
+from terrabalance.finished import mark_done
 from terrabalance.manifest import Manifest, count_by_class, frame_of, read_manifest, write_manifest
 
 FEWEST = ("train", "train", "val", "test")  # parts of the first images of every class

@@ -40,7 +40,7 @@ from flows.orchestrate.jobs import base_jobs, class_jobs
 from flows.orchestrate.perform import perform
 from flows.settings.config import RunConfig
 from flows.stages.run import Run
-from terrabalance.files import done
+from terrabalance.finished import done
 
 _CLASSES = ("Forest", "River", "Beach", "Residential", "Farmland", "StorageTanks")
 _STEPS = 150

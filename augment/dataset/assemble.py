@@ -19,15 +19,8 @@ from augment.dataset.layout import CLASS_MAP, class_map, dataset_rows, lacking
 from augment.dataset.openings import openings_of
 from augment.dataset.placing import place
 from terrabalance.errors import BadInput
-from terrabalance.files import (
-    damaged_files,
-    done,
-    fingerprint,
-    mark_done,
-    sha256_of,
-    write_plain_json,
-    write_text,
-)
+from terrabalance.files import fingerprint, sha256_of, write_plain_json, write_text
+from terrabalance.finished import damaged_files, done, mark_done
 from terrabalance.manifest import Manifest, read_manifest, write_manifest
 from terrabalance.progress import Progress, silent
 

@@ -8,7 +8,8 @@ from augment.dataset.croissant import CROISSANT
 from augment.dataset.layout import CLASS_MAP
 from augment.dataset.placing import side_files
 from terrabalance.errors import BadInput, NotReady, UnreadableImage
-from terrabalance.files import done, inside, sha256_of
+from terrabalance.files import inside, sha256_of
+from terrabalance.finished import done
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.marks import is_marked_synthetic, lost_marks
 from terrabalance.progress import Progress, silent

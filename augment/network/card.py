@@ -5,7 +5,8 @@ from typing import Any
 
 from terrabalance.bands import Bands, bands_from
 from terrabalance.errors import NotReady
-from terrabalance.files import done, read_record, refuse_damaged
+from terrabalance.files import read_record
+from terrabalance.finished import done, refuse_damaged
 
 WEIGHTS = "generator.safetensors"
 CARD = "card.json"

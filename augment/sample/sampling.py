@@ -18,7 +18,8 @@ from augment.sample.samplers import SAMPLERS
 from terrabalance import __version__
 from terrabalance.bands import Bands
 from terrabalance.errors import BadInput, NotReady, UnreadableImage
-from terrabalance.files import done, mark_done, sha256_of
+from terrabalance.files import sha256_of
+from terrabalance.finished import done, mark_done
 from terrabalance.images import suffix_for, write_image
 from terrabalance.manifest import Manifest, frame_of, read_manifest, write_manifest
 from terrabalance.marks import SYNTHETIC_KEY, lost_marks, read_marks

@@ -21,7 +21,8 @@ from augment.screen.reviews import Decision, keep_review, read_reviews, review_c
 from augment.screen.rules import ALWAYS_LIMITED, MEANINGS, NAMES
 from augment.screen.rules.rule import Limits, Scores
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import Fields, done, fingerprint, read_record, write_json
+from terrabalance.files import Fields, fingerprint, read_record, write_json
+from terrabalance.finished import done
 from terrabalance.manifest import (
     Manifest,
     read_manifest,

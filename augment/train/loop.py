@@ -23,7 +23,8 @@ from terrabalance import __version__
 from terrabalance.checkpoint import write_tensors
 from terrabalance.device import forget_peak_memory, peak_memory, precision_on
 from terrabalance.errors import TrainingDiverged
-from terrabalance.files import mark_done, write_json
+from terrabalance.files import write_json
+from terrabalance.finished import mark_done
 from terrabalance.progress import Progress
 
 log = logging.getLogger(__name__)

@@ -27,7 +27,8 @@ from augment.train.process_group import DistributedProcessGroup, MicroBatchTooLa
 from augment.train.resume import refuse_other, tidy
 from augment.train.spec import TrainingSpec
 from terrabalance.errors import BadInput
-from terrabalance.files import done, fingerprint, sha256_of
+from terrabalance.files import fingerprint, sha256_of
+from terrabalance.finished import done
 from terrabalance.progress import Progress, silent
 
 log = logging.getLogger(__name__)

@@ -24,7 +24,8 @@ from classifier.train.setup import setup_for
 from terrabalance.checkpoint import load_into, read_tensors, write_tensors
 from terrabalance.device import describe_device
 from terrabalance.errors import NotReady
-from terrabalance.files import atomic_write, done, fingerprint, mark_done, write_json
+from terrabalance.files import atomic_write, fingerprint, write_json
+from terrabalance.finished import done, mark_done
 from terrabalance.progress import Progress, silent
 from terrabalance.seeds import seed_for, seed_torch
 

@@ -13,7 +13,8 @@ from flows.stages.generators import generator_of
 from flows.stages.run import Run
 from flows.store.result import Files, find, make_anew
 from flows.store.sync import peek
-from terrabalance.files import DONE, write_json
+from terrabalance.files import write_json
+from terrabalance.finished import DONE
 from terrabalance.images import grid, read_patches
 from terrabalance.manifest import read_manifest
 from terrabalance.progress import Progress

@@ -15,7 +15,8 @@ from flows.store.originals import publish_originals
 from flows.store.result import Folder, find, make_once
 from flows.store.uses import note_use
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import mark_done, write_json
+from terrabalance.files import write_json
+from terrabalance.finished import mark_done
 from terrabalance.manifest import Manifest, read_manifest, with_score_columns, write_manifest
 from terrabalance.progress import Progress, silent
 

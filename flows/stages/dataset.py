@@ -12,7 +12,8 @@ from flows.store import paths
 from flows.store.result import Folder, make_once, require
 from flows.store.sync import peek
 from flows.store.uses import begin
-from terrabalance.files import done, parse_json
+from terrabalance.files import parse_json
+from terrabalance.finished import done
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.progress import Progress, silent
 

@@ -13,7 +13,8 @@ from flows.stages.run import Run
 from flows.store.names import FORMAT
 from flows.store.result import Files, make_once
 from flows.store.uses import begin, is_begun, note_use
-from terrabalance.files import done, fingerprint, read_record, write_json
+from terrabalance.files import fingerprint, read_record, write_json
+from terrabalance.finished import done
 from terrabalance.progress import Progress, silent
 
 _log = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from flows.stages.generators import generator_of
 from flows.stages.run import Run
 from flows.stages.screening import Screening, can_screen
 from flows.store.result import find, make_once, require
-from terrabalance.files import done
+from terrabalance.finished import done
 from terrabalance.manifest import even_share, read_manifest
 from terrabalance.progress import Progress, silent
 from terrabalance.rasters.raster import Layout

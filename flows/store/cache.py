@@ -14,7 +14,8 @@ from typing import Any, Literal, get_args
 
 from filelock import FileLock, Timeout
 
-from terrabalance.files import DONE, read_record
+from terrabalance.files import read_record
+from terrabalance.finished import DONE
 from terrabalance.tables import read_table
 
 Kind = Literal["catalogues", "generators", "synthetic", "classifiers", "extracted"]

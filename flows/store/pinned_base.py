@@ -17,7 +17,8 @@ from flows.store.result import Folder, find
 from flows.store.uses import note_use
 from terrabalance.bands import Bands
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import content_of, done, fingerprint
+from terrabalance.files import content_of, fingerprint
+from terrabalance.finished import done
 
 _MADE_BY_A_RUN = re.compile("base-[0-9a-f]{12}")
 # Of the network's settings: what only a training or a preview uses, and what is asked of the bands,

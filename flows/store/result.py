@@ -11,7 +11,7 @@ comparison, report) comes about in one way, `make_once`:
 6. It is published.
 
 The functions that make results write atomically, fsync, and mark a folder done last, with the
-checksums of its files (`terrabalance.files.mark_done`).
+checksums of its files (`terrabalance.finished.mark_done`).
 """
 
 from collections.abc import Callable, Iterator
@@ -26,7 +26,8 @@ from flows.store.locks import locked
 from flows.store.sync import adding, exchange, fetch_file, is_shared, publish_files, sharing
 from flows.store.uses import begin, is_begun, note_use
 from terrabalance.errors import NotReady
-from terrabalance.files import ASIDE, done, refuse_damaged
+from terrabalance.files import ASIDE
+from terrabalance.finished import done, refuse_damaged
 from terrabalance.progress import Progress, silent
 
 if TYPE_CHECKING:

@@ -33,15 +33,8 @@ from flows.store.listings import (
 )
 from flows.store.remote import Remote
 from flows.store.unfinished import drop_unfinished, fetch_unfinished, publishing
-from terrabalance.files import (
-    DONE,
-    atomic_write,
-    done,
-    parse_json,
-    read_json,
-    sha256_of,
-    write_json,
-)
+from terrabalance.files import atomic_write, parse_json, read_json, sha256_of, write_json
+from terrabalance.finished import DONE, done
 from terrabalance.progress import Progress
 
 _log = logging.getLogger(__name__)

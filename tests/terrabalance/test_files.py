@@ -10,20 +10,17 @@ import pytest
 from terrabalance.errors import BadInput
 from terrabalance.files import (
     atomic_write,
-    damaged_files,
-    done,
     fingerprint,
     inside,
     is_as_hashed,
-    mark_done,
     read_json,
     read_record,
-    refuse_damaged,
     sha256_of,
     slug,
     write_json,
     write_text,
 )
+from terrabalance.finished import damaged_files, done, mark_done, refuse_damaged
 
 
 def test_a_failed_write_keeps_the_old_content_and_leaves_nothing(tmp_path):

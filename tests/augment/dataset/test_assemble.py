@@ -8,7 +8,8 @@ import pytest
 from augment.dataset import assemble as module
 from augment.dataset.assemble import assemble
 from terrabalance.errors import BadInput
-from terrabalance.files import done, mark_done, sha256_of
+from terrabalance.files import sha256_of
+from terrabalance.finished import done, mark_done
 from terrabalance.manifest import Manifest, read_manifest
 
 NASTY = "<b>x & y"

@@ -12,7 +12,8 @@ from augment.dataset.verify import verify
 from augment.screen.statuses import review, set_statuses
 from terrabalance.bands import RGB
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import done, mark_done, sha256_of
+from terrabalance.files import sha256_of
+from terrabalance.finished import done, mark_done
 from terrabalance.images import write_image, write_png
 from terrabalance.manifest import Manifest, frame_of, read_manifest, write_manifest
 from terrabalance.marks import SYNTHETIC_KEY

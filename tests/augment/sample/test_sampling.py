@@ -7,7 +7,8 @@ from PIL.PngImagePlugin import PngInfo
 from augment.config import SamplingConfig
 from augment.sample.sampling import sample_class
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import done, sha256_of
+from terrabalance.files import sha256_of
+from terrabalance.finished import done
 from terrabalance.manifest import read_manifest
 
 from .pond_requests import DDIM, pixels, ponds

@@ -17,7 +17,8 @@ from augment.screen.statuses import (
     what_is_missing,
 )
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import mark_done, write_json
+from terrabalance.files import write_json
+from terrabalance.finished import mark_done
 from terrabalance.manifest import Manifest, frame_of, read_manifest, scores_in, write_manifest
 
 LIMIT = dict.fromkeys(LIMITED, 1.0)

@@ -20,7 +20,8 @@ from augment.train.stepper import Stepper
 from augment.train.training import train_generator
 from terrabalance.device import supports_bf16
 from terrabalance.errors import BadInput, TrainingDiverged
-from terrabalance.files import mark_done, read_json, sha256_of, write_json
+from terrabalance.files import read_json, sha256_of, write_json
+from terrabalance.finished import mark_done
 from terrabalance.images import read_patch
 from terrabalance.progress import Progress
 

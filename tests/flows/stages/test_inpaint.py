@@ -19,7 +19,8 @@ from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
 from flows.cli.app import app
 from terrabalance.errors import BadInput
-from terrabalance.files import mark_done, read_json, write_json
+from terrabalance.files import read_json, write_json
+from terrabalance.finished import mark_done
 from terrabalance.images import read_patch, write_png
 from terrabalance.marks import read_marks
 from terrabalance.rasters.decode import decode

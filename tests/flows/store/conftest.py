@@ -11,7 +11,8 @@ from moto.server import ThreadedMotoServer
 
 from flows.settings.config import RunConfig
 from flows.store import remote
-from terrabalance.files import mark_done, write_text
+from terrabalance.files import write_text
+from terrabalance.finished import mark_done
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for every request
 

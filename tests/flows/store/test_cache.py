@@ -21,7 +21,7 @@ from flows.stages.run import Run
 from flows.stages.synthetic import synthesize_class
 from flows.store import cache
 from terrabalance.errors import BadInput
-from terrabalance.files import done
+from terrabalance.finished import done
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ from flows.stages.run import Run
 from flows.stages.synthetic import synthesize_class
 from flows.store import cache
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import mark_done, read_json, write_json
+from terrabalance.files import read_json, write_json
+from terrabalance.finished import mark_done
 from terrabalance.images import write_png
 
 CLASSES = {"Beach", "River"}

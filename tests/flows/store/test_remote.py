@@ -12,7 +12,7 @@ from flows.store.remote import Remote
 from flows.store.sync import exchange
 from flows.store.uses import begin
 from terrabalance.errors import BadInput, StoreUnreachable
-from terrabalance.files import mark_done
+from terrabalance.finished import mark_done
 
 
 def test_a_store_that_is_gone_for_a_moment_is_asked_again(result, monkeypatch):

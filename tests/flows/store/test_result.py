@@ -17,14 +17,15 @@ from flows.settings.config import RunConfig
 from flows.store.devices import held, waited_s
 from flows.store.result import Files, Folder, find, make_anew, make_once, require
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import damaged_files, mark_done, read_json, write_json
+from terrabalance.files import read_json, write_json
+from terrabalance.finished import damaged_files, mark_done
 
 _MAKE = """
 import sys, time
 from pathlib import Path
 from flows.settings.config import RunConfig
 from flows.store.result import Folder, make_once
-from terrabalance.files import mark_done
+from terrabalance.finished import mark_done
 
 config, place = RunConfig(data=sys.argv[1], workdir=sys.argv[1]), Path(sys.argv[1]) / "data" / "x"
 

@@ -11,7 +11,8 @@ from classifier.study.ledger import note_opening
 from flows.store.remote import Remote
 from flows.store.sync import adding, exchange
 from terrabalance.errors import BadInput
-from terrabalance.files import mark_done, write_text
+from terrabalance.files import write_text
+from terrabalance.finished import mark_done
 
 
 def test_an_upload_that_was_interrupted_is_not_a_result(result, on_machine, monkeypatch):
