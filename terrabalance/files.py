@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, JSON that knows its content, names that stay in a folder."""
+"""Files that are whole or absent, JSON that knows its content, names that stay in a folder."""
 
 import functools
 import hashlib
