@@ -22,7 +22,7 @@ from pathlib import Path
 from terrabalance.files import write_text
 from terrabalance.markdown import markdown_table
 
-_ROUNDS, _STEPS = 5, 10
+_ROUNDS, _STEPS = 3, 10
 _WAYS = {
     "spins": {},
     "GOMP_SPINCOUNT=2000": {"GOMP_SPINCOUNT": "2000"},

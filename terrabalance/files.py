@@ -209,7 +209,7 @@ def is_as_hashed(path: Path, sha256: str) -> bool:
     """
     try:
         facts = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name with a NUL, from a stranger's mark
         return False
     # A number instead of the parts: a process may ask for millions of files.
     key = hash((str(path), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, sha256))

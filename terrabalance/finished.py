@@ -82,6 +82,10 @@ def done(folder: Path, fields: Fields = NO_FIELDS) -> dict[str, Any] | None:
         return None
     remedy = f"Restore it from a copy, or delete the folder {folder} and run again."
     record: Any = read_json(path, remedy)
-    if not isinstance(record, dict) or not isinstance(record.get("files", {}), dict):
+    if not isinstance(record, dict) or not _are_hashes(record.get("files", {})):
         raise BadInput(f"{path}: not a mark of terrabalance. {remedy}")
     return checked(record, path, fields, remedy)
+
+
+def _are_hashes(files: Any) -> bool:
+    return isinstance(files, dict) and all(isinstance(sha256, str) for sha256 in files.values())
