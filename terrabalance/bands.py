@@ -9,10 +9,12 @@ as those of floats.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
+from terrabalance.errors import BadInput
 from terrabalance.rasters.raster import Raster, Scaling
 
 # Where red, green and blue are among the 12 or 13 bands of Sentinel-2, in the order of the product.
@@ -97,18 +99,33 @@ class Bands:
         return chosen if chosen.dtype == np.uint8 else (chosen >> 8).astype(np.uint8)
 
 
+_BANDS = TypeAdapter(Bands)
 RGB = Bands((0.0,) * 3, (255.0,) * 3, "uint8", (0, 1, 2))
 
 
-def bands_from(record: dict[str, Any]) -> Bands:
-    """Return the bands that `dataclasses.asdict` and JSON have made a record of."""
-    low, high, shown = (tuple(record[key]) for key in ("low", "high", "shown"))
-    red, green, blue = shown
-    scaling = record.get("scaling")  # generators from before it was known have none
-    return Bands(
-        low, high, record["dtype"], (red, green, blue),
-        scaling and Scaling(tuple(scaling["scale"]), tuple(scaling["offset"])),
-    )  # fmt: skip
+def bands_from(record: object, where: Path) -> Bands:
+    """Return the bands that `dataclasses.asdict` and JSON have made a record of.
+
+    Args:
+        record: may come from strangers.
+        where: the file that holds it, for errors.
+
+    Raises:
+        BadInput: it is no such record.
+    """
+    try:
+        bands = _BANDS.validate_python(record)
+        places = range(bands.count)
+        is_whole = len(bands.high) == bands.count and all(at in places for at in bands.shown)
+        is_whole = is_whole and np.dtype(bands.dtype).kind in "iuf"
+    except (ValidationError, TypeError, ValueError):
+        is_whole = False
+    if not is_whole:
+        raise BadInput(
+            f"{where}: does not say in which bands the images are. Restore it from a copy, or "
+            "delete its folder to have it made again."
+        )
+    return bands
 
 
 def measure_bands(samples: Iterable[Raster], shown: tuple[int, int, int] | None = None) -> Bands:

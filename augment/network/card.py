@@ -30,6 +30,6 @@ def read_bands(folder: Path) -> Bands:
     """Return the bands of the images that a finished generator draws.
 
     Raises:
-        NotReady: the folder holds no finished generator.
+        NotReady, BadInput: as of `read_card`.
     """
-    return bands_from(read_card(folder)["bands"])
+    return bands_from(read_card(folder)["bands"], folder / CARD)

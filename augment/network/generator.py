@@ -1,11 +1,10 @@
 """A generator: its `Unet` and `GaussianDiffusion`, built from settings or loaded from a folder."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion, Unet
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
 from augment.config import GeneratorConfig
@@ -17,10 +16,7 @@ from terrabalance.checkpoint import load_into, read_tensors
 from terrabalance.cuda_graphs import Replayed
 from terrabalance.device import autocast, supports_bf16
 from terrabalance.errors import BadInput
-from terrabalance.files import checked
 from terrabalance.sizes import height_width
-
-_ANEW = "Train the generator again."
 
 
 def build_diffusion(
@@ -72,13 +68,26 @@ class InBf16(nn.Module):
         return predicted.float()
 
 
-def _config_in(card: dict[str, Any], folder: Path) -> GeneratorConfig:
+class _Made(BaseModel):
+    generator: GeneratorConfig
+
+
+class _Card(BaseModel):
+    """What is needed of a card to draw; it may come from strangers."""
+
+    config: _Made
+    classes: tuple[str, ...]
+    draws: tuple[str, ...]
+    precision: str
+
+
+def _read_checked(folder: Path) -> _Card:
     try:
-        return GeneratorConfig.model_validate(card["config"].get("generator"))
+        return _Card.model_validate(read_card(folder))
     except ValidationError as error:
         raise BadInput(
             f"{folder / CARD}: of another version of terrabalance ({error.error_count()} fields do "
-            f"not fit). {_ANEW}"
+            "not fit). Train the generator again."
         ) from error
 
 
@@ -102,17 +111,15 @@ def load_generator(
         NotReady: the folder holds no finished generator.
         BadInput: the generator does not know the class, or its weights do not fit its card.
     """
-    card = read_card(folder)
-    if class_name not in card["draws"]:
-        raise BadInput(f"{folder}: draws {', '.join(card['draws'])}, not {class_name!r}.")
-    classes = checked(card, folder / CARD, {"classes": list}, _ANEW)["classes"]
-    config, n_bands = _config_in(card, folder), read_bands(folder).count
-    diffusion = build_diffusion(config, len(classes), n_bands)
+    card, n_bands = _read_checked(folder), read_bands(folder).count
+    if class_name not in card.draws:
+        raise BadInput(f"{folder}: draws {', '.join(card.draws)}, not {class_name!r}.")
+    diffusion = build_diffusion(card.config.generator, len(card.classes), n_bands)
     load_weights(diffusion.model, folder)
-    if classes:
-        label = label_of(class_name, classes)
+    if card.classes:
+        label = label_of(class_name, card.classes)
         diffusion.model = Guided(diffusion.model, label, guidance)
-    if card["precision"] == "bf16" and supports_bf16(device):
+    if card.precision == "bf16" and supports_bf16(device):
         diffusion.model = InBf16(diffusion.model)
     diffusion.to(device, memory_format=torch.channels_last)
     diffusion.model = Replayed(diffusion.model, device)

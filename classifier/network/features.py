@@ -110,7 +110,7 @@ def trained_network(folder: Path, device: torch.device) -> FeatureNetwork:
     config = ClassifierConfig(**card["config"]).model_copy(
         update={"pretrained": False, "weights": None}
     )
-    n_bands = bands_from(card["bands"]).count
+    n_bands = bands_from(card["bands"], folder / "card.json").count
     model = build_model(config, len(card["classes"]), n_bands)
     load_into(model, read_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
     name = f"{config.model}, trained here on real images"

@@ -96,10 +96,10 @@ def repair(
 
 
 def _only_class(generator: Path) -> str:
-    draws = read_card(generator)["draws"]
-    if len(draws) > 1:
+    draws = [str(name) for name in read_card(generator)["draws"]]
+    if len(draws) != 1:
         raise BadInput(f"{generator}: draws {', '.join(draws)}. Choose one with --class.")
-    return str(draws[0])
+    return draws[0]
 
 
 def _read_mask(path: Path, image: Path, size: tuple[int, ...]) -> np.ndarray:

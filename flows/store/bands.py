@@ -53,7 +53,8 @@ def bands_of(config: RunConfig, manifest: Manifest, base: Path | None = None) ->
     def measure(_devices: object, _progress: object) -> None:
         write_json(ranges.place, asdict(_measured(config, manifest)))
 
-    return bands_from(read_json(make_once(config, ranges, measure)))
+    path = make_once(config, ranges, measure)
+    return bands_from(read_json(path), path)
 
 
 def _bands_of_base(base: Path, kind: tuple[int, bool], shown: tuple[int, int, int] | None) -> Bands:

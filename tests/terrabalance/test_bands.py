@@ -1,3 +1,7 @@
+import json
+from dataclasses import asdict
+from pathlib import Path
+
 import numpy as np
 import pytest
 import rasterio
@@ -5,8 +9,8 @@ import tifffile
 import torch
 from PIL import Image
 
-from terrabalance.bands import RGB, Bands, measure_bands
-from terrabalance.errors import UnreadableImage
+from terrabalance.bands import RGB, Bands, bands_from, measure_bands
+from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.images import read_patch, suffix_for, to_pil, to_rgb, write_image
 from terrabalance.levels import centred, to_levels
 from terrabalance.marks import is_marked_synthetic, read_marks
@@ -195,3 +199,13 @@ def test_one_scene_under_three_scalings_has_the_same_levels(tmp_path):
         before, *others = (read_patch(path, 64, bands).astype(int) for path in paths)
         assert before.max() == 65535 and before.std() > 10_000
         assert all(np.abs(other - before).max() <= 1 for other in others)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"low": 3}, {"high": [1.0]}, {"shown": [0, 1, 9]}, {"dtype": "wide"}, {"scaling": [1]}],
+)
+def test_a_record_of_bands_that_is_none_is_refused_by_its_file(change):
+    assert bands_from(json.loads(json.dumps(asdict(RGB))), Path("card.json")) == RGB
+    with pytest.raises(BadInput, match=r"card\.json: does not say in which bands"):
+        bands_from({**asdict(RGB), **change}, Path("card.json"))
