@@ -11,7 +11,7 @@
 # Output seen:
 #   1 and 4294967297: the same noise: True; initial_seed: [1, 4294967297]
 #   NumPy, the same seeds: the same noise: False
-#   of 200000 hashed seeds 5 share their noise with another
+#   of 200000 hashed seeds 14 share their noise with another
 # Whom it hurts: whoever draws each image of a diffusion model from a seed of its own, on a CPU
 #   generator, as is advised for the same images on every device: a set of 200,000 images holds
 #   exact copies, which then lie in training and in test.

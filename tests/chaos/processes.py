@@ -96,6 +96,7 @@ class Nursery:
         """
         self._n_logs += 1
         log = self._home / f"{self._n_logs:04d}.log"
+        log.touch()  # a command may be killed before it says anything
         request = {
             "at_once": [list(map(list, chain)) for chain in chains],
             "kill_after_s": kill_after_s, "file_bytes": file_bytes,
