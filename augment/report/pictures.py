@@ -1,6 +1,7 @@
 """The pictures and curves of the balance report, read from the files of earlier stages."""
 
 import csv
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 
 from terrabalance.bands import Bands
 from terrabalance.charts import Curve, Lines, loss_curve, plain_lines
+from terrabalance.errors import UnreadableImage
 from terrabalance.files import inside
 from terrabalance.images import read_patch, read_patches, to_rgb
 from terrabalance.manifest import Manifest, read_manifest
@@ -19,6 +21,7 @@ from terrabalance.rasters.decode import decode
 from terrabalance.sizes import Size, height_width
 from terrabalance.symmetry import apply_symmetry
 
+_log = logging.getLogger(__name__)
 _STRIP_GAP_PX = 2  # of `terrabalance.images.grid`
 
 
@@ -103,12 +106,16 @@ class Pictures:
         return self.bands.preview(read_patch(path, self.size, self.bands))
 
     def strip(self, class_name: str) -> list[str]:
-        """Return the frames of the denoising strip, noise first; [] where there is no strip."""
+        """Return the frames of the denoising strip, noise first; [] where none can be read."""
         # Cut apart, so that no white gap shows on a dark page.
         path = self.folders[class_name] / "strip.png"
         if not path.is_file():
             return []
-        pixels = to_rgb(decode(path))
+        try:
+            pixels = to_rgb(decode(path))
+        except UnreadableImage as error:  # a picture for people: no figure follows from it
+            _log.warning("the report goes without it: %s", error)
+            return []
         height, width = height_width(self.size)
         width = round(pixels.shape[1] * width / height)
         step = 2 if self.light else 1
