@@ -31,8 +31,8 @@ class Outcome:
 
     Attributes:
         name: the damaged file, relative to the workdir.
-        what: mended, refused, unused (all else is as undisturbed, and it is damaged still), or
-            wrong.
+        what: mended, refused, named (by a warning, and left out of what shows it), unused (all else
+            is as undisturbed, and it is damaged still), or wrong.
         why: of what is wrong, in words.
     """
 
@@ -68,6 +68,8 @@ def outcome_of(run: TinyRun, name: str, draw: random.Random) -> Outcome:
     differ = _differing(run)
     if not differ:
         return Outcome(name, "mended")
+    if name in differ and str(run.workdir / name) in ended.said:
+        return Outcome(name, "named")
     return Outcome(name, "unused") if differ == [name] else Outcome(name, "wrong", str(differ))
 
 
