@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from terrabalance.errors import BadInput
-from terrabalance.files import atomic_write
+from terrabalance.files import MADE_ANEW, atomic_write
 
 _NAME = re.compile(r"step_(\d+)\.pt")
 _SEAL = "sha256"
@@ -128,16 +128,15 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     Raises:
         BadInput: the file is gone, no safetensors, or not what was written; the message names it.
     """
-    how = "Restore it from a copy, or delete it to have it made again."
     try:
         with safe_open(path, framework="pt") as file:
             names = list(file.keys())
             tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in names}
             seal = (file.metadata() or {}).get(_SEAL)
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
-        raise BadInput(f"{path}: not weights that can be read ({error}). {how}") from error
+        raise BadInput(f"{path}: not weights that can be read ({error}). {MADE_ANEW}") from error
     if seal is not None and seal != _seal_of(tensors):
-        raise BadInput(f"{path}: damaged, or changed since it was written. {how}")
+        raise BadInput(f"{path}: damaged, or changed since it was written. {MADE_ANEW}")
     return tensors
 
 

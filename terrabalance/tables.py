@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from terrabalance.errors import BadInput
-from terrabalance.files import atomic_write
+from terrabalance.files import MADE_ANEW, atomic_write
 
 _SEAL = b"terrabalance.sha256"
 
@@ -35,7 +35,6 @@ def read_table(path: Path) -> tuple[pa.Table, dict[bytes, bytes]]:
     Raises:
         BadInput: not Parquet, or not what was written; the message names the file.
     """
-    how = "Restore it from a copy, or delete it to have it made again."
     try:
         data = io.BytesIO(path.read_bytes())
         table = pq.read_table(data, page_checksum_verification=True)
@@ -44,9 +43,11 @@ def read_table(path: Path) -> tuple[pa.Table, dict[bytes, bytes]]:
         is_whole = seal is None or seal == _seal_of(table, metadata)
     except Exception as error:  # a damaged footer raises what it happens to
         reason = str(error).strip().split("\n")[0]
-        raise BadInput(f"{path}: not a Parquet table that can be read ({reason}). {how}") from error
+        raise BadInput(
+            f"{path}: not a Parquet table that can be read ({reason}). {MADE_ANEW}"
+        ) from error
     if not is_whole:
-        raise BadInput(f"{path}: damaged, or changed since it was written. {how}")
+        raise BadInput(f"{path}: damaged, or changed since it was written. {MADE_ANEW}")
     return table, metadata
 
 

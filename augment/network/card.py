@@ -1,15 +1,18 @@
 """The card of a finished generator: how it was made, as JSON that people can read; no torch."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from terrabalance.bands import Bands, bands_from
-from terrabalance.errors import NotReady
+from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import read_record
 from terrabalance.finished import done, refuse_damaged
 
 WEIGHTS = "generator.safetensors"
 CARD = "card.json"
+M = TypeVar("M", bound=BaseModel)
 _FIELDS = {"draws": list, "bands": dict, "config": dict}
 
 
@@ -24,6 +27,27 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise NotReady(f"{folder}: no finished generator. Run `terrabalance train` first.")
     refuse_damaged(folder, "the generator")
     return read_record(folder / CARD, _FIELDS)
+
+
+def read_card_as(model: type[M], folder: Path, remedy: str) -> M:
+    """Return what a model names of the card of a finished generator; it may come from strangers.
+
+    Args:
+        model: has a field for each part of the card that is needed.
+        folder: of the generator.
+        remedy: what the user does if the card is of another version.
+
+    Raises:
+        NotReady: as of `read_card`.
+        BadInput: as of `read_card`; or the card is of another version, or none of ours.
+    """
+    try:
+        return model.model_validate(read_card(folder))
+    except ValidationError as error:
+        raise BadInput(
+            f"{folder / CARD}: of another version of terrabalance ({error.error_count()} fields do "
+            f"not fit). {remedy}"
+        ) from error
 
 
 def read_bands(folder: Path) -> Bands:

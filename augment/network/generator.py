@@ -1,17 +1,19 @@
 """A generator: its `Unet` and `GaussianDiffusion`, built from settings or loaded from a folder."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion, Unet
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from torch import Tensor, nn
 
 from augment.config import GeneratorConfig
-from augment.network.card import CARD, WEIGHTS, read_bands, read_card
+from augment.network.card import CARD, WEIGHTS, read_card_as
 from augment.network.conditioning import Guided, condition, label_of
 from augment.network.layers import use_lean_layers
 from augment.network.noise_schedule import shift_noise_schedule
+from terrabalance.bands import bands_from
 from terrabalance.checkpoint import load_into, read_tensors
 from terrabalance.cuda_graphs import Replayed
 from terrabalance.device import autocast, supports_bf16
@@ -78,17 +80,8 @@ class _Card(BaseModel):
     config: _Made
     classes: tuple[str, ...]
     draws: tuple[str, ...]
+    bands: dict[str, Any]
     precision: str
-
-
-def _read_checked(folder: Path) -> _Card:
-    try:
-        return _Card.model_validate(read_card(folder))
-    except ValidationError as error:
-        raise BadInput(
-            f"{folder / CARD}: of another version of terrabalance ({error.error_count()} fields do "
-            "not fit). Train the generator again."
-        ) from error
 
 
 def load_generator(
@@ -111,7 +104,8 @@ def load_generator(
         NotReady: the folder holds no finished generator.
         BadInput: the generator does not know the class, or its weights do not fit its card.
     """
-    card, n_bands = _read_checked(folder), read_bands(folder).count
+    card = read_card_as(_Card, folder, "Train the generator again.")
+    n_bands = bands_from(card.bands, folder / CARD).count
     if class_name not in card.draws:
         raise BadInput(f"{folder}: draws {', '.join(card.draws)}, not {class_name!r}.")
     diffusion = build_diffusion(card.config.generator, len(card.classes), n_bands)

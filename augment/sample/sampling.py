@@ -5,8 +5,6 @@ import logging
 from dataclasses import asdict
 from pathlib import Path
 
-import pandas as pd
-
 from augment.catalogue.hashes import sketch_of
 from augment.catalogue.pictures import grey_picture
 from augment.network.card import read_bands
@@ -14,7 +12,6 @@ from augment.network.generator import load_generator
 from augment.sample.class_sampler import ClassSampler
 from augment.sample.files import SCREENING
 from augment.sample.request import RealImages, SamplingRequest
-from augment.sample.samplers import SAMPLERS
 from terrabalance import __version__
 from terrabalance.bands import Bands
 from terrabalance.errors import BadInput, NotReady, UnreadableImage
@@ -76,12 +73,10 @@ def _class_sampler(request: SamplingRequest, bands: Bands, real: RealImages | No
     """
     config, generator = request.config, request.generator
     diffusion = load_generator(generator, request.class_name, request.device, config.guidance)
-    n_timesteps = diffusion.num_timesteps
-    if SAMPLERS[config.sampler].n_calls(config.steps, n_timesteps) > n_timesteps:
-        raise BadInput(
-            f"sampling.steps={config.steps} but {generator.name} has {n_timesteps} timesteps. "
-            "Use at most that many."
-        )
+    try:
+        config.check_timesteps(diffusion.num_timesteps)
+    except ValueError as error:
+        raise BadInput(f"{generator.name}: {error}.") from error
     return ClassSampler(diffusion, request, bands, real)
 
 
@@ -118,8 +113,8 @@ def is_drawn(folder: Path, n_images: int) -> bool:
 def _n_drawn(folder: Path) -> int:
     """Return the number of finished images; 0 where manifest and `done.json` disagree."""
     n_images = (done(folder, {"n_images": int}) or {"n_images": 0})["n_images"]
-    rows = _listed(folder) if n_images else None
-    return n_images if rows is not None and len(rows) == n_images else 0
+    manifest = _listed(folder) if n_images else None
+    return n_images if manifest is not None and len(manifest.frame) == n_images else 0
 
 
 def _file(request: SamplingRequest, index: int, bands: Bands) -> Path:
@@ -130,18 +125,16 @@ def _altered(folder: Path) -> set[str]:
     """Return the names of images that were lost or changed since a finished drawing."""
     if done(folder) is None:
         return set()
-    rows = _listed(folder)
-    if rows is None:  # nothing tells which are as they were
+    manifest = _listed(folder)
+    if manifest is None:  # nothing tells which are as they were
         return {path.name for path in folder.iterdir()}
-    listed = zip(rows["path"], rows["sha256"], strict=True)
-    files = {name: (folder / name, sha256) for name, sha256 in listed}
-    return {n for n, (f, sha256) in files.items() if not f.is_file() or sha256_of(f) != sha256}
+    return {path.name for path in manifest.changed(manifest.frame)}
 
 
-def _listed(folder: Path) -> pd.DataFrame | None:
-    """Return the rows of a finished drawing; None where its manifest is damaged or gone."""
+def _listed(folder: Path) -> Manifest | None:
+    """Return the images of a finished drawing; None where their manifest is damaged or gone."""
     try:
-        return read_manifest(folder).frame
+        return read_manifest(folder)
     except (BadInput, NotReady) as error:
         _log.warning("the images are drawn again: %s", error)
         return None

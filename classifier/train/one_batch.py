@@ -24,12 +24,13 @@ _FEW = 2  # images in the batch, each of a class of its own
 _LONGEST_REASON = 200  # characters of a foreign error
 
 
-def try_classifier(model: nn.Module, config: ClassifierConfig, n_bands: int = 3) -> None:
+def try_classifier(config: ClassifierConfig, n_bands: int = 3) -> None:
     """Try all that a run asks of a classifier: its training, and its features.
 
     Raises:
-        BadInput: as of `try_training` and `try_features`.
+        BadInput: as of `build_model`, `try_training` and `try_features`.
     """
+    model = build_model(config, 2, n_bands)
     if not config.frozen:
         try_training(model, config, n_bands)
     try_features(model, config.model, config.image_size, n_bands)

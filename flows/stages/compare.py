@@ -9,7 +9,6 @@ import torch
 from augment.measure.giveaway import HIGHEST_GIVE_AWAY
 from classifier.arms.registry import ARMS, DEFAULT_ARMS
 from classifier.compare.predictions import read_predictions
-from classifier.network.model import build_model
 from classifier.report.changes import changes_section
 from classifier.report.comparison import comparison_section
 from classifier.study.ledger import LEDGER
@@ -86,8 +85,7 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
     experiment = experiment_on(config, manifest, resolution, bands_of(config, manifest, base))
     if not all(is_trained(experiment, trial) for trial in trials_of(experiment.config)):
         offline = config.classifier.model_copy(update={"pretrained": False})
-        n_bands = experiment.bands.count
-        try_classifier(build_model(offline, 2, n_bands), offline, n_bands)
+        try_classifier(offline, experiment.bands.count)
     begin(config)
     train_missing(config, experiment, lambda trial: watcher(str(trial)))
     page = _comparison(config, experiment, "index.html", "comparison.json")

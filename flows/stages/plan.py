@@ -104,12 +104,10 @@ def check_classifier(config: RunConfig, from_hub: bool = True, n_bands: int = 3)
         BadInput: an unknown model, a file that does not fit, a model that fails at its image size,
             or, with `from_hub`, a hub that cannot be reached.
     """
-    from classifier.network.model import build_model
     from classifier.train.one_batch import try_classifier, try_feature_network
 
     wanted = config.classifier
     if not from_hub:
         wanted = wanted.model_copy(update={"pretrained": False})
-    model = build_model(wanted, 2, n_bands)
-    try_classifier(model, wanted, n_bands)
+    try_classifier(wanted, n_bands)
     try_feature_network(config.fidelity)

@@ -7,10 +7,10 @@ changed.
 import re
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from augment.config import GeneratorConfig
-from augment.network.card import CARD, WEIGHTS, read_card
+from augment.network.card import WEIGHTS, read_card_as
 from flows.settings.config import RunConfig
 from flows.store import paths
 from flows.store.result import Folder, find
@@ -85,13 +85,7 @@ def read_base_card(folder: Path) -> BaseCard:
         NotReady: it is not finished.
         BadInput: the card is of another version, or none of ours.
     """
-    try:
-        return BaseCard.model_validate(read_card(folder))
-    except ValidationError as error:
-        raise BadInput(
-            f"{folder / CARD}: of another version of terrabalance ({error.error_count()} fields do "
-            "not fit). Name another base, or train one."
-        ) from error
+    return read_card_as(BaseCard, folder, "Name another base, or train one.")
 
 
 def identity_of(config: RunConfig, base: Path) -> str:

@@ -66,7 +66,7 @@ def is_side_file(path: PurePath) -> bool:
     return known or path.name.lower().endswith((".aux.xml", "_rpc.txt"))
 
 
-def side_files(path: Path) -> list[Path]:
+def side_file_places(path: Path) -> list[Path]:
     """Return where files that belong to an image would lie, as GDAL looks for them."""
     whole = [path.with_name(path.name + more) for more in (".aux.xml", ".msk", ".ovr", ".hdr")]
     suffixes = [*sorted(_SIDE_SUFFIXES), ".tab", ".aux", ".xml"]

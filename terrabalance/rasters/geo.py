@@ -16,7 +16,7 @@ from terrabalance.rasters.formats import (
     LONGEST_BEGINNING,
     Format,
     format_that_begins,
-    side_files,
+    side_file_places,
 )
 from terrabalance.rasters.gdal_tags import scaling_or_none
 from terrabalance.rasters.limits import check_claim, check_file
@@ -91,7 +91,7 @@ def read_with_gdal(path: Path, kind: Format) -> Raster:
 
 def _check_beside(path: Path) -> None:
     """Refuse an image whose side files GDAL could not open and close again."""
-    for beside in side_files(path):
+    for beside in side_file_places(path):
         if os.path.lexists(beside):
             check_file(beside)
 

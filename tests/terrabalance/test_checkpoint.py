@@ -1,7 +1,6 @@
-import random
-
 import pytest
 import torch
+from flips import read_or_refused, some_flips
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -67,26 +66,12 @@ def test_a_missing_tensor_is_named():
         load_into(nn.Linear(2, 3), {"weight": torch.zeros(3, 2)}, "w.pth")
 
 
-def some_flips(content: bytes, n: int) -> list[bytes]:
-    draw, flips = random.Random(0), []
-    for bit in draw.sample(range(8 * len(content)), n):
-        changed = bytearray(content)
-        changed[bit // 8] ^= 1 << bit % 8
-        flips.append(bytes(changed))
-    return flips
-
-
 def test_no_flipped_bit_changes_the_weights_that_are_read(tmp_path):
     path, state = tmp_path / "weights.safetensors", nn.Linear(8, 3).state_dict()
     state |= {"steps": torch.tensor(7), "half": torch.ones(3, dtype=torch.bfloat16)}
     write_tensors(path, state)
-    for content in some_flips(path.read_bytes(), 1500):
-        path.write_bytes(content)
-        try:
-            found = read_tensors(path)
-        except BadInput as error:
-            assert str(path) in str(error)
-            continue
+    flips = some_flips(path.read_bytes(), 1500)
+    for found in read_or_refused(path, flips, lambda: read_tensors(path)):
         assert all(torch.equal(found[name], state[name]) for name in state)
 
 
@@ -100,13 +85,8 @@ def test_weights_of_others_are_read_without_a_hash(tmp_path):
 def test_no_flipped_bit_changes_what_a_checkpoint_gives_back(tmp_path):
     state = nn.Linear(8, 3).state_dict()
     path = save_checkpoint(tmp_path, 1, {"model": state})
-    for content in some_flips(path.read_bytes(), 500):
-        path.write_bytes(content)
-        try:
-            found = load_newest(tmp_path)
-        except BadInput as error:
-            assert str(path) in str(error)
-            continue
+    flips = some_flips(path.read_bytes(), 500)
+    for found in read_or_refused(path, flips, lambda: load_newest(tmp_path)):
         assert found is not None and found["step"] == 1
         assert all(torch.equal(found["model"][name], state[name]) for name in state)
 

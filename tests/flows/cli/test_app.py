@@ -167,29 +167,24 @@ def test_the_demo_ends_with_a_report_and_can_be_given_again_with_other_settings(
     assert len(list((tmp_path / "reports").glob("*/index.html"))) == 2
 
 
-@pytest.mark.parametrize(("sent", "to_all"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
-def test_a_run_that_is_interrupted_ends_at_once_with_a_line_and_no_process(
-    sent, to_all, scenes, tmp_path
-):
-    settings = ["execution.per_device=2", "strategy=scratch", "training.steps=100000",
-                "training.evaluations=0", "training.checkpoint_every=5",
-                "generator.dim=8"]  # fmt: skip
-    words = ["run", str(scenes), "--preset", "demo", "--workdir", str(tmp_path)]
-    words += [word for each in settings for word in ("--set", each)]
-    with (tmp_path / "log").open("w+") as log:
+_ENDLESS = ("strategy=scratch", "training.steps=100000", "training.evaluations=0",
+            "training.checkpoint_every=5", "generator.dim=8")  # fmt: skip
+
+
+def _ended_in_training(command, scenes, workdir, ask, prepare, *more) -> tuple[int, str]:
+    """Train without end until `ask` has it end; return the exit code and what was printed."""
+    words = [command, str(scenes), "--preset", "demo", "--workdir", str(workdir)]
+    words += [word for each in (*_ENDLESS, *more) for word in ("--set", each)]
+    with (workdir / "log").open("w+") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flows", *words], stdout=log, stderr=log, start_new_session=True,
-            # Where a shell runs the tests in the background, they and their children ignore it.
-            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+            [sys.executable, "-m", "flows", *words], stdout=log, stderr=log,
+            start_new_session=True, preexec_fn=prepare,
         )  # fmt: skip
         try:
             checkpoints = "data/generators/*/checkpoints/*.pt"
-            eventually(lambda: list(tmp_path.glob(checkpoints)), "a training has begun")
-            if to_all:  # as a terminal does
-                os.killpg(process.pid, sent)
-            else:
-                process.send_signal(sent)
-            assert process.wait(PATIENCE_S) == 128 + sent
+            eventually(lambda: list(workdir.glob(checkpoints)), "a training has begun")
+            ask(process)
+            code = process.wait(PATIENCE_S)
             eventually(lambda: not alive_in_group(process.pid), "all processes are gone")
         finally:
             with suppress(ProcessLookupError):
@@ -197,7 +192,30 @@ def test_a_run_that_is_interrupted_ends_at_once_with_a_line_and_no_process(
         log.seek(0)
         printed = log.read()
     assert "Stopped. The same command goes on where it was." in printed
-    assert "Traceback" not in printed and "Crash" not in printed
+    assert "Traceback" not in printed
+    return code, printed
+
+
+def _hear_interrupts(hangup=signal.SIG_DFL) -> None:
+    """Where a shell runs the tests in the background, they and their children ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, hangup)
+
+
+@pytest.mark.parametrize(("sent", "to_all"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+def test_a_run_that_is_interrupted_ends_at_once_with_a_line_and_no_process(
+    sent, to_all, scenes, tmp_path
+):
+    def ask(process):
+        if to_all:  # as a terminal does
+            os.killpg(process.pid, sent)
+        else:
+            process.send_signal(sent)
+
+    two = "execution.per_device=2"
+    code, printed = _ended_in_training("run", scenes, tmp_path, ask, _hear_interrupts, two)
+    assert code == 128 + sent
+    assert "Crash" not in printed
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -214,33 +232,11 @@ def _ended_by(scenes, workdir, *signals_and_hangup) -> int:
     """Train without end in a process that treats a hang-up so; exit code after the signals."""
     *signals, hangup = signals_and_hangup
 
-    def prepare() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.signal(signal.SIGHUP, hangup)
+    def ask(process):
+        for number in signals:
+            process.send_signal(number)
 
-    words = ["train", str(scenes), "--preset", "demo", "--workdir", str(workdir)]
-    for setting in ("strategy=scratch", "training.steps=100000", "training.evaluations=0",
-                    "training.checkpoint_every=5", "generator.dim=8"):  # fmt: skip
-        words += ["--set", setting]
-    with (workdir / "log").open("w+") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "flows", *words], stdout=log, stderr=log,
-            start_new_session=True, preexec_fn=prepare,
-        )  # fmt: skip
-        try:
-            checkpoints = "data/generators/*/checkpoints/*.pt"
-            eventually(lambda: list(workdir.glob(checkpoints)), "the training has begun")
-            for number in signals:
-                process.send_signal(number)
-            code = process.wait(PATIENCE_S)
-            eventually(lambda: not alive_in_group(process.pid), "all processes are gone")
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        log.seek(0)
-        printed = log.read()
-    assert "Stopped. The same command goes on where it was." in printed
-    assert "Traceback" not in printed
+    code, _ = _ended_in_training("train", scenes, workdir, ask, partial(_hear_interrupts, hangup))
     return code
 
 
