@@ -1,27 +1,15 @@
 """Find files that are the same picture, pixel for pixel."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import pandas as pd
 
 from augment.catalogue.entries import natural_key
-from augment.catalogue.statuses import Left, with_statuses
+from augment.catalogue.statuses import Alike, Left, alike_by, conflicting, with_statuses
 
 # The copy in the most precious part is kept, so that no copy of a test image is trained on.
 _KEEP_ORDER = {"test": 0, "val": 1, "train": 2, "": 3}
 _SET_ASIDE = 4
-
-
-class _Copy(NamedTuple):
-    """A file that shows the same picture as another one, by its row of the manifest."""
-
-    row: int
-    path: str
-    class_name: str
-    split: str
-    source: str
 
 
 def mark_duplicates(frame: pd.DataFrame, pictures: Sequence[str]) -> pd.DataFrame:
@@ -41,16 +29,12 @@ def mark_duplicates(frame: pd.DataFrame, pictures: Sequence[str]) -> pd.DataFram
     usable = frame.assign(picture=list(pictures))[frame["status"] == "ok"]
     copies = usable[usable.duplicated("picture", keep=False)]
     found: list[Left] = []
-    columns = (copies[name] for name in ("picture", "path", "class", "split", "source"))
-    by_picture: dict[str, list[_Copy]] = defaultdict(list)
-    for row, (picture, *facts) in zip(copies.index, zip(*columns, strict=True), strict=True):
-        by_picture[picture].append(_Copy(row, *facts))
-    for same in by_picture.values():
+    for same in alike_by(copies["picture"], copies):
         found += _left_out(same)
     return with_statuses(frame, found)
 
 
-def _left_out(same: list[_Copy]) -> Iterator[Left]:
+def _left_out(same: list[Alike]) -> Iterator[Left]:
     """Yield which of the files that show one picture are left out."""
     real = [copy for copy in same if copy.source == "real"]
     if 0 < len(real) < len(same):
@@ -61,11 +45,8 @@ def _left_out(same: list[_Copy]) -> Iterator[Left]:
     if all(copy.class_name == kept.class_name for copy in others):
         yield from (Left(copy.row, "duplicate", kept.path) for copy in others)
         return
-    other = next(copy for copy in others if copy.class_name != kept.class_name)
-    for copy in ordered:
-        of_another = kept if copy.class_name != kept.class_name else other
-        yield Left(copy.row, "label conflict", of_another.path)
+    yield from conflicting("label conflict", ordered, ordered)
 
 
-def _precious_first(copy: _Copy) -> tuple[object, ...]:
+def _precious_first(copy: Alike) -> tuple[object, ...]:
     return _KEEP_ORDER.get(copy.split, _SET_ASIDE), natural_key(copy.path)

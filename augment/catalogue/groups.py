@@ -1,9 +1,7 @@
 """Say which images belong together, and which are one picture under two labels."""
 
 import logging
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,19 +11,10 @@ from augment.catalogue.hashes import Sketches
 from augment.catalogue.labels import Pairs, joined, numbered, of_one_value
 from augment.catalogue.near import near_duplicate_labels
 from augment.catalogue.patterns import found_in
-from augment.catalogue.statuses import Left, with_statuses
+from augment.catalogue.statuses import Left, alike_by, conflicting, with_statuses
 from terrabalance.errors import BadInput
 
 _log = logging.getLogger(__name__)
-
-
-class _Alike(NamedTuple):
-    """A file that shows nearly the same picture as another one, by its row of the manifest."""
-
-    row: int
-    path: str
-    class_name: str
-    source: str
 
 
 def find_alike(frame: pd.DataFrame, sketches: Sketches, max_bits: int) -> np.ndarray:
@@ -107,26 +96,13 @@ def _mark_conflicts(frame: pd.DataFrame, usable: np.ndarray, labels: np.ndarray)
     """Leave out what is nearly the same picture under two labels; `usable` is in natural order."""
     shared = numbered(labels) >= 0
     rows = frame.iloc[usable[shared]]
-    by_label: dict[int, list[_Alike]] = defaultdict(list)
-    columns = (rows[name] for name in ("path", "class", "source"))
-    for label, row, *facts in zip(labels[shared].tolist(), rows.index, *columns, strict=True):
-        by_label[label].append(_Alike(row, *facts))
     left: list[Left] = []
-    for same in by_label.values():
+    for same in alike_by(labels[shared].tolist(), rows):
         if len({each.class_name for each in same}) > 1:
-            left += _conflicting(same)
+            known = {each.class_name for each in same if each.source == "real"}
+            wrong = [each for each in same if len(known) != 1 or each.class_name not in known]
+            left += conflicting("near label conflict", wrong, same)
     return with_statuses(frame, left)
-
-
-def _conflicting(same: list[_Alike]) -> Iterator[Left]:
-    """Yield which of the files that show nearly one picture, in several classes, are left out."""
-    known = {each.class_name for each in same if each.source == "real"}
-    first = same[0]
-    other = next(each for each in same if each.class_name != first.class_name)
-    for each in same:
-        if len(known) != 1 or each.class_name not in known:
-            of_another = first if each.class_name != first.class_name else other
-            yield Left(each.row, "near label conflict", of_another.path)
 
 
 def named_groups(entries: Sequence[Entry], pattern: str | None) -> list[list[str]]:
