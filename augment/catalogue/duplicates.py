@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from augment.catalogue.entries import natural_key
-from augment.catalogue.statuses import Alike, Left, alike_by, conflicting, with_statuses
+from augment.catalogue.left_out import Alike, Left, alike_by, conflicting, with_statuses
 
 # The copy in the most precious part is kept, so that no copy of a test image is trained on.
 _KEEP_ORDER = {"test": 0, "val": 1, "train": 2, "": 3}

@@ -9,9 +9,9 @@ import pandas as pd
 from augment.catalogue.entries import Entry, natural_key
 from augment.catalogue.hashes import Sketches
 from augment.catalogue.labels import Pairs, joined, numbered, of_one_value
+from augment.catalogue.left_out import Left, alike_by, conflicting, with_statuses
 from augment.catalogue.near import near_duplicate_labels
 from augment.catalogue.patterns import found_in
-from augment.catalogue.statuses import Left, alike_by, conflicting, with_statuses
 from terrabalance.errors import BadInput
 
 _log = logging.getLogger(__name__)

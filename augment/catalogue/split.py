@@ -10,7 +10,7 @@ import pandas as pd
 from augment.catalogue.config import SplitConfig
 from augment.catalogue.draw import draw_parts, unit_labels
 from augment.catalogue.entries import natural_key
-from augment.catalogue.statuses import Left, with_statuses
+from augment.catalogue.left_out import Left, with_statuses
 from terrabalance.errors import BadInput
 from terrabalance.manifest import ORACLE, REPAIRED, SPLITS, Manifest
 
