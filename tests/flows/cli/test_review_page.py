@@ -166,6 +166,10 @@ def test_names_do_not_become_markup(board):
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
+class NotDone(Exception):
+    """Chromium did not do what was asked."""
+
+
 class Page:
     """A page in headless Chromium, over the DevTools protocol."""
 
@@ -177,6 +181,8 @@ class Page:
         self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
         while (answer := json.loads(self._socket.recv(timeout=PATIENCE_S))).get("id") != number:
             pass
+        if "error" in answer:
+            raise NotDone(f"{method}: {answer['error']['message']}")
         return answer["result"]
 
     def press(self, key: str) -> None:
@@ -187,7 +193,13 @@ class Page:
         return self.call("Runtime.evaluate", expression=expression)["result"].get("value")
 
     def wait(self, expression: str) -> None:
-        eventually(lambda: self.value(expression), expression, every_s=0.05)
+        def holds() -> bool:
+            try:
+                return bool(self.value(expression))
+            except NotDone:  # while one document takes the place of another, there is none
+                return False
+
+        eventually(holds, expression, every_s=0.05)
 
 
 @pytest.fixture

@@ -108,7 +108,8 @@ def test_no_stage_but_plan_and_classify_needs_the_classifier(page, config, monke
     def no_hub(*_, **__):
         raise BadInput("no hub")
 
-    monkeypatch.setattr("classifier.network.model.build_model", no_hub)
+    for asks in ("one_batch", "setup"):
+        monkeypatch.setattr(f"classifier.train.{asks}.build_model", no_hub)
     assert assemble_dataset(Run(config)).is_dir() and write_report(Run(config)).is_file()
     with pytest.raises(BadInput, match="no hub"):
         check_classifier(config)
