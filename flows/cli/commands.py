@@ -3,13 +3,16 @@
 The rooms are imported inside the functions, so that `--help` does not wait for torch.
 """
 
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from flows.cli.console import bars, print_classes, print_path, print_plan
+from flows.cli.console import bars, console, print_classes, print_path, print_plan
 from flows.cli.prefects import read_prefects_settings
 
 if TYPE_CHECKING:
     from flows.settings.config import RunConfig
+    from flows.stages.run import Run
 
 
 def scan(config: "RunConfig") -> None:
@@ -67,12 +70,18 @@ def train(config: "RunConfig") -> None:
     from flows.stages.run import Run
 
     run = Run(config)
+    _print_nothing_filled(run)
     with bars() as watcher:
         train_base(run, watcher("train the base"))
     for plan in run.filled:
         with bars() as watcher:
             folder = train_class(run, plan.class_name, watcher(f"train {plan.class_name}"))
         print_path(plan.class_name, folder)
+
+
+def _print_nothing_filled(run: "Run") -> None:
+    if not run.filled:
+        console.print(run.why_not_compared, soft_wrap=True)
 
 
 def sample(config: "RunConfig") -> None:
@@ -89,6 +98,7 @@ def sample(config: "RunConfig") -> None:
     from flows.stages.synthetic import synthesize_class
 
     run = Run(config)
+    _print_nothing_filled(run)
     for plan in run.filled:
         with bars() as watcher:
             folder = synthesize_class(run, plan.class_name, watcher(f"sample {plan.class_name}"))
@@ -156,13 +166,22 @@ def run(config: "RunConfig") -> None:
 
     with bars() as watcher:
         read_prefects_settings()
-        from flows.orchestrate.balance import balance_dataset
-        from flows.orchestrate.server import some_server
+        from flows.orchestrate.server import need_named_server, some_server
         from flows.orchestrate.stale import tagged
         from flows.stages.progress import watched_by
 
-        with some_server(), tagged(), watched_by(watcher):
+        if config.execution.runner == "workers":
+            need_named_server("execution.runner=workers")
+        importing = partial(import_module, "flows.orchestrate.balance")
+        with some_server(importing) as server, tagged(server), watched_by(watcher):
+            from flows.orchestrate.balance import balance_dataset
+            from flows.stages.run import Run
+
             page = balance_dataset(config)
-    print_verdict(page.with_name("comparison.json"))
+            why_not = Run(config).why_not_compared
+    if why_not is None:
+        print_verdict(page.with_name("comparison.json"))
+    else:
+        console.print(why_not, soft_wrap=True)
     print_missing(page.with_name("balance.json"))
     print_path("Report", page)

@@ -8,16 +8,14 @@ from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import get_current_settings
 from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
 
 from flows.orchestrate import balance
 from flows.orchestrate.automations import HEARTBEAT_S, TAG, ensure_automations
-from flows.orchestrate.server import some_server
+from flows.orchestrate.server import need_named_server, some_server
 from flows.settings.execution import RUNNER_VARIABLE
 from terrabalance import __version__
-from terrabalance.errors import BadInput
 
 _GPU_TAG = "gpu"
 ENVIRONMENT = {
@@ -73,11 +71,7 @@ def deploy(pool: str, gpu_pool: str, workdir: Path) -> dict[str, str]:
         ServerUnreachable: it does not answer, or cannot be used.
     """
     pools = {entry.name: gpu_pool if entry.needs_gpu else pool for entry in ENTRIES}
-    if not get_current_settings().api.url:
-        raise BadInput(
-            "PREFECT_API_URL: names no server. Start one with `prefect server start`, then "
-            "`export PREFECT_API_URL=http://127.0.0.1:4200/api`."
-        )
+    need_named_server("a deployment")
     with some_server(), get_client(sync_client=True) as client:
         for name in dict.fromkeys(pools.values()):
             _ensure_pool(client, name)

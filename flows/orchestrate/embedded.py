@@ -12,17 +12,16 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from prefect.server.api.server import SubprocessASGIServer
-from prefect.settings import get_current_settings
-from rich.console import Console
+from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
 from flows.orchestrate import server_process
 from terrabalance.errors import ServerUnreachable
+from terrabalance.terminal import Terminal
 
 _log = logging.getLogger(__name__)
 _PATIENCE_S = 900.0  # a busy machine, or a database of a former version that is brought up to date
@@ -45,7 +44,7 @@ def children_without_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def embedded_server() -> Iterator[None]:
+def embedded_server(meanwhile: Callable[[], object]) -> Iterator[None]:
     """Start Prefect's embedded server for the flows of the block.
 
     Prefect would start it by itself, give up after 20 s, and leave it behind where this process is
@@ -54,31 +53,33 @@ def embedded_server() -> Iterator[None]:
     So the server does not get it, and ends when this process has ended. If it ends earlier, by a
     signal to all or for want of memory, the command does too.
 
+    Args:
+        meanwhile: is called while it starts, which takes seconds.
+
     Raises:
         ServerUnreachable: it does not start; with its last words.
     """
     _reach_loopback_directly()
     child = _Child()
     atexit.register(child.stop)  # after Prefect's own threads have sent what they have
+    meanwhile()
     child.wait_for_answer()
-    # As Prefect does when it has started one: from here on it takes this one.
-    server = SubprocessASGIServer()
-    server.port, server.server_process, server.running = child.port, child.process, True
     over = threading.Event()
     threading.Thread(target=_watch, args=(child.process, over), daemon=True).start()
     try:
-        yield
+        with temporary_settings({PREFECT_API_URL: child.url}):
+            yield
     finally:
         over.set()
 
 
 class _Child:
-    """The server's process; `port` is bound before it is started, so no other can take it."""
+    """The server's process; its port is bound before it is started, so no other can take it."""
 
     def __init__(self) -> None:
         with socket.socket() as listener:
             listener.bind((_LOOPBACK, 0))
-            self.port: int = listener.getsockname()[1]
+            self.url = f"http://{_LOOPBACK}:{listener.getsockname()[1]}/api"
             with children_without_interrupts():
                 self.process = _start(listener)
         self._said: deque[str] = deque(maxlen=_N_KEPT)
@@ -121,9 +122,9 @@ class _Child:
             time.sleep(_LOOK_EVERY_S)
 
     def _answers(self) -> bool:
-        url = f"http://{_LOOPBACK}:{self.port}/api/health"
         try:
-            return httpx.get(url, timeout=_ANSWER_S, trust_env=False).status_code == httpx.codes.OK
+            answer = httpx.get(f"{self.url}/health", timeout=_ANSWER_S, trust_env=False)
+            return answer.status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
 
@@ -182,4 +183,4 @@ def _watch(process: "subprocess.Popen[bytes]", over: threading.Event) -> None:
 
 
 def _tell(line: str) -> None:
-    Console(stderr=True).print(line, soft_wrap=True)
+    Terminal(stderr=True).print(line, soft_wrap=True)

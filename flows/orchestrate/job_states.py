@@ -6,7 +6,6 @@ from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
-from prefect.server.api.server import SubprocessASGIServer
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Crashed
 
@@ -35,13 +34,15 @@ def final_state(future: PrefectFuture[Any]) -> State[Any] | None:
 
 @contextmanager
 def one_server() -> Iterator[None]:
-    """Let other processes report to this process's own server, where no other is named.
+    """Let other processes report to the server that Prefect has started, where none is named.
 
     Each would else start one, which takes longer than many a job.
     """
     if PREFECT_API_URL.value():
         yield
         return
+    from prefect.server.api.server import SubprocessASGIServer  # takes seconds, and is seldom asked
+
     server = SubprocessASGIServer()
     server.start()
     with temporary_settings({PREFECT_API_URL: server.api_url}):

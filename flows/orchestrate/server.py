@@ -1,7 +1,7 @@
 """The Prefect server that a command reports to: there, of use, and asked in sentences."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import httpx
@@ -11,37 +11,61 @@ from prefect.client.orchestration import get_client
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_CLIENT_MAX_RETRIES,
+    PREFECT_SERVER_DATABASE_CONNECTION_URL,
     PREFECT_SERVER_EPHEMERAL_ENABLED,
     temporary_settings,
 )
 
 from flows.orchestrate.embedded import embedded_server
-from terrabalance.errors import ServerUnreachable
+from terrabalance.errors import BadInput, ServerUnreachable
 
 _ANSWER_S = 20.0
 _REFUSING = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 _ANOTHER = "what answers there is no Prefect server. Correct the address, which ends with /api"
 
 
-@contextmanager
-def some_server() -> Iterator[None]:
-    """Have a server in the block: the one that PREFECT_API_URL names, or an embedded one.
+def need_named_server(what: str) -> None:
+    """Refuse what an embedded server, which ends with its command, is of no use for.
+
+    Args:
+        what: needs one that stays.
 
     Raises:
+        BadInput: PREFECT_API_URL names none.
+    """
+    if not PREFECT_API_URL.value():
+        raise BadInput(
+            f"{what} needs a Prefect server that stays, and PREFECT_API_URL names none. Start one "
+            "with `prefect server start`, then `export PREFECT_API_URL=http://127.0.0.1:4200/api`."
+        )
+
+
+@contextmanager
+def some_server(meanwhile: Callable[[], object] = lambda: None) -> Iterator[str]:
+    """Have a server in the block: the one that PREFECT_API_URL names, or an embedded one.
+
+    Yields what stays the same from one command to the next: the address, or that of the database.
+
+    Args:
+        meanwhile: is called while an embedded one starts, which takes seconds.
+
+    Raises:
+        BadInput: the variables that name a proxy cannot be used.
         ServerUnreachable: it cannot be reached or used, or it went away inside the block.
     """
+    _check_proxies()
     if not PREFECT_API_URL.value():
         if not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
             raise ServerUnreachable(
                 "PREFECT_SERVER_EPHEMERAL_ENABLED=false: no server may be started here, and "
                 "PREFECT_API_URL names none. Name one, or set it to true."
             )
-        with embedded_server():
-            yield
+        with embedded_server(meanwhile):
+            yield str(PREFECT_SERVER_DATABASE_CONNECTION_URL.value())
         return
     check_server()
     try:
-        yield
+        yield PREFECT_API_URL.value()
     except httpx.HTTPStatusError as error:
         if not _is_the_servers(error.response):
             raise
@@ -50,6 +74,21 @@ def some_server() -> Iterator[None]:
         raise ServerUnreachable(
             f"the Prefect server at {_name()} does not answer any more ({_reason(error)}). What is "
             "made is kept: give the same command again once it answers."
+        ) from error
+
+
+def _check_proxies() -> None:
+    """Read the proxies of the environment as every client of Prefect does.
+
+    Raises:
+        BadInput: one has no address, or is of a kind that is not supported here.
+    """
+    try:
+        httpx.Client().close()
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        raise BadInput(
+            f"the proxies of this environment cannot be used ({error}). Correct the variables "
+            "HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or unset them."
         ) from error
 
 

@@ -24,16 +24,12 @@ from prefect.client.schemas.filters import (
     FlowRunFilterTags,
 )
 from prefect.client.schemas.objects import StateType
-from prefect.settings import (
-    PREFECT_API_URL,
-    PREFECT_SERVER_DATABASE_CONNECTION_URL,
-    get_current_settings,
-)
+from prefect.settings import get_current_settings
 from prefect.states import Crashed
-from rich.console import Console
 
 from flows.orchestrate.automations import TAG
 from terrabalance.files import fingerprint
+from terrabalance.terminal import Terminal
 
 _log = logging.getLogger(__name__)
 _UNFINISHED = [StateType.RUNNING, StateType.PENDING, StateType.SCHEDULED, StateType.CANCELLING]
@@ -41,16 +37,21 @@ _GONE = "Its process is gone. Run again to go on where it was."
 
 
 @contextmanager
-def tagged() -> Iterator[None]:
+def tagged(server: str) -> Iterator[None]:
     """Tag the flow runs of the block as this process's; first mark those of processes that died.
 
     Where Prefect's home takes no file, the block goes on without.
+
+    Args:
+        server: what names it, as `some_server` yields it.
     """
     try:
         folder = get_current_settings().home / "terrabalance"
         folder.mkdir(parents=True, exist_ok=True)
-        _mark_stale(folder)
-        own = folder / f"{_prefix()}{uuid4().hex[:12]}.lock"
+        # It names this machine and the server: only what both know is ever touched.
+        prefix = f"process-{fingerprint(socket.gethostname(), server, length=8)}-"
+        _mark_stale(folder, prefix)
+        own = folder / f"{prefix}{uuid4().hex[:12]}.lock"
         lock = FileLock(own)
         lock.acquire(blocking=False)
     except (OSError, NotImplementedError) as error:  # some network folders have no locks
@@ -66,14 +67,8 @@ def tagged() -> Iterator[None]:
         lock.release()
 
 
-def _prefix() -> str:
-    """Name this machine and the server: only what both know is ever touched."""
-    server = PREFECT_API_URL.value() or PREFECT_SERVER_DATABASE_CONNECTION_URL.value()
-    return f"process-{fingerprint(socket.gethostname(), str(server), length=8)}-"
-
-
-def _mark_stale(folder: Path) -> None:
-    for path in sorted(folder.glob(f"{_prefix()}*.lock")):
+def _mark_stale(folder: Path, prefix: str) -> None:
+    for path in sorted(folder.glob(f"{prefix}*.lock")):
         lock = FileLock(path)
         try:
             lock.acquire(blocking=False)
@@ -98,6 +93,6 @@ def _mark(client: SyncPrefectClient, tag: str) -> None:
     for run in client.read_flow_runs(flow_run_filter=unfinished):
         if run.deployment_id is None:
             client.set_flow_run_state(run.id, Crashed(message=_GONE), force=True)
-            Console(stderr=True).print(
+            Terminal(stderr=True).print(
                 f"{run.name}: marked as crashed, its process is gone", markup=False, soft_wrap=True
             )

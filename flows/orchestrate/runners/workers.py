@@ -14,12 +14,12 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State, WorkPoolStatus
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import PREFECT_API_URL
 from prefect.states import Crashed, Pending
 
 from flows.orchestrate.artifacts import listen
 from flows.orchestrate.job import Job
 from flows.orchestrate.job_states import ATTEMPTS
+from flows.orchestrate.server import need_named_server
 from flows.settings.config import RunConfig
 from terrabalance.errors import BadInput
 
@@ -55,11 +55,7 @@ def run(_config: RunConfig, jobs: Sequence[Job], what: str) -> dict[str, str]:
     Raises:
         BadInput: no server is named, or it does not know the deployments.
     """
-    if not PREFECT_API_URL.value():
-        raise BadInput(
-            "execution.runner=workers needs a Prefect server. Set PREFECT_API_URL to its address "
-            "and run `terrabalance deploy` once."
-        )
+    need_named_server("execution.runner=workers")
     report, failed = listen(what), dict[str, str]()
     left = [_begin(job, 0) for job in jobs]
     report(0, len(jobs), waiting_for({order.pool for order in left if order.pool}))

@@ -217,7 +217,10 @@ def test_a_server_that_does_not_answer_is_named(tmp_path):
 
 @pytest.mark.parametrize("nothing", [None, ""])
 def test_without_the_address_of_a_server_none_is_started_in_secret(nothing, tmp_path):
-    with temporary_settings({PREFECT_API_URL: nothing}), pytest.raises(BadInput, match="no server"):
+    with (
+        temporary_settings({PREFECT_API_URL: nothing}),
+        pytest.raises(BadInput, match="names none"),
+    ):
         register("terrabalance", "terrabalance-gpu", tmp_path)
 
 

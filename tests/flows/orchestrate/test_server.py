@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from prefect_server import environment_of, served
 from waiting import PATIENCE_S, alive_in_group, eventually
 
 from flows.orchestrate.server import check_server, some_server
-from terrabalance.errors import ServerUnreachable
+from terrabalance.errors import BadInput, ServerUnreachable
 
 # A run without images, which lasts until it is killed.
 _ENDLESS = """
@@ -36,7 +37,7 @@ def endless():
     print("begun", flush=True)
     time.sleep(3600)
 
-with some_server(), tagged():
+with some_server() as server, tagged(server):
     endless()
 """
 # What the start of a command does; prints what the server then knows.
@@ -46,7 +47,7 @@ from prefect.client.orchestration import get_client
 from flows.orchestrate.server import some_server
 from flows.orchestrate.stale import tagged
 
-with some_server(), tagged(), get_client(sync_client=True) as client:
+with some_server() as server, tagged(server), get_client(sync_client=True) as client:
     print(json.dumps({run.name: run.state.name for run in client.read_flow_runs()}))
 """
 
@@ -157,6 +158,21 @@ def test_a_proxy_is_not_asked_for_this_machines_own_server(tmp_path):
     nobody = "http://127.0.0.1:9"
     result = started(tmp_path, HTTP_PROXY=nobody, HTTPS_PROXY=nobody, ALL_PROXY=nobody)
     assert result.stdout == "{}\n", result.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "address", "reason"),
+    [
+        ("HTTPS_PROXY", "xyz://somewhere", "Unknown scheme"),
+        ("ALL_PROXY", "socks5://127.0.0.1:9", "SOCKS"),
+    ],
+)
+def test_a_proxy_of_an_unknown_kind_is_one_sentence(variable, address, reason, monkeypatch):
+    if address.startswith("socks5") and find_spec("socksio") is not None:
+        pytest.skip("socksio is installed here: such a proxy can be used")
+    monkeypatch.setenv(variable, address)
+    with pytest.raises(BadInput, match=f"proxies .*{reason}.*{variable}"), some_server():
+        pass
 
 
 _ANSWERS = {
