@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
@@ -43,11 +43,13 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         aside.replace(path)
     except OSError as error:
-        if error.filename is None and error.errno in OF_DISKS:
-            error.filename = str(path)
+        unnamed = error.filename is None and error.errno in OF_DISKS
+        if unnamed or str(error.filename) == str(aside):  # which is gone when people read of it
+            error.filename, error.filename2 = str(path), None
         raise
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):  # it would hide why
+            aside.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -199,7 +201,14 @@ def inside(root: Path, relative: str) -> Path:
     path = os.path.realpath(os.path.join(home, relative))  # noqa: PTH118
     is_below = path == home or path.startswith(home.rstrip(os.sep) + os.sep)
     if os.path.isabs(relative) or not is_below:  # noqa: PTH117
-        raise BadInput(f"{relative!r} leaves its folder {root}. Use a path below that folder.")
+        climbs = os.path.isabs(relative) or ".." in Path(relative).parts  # noqa: PTH117
+        remedy = (
+            "Use a path below that folder"
+            if climbs
+            else "A link in it leads out: put the files themselves there, or remove the link, and "
+            "the command that made what was there makes it again"
+        )
+        raise BadInput(f"{relative!r} leaves its folder {root}. {remedy}.")
     return root / relative
 
 

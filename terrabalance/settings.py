@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -92,6 +93,16 @@ class Settings(BaseModel):
         known = cls.with_current_names(given)
         return {name: cls._none_as_written(name, value) for name, value in known.items()}
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_flag_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false where a number is wanted: to Python they are 1 and 0."""
+        given = value if isinstance(value, list | tuple) else (value,)
+        kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+        if bool not in kinds and kinds & {int, float} and any(isinstance(x, bool) for x in given):
+            raise ValueError(f"should be a number, not {shown(value)}")
+        return value
+
     @field_validator("*")
     @classmethod
     def _no_nul(cls, value: Any) -> Any:
@@ -140,6 +151,11 @@ class Settings(BaseModel):
         named = {self.FORMER_NAMES.get(name, name): value for name, value in values.items()}
         gone = {name: value for name, value in self.RETIRED.items() if name not in exclude}
         return {**gone, **named}
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The types that a field takes, by itself or in a list."""
+    return {annotation}.union(*map(_kinds, get_args(annotation)))
 
 
 def _texts(value: Any) -> list[str]:

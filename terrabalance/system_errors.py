@@ -10,6 +10,7 @@ _ROOM = "Free some room there, or give a --workdir on another disk"
 _MAY = "Let this user do so, or give another folder"
 _FILES = "Raise the limit (`ulimit -n 65536`) and give the same command again"
 _FAILS = "The disk or its connection fails: see the system's log, and use another disk"
+_NO_ROOM_FOR_LIBRARY = "failed to map segment"  # as the loader of shared libraries says it
 _PLACE = "Rename or remove what is there, or give another folder"
 # Of which the disk and its room are told.
 _FULL = {
@@ -53,17 +54,23 @@ def in_words(error: OSError) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether the memory of this machine or of a GPU did not suffice, by Python or torch."""
+    """Return whether memory did not suffice, of this machine or a GPU: to Python, torch, or ld."""
     # By name, so that torch is not loaded to ask: on the CPU it raises a plain RuntimeError.
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
         or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
+        or (isinstance(error, ImportError) and _NO_ROOM_FOR_LIBRARY in str(error))
     )
 
 
 def no_memory_in_words(error: BaseException) -> str:
     """Return what an error of `is_out_of_memory` means, and what to do, in one sentence."""
+    if isinstance(error, ImportError):
+        return (
+            f"a library finds no room in the memory that this process may use ({error}). Raise its "
+            "limit (`ulimit -v unlimited`; of a batch system, what the job asks for)."
+        )
     asked = re.search(r"allocate ([\d.]+ (?:[KMGT]iB|bytes))", str(error))
     return (
         f"memory ran out{f' when {asked[1]} more were needed' if asked else ''}: set a smaller "

@@ -54,6 +54,9 @@ def sample_class(
     folder, altered = request.folder, _altered(request.folder)
     if is_drawn(folder, request.n_images):
         return folder
+    if altered:
+        first, more = sorted(altered)[:3], " …" if len(altered) > 3 else ""
+        _log.warning("%s: changed or lost, drawn again: %s%s", folder, ", ".join(first), more)
     bands = read_bands(request.generator)
     marks = [_marks(request, index, bands) for index in range(request.n_images)]
     _draw_missing(_class_sampler(request, bands, real), request, bands, marks, altered, on_progress)

@@ -5,10 +5,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
 from classifier.arms.registry import ARMS
@@ -27,8 +27,9 @@ from flows.cli import (
 from flows.cli.configure import configure_run, plan_options
 from flows.cli.signals import exit_code, signals_end_it
 from terrabalance import __version__
-from terrabalance.errors import TerrabalanceError
+from terrabalance.errors import BadInput, TerrabalanceError
 from terrabalance.system_errors import in_words, is_out_of_memory, no_memory_in_words
+from terrabalance.terminal import LogFormatter, Terminal
 
 if TYPE_CHECKING:
     from flows.settings.config import RunConfig
@@ -64,7 +65,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-errors = Console(stderr=True)
+errors = Terminal(stderr=True)
 
 
 def _stage_command(work: Callable[["RunConfig"], None]) -> None:
@@ -136,7 +137,8 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING)
+    _log_to_terminal(logging.INFO if verbose else logging.WARNING)
+    _need_a_folder()
     # Before Prefect is imported: it reads these once. Nothing is sent to anybody by default.
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -148,15 +150,41 @@ def _options(
     os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "INFO" if verbose else "ERROR")
 
 
+def _log_to_terminal(level: int) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter())
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+def _need_a_folder() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise BadInput("the current folder was deleted. Change into another one.") from error
+
+
+def _open_missing_streams() -> None:
+    """Open what a daemon or cron job has closed: the next file would get its number, and its lines.
+
+    `os.open` returns the lowest number that is free.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
 def main() -> None:
     """Run the command line; a user's error is one line and exit code 2."""
+    _open_missing_streams()
     try:
         app()
     except TerrabalanceError as error:
         _refuse(str(error))
     except OSError as error:  # no space, no permission, no such disk
         _refuse(in_words(error))
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ImportError) as error:
         if not is_out_of_memory(error):
             raise
         _refuse(no_memory_in_words(error))

@@ -75,4 +75,7 @@ def prune(
         typer.echo(json.dumps([result.record() for result in gone], indent=2))
         return
     print_results(gone)
+    if not gone:
+        console.print("There is nothing to remove.")
+        return
     console.print("These were removed." if yes else "Nothing was removed. With --yes these are.")

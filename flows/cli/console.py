@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 from rich.bar import Bar
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -19,6 +18,7 @@ from rich.table import Table
 from flows.settings.limits import first_of, limits_of, schema_of
 from flows.stages.progress import Watcher, throttled
 from terrabalance.progress import Progress as Listener
+from terrabalance.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,10 +33,12 @@ _WIDE = 200  # columns
 
 def _width() -> int | None:
     """A file or a pipe is as wide as its names: one cut in two cannot be copied."""
-    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDE
+    # A stream that is closed is None.
+    at_one = sys.stdout is not None and sys.stdout.isatty()
+    return None if at_one or "COLUMNS" in os.environ else _WIDE
 
 
-console = Console(width=_width())
+console = Terminal(width=_width())
 _LINE_EVERY_S = 30.0
 
 

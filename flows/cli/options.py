@@ -63,7 +63,13 @@ Workdir = Annotated[
     ),
 ]
 Name = Annotated[str | None, typer.Option(help="Name of the run. Default: made from DATA.")]
-Seed = Annotated[int | None, typer.Option(help="The same seed gives the same result.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        help="The same seed gives the same result, on the same kind of machine with as many "
+        "threads."
+    ),
+]
 Device = Annotated[str | None, typer.Option(help="auto, cuda, mps or cpu. Default: auto.")]
 Arms = Annotated[
     str | None, typer.Option(help="Arms to compare, separated by commas; all are named below.")

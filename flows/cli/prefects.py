@@ -4,10 +4,12 @@ import io
 import os
 import sys
 from contextlib import redirect_stderr
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from terrabalance.errors import BadInput
+from terrabalance.system_errors import in_words
 
 
 def read_prefects_settings() -> None:
@@ -21,7 +23,7 @@ def read_prefects_settings() -> None:
     said = io.StringIO()  # its warnings, of which the error is one sentence
     try:
         with redirect_stderr(said):
-            import prefect.context  # noqa: F401
+            import prefect.context
     except ValidationError as error:
         wrong = [
             f"{error.title}.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()
@@ -29,7 +31,21 @@ def read_prefects_settings() -> None:
         raise _unreadable("; ".join(wrong)) from error
     except (ValueError, OSError) as error:  # damaged TOML, other encodings; no permission
         raise _unreadable(str(error)) from error
-    sys.stderr.write(said.getvalue())
+    home = prefect.settings.get_current_settings().home
+    if home.is_dir():
+        sys.stderr.write(said.getvalue())
+    else:  # what it said is that it could not make this folder: it makes no folders above it
+        _make_home(home)
+
+
+def _make_home(home: Path) -> None:
+    try:
+        home.mkdir(mode=0o700, parents=True)
+    except OSError as error:
+        raise BadInput(
+            f"PREFECT_HOME: {in_words(error)} It is where Prefect keeps its settings and its "
+            "database, by default ~/.prefect."
+        ) from error
 
 
 def _unreadable(reason: str) -> BadInput:

@@ -70,13 +70,17 @@ def compare_classifiers(config: RunConfig) -> Path:
 
 @flow(name="balance-dataset", flow_run_name="balance {config.run_name}")
 def balance_dataset(config: RunConfig) -> Path:
-    """Run everything: count, plan, train, synthesize, assemble, compare; return the report."""
+    """Run everything: count, plan, train, synthesize, assemble, compare; return the report.
+
+    Where the plan fills no class, or there is but one, the report has no comparison.
+    """
     with tags(*flow_run.tags):  # by which the server recognizes runs that have to send heartbeats
         check_classifier(config)
         scan_and_plan(config)
         config = Run(config).catalogued
         train_and_synthesize(config)
-        compare_classifiers(config)
+        if Run(config).why_not_compared is None:
+            compare_classifiers(config)
         return tasks.report(config)
 
 

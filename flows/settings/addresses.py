@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from terrabalance.cache import cache_folder
 from terrabalance.errors import BadInput
 from terrabalance.files import slug
+from terrabalance.settings import shown
 
 
 def is_address(text: object) -> bool:
@@ -28,7 +29,7 @@ def checked_address(address: str) -> str:
             "and AWS_SECRET_ACCESS_KEY."
         )
     if not parts.netloc.strip("/"):
-        raise BadInput(f"{address!r}: names no bucket. Write it as s3://bucket/folder.")
+        raise BadInput(f"{shown(address)}: names no bucket. Write it as s3://bucket/folder.")
     return address.rstrip("/")
 
 

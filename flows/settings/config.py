@@ -83,7 +83,11 @@ class RunConfig(Settings):
         description="of the run; none: made from data and settings",
     )
     preset: PresetName = Field("cpu", description="starting point for what is not given here")
-    seed: Seed = Field(0, description="the same seed gives the same result")
+    seed: Seed = Field(
+        0,
+        description="the same seed gives the same result, on the same kind of machine with as many "
+        "threads",
+    )
     device: DeviceName = Field(
         "auto",
         description="auto: cuda, else mps, else cpu; cuda: every GPU; cuda:1: that one; "
@@ -208,6 +212,11 @@ class RunConfig(Settings):
         return fingerprint(self.key(_NOT_RESULT))
 
     @property
+    def deciding(self) -> dict[str, Any]:
+        """All that decides the result, JSON-able, by the names of today."""
+        return self.model_dump(mode="json", exclude=_NOT_RESULT)
+
+    @property
     def device_here(self) -> str:
         """The device of this process: any, where others do the work that `device` is for."""
         return self.device if self.execution.runner == "local" else "auto"
@@ -236,6 +245,8 @@ def build_config(
     given = read_toml(config_file) if config_file else {}
     for setting in settings:
         given = merge(given, parse_setting(setting))
+    if "storage" in given:
+        raise BadInput("storage: follows from workdir. Give the address as --workdir")
     try:
         return _checked(RunConfig, merge(given, _without_none({**options, "data": data})))
     except BadInput as error:

@@ -60,6 +60,8 @@ def _sentence(model: Model, place: str, faults: list[ErrorDetails]) -> str:
 
 def _reason(model: Model, place: str, fault: ErrorDetails) -> str:
     kind, given, as_given = fault["type"], fault["input"], shown(fault["input"])
+    if kind == "extra_forbidden" and any("." in str(part) for part in fault["loc"]):
+        return "a name in quotes is taken as one word, dots and all. Write it without quotes"
     if kind == "extra_forbidden":
         return f"there is no such setting. {_instead(model, place)}"
     if kind == "value_error":
@@ -73,7 +75,8 @@ def _reason(model: Model, place: str, fault: ErrorDetails) -> str:
     if kind == "tuple_type":
         items = given.split(",") if isinstance(given, str) else [given]
         plain = [x.strip() if isinstance(x, str) else x for x in items]
-        written = "[...]" if as_given.endswith("…") else _as_json(plain)
+        unclear = as_given.endswith("…") or plain == [""]
+        written = "[...]" if unclear else _as_json(plain)
         return f"{as_given} is not a list. Write it as {place}={written}"
     if kind == "int_parsing_size":
         return f"{as_given} is too large"

@@ -1,5 +1,6 @@
 """Settings as they are written: in a TOML file, or as `section.field=value`."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,18 @@ from terrabalance.settings import shown
 
 _LARGEST_FILE = 2**20  # bytes of TOML
 _LONGEST_SETTING = 100_000  # characters of one --set
+# Of dotted keys, tomllib keeps every prefix of every length: the square of this many.
+_MOST_PARTS = 16
+_PART = r"""(?: [\w-]++ | "[^"\n]*+" | '[^'\n]*+' )"""
+_DEEP = re.compile(
+    rf"""
+    (?P<deep> {_PART} (?: [ \t]*+ \. [ \t]*+ {_PART} ){{{_MOST_PARTS},}} )
+    # What is no key, each as a whole, also where its end is missing: its dots are between no parts.
+    | \#[^\n]*+ | \"{{3}}(?s:.*?)(?:\"{{3}}|\Z) | '{{3}}(?s:.*?)(?:'{{3}}|\Z)
+    | "(?: \\. | [^"\\\n] )*+"? | '[^'\n]*+'? | [\w-]++
+    """,
+    re.VERBOSE,
+)
 _DEEPEST = 4  # parts of a setting's name: more than there are, so that the message names a part
 
 
@@ -27,13 +40,19 @@ def read_toml(path: Path) -> dict[str, Any]:
             raise BadInput(
                 f"{path}: is larger than {_LARGEST_FILE:,} bytes, too large for settings."
             )
-        return tomllib.loads(content.decode("utf-8-sig"))
+        return _loads(content.decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"--config {shown(str(path))}: cannot be read ({error}).") from error
     except (ValueError, RecursionError) as error:  # also integers of thousands of digits
         if isinstance(error, BadInput):
             raise
         raise BadInput(f"{path}: cannot be read as TOML ({shown(error)}).") from error
+
+
+def _loads(text: str) -> dict[str, Any]:
+    if any(found["deep"] for found in _DEEP.finditer(text)):
+        raise ValueError(f"a key of more than {_MOST_PARTS} parts")
+    return tomllib.loads(text)
 
 
 def parse_setting(setting: str) -> dict[str, Any]:
@@ -49,7 +68,7 @@ def parse_setting(setting: str) -> dict[str, Any]:
     if len(text) > _LONGEST_SETTING:
         raise BadInput(f"--set {shown(key)}: is longer than {_LONGEST_SETTING:,} characters")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        value = _loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):  # also integers of thousands of digits
         value = text
     for part in reversed(parts):

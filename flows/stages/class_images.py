@@ -31,7 +31,8 @@ def synthetic_folders(run: Run) -> dict[str, Path]:
     images = {plan.class_name: images_of(run, plan) for plan in run.filled}
     if missing := [name for name, own in images.items() if not find(run.config, own)]:
         raise NotReady(
-            f"no finished synthetic images for {missing}. Run `terrabalance train` and "
-            "`terrabalance sample` with the same options first."
+            f"no finished synthetic images for {', '.join(missing)}. Run `terrabalance train` and "
+            "`terrabalance sample` with the same options first, then what follows in this order: "
+            "assemble, classify, report."
         )
     return {name: own.place for name, own in images.items()}

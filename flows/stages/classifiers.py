@@ -28,8 +28,11 @@ def experiment_of(run: Run, key: str) -> Experiment:
         key: of the dataset's `Parts`.
 
     Raises:
+        BadInput: the plan fills no class, or there is but one.
         NotReady: the balanced dataset is not there, or is of other images.
     """
+    if run.why_not_compared:
+        raise BadInput(run.why_not_compared)
     drawn_at = run.config.generator.image_size
     resolution = resolution_of(run.config, drawn_at, drawn_at)
     return experiment_on(run.config, load_dataset(run, key), resolution, run.bands)
@@ -38,7 +41,13 @@ def experiment_of(run: Run, key: str) -> Experiment:
 def experiment_on(
     config: RunConfig, manifest: Manifest, resolution: Size, bands: Bands
 ) -> Experiment:
-    """Return what all classifiers of a comparison share, on any manifest."""
+    """Return what all classifiers of a comparison share, on any manifest.
+
+    Raises:
+        BadInput: it has images of one class only.
+    """
+    if len(manifest.classes()) < 2:
+        raise BadInput(f"{manifest.root}: has one class, and a classifier needs two or more.")
     return Experiment(
         manifest, config.classifier, resolution, pick_device(config.device_here),
         paths.classifiers_folder(config), bands,

@@ -26,9 +26,9 @@ _MOST_BASE_HELD_OUT = 500
 
 
 def base_of(run: Run) -> Folder | None:
-    """Return the base as a result; None where every class starts from random weights."""
+    """Return the base as a result; None where no class starts from it."""
     folder, n = run.names.base, run.config.execution.devices_per_class
-    if folder is None:
+    if folder is None or not run.filled:
         return None
     return Folder(what="the base", place=folder, part="base", n_devices=n)
 

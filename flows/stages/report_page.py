@@ -39,32 +39,34 @@ _OF_COMPARISON: Fields = {
     "arms": list, "classes": list, "seeds": list, "per_class": list, "confusion": dict,
     "shares": dict, "training": dict,
 }  # fmt: skip
-_BESIDE = ("balance.json", "classes.csv", "fidelity.json", "timings.json")
+_BESIDE = ("balance.json", "classes.csv", "timings.json")
+_FIDELITY = "fidelity.json"
 
 
 def write_report(run: Run, on_progress: Progress = silent) -> Path:
     """Write the report from what the stages left; return the path of `index.html`.
 
     The comparison is shown when it is there, and of these images; the balance part needs the
-    synthetic images.
+    synthetic images. Where the plan fills no class there are none, and nothing is measured.
     """
     plan = read_plan(make_plan(run, on_progress))
     parts = Parts(run)
-    load, comparison = feature_network(run, on_progress), _comparison(run, parts.key)
+    load = feature_network(run, on_progress) if parts.folders else None
+    comparison = _comparison(run, parts.key)
     experiment = experiment_of(run, parts.key) if comparison else None
     inputs = _balance_inputs(run, parts.folders)
+    beside = (*_BESIDE, _FIDELITY) if load else _BESIDE
     page = Files(
-        what="the report", place=run.report_folder / "index.html", beside=_BESIDE, n_devices=1
+        what="the report", place=run.report_folder / "index.html", beside=beside, n_devices=1
     )
 
     def make(devices: list[torch.device], _listener: Progress) -> None:
-        fidelity = measure_fidelity(run, parts.folders, load(devices[0]))
-        write_json(page.place.with_name("fidelity.json"), fidelity)
-        sections = [
-            *_compared(comparison, experiment and experiment.on(devices[0]), page.place),
-            fidelity_section(fidelity),
-            _balance(inputs, plan, page.place.parent),
-        ]
+        sections = _compared(comparison, experiment and experiment.on(devices[0]), page.place)
+        if load:
+            fidelity = measure_fidelity(run, parts.folders, load(devices[0]))
+            write_json(page.place.with_name(_FIDELITY), fidelity)
+            sections.append(fidelity_section(fidelity))
+        sections.append(_balance(inputs, plan, page.place.parent))
         write_page(
             page.place,
             title=f"Balance report: {run.config.run_name}",

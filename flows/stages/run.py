@@ -59,6 +59,19 @@ class Run:
         """The classes that get synthetic images, rarest first."""
         return [plan for plan in self.class_plans if plan.n_needed]
 
+    @property
+    def why_not_compared(self) -> str | None:
+        """Why this run has no classifiers to compare, in a sentence; None: it has."""
+        if not self.filled:
+            return (
+                "This plan fills no class, so nothing is drawn and there is nothing to compare. A "
+                "higher --target asks for more images; `terrabalance compare` compares classifiers "
+                "on real images alone."
+            )
+        if len(self.counts) == 1:
+            return "The data has one class, and a classifier needs two: nothing is compared."
+        return None
+
     def plan_of(self, class_name: str) -> ClassPlan:
         """Return what a class gets.
 

@@ -1,6 +1,8 @@
 """That a run exists, and which results it uses: what `terrabalance cache prune` goes by."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -9,6 +11,9 @@ from flows.store import paths
 from flows.store.sync import fetch_file, publish_files
 from terrabalance.errors import BadInput
 from terrabalance.files import read_json, read_record, slug, write_json
+from terrabalance.settings import shown
+
+_MOST_TOLD = 3  # settings that differ, in a message
 
 
 def begin(config: RunConfig) -> Path:
@@ -35,17 +40,38 @@ def is_begun(config: RunConfig) -> bool:
     path = paths.settings_file(config)
     if not path.exists():
         fetch_file(config, path)
-    if path.exists() and _key_of(path) != config.result_key:
+    if path.exists() and (before := _begun_with(path)).result_key != config.result_key:
         raise BadInput(
-            f"a run named {config.run_name!r} with other settings is in {path.parent}. "
-            "Choose another --name, or none to have one made."
+            f"a run named {config.run_name!r} with other settings is in {path.parent} "
+            f"({_differences(before, config)}). Choose another --name, or none to have one made."
         )
     return path.exists()
 
 
-def _key_of(path: Path) -> str:
+def _differences(before: RunConfig, now: RunConfig) -> str:
+    """Say which settings are others, the first of them."""
+    told = [
+        f"{name} was {shown(was)} and is {shown(wanted)}"
+        for name, was, wanted in _pairs(before.deciding, now.deciding)
+        if was != wanted
+    ]
+    more = f", and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
+    return "; ".join(told[:_MOST_TOLD]) + more
+
+
+def _pairs(
+    before: Mapping[str, Any], now: Mapping[str, Any], section: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    for name, was in before.items():
+        if isinstance(was, Mapping):
+            yield from _pairs(was, now[name], f"{name}.")
+        else:
+            yield section + name, was, now[name]
+
+
+def _begun_with(path: Path) -> RunConfig:
     try:
-        return RunConfig(**read_record(path)).result_key
+        return RunConfig(**read_record(path))
     except ValidationError as error:
         raise BadInput(
             f"{path}: settings of another version of terrabalance ({error.error_count()} fields do "

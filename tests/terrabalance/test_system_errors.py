@@ -46,6 +46,7 @@ def test_what_is_refused_is_named_with_what_to_do(refused, reason, tmp_path):
         refused(tmp_path)
     said = in_words(caught.value)
     assert said.startswith(str(tmp_path)) and reason in said
+    assert ".part" not in said  # of a temporary file, which is gone when people look for it
 
 
 def limited(limit: str, script: str, tmp_path: Path) -> str:
@@ -104,6 +105,17 @@ def test_memory_that_runs_out_is_said_with_the_settings_that_need_less(asks, sai
         asks()
     assert is_out_of_memory(refused.value)
     assert said in no_memory_in_words(refused.value)
+
+
+def test_a_library_that_finds_no_room_is_said_with_the_limit(tmp_path):
+    script = "import resource; resource.setrlimit(resource.RLIMIT_AS, (600_000_000, 600_000_000))"
+    script += "; from flows.cli import app; import sys; sys.argv[1:] = ['train', '.']; "
+    script += "import typer.testing; app.app = lambda: __import__('torch'); app.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "a library finds no room" in done.stderr and "ulimit -v" in done.stderr
 
 
 def test_another_error_of_torch_is_not_taken_for_lack_of_memory():

@@ -57,7 +57,9 @@ def test_a_damaged_file_is_drawn_again(generator, tmp_path):
     assert pixels(part) == pixels(whole)
 
 
-def test_an_image_that_was_lost_or_changed_after_the_end_is_drawn_again(generator, tmp_path):
+def test_an_image_that_was_lost_or_changed_after_the_end_is_named_and_drawn_again(
+    generator, tmp_path, caplog
+):
     folder = sample_class(ponds(generator, 4, tmp_path))
     before = pixels(folder)
     (folder / "000000.png").unlink()
@@ -69,6 +71,7 @@ def test_an_image_that_was_lost_or_changed_after_the_end_is_drawn_again(generato
     assert pixels(folder) != before
     sample_class(ponds(generator, 4, folder))
     assert pixels(folder) == before
+    assert "changed or lost, drawn again: 000000.png, 000002.png" in caplog.text
 
 
 def test_another_number_of_calls_draws_anew(generator, tmp_path):

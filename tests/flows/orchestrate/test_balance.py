@@ -6,8 +6,14 @@ from prefect.exceptions import ParameterTypeError
 from prefect.testing.utilities import prefect_test_harness
 from waiting import PATIENCE_S
 
+from augment.scenes import draw_dataset
 from classifier.arms.registry import DEFAULT_ARMS
-from flows.orchestrate.balance import JobsFailed, balance_dataset, train_and_synthesize
+from flows.orchestrate.balance import (
+    JobsFailed,
+    balance_dataset,
+    compare_classifiers,
+    train_and_synthesize,
+)
 from flows.settings.config import RunConfig
 from flows.stages.classifiers import experiment_of
 from flows.stages.dataset import Parts, assemble_dataset
@@ -126,6 +132,18 @@ def test_a_plan_asks_no_hub_and_yet_names_a_wrong_file(scenes, tiny, tmp_path):
     with pytest.raises(BadInput, match="is not a file"):
         balance_dataset(config)
     assert not list(tmp_path.iterdir())
+
+
+def test_where_all_classes_are_as_large_nothing_is_trained_drawn_or_compared(tiny, tmp_path):
+    data = draw_dataset(tmp_path / "scenes", {"Forest": 8, "River": 8}, side_px=32)
+    config = RunConfig(data=data, workdir=tmp_path, **tiny)
+    page = balance_dataset(config)
+    assert {folder.name for folder in (tmp_path / "data").iterdir()} == {
+        "catalogues", "datasets", "uses"
+    }  # fmt: skip
+    assert not list(page.parent.glob("comparison.json")) and "Did it help?" not in page.read_text()
+    with pytest.raises(BadInput, match=r"This plan fills no class.*nothing to compare"):
+        compare_classifiers(config)
 
 
 def test_a_name_that_belongs_to_other_settings_is_refused(page, config):

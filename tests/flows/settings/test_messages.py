@@ -30,6 +30,28 @@ def test_an_unknown_setting_names_what_may_have_been_meant_and_who_lists_all(set
     assert meant in said and "`terrabalance settings` lists every setting" in said
 
 
+@pytest.mark.parametrize("setting", ["training.steps", "training.learning_rate", "seed"])
+def test_true_is_no_number(setting):
+    assert f"{setting}: should be a number, not True" in said_of(f"{setting}=true")
+    assert "should be a number, not [True]" in said_of("classifier.seeds=[true]")
+
+
+def test_a_name_in_quotes_is_not_offered_as_its_own_correction(tmp_path):
+    (tmp_path / "a.toml").write_text('"plan.rarest" = 1')
+    with pytest.raises(BadInput, match=r"plan\.rarest: a name in quotes .* without quotes"):
+        build_config(Path("x"), tmp_path / "a.toml", [], {})
+
+
+def test_an_empty_list_is_not_corrected_to_one_of_an_empty_text():
+    assert "classifier.seeds: '' is not a list. Write it as classifier.seeds=[...]" in said_of(
+        "classifier.seeds="
+    )
+
+
+def test_the_address_of_the_results_is_given_as_workdir_alone():
+    assert "storage: follows from workdir" in said_of("storage=s3://bucket/folder")
+
+
 def test_a_wrong_word_is_quoted_and_the_rest_of_its_list_not_complained_about():
     said = said_of("classifier.arms=['real', 'class-wieght']")
     assert "classifier.arms: 'class-wieght' is none of 'real', 'class-weight'" in said

@@ -136,6 +136,13 @@ def test_arms_that_cannot_be_compared_are_refused(table, tmp_path, arms, reason)
     assert isinstance(said.exception, BadInput) and reason in str(said.exception)
 
 
+def test_one_class_alone_is_refused(table, tmp_path):
+    lines = [line for line in table.read_text().splitlines() if ",B," not in line]
+    table.write_text("\n".join(lines))
+    said = compare(table, "--arms", "real", "--workdir", tmp_path / "w")
+    assert isinstance(said.exception, BadInput) and "has one class" in str(said.exception)
+
+
 def test_synthetic_images_are_never_enlarged(table, tmp_path):
     words = ("--arms", "real,synthetic", "--workdir", tmp_path / "w")
     said = compare(table, *words, "--resolution", 32)
@@ -144,4 +151,5 @@ def test_synthetic_images_are_never_enlarged(table, tmp_path):
     assert compare(table, *words, "--resolution", 16, "--name", "small").exit_code == 0
     assert compare(table, *words, "--resolution", 20).exit_code == 0
     said = compare(table, *words, "--resolution", 20, "--name", "small")
-    assert "with other settings" in str(said.exception)
+    # Which one differs is told.
+    assert "(classifier.resolution was 16 and is 20). Choose another" in str(said.exception)

@@ -1,0 +1,75 @@
+"""What a command finds around it: streams that are closed or full, folders that are gone."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+from waiting import PATIENCE_S
+
+from flows.cli.app import app
+
+
+def python(*words: str, cwd: Path, **more) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, *words], cwd=cwd, text=True, check=False, timeout=PATIENCE_S,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("command", [["settings"], ["cache", "list"], ["scan", "nowhere"]])
+def test_without_a_standard_output_a_command_works_and_says_nothing_else(command, tmp_path):
+    usual = python("-m", "flows", *command, cwd=tmp_path)
+    closed = python("-m", "flows", *command, cwd=tmp_path, preexec_fn=lambda: os.close(1))
+    assert (closed.returncode, closed.stdout) == (usual.returncode, "")
+    assert closed.stderr == usual.stderr and "Traceback" not in closed.stderr
+
+
+def test_a_file_that_is_written_gets_nothing_of_a_stream_that_was_closed(scenes, tmp_path):
+    def close_all() -> None:
+        for number in range(3):
+            os.close(number)
+
+    words = ["-m", "flows", "scan", str(scenes), "--workdir", str(tmp_path)]
+    assert python(*words, cwd=tmp_path, preexec_fn=close_all).returncode == 0
+    closed = {path.name: path.read_bytes() for path in tmp_path.glob("data/catalogues/*/*.csv")}
+    assert closed and all(b"Classes" not in content for content in closed.values())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_standard_output_that_is_full_is_named(tmp_path):
+    with Path("/dev/full").open("w") as full:
+        result = python("-m", "flows", "settings", cwd=tmp_path, stdout=full)
+    assert result.returncode == 2 and "Traceback" not in result.stderr
+    assert "standard output cannot be written (No space left on device)" in result.stderr
+
+
+def test_a_current_folder_that_was_deleted_is_one_line(tmp_path):
+    (tmp_path / "gone").mkdir()
+    script = "import os; os.rmdir('../gone'); from flows.cli.app import main; main()"
+    result = python("-c", script, "scan", "x", cwd=tmp_path / "gone")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "error: the current folder was deleted. Change into another one.\n"
+
+
+_READ_SETTINGS = "from flows.cli.prefects import read_prefects_settings; read_prefects_settings()"
+
+
+def test_prefects_home_is_made_with_the_folders_above_it(tmp_path):
+    home = tmp_path / "new" / "deep"
+    result = python("-c", _READ_SETTINGS, cwd=tmp_path, env={**os.environ, "PREFECT_HOME": home})
+    assert (result.returncode, result.stderr) == (0, "") and home.is_dir()
+
+
+def test_prefects_home_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    home = str(tmp_path / "file" / "home")
+    result = python("-c", _READ_SETTINGS, cwd=tmp_path, env={**os.environ, "PREFECT_HOME": home})
+    assert "BadInput: PREFECT_HOME: " in result.stderr and str(tmp_path / "file") in result.stderr
+
+
+def test_pruning_where_there_is_nothing_says_so(tmp_path):
+    said = CliRunner().invoke(app, ["cache", "prune", "--yes", "--workdir", str(tmp_path)]).stdout
+    assert "There is nothing to remove." in said and "These were removed" not in said
