@@ -146,7 +146,7 @@ def test_a_network_of_giant_layers_is_refused():
         (b"[sampling]\nsteps = inf", "sampling.steps: "),
         (b"a = 1979-05-27", "a: there is no such setting"),
         (b"\n".join(b"x%d = 1" % i for i in range(20_000)), "and 19990 more"),
-        (b".".join([b"a"] * 5000) + b" = 1", "no such setting"),
+        (b".".join([b"a"] * 5000) + b" = 1", "a key of more than 16 parts"),
     ],
 )
 def test_a_toml_file_that_holds_no_settings_is_refused(content, said, tmp_path):

@@ -139,7 +139,7 @@ def test_arms_that_cannot_be_compared_are_refused(table, tmp_path, arms, reason)
 def test_one_class_alone_is_refused(table, tmp_path):
     lines = [line for line in table.read_text().splitlines() if ",B," not in line]
     table.write_text("\n".join(lines))
-    said = compare(table, "--arms", "real", "--workdir", tmp_path / "w")
+    said = compare(table, "--arms", "real,oversample", "--workdir", tmp_path / "w")
     assert isinstance(said.exception, BadInput) and "has one class" in str(said.exception)
 
 
