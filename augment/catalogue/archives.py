@@ -1,6 +1,7 @@
 """Unpack a zip or tar that is not trusted: nothing leaves the folder, no part is left behind."""
 
 import errno
+import os
 import posixpath
 import re
 import shutil
@@ -13,6 +14,7 @@ from filelock import FileLock
 
 from augment.catalogue.members import Member, reading, refusal, shown
 from augment.catalogue.tars import tar_members
+from augment.catalogue.unpacked import is_as_unpacked, note_files, put_in_place
 from augment.catalogue.zips import zip_members
 from terrabalance.files import fingerprint, slug
 
@@ -38,7 +40,9 @@ def extract(archive: Path, extract_to: Path) -> Path:
     """Unpack `archive` into a folder of its own below `extract_to`; return that folder.
 
     Unpacked aside and then renamed, so the folder is whole or absent. A second call with the
-    same archive (by path, size and time) returns the folder that is there.
+    same archive (by path, size and time) returns the folder that is there, unless files in it are
+    gone, changed or added since: then it is unpacked anew. Files get the archive's time, by which
+    results of them are found again.
 
     Raises:
         BadInput: the archive is damaged, cut or encrypted, holds absolute paths, `..`, links or
@@ -50,8 +54,9 @@ def extract(archive: Path, extract_to: Path) -> Path:
     target = extract_to / f"{slug(archive.name.split('.')[0])}-{key}"
     extract_to.mkdir(parents=True, exist_ok=True)
     with FileLock(extract_to / f".{target.name}.lock"):  # another run may be unpacking it now
-        if not target.is_dir():
+        if not is_as_unpacked(target):
             _extract(archive, target)
+            note_files(target)
     return target
 
 
@@ -61,7 +66,7 @@ def _extract(archive: Path, target: Path) -> None:
     aside.mkdir()
     try:
         _unpack(archive, aside)
-        aside.rename(target)
+        put_in_place(archive, aside, target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -69,6 +74,7 @@ def _extract(archive: Path, target: Path) -> None:
 def _unpack(archive: Path, folder: Path) -> None:
     budget = _budget(archive, folder)
     members = zip_members if archive.name.lower().endswith(".zip") else tar_members
+    time_ns = archive.stat().st_mtime_ns
     for member in members(archive):
         path = folder / _safe_name(archive, member.name)
         if member.name.endswith("/"):
@@ -82,6 +88,7 @@ def _unpack(archive: Path, folder: Path) -> None:
                 "folder.",
             )
         _write(archive, member, path)
+        os.utime(path, ns=(time_ns, time_ns))
 
 
 def _budget(archive: Path, folder: Path) -> int:

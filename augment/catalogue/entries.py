@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from terrabalance.errors import BadInput
 
@@ -30,11 +31,49 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Given:
+    """What the user gave as the data: messages name it, and what can be done about it.
+
+    Attributes:
+        path: as given; of an archive not where it is unpacked, which nobody is to edit.
+        kind: of the data.
+    """
+
+    path: Path
+    kind: Literal["folder", "archive", "csv"] = "folder"
+
+    def __str__(self) -> str:
+        """Return the path."""
+        return str(self.path)
+
+    @property
+    def leave_out(self) -> str:
+        """How a class is left out."""
+        if self.kind == "csv":
+            return "To leave a class out, take its lines out of the CSV."
+        return f"To leave a class out, move its folder elsewhere.{self.in_archive}"
+
+    @property
+    def in_archive(self) -> str:
+        """Where that is to be done which a sentence before asks for, if not in the data itself."""
+        if self.kind != "archive":
+            return ""
+        return " Unpack the archive to do so, and give the unpacked folder instead."
+
+
+@dataclass(frozen=True)
 class Source:
-    """Files below one root, in natural order of their paths."""
+    """Files below one root, in natural order of their paths.
+
+    Attributes:
+        root: of the paths.
+        entries: one a file.
+        given: what lists them, or holds them; None: the root.
+    """
 
     root: Path
     entries: list[Entry] = field(default_factory=list)
+    given: Given | None = None
 
 
 def natural_key(path: str) -> tuple[str, str]:
@@ -51,7 +90,7 @@ def _countable(digits: str) -> str:
     return chr(len(number)) + number
 
 
-def refuse(where: str, problems: list[str]) -> None:
+def refuse(where: object, problems: list[str]) -> None:
     """Raise one BadInput for all problems, where there is any."""
     if not problems:
         return

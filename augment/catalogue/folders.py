@@ -5,21 +5,30 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path, PurePath
 
 from augment.catalogue.config import ClassFolder
-from augment.catalogue.entries import Entry, Source, natural_key, refuse
+from augment.catalogue.entries import Entry, Given, Source, natural_key, refuse
 from augment.catalogue.layout import read_layout
+from augment.catalogue.members import shown
 from terrabalance.errors import BadInput
 from terrabalance.rasters.formats import format_of, is_side_file
 
 _log = logging.getLogger(__name__)
 
+_NAMED = 4  # hidden folders in a message
+_LOOKED_AT = 10_000  # files in a hidden folder, as one of a version control has any number
+
 
 def _visible(folder: Path) -> list[os.DirEntry[str]]:
     """Return what is in a folder, without hidden entries and those that macOS adds to a zip."""
     with os.scandir(folder) as found:
-        return [e for e in found if not e.name.startswith(".") and e.name != "__MACOSX"]
+        return [entry for entry in found if not _is_hidden(entry.name)]
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -42,13 +51,14 @@ def descend(root: Path) -> Path:
     return root
 
 
-def list_folder(root: Path, class_folder: ClassFolder = "auto") -> Source:
+def list_folder(root: Path, given: Given, class_folder: ClassFolder = "auto") -> Source:
     """List the images in class folders, which may lie in folders that are parts of a split.
 
     Files that belong to an image beside them, such as world files, are not listed.
 
     Args:
         root: that holds the folders.
+        given: what the user gave, for messages.
         class_folder: see `ScanConfig.class_folder`.
 
     Raises:
@@ -56,22 +66,25 @@ def list_folder(root: Path, class_folder: ClassFolder = "auto") -> Source:
             text.
     """
     if not folders_in(root):
-        raise BadInput(_why_no_classes(root))
-    paths, problems = [], []
-    for path in _files(root):
-        if re.search("[\ud800-\udfff]", path):  # bytes that are no UTF-8, as Python lists them
+        raise BadInput(_why_no_classes(root, given))
+    paths, hidden, problems = [], [], []
+    for path, is_hidden in _walk(root):
+        if is_hidden:
+            hidden.append(path)
+        elif re.search("[\ud800-\udfff]", path):  # bytes that are no UTF-8, as Python lists them
             problems.append(f"{path!r}: a name that is not text; rename it")
         elif not is_side_file(PurePath(path)):
             paths.append(path)
-    refuse(str(root), problems)
+    refuse(given, problems)
+    _tell_hidden(root, given, hidden)
     n_images: Counter[str] = Counter()
     for path in paths:
         n_images[_folder_of(path)] += _is_named_like_an_image(path)
-    roles = read_layout(root, n_images, class_folder)
+    roles = read_layout(given, n_images, class_folder)
     entries = [Entry(path, *roles[_folder_of(path)]) for path in paths]
     # A readme or a licence beside the class folders is no image gone wrong.
     entries = [e for e in entries if e.class_name or _is_named_like_an_image(e.path)]
-    return Source(root, sorted(entries, key=lambda entry: natural_key(entry.path)))
+    return Source(root, sorted(entries, key=lambda entry: natural_key(entry.path)), given)
 
 
 def _folder_of(path: str) -> str:
@@ -82,25 +95,65 @@ def _is_named_like_an_image(name: str) -> bool:
     return format_of(PurePath(name)) is not None
 
 
-def _why_no_classes(root: Path) -> str:
+def _why_no_classes(root: Path, given: Given) -> str:
+    with os.scandir(root) as found:
+        hidden = [f"{e.name}/" for e in found if _is_hidden(e.name) and _is_folder(e)]
+    hidden = [path for path in hidden if _holds_images(root, path)]
     n_images = sum(_is_named_like_an_image(entry.name) for entry in _visible(root))
-    if not n_images:
-        return f"{root}: no subfolders. Put each class in a folder with its name."
-    return (
-        f"{root}: no subfolders but images ({n_images}). If it is the folder of one class, give "
-        "the one above it; else put each class in a folder with its name."
-    )
+    but, how = "", "Put"
+    if hidden:
+        but, how = f" but {_named(hidden)}, which are passed over as hidden", "Rename these, or put"
+    elif n_images:
+        but = f" but images ({n_images})"
+        if given.kind == "folder":
+            how = "If it is the folder of one class, give the one above it; else put"
+    how += f" each class in a folder with its name.{given.in_archive}"
+    return f"{given}: no subfolders{but}. {how}"
 
 
-def _files(root: Path) -> Iterator[str]:
-    """Yield the paths of all files, "/" between names."""
+def _tell_hidden(root: Path, given: Given, hidden: list[str]) -> None:
+    if full := [path for path in hidden if _holds_images(root, path)]:
+        _log.warning(
+            "%s: %s begin with a dot or are called __MACOSX, and are passed over with their "
+            "images. Rename what is to be used", given, _named(full),
+        )  # fmt: skip
+
+
+def _named(paths: list[str]) -> str:
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return ", ".join(map(shown, sorted(paths)[:_NAMED])) + more
+
+
+def _holds_images(root: Path, hidden: str) -> bool:
+    """Return whether something hidden is, or holds, what is named like an image."""
+    if not hidden.endswith("/"):
+        name = hidden.rpartition("/")[2]
+        return _is_named_like_an_image(name) and not name.startswith("._")  # a Mac's side file
+    try:
+        found = islice(visible_files(root / hidden), _LOOKED_AT)
+        return any(map(_is_named_like_an_image, found))
+    except OSError:  # as the bins and indexes of other users that lie on a disk
+        return False
+
+
+def visible_files(root: Path) -> Iterator[str]:
+    """Yield the paths of all files that are not hidden and in no hidden folder, "/" between."""
+    return (path for path, is_hidden in _walk(root) if not is_hidden)
+
+
+def _walk(root: Path) -> Iterator[tuple[str, bool]]:
+    """Yield the paths of all files, and of what is hidden, "/" behind folders, and which it is."""
     left = [""]  # no recursion: a path may have two thousand folders
     while left:
         below = left.pop()
-        for entry in _visible(root / below):
-            if not _is_folder(entry):
-                yield below + entry.name
-            elif entry.is_symlink():
-                _log.warning("%s: a link to a folder; skipped", entry.path)
-            else:
-                left.append(f"{below}{entry.name}/")
+        with os.scandir(root / below) as found:
+            for entry in found:
+                path, is_folder = below + entry.name, _is_folder(entry)
+                if _is_hidden(entry.name):
+                    yield f"{path}/" if is_folder and not entry.is_symlink() else path, True
+                elif not is_folder:
+                    yield path, False
+                elif entry.is_symlink():
+                    _log.warning("%s: a link to a folder; skipped", entry.path)
+                else:
+                    left.append(f"{path}/")

@@ -4,10 +4,10 @@ import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from augment.catalogue.config import ClassFolder
+from augment.catalogue.entries import Given
 from augment.catalogue.parts import is_named_plainly, parts_among
 from terrabalance.errors import BadInput
 
@@ -51,25 +51,25 @@ _Tree = dict[str, _Folder]  # by the path
 
 
 def read_layout(
-    root: Path, n_images: Mapping[str, int], class_folder: ClassFolder
+    given: Given, n_images: Mapping[str, int], class_folder: ClassFolder
 ) -> dict[str, Role]:
-    """Say what each folder below `root` is for.
+    """Say what each folder of the data is for.
 
-    Classes lie right below `root`, below folders that are parts of a split by their names, or have
-    those below them. A single folder around all of it is passed by.
+    Classes lie right below its root, below folders that are parts of a split by their names, or
+    have those below them. A single folder around all of it is passed by.
 
     Args:
-        root: of the data, for messages.
-        n_images: each folder's path below `root`, "" for itself -> images right in it.
+        given: what the user gave, for messages.
+        n_images: each folder's path below the root, "" for itself -> images right in it.
         class_folder: see `ScanConfig.class_folder`.
 
     Raises:
         BadInput: either of two folders may name the class, or the parts hold no classes.
     """
     tree = {path: _Folder(_names(path), count) for path, count in n_images.items()}
-    tree = _unwrapped(_with_parts(root, _unwrapped(tree)))
+    tree = _unwrapped(_with_parts(given, _unwrapped(tree)))
     if class_folder == "auto":
-        _refuse_two_meanings(root, [folder for folder in tree.values() if folder.names])
+        _refuse_two_meanings(given, [folder for folder in tree.values() if folder.names])
     place = -1 if class_folder == "last" else 0
     roles = {path: Role(f.names[place] if f.names else "", f.part) for path, f in tree.items()}
     parted = {role.class_name for role in roles.values() if role.part in ("train", "val", "test")}
@@ -98,14 +98,14 @@ def _unwrapped(tree: _Tree) -> _Tree:
         }
 
 
-def _with_parts(root: Path, tree: _Tree) -> _Tree:
+def _with_parts(given: Given, tree: _Tree) -> _Tree:
     """Read the folders that are parts, on top or right below the classes."""
     full = [folder.names for folder in tree.values() if folder.n_images and folder.names]
     on_top = parts_among({names[0] for names in full})
-    if on_top and _hold_classes(root, on_top, full):
+    if on_top and _hold_classes(given, on_top, full):
         if others := sorted({names[0] for names in full} - set(on_top)):
             _log.warning(
-                "%s: %s are neither train, val nor test, and set aside", root, _listed(others)
+                "%s: %s are neither train, val nor test, and set aside", given, _listed(others)
             )
         return {path: _in_part(folder, on_top) for path, folder in tree.items()}
     below = parts_among({names[1] for names in full if len(names) > 1})
@@ -114,7 +114,7 @@ def _with_parts(root: Path, tree: _Tree) -> _Tree:
     return tree
 
 
-def _hold_classes(root: Path, parts: Mapping[str, str], full: Iterable[tuple[str, ...]]) -> bool:
+def _hold_classes(given: Given, parts: Mapping[str, str], full: Iterable[tuple[str, ...]]) -> bool:
     """Return whether folders that are named like parts are parts, as they hold classes.
 
     Folders of those names with images in them are classes: `train` may well be one of vehicles.
@@ -125,9 +125,9 @@ def _hold_classes(root: Path, parts: Mapping[str, str], full: Iterable[tuple[str
     held = [inside[name] for name in parts if inside[name]]
     if not held and set(inside) == set(parts):
         raise BadInput(
-            f"{root}: {_listed(sorted(parts))} are parts of a split by their names, and hold "
-            "images but no classes. Put each class in a folder below each part, or list the images "
-            "in a CSV with the columns path, class and split."
+            f"{given}: {_listed(sorted(parts))} are parts of a split by their names, and hold "
+            "images but no classes. List the images in a CSV with the columns path, class and "
+            f"split, or put each class in a folder below each part.{given.in_archive}"
         )
     plain = all(map(is_named_plainly, parts))
     return bool(held) and (plain or len(set().union(*held)) < sum(map(len, held)))
@@ -147,7 +147,7 @@ def _with_part_below(folder: _Folder, parts: Mapping[str, str]) -> _Folder:
     return _Folder((class_name, *below), folder.n_images, parts.get(name, name))
 
 
-def _refuse_two_meanings(root: Path, folders: Iterable[_Folder]) -> None:
+def _refuse_two_meanings(given: Given, folders: Iterable[_Folder]) -> None:
     """Raise where most images lie in folders of folders, and both may be classes."""
     inside: dict[str, set[str]] = defaultdict(set)
     n_right_in, n_below = 0, 0
@@ -165,8 +165,9 @@ def _refuse_two_meanings(root: Path, folders: Iterable[_Folder]) -> None:
     parts = ""
     if 2 * sum(count > 1 for count in times.values()) >= len(times):
         parts = f" If {tops} are parts of a split, rename them to train, val and test."
+        parts += given.in_archive
     raise BadInput(
-        f"{root}: {tops} hold folders ({names}) and hardly any images, so either may be the "
+        f"{given}: {tops} hold folders ({names}) and hardly any images, so either may be the "
         f"classes. Say which: --set scan.class_folder=last for {names}, or =top for {tops}.{parts}"
     )
 

@@ -128,7 +128,8 @@ def scan(source: Source, config: ScanConfig, on_progress: Progress = silent) -> 
     frame = group_images(frame, alike, originals, names)
     frame = find_places(frame, footprints, config.place_distance)
     left_out = int((frame["status"] != "ok").sum())
-    _log.info("%s: %d files, %d of them left out", source.root, len(frame), left_out)
+    given = source.given or source.root
+    _log.info("%s: %d files, %d of them left out", given, len(frame), left_out)
     return Manifest(source.root, frame)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from augment.catalogue.archives import ARCHIVES, extract, is_archive
 from augment.catalogue.config import ClassFolder
-from augment.catalogue.entries import Source
+from augment.catalogue.entries import Given, Source
 from augment.catalogue.folders import descend, list_folder
 from augment.catalogue.tables import read_table
 from terrabalance.errors import BadInput
@@ -31,9 +31,10 @@ def open_source(
     """
     check_source(data, images)
     if data.is_dir():
-        return list_folder(data, class_folder)
+        return list_folder(data, Given(data), class_folder)
     if is_archive(data):
-        return list_folder(descend(extract(data, extract_to)), class_folder)
+        root = descend(extract(data, extract_to))
+        return list_folder(root, Given(data, "archive"), class_folder)
     return read_table(data, images)
 
 

@@ -9,14 +9,13 @@ import pandas as pd
 
 from augment.catalogue.config import SplitConfig
 from augment.catalogue.draw import draw_parts, unit_labels
-from augment.catalogue.entries import natural_key
+from augment.catalogue.entries import Given, natural_key
 from augment.catalogue.left_out import Left, with_statuses
 from terrabalance.errors import BadInput
 from terrabalance.manifest import ORACLE, REPAIRED, SPLITS, Manifest
 
 _log = logging.getLogger(__name__)
 
-_LEAVE_OUT = "To leave a class out, move its folder elsewhere, or take its lines out of the CSV."
 _HINTS = {
     ("test",): "Where val is what the verdict is to be on, name it test. ",
     ("val", "test"): "To have train split, give it alone. ",
@@ -35,7 +34,9 @@ class _Member(NamedTuple):
     part: str
 
 
-def assign_splits(manifest: Manifest, config: SplitConfig, seed: int) -> Manifest:
+def assign_splits(
+    manifest: Manifest, config: SplitConfig, seed: int, given: Given | None = None
+) -> Manifest:
     """Give every usable image a part: the one that the data gives, else a stratified draw.
 
     A given split is kept. Only what is in train (or val) and of one `group` with an image of test
@@ -47,37 +48,52 @@ def assign_splits(manifest: Manifest, config: SplitConfig, seed: int) -> Manifes
     the paths and the seed, not on the order of the rows. Images that a generator has repaired are
     not drawn: they go to train, and are left out where their original went to val or test.
 
+    Args:
+        manifest: of all files.
+        config: the fractions.
+        seed: of the draw.
+        given: what the user gave, for messages; None: the manifest's root.
+
     Raises:
         BadInput: no image is usable, some have a split and some not, a class would have no image
             in a part, or an image that a generator has repaired is given to val or test.
     """
+    given = given or Given(manifest.root)
     usable = manifest.frame[manifest.frame["status"] == "ok"]
     if usable.empty:
-        raise BadInput(f"{manifest.root}: no image can be used ({_reasons(manifest.frame)}).")
+        raise BadInput(f"{given}: no image can be used ({_reasons(manifest.frame)}).")
     n_without = int((usable["split"] == "").sum())
     if 0 < n_without < len(usable):
         raise BadInput(
-            f"{manifest.root}: {n_without} of {len(usable)} usable images have no split, the first "
+            f"{given}: {n_without} of {len(usable)} usable images have no split, the first "
             f"is {usable[usable['split'] == '']['path'].iloc[0]!r}. Give a split to all or to none."
         )
     misplaced = usable[(usable["detail"] == REPAIRED) & usable["split"].isin(["val", "test"])]
     if len(misplaced):
         raise BadInput(
-            f"{manifest.root}: {len(misplaced)} images of val or test have been repaired by a "
-            f"generator, the first is {misplaced['path'].iloc[0]!r}. Move them to train."
+            f"{given}: {len(misplaced)} images of val or test have been repaired by a "
+            f"generator, the first is {misplaced['path'].iloc[0]!r}. {_to_train(given)}"
         )
     if n_without:
-        return _drawn(manifest, usable.index, {"val": config.val, "test": config.test}, seed)
+        shares = {"val": config.val, "test": config.test}
+        return _drawn(manifest, usable.index, shares, seed, given)
     named = set(usable["split"]) - {ORACLE}  # another name may be meant as val
     if named == {"train", "test"} and "val" not in set(manifest.frame["split"]):
         _log.warning(
             "%s: the given split has no val; it is drawn from train, %g of each class (split.val)",
-            manifest.root, config.val,
+            given, config.val,
         )  # fmt: skip
-        given = Manifest(manifest.root, _without_leaks(manifest.frame, usable.index))
-        left = given.frame[(given.frame["status"] == "ok") & (given.frame["split"] == "train")]
-        manifest = _drawn(given, left.index, {"val": config.val}, seed)
-    return Manifest(manifest.root, _given(manifest))
+        frame = _without_leaks(manifest.frame, usable.index)
+        left = frame[(frame["status"] == "ok") & (frame["split"] == "train")]
+        shares = {"val": config.val}
+        manifest = _drawn(Manifest(manifest.root, frame), left.index, shares, seed, given)
+    return Manifest(manifest.root, _kept(manifest, given))
+
+
+def _to_train(given: Given) -> str:
+    if given.kind == "csv":
+        return "Write train as their split."
+    return f"Move them to train.{given.in_archive}"
 
 
 def _reasons(frame: pd.DataFrame) -> str:
@@ -90,7 +106,8 @@ def _reasons(frame: pd.DataFrame) -> str:
     return "; ".join(parts) or "there is none"
 
 
-def _given(manifest: Manifest) -> pd.DataFrame:
+def _kept(manifest: Manifest, given: Given) -> pd.DataFrame:
+    """Return the rows with the split that the data gives, without what would leak."""
     usable = manifest.frame.index[manifest.frame["status"] == "ok"]
     frame = _without_leaks(manifest.frame, usable)
     left = frame[frame["status"] == "ok"]
@@ -98,18 +115,18 @@ def _given(manifest: Manifest) -> pd.DataFrame:
     if lacking := [part for part in SPLITS if not (used["split"] == part).any()]:
         hint = _HINTS.get(tuple(lacking), "")
         raise BadInput(
-            f"{manifest.root}: the given split has no usable image in {lacking}; it names "
+            f"{given}: the given split has no usable image in {lacking}; it names "
             f"{sorted(left['split'].unique())}. {hint}Name the parts train, val and test, or give "
-            "none."
+            f"none.{given.in_archive}"
         )
     reached = {part: set(used[used["split"] == part]["class"]) for part in SPLITS}
     if missing := sorted(_class_names(manifest) - (reached["train"] & reached["test"])):
         raise BadInput(
-            f"{manifest.root}: classes without a usable image in train or in test of the given "
-            f"split: {missing}. Add some. {_LEAVE_OUT}"
+            f"{given}: classes without a usable image in train or in test of the given split: "
+            f"{missing}. Add some. {given.leave_out}"
         )
     if missing := sorted(_class_names(manifest) - reached["val"]):
-        _log.warning("%s: classes without a usable image in val: %s", manifest.root, missing)
+        _log.warning("%s: classes without a usable image in val: %s", given, missing)
     _tell_shared_places(used)
     return frame
 
@@ -151,19 +168,23 @@ def _leaking(same: list[_Member]) -> list[Left]:
     return []
 
 
-def _drawn(manifest: Manifest, rows: pd.Index, shares: Mapping[str, float], seed: int) -> Manifest:
+def _drawn(
+    manifest: Manifest, rows: pd.Index, shares: Mapping[str, float], seed: int, given: Given
+) -> Manifest:
     """Draw the parts of `rows`: of the fraction `shares` of each class, the rest is train."""
     frame = manifest.frame.copy()
     chosen = frame.loc[rows]
     repaired = chosen["detail"] == REPAIRED
     drawn = draw_parts(chosen[~repaired], shares, seed)
-    _refuse_too_small(manifest, drawn, shares)
+    _refuse_too_small(manifest, drawn, shares, given)
     frame.loc[drawn.index, "split"] = drawn["split"]
     frame.loc[chosen.index[repaired], "split"] = "train"
     return Manifest(manifest.root, _without_leaks(frame, rows))
 
 
-def _refuse_too_small(manifest: Manifest, drawn: pd.DataFrame, shares: Mapping[str, float]) -> None:
+def _refuse_too_small(
+    manifest: Manifest, drawn: pd.DataFrame, shares: Mapping[str, float], given: Given
+) -> None:
     """Raise for the classes that do not reach all parts, also those without any usable image."""
     parts = ["train", *shares]
     table = drawn.groupby(["class", "split"]).size().unstack(fill_value=0)
@@ -185,9 +206,9 @@ def _refuse_too_small(manifest: Manifest, drawn: pd.DataFrame, shares: Mapping[s
         small.append(f"{name!r} has {row.sum()} usable images ({counts})")
     *asked, last = ["train", *(f"{part} ({share:g})" for part, share in shares.items())]
     raise BadInput(
-        f"{manifest.root}: too small to have an image in each of {', '.join(asked)} and {last}, "
+        f"{given}: too small to have an image in each of {', '.join(asked)} and {last}, "
         f"near-duplicates and groups kept together: {'; '.join(small)}. "
-        f"{_PLACES if by_place else ''}Add images to these classes. {_LEAVE_OUT}"
+        f"{_PLACES if by_place else ''}Add images to these classes. {given.leave_out}"
     )
 
 

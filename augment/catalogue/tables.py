@@ -1,21 +1,32 @@
 """A CSV that lists images as a data source."""
 
 import csv
+import logging
 import os
 import posixpath
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from augment.catalogue.entries import Entry, Source, natural_key, refuse
+from augment.catalogue.entries import Entry, Given, Source, natural_key, refuse
 from augment.catalogue.folders import folders_in
 from augment.catalogue.members import shown
 from augment.catalogue.parts import split_name
 from terrabalance.errors import BadInput
 from terrabalance.files import inside
+from terrabalance.manifest import ORACLE, SPLITS
 
+_log = logging.getLogger(__name__)
+
+_NAMED = 4  # words in a message
 _PROBED = 200  # listed paths that are looked for to find the folder that they are relative to
 _LONGEST_LINE = 2**20  # characters
+_ESCAPED = 0xDC00  # is added to a byte that is no UTF-8, as Python reads it
+_NO_TEXT = re.compile("[\udc80-\udcff]")
+_OTHER_MARKS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:[\\/]")
 _USUAL = {"path": "", "class": "", "split": "", "source": "real", "group": ""}
 _NEEDED = ("path", "class")
 _Row = tuple[int, Entry]  # with the number of the line that it ends on
@@ -48,22 +59,55 @@ def read_table(table: Path, images: Path | None) -> Source:
             raise
         problems.append(str(error))
     refuse(where, problems)
-    return Source(root, sorted((e for _, e in rows), key=lambda entry: natural_key(entry.path)))
+    _tell_set_aside(table, rows)
+    entries = sorted((entry for _, entry in rows), key=lambda entry: natural_key(entry.path))
+    return Source(root, entries, Given(table, "csv"))
+
+
+def _tell_set_aside(table: Path, rows: list[_Row]) -> None:
+    """Warn of words in the column split that name no part: they may be misspelt."""
+    known = {"", *SPLITS, ORACLE}
+    words = Counter(entry.split for _, entry in rows if entry.split not in known)
+    if not words:
+        return
+    named = ", ".join(f"{shown(word)} ({count})" for word, count in words.most_common(_NAMED))
+    more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
+    _log.warning(
+        "%s: in the column split, %s%s are neither train, val nor test, and their images are set "
+        "aside", table, named, more,
+    )  # fmt: skip
 
 
 def _rows(table: Path) -> Iterator[_Row]:
     """Yield what each line lists, stripped, "" where empty."""
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        lines = csv.reader(_lines(table, file), strict=True)
+    # Bytes that are no UTF-8 are let through here, as Python would not say on which line they are.
+    with table.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        lines, begins = csv.reader(_lines(table, file), strict=True), 1
         try:
             places = _places(table, next(lines, []))
+            begins = lines.line_num + 1
             for fields in lines:
                 if fields:
                     yield lines.line_num, _entry(table, lines.line_num, fields, places)
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise BadInput(
-                f"{table}: not a CSV in UTF-8 (line {lines.line_num}: {error}). Save it again."
-            ) from error
+                begins = lines.line_num + 1
+        except csv.Error as error:
+            raise BadInput(f"{table}: line {begins}: {_why_no_row(error)}") from error
+
+
+def _why_no_row(error: csv.Error) -> str:
+    """Return what is wrong with a row, in other words than Python's, and what to do."""
+    said = str(error)
+    if "field larger" in said:
+        return (
+            f"a field that begins here has more than {csv.field_size_limit()} characters. If a "
+            "double quote opens it and none closes it, close it; else shorten it."
+        )
+    if "unexpected end" in said:
+        return "a double quote opens a field here, and none closes it. Close it, or remove it."
+    return (
+        f"the double quotes of what begins here are wrong ({said}). Write two for each one inside "
+        "of a field."
+    )
 
 
 def _lines(table: Path, file: IO[str]) -> Iterator[str]:
@@ -75,6 +119,12 @@ def _lines(table: Path, file: IO[str]) -> Iterator[str]:
                 f"{table}: line {number} has more than {_LONGEST_LINE} characters: not a CSV that "
                 "lists images. Check the file."
             )
+        if found := _NO_TEXT.search(line):
+            raise BadInput(
+                f"{table}: line {number} is not in UTF-8: character {found.start() + 1} is the "
+                f"byte 0x{ord(found[0]) - _ESCAPED:02x}. The file is in another encoding: save it "
+                "as UTF-8 (in a spreadsheet, as 'CSV UTF-8')."
+            )
         yield line
 
 
@@ -82,13 +132,23 @@ def _places(table: Path, first: Sequence[str]) -> dict[str, int]:
     """Return where in a line each known column is, from the first line."""
     names = [name.strip().lower() for name in first]
     if lacking := [name for name in _NEEDED if name not in names]:
-        raise BadInput(
-            f"{table}: lacks the columns {lacking}; it has {shown(', '.join(names))}. Its first "
-            "line must name path, class and, if wanted, split and group."
-        )
+        raise BadInput(f"{table}: {_why_lacking(lacking, names)}")
     if twice := [name for name in _USUAL if names.count(name) > 1]:
         raise BadInput(f"{table}: its first line names {twice} twice. Rename one of them.")
     return {name: names.index(name) for name in _USUAL if name in names} | {"": len(names)}
+
+
+def _why_lacking(lacking: list[str], names: list[str]) -> str:
+    if not any(names):
+        return "its first line is empty. It must name path, class and, if wanted, split and group."
+    whole = ",".join(names)
+    for mark, called in _OTHER_MARKS.items():
+        if set(_NEEDED) <= {name.strip(' "') for name in whole.split(mark)}:
+            return f"its fields are parted by {called}. Save it with commas between them."
+    return (
+        f"lacks the columns {lacking}; it has {shown(', '.join(names))}. Its first line must name "
+        "path, class and, if wanted, split and group."
+    )
 
 
 def _entry(table: Path, line: int, fields: Sequence[str], places: dict[str, int]) -> Entry:
@@ -116,7 +176,9 @@ def _bad_rows(rows: list[_Row]) -> dict[int, str]:
             bad[line] = "holds a NUL, as no text does"
         elif not path:
             bad[line] = "no path"
-        elif path.startswith("/") or path.split("/")[0] in ("..", "."):
+        elif _ABSOLUTE.match(path):
+            bad[line] = f"{shown(path)} is an absolute path; list what follows the images' folder"
+        elif path.split("/")[0] in ("..", "."):
             bad[line] = f"{shown(path)} leaves the folder of the images"
         elif not entry.class_name:
             bad[line] = f"{shown(path)} has no class"
@@ -143,12 +205,16 @@ def _image_root(table: Path, images: Path | None, paths: list[str]) -> Path:
     if len(found) == 1:
         return found[0]
     where = f"in each of {[str(folder) for folder in found]}" if found else f"in or below {home}"
-    first = f" such as {shown(paths[0])}" if paths else ""
+    first = f" such as {shown(paths[0])}{_turned(paths[0])}" if paths else ""
     how = "more than one folder has" if found else "no folder has"
     raise BadInput(
         f"{table}: {how} the listed images{first} ({where}). Give the folder that the paths are "
         "relative to with --images."
     )
+
+
+def _turned(path: str) -> str:
+    return " (write / between folders)" if "\\" in path else ""
 
 
 def _holds_any(folder: Path, paths: list[str]) -> bool:
@@ -165,7 +231,8 @@ def _missing(root: Path, rows: list[_Row]) -> list[str]:
     for line, entry in rows:
         try:
             if not _is_file(inside(root, entry.path)):
-                problems.append(f"line {line}: {shown(entry.path)} is not there, or no file")
+                what = f"is not there, or no file{_turned(entry.path)}"
+                problems.append(f"line {line}: {shown(entry.path)} {what}")
         except BadInput as error:
             problems.append(f"line {line}: {error}")
     return problems

@@ -79,7 +79,8 @@ def _refuse_results_in_data(config: RunConfig) -> None:
 
 
 def _make(config: RunConfig, source: Source, folder: Path, on_progress: Progress) -> None:
-    manifest = assign_splits(scan(source, config.scan, on_progress), config.split, config.seed)
+    scanned = scan(source, config.scan, on_progress)
+    manifest = assign_splits(scanned, config.split, config.seed, source.given)
     frame = with_score_columns(manifest.frame, NAMES)  # as synthetic images have
     write_manifest(Manifest(manifest.root, frame), folder)
     write_json(folder / "summary.json", summarize(manifest))

@@ -32,6 +32,28 @@ def test_hidden_files_and_the_shadow_of_a_mac_are_skipped(tmp_path):
     assert listed(open_source(tmp_path, tmp_path / "x")) == [("Pond/a.jpg", "Pond", "")]
 
 
+def test_hidden_folders_and_images_are_named_once_as_passed_over(tmp_path, caplog):
+    put(tmp_path, "Pond/a.jpg", ".../a.png", "..a/sub/b.png", "Pond/.c.jpg", ".git/config")
+    put(tmp_path, "Pond/._a.jpg", "__MACOSX/Pond/._a.jpg", ".DS_Store")  # as a Mac adds to a zip
+    assert listed(open_source(tmp_path, tmp_path / "x")) == [("Pond/a.jpg", "Pond", "")]
+    (said,) = caplog.messages
+    assert f"{tmp_path}: '.../', '..a/', 'Pond/.c.jpg' begin with a dot" in said
+
+
+def test_hidden_folders_without_images_are_passed_over_in_silence(tmp_path, caplog):
+    put(tmp_path, "Pond/a.jpg", ".git/config", ".idea/x.xml", "Pond/.directory")
+    open_source(tmp_path, tmp_path / "x")
+    assert not caplog.messages
+
+
+def test_where_all_class_folders_are_hidden_that_is_said(tmp_path):
+    put(tmp_path, ".../a.png", "..a/b.png", ".git/config")
+    with pytest.raises(
+        BadInput, match=r"no subfolders but '\.\.\./', '\.\.a/', which.*Rename these"
+    ):
+        open_source(tmp_path, tmp_path / "x")
+
+
 def test_a_readme_beside_the_classes_is_no_image_and_a_stray_image_is_listed(tmp_path):
     put(tmp_path, "Pond/a.png", "Pond/notes.txt", "README.md", "LICENCE", "stray.TIF")
     found = listed(open_source(tmp_path, tmp_path / "x"))

@@ -2,6 +2,7 @@ import logging
 
 import pytest
 
+from augment.catalogue.entries import Given
 from augment.catalogue.layout import read_layout
 from augment.catalogue.sources import open_source
 from terrabalance.errors import BadInput
@@ -90,7 +91,7 @@ def test_classes_that_are_named_like_parts_are_classes(read, paths):
 
 
 def test_parts_without_classes_are_refused(read):
-    with pytest.raises(BadInput, match=r"test, train are parts of a split.*no classes.*Put each"):
+    with pytest.raises(BadInput, match=r"test, train are parts of a split.*no classes.*put each"):
         read("train/a.jpg", "test/b.jpg")
 
 
@@ -141,5 +142,5 @@ def test_the_last_folder_below_a_part_is_the_class_if_asked(read):
 
 def test_classes_below_very_many_single_folders_are_found(tmp_path):
     below = "wrap/" * 1500
-    roles = read_layout(tmp_path, {f"{below}Pond": 3, f"{below}Park": 2}, "auto")
+    roles = read_layout(Given(tmp_path), {f"{below}Pond": 3, f"{below}Park": 2}, "auto")
     assert [role.class_name for role in roles.values()] == ["Pond", "Park"]

@@ -1,15 +1,17 @@
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from augment.catalogue.config import ScanConfig, SplitConfig
+from augment.catalogue.entries import Given
 from augment.catalogue.scan import scan
 from augment.catalogue.sources import open_source
 from augment.catalogue.split import assign_splits
 from terrabalance.errors import BadInput
-from terrabalance.manifest import Manifest, frame_of
+from terrabalance.manifest import REPAIRED, Manifest, frame_of
 
 
 def manifest_of(tmp_path, rows):
@@ -220,6 +222,56 @@ def test_no_usable_image_is_refused_with_the_reasons(tmp_path):
     )
     with pytest.raises(BadInput, match=re.escape(said)):
         assign_splits(manifest_of(tmp_path, rows), SplitConfig(), 0)
+
+
+ELSEWHERE = "Unpack the archive to do so, and give the unpacked folder instead."
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        images("Pond", 9) + images("Bog", 2),
+        parted("Pond", train=3, val=1, test=1) + parted("Park", train=3, val=1),
+    ],
+)
+@pytest.mark.parametrize(
+    "given, remedy",
+    [
+        (Given(Path("sub/all.csv"), "csv"), "To leave a class out, take its lines out of the CSV."),
+        (Given(Path("all.tar"), "archive"), f"move its folder elsewhere. {ELSEWHERE}"),
+        (Given(Path("all")), "To leave a class out, move its folder elsewhere."),
+    ],
+)
+def test_what_the_user_gave_is_named_with_a_remedy_for_its_kind(tmp_path, rows, given, remedy):
+    with pytest.raises(BadInput) as caught:
+        assign_splits(manifest_of(tmp_path, rows), SplitConfig(), 0, given)
+    said = str(caught.value)
+    assert said.startswith(f"{given}: ") and said.endswith(remedy) and str(tmp_path) not in said
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        images("Pond", 3, status="empty"),
+        parted("Pond", train=3, val=1, test=1) + images("Park", 2),
+        parted("Pond", train=3, test=1, holdout=2),
+        parted("Pond", train=3, val=1) + images("Pond", 1, split="test", detail=REPAIRED),
+    ],
+)
+def test_every_refusal_of_a_split_names_the_csv_and_not_the_folder_of_its_images(tmp_path, rows):
+    with pytest.raises(BadInput) as caught:
+        assign_splits(manifest_of(tmp_path, rows), SplitConfig(), 0, Given(Path("all.csv"), "csv"))
+    said = str(caught.value)
+    assert said.startswith("all.csv: ") and str(tmp_path) not in said and "Move" not in said
+
+
+def test_warnings_of_a_split_name_what_the_user_gave(tmp_path, caplog):
+    rows = parted("Pond", train=40, test=5) + parted("Park", train=20, test=3)
+    assign_splits(manifest_of(tmp_path, rows), SplitConfig(), 0, Given(Path("all.csv"), "csv"))
+    assert "all.csv: the given split has no val" in caplog.text
+    rows = parted("Pond", train=3, val=1, test=1) + parted("Park", train=3, test=1)
+    assign_splits(manifest_of(tmp_path, rows), SplitConfig(), 0, Given(Path("all.csv"), "csv"))
+    assert "all.csv: classes without a usable image in val" in caplog.text
 
 
 def test_fractions_that_leave_nothing_to_train_on_are_refused():

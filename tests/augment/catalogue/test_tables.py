@@ -94,10 +94,24 @@ def test_where_listed_images_are_missing_the_guessed_folder_and_its_option_are_n
         (f"{'1' * 5000}.jpg,Pond", "line 3: '111"),
         ("fifo.jpg,Pond", "line 3: 'fifo.jpg' is not there, or no file"),
         ("a.jpg,Pond,,more", "line 3 has 4 fields"),
-        ('"a.jpg,Pond', "line 3: unexpected end"),
+        ('"a.jpg,Pond', "line 3: a double quote opens a field here, and none closes it"),
+        ('"a"b.jpg,Pond', "line 3: the double quotes of what begins here are wrong"),
         ("x" * 2**20, "line 3 has more than"),
-        ("x" * 200_000, "line 3: field larger"),
-        ("\udcff.jpg,Pond", "not a CSV in UTF-8"),
+        ("x" * 200_000, "line 3: a field that begins here has more than 131072 characters"),
+        (
+            '"a.jpg,Pond\n' + "b.jpg,Pond\n" * 15_000,
+            "line 3: a field that begins here has more than",
+        ),
+        ("\udcff.jpg,Pond", "line 3 is not in UTF-8: character 1 is the byte 0xff"),
+        ("a.jpg,caf\udce9", "line 3 is not in UTF-8: character 10 is the byte 0xe9"),
+        (
+            "C:\\data\\b.jpg,Pond",
+            "line 3: 'C:\\\\data\\\\b.jpg' is an absolute path; list what follows",
+        ),
+        (
+            "A\\b.jpg,Pond",
+            "line 3: 'A\\\\b.jpg' is not there, or no file (write / between folders)",
+        ),
     ],
 )
 def test_a_line_that_cannot_be_used_is_told_by_its_number(tmp_path, line, words):
@@ -108,6 +122,56 @@ def test_a_line_that_cannot_be_used_is_told_by_its_number(tmp_path, line, words)
     with pytest.raises(BadInput) as caught:
         open_source(tmp_path / "t.csv", tmp_path / "x")
     assert words in str(caught.value) and len(str(caught.value)) < 700
+
+
+def test_the_line_that_is_in_another_encoding_is_told_however_far_down_it_is(tmp_path):
+    put(tmp_path, "a.jpg")
+    lines = ["path,class", *(f"{number}.jpg,Pond" for number in range(2000)), "café.jpg,Pond"]
+    (tmp_path / "t.csv").write_bytes("\r\n".join(lines).encode("cp1252"))
+    said = r"line 2002 is not in UTF-8: character 4 is the byte 0xe9.*save it as UTF-8"
+    with pytest.raises(BadInput, match=said):
+        open_source(tmp_path / "t.csv", tmp_path / "x")
+    (tmp_path / "t.csv").write_text("path,class\na.jpg,Pond\n", encoding="utf-16")
+    with pytest.raises(BadInput, match="line 1 is not in UTF-8"):
+        open_source(tmp_path / "t.csv", tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    "mark, called", [(";", "semicolons"), ("\t", "tabs"), ("; ", "semicolons"), ("|", "bars")]
+)
+def test_fields_that_no_commas_part_are_told_with_what_parts_them(tmp_path, mark, called):
+    put(tmp_path, "a.jpg")
+    lines = [mark.join(fields) for fields in (("path", "class", "split"), ("a.jpg", "Pond", ""))]
+    with pytest.raises(BadInput, match=f"parted by {called}. Save it with commas"):
+        open_source(table(tmp_path / "t.csv", *lines), tmp_path / "x")
+
+
+def test_an_absolute_path_is_called_that_also_below_the_folder_of_the_images(tmp_path):
+    put(tmp_path, "a.jpg")
+    data = table(tmp_path / "t.csv", "path,class", "a.jpg,Pond", f"{tmp_path}/a.jpg,Pond")
+    with pytest.raises(BadInput, match=r"line 3: '.*/a.jpg' is an absolute path") as caught:
+        open_source(data, tmp_path / "x", tmp_path)
+    assert "leaves" not in str(caught.value)
+
+
+def test_an_empty_csv_is_told_what_its_first_line_names(tmp_path):
+    with pytest.raises(BadInput, match=r"first line is empty\. It must name path, class"):
+        open_source(table(tmp_path / "t.csv"), tmp_path / "x")
+
+
+def test_words_that_name_no_part_are_told_with_their_number(tmp_path, caplog):
+    put(tmp_path, "a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg")
+    lines = "a.jpg,Pond,trian", "b.jpg,Pond,trian", "c.jpg,Pond,vali", "d.jpg,Pond,oracle"
+    data = table(tmp_path / "t.csv", "path,class,split", *lines, "e.jpg,Pond,Training")
+    open_source(data, tmp_path / "x")
+    said = f"{data}: in the column split, 'trian' (2), 'vali' (1) are neither train, val nor test"
+    assert said in caplog.text and "oracle" not in caplog.text
+
+
+def test_usual_words_for_parts_bring_no_warning(tmp_path, caplog):
+    put(tmp_path, "a.jpg", "b.jpg")
+    open_source(table(tmp_path / "t.csv", "path,class,split", "a.jpg,P,dev", "b.jpg,P,"), tmp_path)
+    assert not caplog.text
 
 
 def test_lines_are_counted_as_an_editor_counts_them(tmp_path):
