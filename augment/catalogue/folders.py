@@ -114,8 +114,8 @@ def _why_no_classes(root: Path, given: Given) -> str:
 def _tell_hidden(root: Path, given: Given, hidden: list[str]) -> None:
     if full := [path for path in hidden if _holds_images(root, path)]:
         _log.warning(
-            "%s: %s begin with a dot or are called __MACOSX, and are passed over with their "
-            "images. Rename what is to be used", given, _named(full),
+            "%s: passed over with the images in it, as its name begins with a dot (or is "
+            "__MACOSX): %s. Rename what is to be used.%s", given, _named(full), given.in_archive,
         )  # fmt: skip
 
 

@@ -37,7 +37,10 @@ def test_hidden_folders_and_images_are_named_once_as_passed_over(tmp_path, caplo
     put(tmp_path, "Pond/._a.jpg", "__MACOSX/Pond/._a.jpg", ".DS_Store")  # as a Mac adds to a zip
     assert listed(open_source(tmp_path, tmp_path / "x")) == [("Pond/a.jpg", "Pond", "")]
     (said,) = caplog.messages
-    assert f"{tmp_path}: '.../', '..a/', 'Pond/.c.jpg' begin with a dot" in said
+    assert said.startswith(
+        f"{tmp_path}: passed over with the images in it, as its name begins with"
+    )
+    assert "'.../', '..a/', 'Pond/.c.jpg'. Rename" in said
 
 
 def test_hidden_folders_without_images_are_passed_over_in_silence(tmp_path, caplog):
