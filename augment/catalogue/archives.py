@@ -6,7 +6,7 @@ import posixpath
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -88,7 +88,8 @@ def _unpack(archive: Path, folder: Path) -> None:
                 "folder.",
             )
         _write(archive, member, path)
-        os.utime(path, ns=(time_ns, time_ns))
+        with suppress(OSError):  # a disk that takes no times gives the files their own
+            os.utime(path, ns=(time_ns, time_ns))
 
 
 def _budget(archive: Path, folder: Path) -> int:

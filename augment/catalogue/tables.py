@@ -7,6 +7,7 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import IO
 
@@ -135,7 +136,14 @@ def _places(table: Path, first: Sequence[str]) -> dict[str, int]:
         raise BadInput(f"{table}: {_why_lacking(lacking, names)}")
     if twice := [name for name in _USUAL if names.count(name) > 1]:
         raise BadInput(f"{table}: its first line names {twice} twice. Rename one of them.")
-    return {name: names.index(name) for name in _USUAL if name in names} | {"": len(names)}
+    places = {name: names.index(name) for name in _USUAL if name in names}
+    for name in names:
+        if name not in places and (meant := get_close_matches(name, set(_USUAL) - set(places), 1)):
+            _log.warning(
+                "%s: the column %s is not read. If it is meant so, rename it to %s",
+                table, shown(name), meant[0],
+            )  # fmt: skip
+    return places | {"": len(names)}
 
 
 def _why_lacking(lacking: list[str], names: list[str]) -> str:

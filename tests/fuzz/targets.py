@@ -11,9 +11,8 @@ from random import Random
 import pandas as pd
 import torch
 
-from augment.catalogue.archives import extract
-from augment.catalogue.folders import descend, list_folder
 from augment.catalogue.look import look_at
+from augment.catalogue.sources import open_source
 from augment.catalogue.tables import read_table
 from augment.network.generator import load_generator
 from augment.screen.reviews import read_reviews, review_columns
@@ -81,7 +80,7 @@ def _image(suffix: str, folder: Path) -> None:
 
 
 def _archive(suffix: str, folder: Path) -> None:
-    list_folder(descend(extract(folder / f"input{suffix}", folder / "unpacked")))
+    open_source(folder / f"input{suffix}", folder / "unpacked")
 
 
 def _manifest(folder: Path) -> None:

@@ -168,6 +168,16 @@ def test_words_that_name_no_part_are_told_with_their_number(tmp_path, caplog):
     assert said in caplog.text and "oracle" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    "name, meant", [("splits", "split"), ("spilt", "split"), ("groups", "group")]
+)
+def test_a_column_that_is_nearly_called_as_one_that_is_read_is_told(tmp_path, caplog, name, meant):
+    put(tmp_path, "a.jpg")
+    open_source(table(tmp_path / "t.csv", f"path,class,{name},lat", "a.jpg,P,x,1.5"), tmp_path)
+    (said,) = caplog.messages
+    assert f"the column '{name}' is not read. If it is meant so, rename it to {meant}" in said
+
+
 def test_usual_words_for_parts_bring_no_warning(tmp_path, caplog):
     put(tmp_path, "a.jpg", "b.jpg")
     open_source(table(tmp_path / "t.csv", "path,class,split", "a.jpg,P,dev", "b.jpg,P,"), tmp_path)
