@@ -12,7 +12,7 @@ from flows.settings.config import RunConfig
 from terrabalance.files import sha256_of
 
 _MADE = ("*.safetensors", "*.png", "manifest.csv", "losses.csv", "screening.json")
-_TRAINING = {"steps": 200, "checkpoint_every": 10, "preview_every": 200}
+_TRAINING = {"steps": 100, "checkpoint_every": 10, "preview_every": 100}
 
 
 def two_classes(scenes: Path, tiny: dict[str, Any], workdir: Path, **execution: Any) -> RunConfig:

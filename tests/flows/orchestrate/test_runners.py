@@ -26,8 +26,40 @@ def undisturbed(job, tmp_path_factory) -> dict[str, str]:
     return made_by(job(tmp_path_factory.mktemp("alone")))
 
 
-def test_ray_makes_the_files_that_one_process_makes(undisturbed, job, tmp_path):
-    assert made_by(job(tmp_path, runner="ray")) == undisturbed
+@pytest.fixture(scope="class")
+def one_ray() -> Iterator[None]:
+    """A cluster for several tests: each would start its own, whose workers import anew."""
+    import ray
+
+    ray.init(include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.mark.usefixtures("one_ray")
+class TestOnOneRayCluster:
+    def test_ray_makes_the_files_that_one_process_makes(self, undisturbed, job, tmp_path):
+        assert made_by(job(tmp_path, runner="ray")) == undisturbed
+
+    def test_a_class_may_have_two_processes(self, tiny, scenes, tmp_path):
+        assert devices_of_each(tiny, scenes, tmp_path, "ray") == [2, 2]
+
+    def test_more_devices_than_any_node_has_are_refused(self, job, tmp_path):
+        with pytest.raises(BadInput, match=r"devices_per_class=64: no node .* more than \d+ CPUs"):
+            train_and_synthesize(job(tmp_path, runner="ray", devices_per_class=64))
+
+
+def devices_of_each(tiny, scenes, workdir, runner) -> list[int]:
+    """Train on two devices; of the base and of the class, how many did it."""
+    execution = {"runner": runner, "per_device": 2, "devices_per_class": 2}
+    config = RunConfig(data=scenes, workdir=workdir, execution=execution, **tiny)
+    train_and_synthesize(config)
+    cards = (workdir / "data" / "generators").glob("*/card.json")
+    return [read_json(card)["devices"] for card in cards]
+
+
+def test_a_class_may_have_two_processes_of_this_machine(tiny, scenes, tmp_path):
+    assert devices_of_each(tiny, scenes, tmp_path, "local") == [2, 2]
 
 
 def test_two_processes_do_so_too_even_if_one_is_killed(undisturbed, job, tmp_path):
@@ -41,34 +73,6 @@ def test_two_processes_do_so_too_even_if_one_is_killed(undisturbed, job, tmp_pat
     killer = in_mid_training(config, kill_one)
     assert made_by(config) == undisturbed
     assert not killer.is_alive() and killed[0].exitcode == -signal.SIGKILL
-
-
-@pytest.fixture
-def one_ray() -> Iterator[None]:
-    """A cluster for all stages of a run: each would start its own, whose workers import anew."""
-    import ray
-
-    ray.init(include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
-
-
-@pytest.mark.parametrize("runner", ["local", "ray"])
-def test_a_class_may_have_two_processes_wherever_it_is_done(
-    tiny, scenes, tmp_path, runner, request
-):
-    if runner == "ray":
-        request.getfixturevalue("one_ray")
-    execution = {"runner": runner, "per_device": 2, "devices_per_class": 2}
-    config = RunConfig(data=scenes, workdir=tmp_path, execution=execution, **tiny)
-    train_and_synthesize(config)
-    cards = (config.workdir / "data" / "generators").glob("*/card.json")
-    assert [read_json(card)["devices"] for card in cards] == [2, 2]  # of the base and of the class
-
-
-def test_more_devices_than_any_ray_node_has_are_refused(job, tmp_path):
-    with pytest.raises(BadInput, match=r"devices_per_class=64: no node .* more than \d+ CPUs"):
-        train_and_synthesize(job(tmp_path, runner="ray", devices_per_class=64))
 
 
 def test_a_lost_ray_node_has_its_class_done_by_another(undisturbed, job, tmp_path):
