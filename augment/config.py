@@ -3,6 +3,7 @@
 Nothing here imports torch, so that a wrong setting is reported at once.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -12,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from terrabalance.settings import MOST, Settings, shown
 from terrabalance.sizes import height_width
 
+_MOST_POSITIONS = 256**2  # of an image in the smallest level of the network
 _MOST_CHANNELS = 16_384  # a layer of twice as many has four times its weights
 
 Count = Annotated[int, Field(ge=1, le=MOST)]
@@ -124,6 +126,15 @@ class GeneratorConfig(Settings):
                     f"image_size {side} cannot be halved {len(self.dim_mults) - 1} times; "
                     f"the nearest sizes that can are {low} and {low + factor}"
                 )
+        # At the smallest level every position attends to every other: a step of millions of
+        # millions of products cannot be interrupted, and ends on no machine.
+        n_positions = math.prod(side // factor for side in height_width(self.image_size))
+        if n_positions > _MOST_POSITIONS:
+            raise ValueError(
+                f"image_size halved {len(self.dim_mults) - 1} times leaves {n_positions:,} "
+                f"positions for the full attention; {_MOST_POSITIONS:,} are the most. Add levels "
+                "to dim_mults"
+            )
         return self
 
 

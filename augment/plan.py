@@ -9,7 +9,9 @@ from typing import Any
 
 from augment.config import PlanConfig
 from terrabalance.errors import BadInput
+from terrabalance.settings import shown
 
+_MOST_TOLD = 100  # names in a message
 FEWEST_IMAGES = 2  # of a class in the train part: one is copied, not learned
 
 
@@ -71,11 +73,15 @@ def _refuse_unknown(counts: Mapping[str, int], named: Sequence[str]) -> None:
     unknown = sorted(set(named) - set(counts))
     if not unknown:
         return
-    comma = next((name for name in sorted(counts) if "," in name), None)
-    how = f" Names with a comma go into --set 'plan.classes={json.dumps([comma])}'."
-    raise BadInput(
-        f"no such class: {unknown}. The data has {sorted(counts)}.{how if comma else ''}"
-    )
+    # The option --classes parts at commas, and takes spaces off the ends.
+    odd = next((name for name in sorted(counts) if "," in name or name != name.strip()), None)
+    how = f" That one is named by --set 'plan.classes={json.dumps([odd])}'." if odd else ""
+    raise BadInput(f"no such class: {_told(unknown)}. The data has {_told(sorted(counts))}.{how}")
+
+
+def _told(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_TOLD} more" if len(names) > _MOST_TOLD else ""
+    return ", ".join(map(shown, names[:_MOST_TOLD])) + more
 
 
 def _refuse_small(plans: Sequence[ClassPlan]) -> None:

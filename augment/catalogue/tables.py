@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 _NAMED = 4  # words in a message
 _PROBED = 200  # listed paths that are looked for to find the folder that they are relative to
 _LONGEST_LINE = 2**20  # characters
+_LONGEST_CLASS = 255  # characters: as long as a folder's name may be
 _ESCAPED = 0xDC00  # is added to a byte that is no UTF-8, as Python reads it
 _NO_TEXT = re.compile("[\udc80-\udcff]")
 _OTHER_MARKS = {";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -190,6 +191,11 @@ def _bad_rows(rows: list[_Row]) -> dict[int, str]:
             bad[line] = f"{shown(path)} leaves the folder of the images"
         elif not entry.class_name:
             bad[line] = f"{shown(path)} has no class"
+        elif len(entry.class_name) > _LONGEST_CLASS:
+            bad[line] = (
+                f"{shown(path)} has a class of {len(entry.class_name):,} characters; "
+                f"{_LONGEST_CLASS} are the most"
+            )
         elif entry.source not in ("real", "synthetic"):
             bad[line] = f"source {shown(entry.source)} is neither real nor synthetic"
         elif entry.source == "synthetic" and entry.split != "train":

@@ -14,6 +14,7 @@ from pathlib import Path
 from augment.catalogue.members import Member, not_a_file, reading, refusal, shown
 from terrabalance.errors import BadInput
 
+_ENCRYPTED = 1  # of a member's flags
 _LOCAL_HEADER = b"PK\x03\x04"
 _LENGTHS = struct.Struct("<26xHH")  # of the name and of more, in a local header
 _DESCRIPTOR = 24  # bytes, at most, that may follow a member's content; less than any header
@@ -40,6 +41,8 @@ def _member(archive: Path, opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> Me
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise not_a_file(archive, name)
+    if info.flag_bits & _ENCRYPTED:
+        raise refusal(archive, f"{shown(name)} is encrypted. Pack it without a password.")
     is_folder = name.endswith("/") or (kind == stat.S_IFDIR and not info.file_size)
     if is_folder and info.file_size:
         raise refusal(archive, f"holds {shown(name)}, a folder with content. Refused.")

@@ -1,12 +1,14 @@
 """The commands `terrabalance cache list` and `terrabalance cache prune`."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flows.cli import options
 from flows.cli.console import console, print_results
+from terrabalance.errors import BadInput
 
 app = typer.Typer(
     name="cache",
@@ -18,6 +20,17 @@ app = typer.Typer(
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 
+def _there(root: Path) -> Path:
+    """Return a workdir that is a folder.
+
+    Raises:
+        BadInput: it is none; a mistyped one would be taken for one without results.
+    """
+    if not root.is_dir():
+        raise BadInput(f"--workdir {root}: there is no such folder.")
+    return root
+
+
 @app.command("list")
 def list_results(workdir: options.Workdir = None, as_json: AsJson = False) -> None:
     """List every result: its kind, name, size, time, whether it is finished, and who uses it.
@@ -27,7 +40,7 @@ def list_results(workdir: options.Workdir = None, as_json: AsJson = False) -> No
     from flows.settings.addresses import local_folder
     from flows.store import cache
 
-    found = cache.results(local_folder(workdir))
+    found = cache.results(_there(local_folder(workdir)))
     if as_json:
         typer.echo(json.dumps([result.record() for result in found], indent=2))
     else:
@@ -57,9 +70,8 @@ def prune(
     """
     from flows.settings.addresses import local_folder
     from flows.store import cache
-    from terrabalance.errors import BadInput
 
-    root = local_folder(workdir)
+    root = _there(local_folder(workdir))
     if wrong := set(kind or ()) - set(cache.KINDS):
         raise BadInput(f"--kind {', '.join(sorted(wrong))}: is none of {', '.join(cache.KINDS)}.")
     if unknown := cache.unexplained(root):

@@ -1,5 +1,6 @@
 """How the runners read what became of a job, and where its process reports to."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -11,11 +12,17 @@ from prefect.states import Crashed
 
 ATTEMPTS = 3  # at a job whose process, node or worker dies
 LOOK_EVERY_S = 0.5
+_PREFECTS_WORDS = re.compile(r"^(Task|Flow) run encountered an exception:? (BadInput|NotReady): ")
 
 
 def reasons(states: Mapping[str, State[Any]]) -> dict[str, str]:
     """Return label -> reason of the jobs that failed."""
-    return {label: str(s.message) for label, s in states.items() if not s.is_completed()}
+    return {label: plainly(s) for label, s in states.items() if not s.is_completed()}
+
+
+def plainly(state: State[Any]) -> str:
+    """Return why a run failed, without Prefect's words before ours."""
+    return _PREFECTS_WORDS.sub("", str(state.message or state.name))
 
 
 def final_state(future: PrefectFuture[Any]) -> State[Any] | None:

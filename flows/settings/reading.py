@@ -46,7 +46,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:  # also integers of thousands of digits
         if isinstance(error, BadInput):
             raise
-        raise BadInput(f"{path}: cannot be read as TOML ({shown(error)}).") from error
+        raise BadInput(f"{path}: is no TOML ({shown(str(error))}). Correct it there.") from error
 
 
 def _loads(text: str) -> dict[str, Any]:

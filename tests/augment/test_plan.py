@@ -65,8 +65,21 @@ def test_the_way_to_fill_all_classes_fills_all():
     assert needed(rarest="none") == needed(rarest=None) == needed()
 
 
+@pytest.mark.parametrize("odd", ["Pond, small", " Pond"])
+def test_a_name_that_the_option_cannot_hold_is_shown_as_a_setting(odd):
+    with pytest.raises(BadInput, match="no such class") as caught:
+        plan_classes({"Church": 9, odd: 5}, PlanConfig(classes=("Pond",)))
+    assert f"--set 'plan.classes=[\"{odd}\"]'" in str(caught.value)
+
+
+def test_a_thousand_classes_are_not_all_listed():
+    counts = {f"Class{number:04d}": 9 for number in range(1000)}
+    with pytest.raises(BadInput, match="'Class0099' and 900 more"):
+        plan_classes(counts, PlanConfig(classes=("Pond",)))
+
+
 def test_unknown_class_is_named_with_the_ones_there_are():
-    with pytest.raises(BadInput, match=r"no such class: \['Lake'\].*Church"):
+    with pytest.raises(BadInput, match=r"no such class: 'Lake'.*Church"):
         plan_classes(COUNTS, PlanConfig(classes=("Lake",)))
 
 

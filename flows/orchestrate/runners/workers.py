@@ -18,7 +18,7 @@ from prefect.states import Crashed, Pending
 
 from flows.orchestrate.artifacts import listen
 from flows.orchestrate.job import Job
-from flows.orchestrate.job_states import ATTEMPTS
+from flows.orchestrate.job_states import ATTEMPTS, plainly
 from flows.orchestrate.server import need_named_server
 from flows.settings.config import RunConfig
 from terrabalance.errors import BadInput
@@ -84,7 +84,7 @@ def _followed(order: _Order, state: State | None, failed: dict[str, str]) -> _Or
         _log.warning("%s: %s; begun again", job.label, state.message)
         return replace(_begin(job, order.number + 1), attempts=order.attempts + 1)
     if not state.is_completed():
-        failed[job.label] = str(state.message or state.name)
+        failed[job.label] = plainly(state)
     elif not job.is_done():
         failed[job.label] = _ELSEWHERE
     return None

@@ -89,6 +89,7 @@ def test_where_listed_images_are_missing_the_guessed_folder_and_its_option_are_n
     [
         ("a\0.jpg,Pond", "line 3: holds a NUL"),
         ("c.jpg,Po\0nd", "line 3: holds a NUL"),
+        ("c.jpg," + "P" * 300, "line 3: 'c.jpg' has a class of 300 characters; 255 are the most"),
         ("b/" * 5000 + "b.jpg,Pond", "line 3: 'b/b/"),
         (f"{'b' * 300}.jpg,Pond", "line 3: 'bbb"),
         (f"{'1' * 5000}.jpg,Pond", "line 3: '111"),

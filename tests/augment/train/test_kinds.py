@@ -92,6 +92,12 @@ def test_the_tutorials_proportions_of_40_by_56_px_train_and_draw(tmp_path, cpu):
     assert decode(drawn / "000001.png").pixels.shape == (3, 40, 56)
 
 
+def test_attention_over_too_many_positions_is_refused_with_what_to_change():
+    with pytest.raises(ValueError, match=r"leaves 262,144 positions .* Add levels to dim_mults"):
+        GeneratorConfig(image_size=1024, dim_mults=(1, 2))
+    assert GeneratorConfig(image_size=1024, dim_mults=(1, 2, 4)).image_size == 1024
+
+
 def test_a_side_that_cannot_be_halved_names_the_nearest_that_can():
     with pytest.raises(ValueError, match=r"image_size 42 cannot be halved 3 times; .* 40 and 48"):
         GeneratorConfig(image_size=(56, 42), dim_mults=(1, 2, 4, 8))

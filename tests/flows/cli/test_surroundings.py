@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from waiting import PATIENCE_S
 
 from flows.cli.app import app
+from terrabalance.errors import BadInput
 
 
 def python(*words: str, cwd: Path, **more) -> subprocess.CompletedProcess:
@@ -68,6 +69,13 @@ def test_prefects_home_that_cannot_be_made_is_named(tmp_path):
     home = str(tmp_path / "file" / "home")
     result = python("-c", _READ_SETTINGS, cwd=tmp_path, env={**os.environ, "PREFECT_HOME": home})
     assert "BadInput: PREFECT_HOME: " in result.stderr and str(tmp_path / "file") in result.stderr
+
+
+@pytest.mark.parametrize("command", ["list", "prune"])
+def test_a_mistyped_workdir_is_not_taken_for_an_empty_one(command, tmp_path):
+    said = CliRunner().invoke(app, ["cache", command, "--workdir", str(tmp_path / "none")])
+    assert isinstance(said.exception, BadInput)
+    assert str(tmp_path / "none") in str(said.exception)
 
 
 def test_pruning_where_there_is_nothing_says_so(tmp_path):
