@@ -13,6 +13,7 @@ from terrabalance.errors import UnreadableImage
 from terrabalance.rasters.directories import open_tiff
 from terrabalance.rasters.limits import check_file
 from terrabalance.rasters.pictures import opened
+from terrabalance.system_errors import pass_on_refusal
 
 SYNTHETIC_KEY = "terrabalance:synthetic"  # in the text of every synthetic image
 REPAIRED_KEY = "terrabalance:filled"  # likewise of a repaired one: the share that was filled
@@ -47,6 +48,7 @@ def read_marks(path: Path) -> dict[str, str]:
 
     Raises:
         UnreadableImage: the file is damaged.
+        OSError: the system did not give its bytes, see `pass_on_refusal`.
     """
     check_file(path)
     try:
@@ -61,6 +63,7 @@ def read_marks(path: Path) -> dict[str, str]:
     except UnreadableImage:
         raise
     except Exception as error:  # decoders raise many kinds for a damaged file
+        pass_on_refusal(error, path)
         raise UnreadableImage(f"{path}: {error}") from error
     return {}
 
@@ -72,6 +75,7 @@ def read_source_type(path: Path) -> str | None:
 
     Raises:
         UnreadableImage: the file is damaged.
+        OSError: the system did not give its bytes, see `pass_on_refusal`.
     """
     check_file(path)
     try:
@@ -85,6 +89,7 @@ def read_source_type(path: Path) -> str | None:
     except UnreadableImage:
         raise
     except Exception as error:  # decoders raise many kinds for a damaged file
+        pass_on_refusal(error, path)
         raise UnreadableImage(f"{path}: {error}") from error
     # Not parsed as XML: a stranger's could be made to exhaust the parser.
     found = re.search(r"DigitalSourceType\W[^/]*" + re.escape(_SOURCE_TYPE[5:]) + r"(\w+)", packet)

@@ -35,6 +35,18 @@ _MEANING = {
 }
 # What reading or writing an open file may end with; the system names no file then.
 OF_DISKS = frozenset({*_FULL, errno.EROFS, errno.EIO, errno.ESTALE, errno.EFBIG})
+# Why the system may not give a file's bytes, which says nothing of what the file is. By name, as
+# not every system has each.
+_OF_READING = frozenset(
+    getattr(errno, name)
+    for name in (
+        "EACCES", "EPERM", "EIO", "ESTALE", "EMFILE", "ENFILE", "EAGAIN", "EBUSY", "ENODEV",
+        "ENXIO", "ENOLINK", "EREMOTEIO", "EUCLEAN", "EBADMSG", "ETIMEDOUT", "ENOTCONN",
+        "ECONNABORTED", "ECONNRESET", "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH",
+        "ENOKEY", "EKEYEXPIRED", "EKEYREVOKED", "EKEYREJECTED",
+    )
+    if hasattr(errno, name)
+)  # fmt: skip
 
 
 def in_words(error: OSError) -> str:
@@ -50,7 +62,28 @@ def in_words(error: OSError) -> str:
     if error.errno in _MEANING:
         what, remedy = _MEANING[error.errno]
         return f"{before}{what}. {remedy}."
+    if path and error.errno in _OF_READING:
+        return f"{before}{error.strerror}. {_FAILS}."
     return f"{before}{error.strerror}" if path and error.strerror else str(error)
+
+
+def pass_on_refusal(error: BaseException, path: Path) -> None:
+    """Do nothing where a file's own content is at fault, so that the caller may call it damaged.
+
+    Args:
+        error: of a library that reads files, which may have made its own of the system's.
+        path: of the file, which the system does not tell of a file that is open.
+
+    Raises:
+        OSError: the system did not give the bytes (no permission, a disk or a network that fails,
+            too many open files): the file may be sound, and can be read another time.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _OF_READING:
+            cause.filename = cause.filename or str(path)
+            raise cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -13,6 +13,7 @@ from terrabalance.finished import done
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.marks import is_marked_synthetic, lost_marks
 from terrabalance.progress import Progress, silent
+from terrabalance.system_errors import in_words
 
 _FOR_PROGRAMS = (CLASS_MAP, CROISSANT)  # one that was changed would mislead without a word
 _HASHED = ("manifest.parquet", *_FOR_PROGRAMS)
@@ -31,7 +32,8 @@ class Problem:
         path: of the file, relative to the dataset.
         kind: `missing`, `changed`, `unmarked` (a synthetic image without its marks), `posing` (a
             real one with the mark of a synthetic one), `misplaced` (a synthetic one in val or
-            test), `unknown` (no row of the manifest) or `outside` (a row that leaves the dataset).
+            test), `unread` (the system does not let it be read), `unknown` (no row of the manifest)
+            or `outside` (a row that leaves the dataset).
         detail: more about it.
     """
 
@@ -84,6 +86,8 @@ def _problems_of_rows(manifest: Manifest, on_progress: Progress) -> Iterator[Pro
             yield from _problems_of_file(path, inside(manifest.root, path), sha256, synthetic)
         except BadInput as error:
             yield Problem(path, "outside", str(error))
+        except OSError as error:
+            yield Problem(path, "unread", in_words(error))
         on_progress(count, len(rows), "checking")
 
 

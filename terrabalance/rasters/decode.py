@@ -12,6 +12,7 @@ from terrabalance.rasters.memory import room_for
 from terrabalance.rasters.pictures import read_picture
 from terrabalance.rasters.raster import Raster
 from terrabalance.rasters.tiff import read_tiff
+from terrabalance.system_errors import pass_on_refusal
 
 _DECLARING = ("ENVI", "ERDAS Imagine", "VRT")  # formats of GDAL that tell no-data themselves
 
@@ -29,6 +30,7 @@ def decode(path: Path) -> Raster:
     Raises:
         UnreadableImage: not an image, damaged, too large (`terrabalance.rasters.limits`), or of a
             kind that is not read; one sentence that names the file and says what to do.
+        OSError: the system did not give the file's bytes, see `pass_on_refusal`.
     """
     check_file(path)
     with room_for(path):
@@ -60,5 +62,6 @@ def _format(path: Path) -> Format | None:
         with path.open("rb") as file:
             beginning = file.read(LONGEST_BEGINNING)
     except OSError as error:
+        pass_on_refusal(error, path)
         raise UnreadableImage(f"{path}: {error.strerror}") from error
     return format_that_begins(beginning) or format_of(path)

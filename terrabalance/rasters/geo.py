@@ -21,6 +21,7 @@ from terrabalance.rasters.formats import (
 from terrabalance.rasters.gdal_tags import scaling_or_none
 from terrabalance.rasters.limits import check_claim, check_file
 from terrabalance.rasters.raster import COMPLEX, Footprint, Raster, both, declared
+from terrabalance.system_errors import pass_on_refusal
 
 # One driver for each format: a stranger's file reaches none of GDAL's many others.
 _DRIVERS = {
@@ -84,6 +85,7 @@ def read_with_gdal(path: Path, kind: Format) -> Raster:
     except (UnreadableImage, MemoryError):
         raise
     except Exception as error:  # rasterio and its drivers raise many kinds for a damaged file
+        pass_on_refusal(error, path)
         # rasterio's own "Read failed" says less than the error of GDAL behind it.
         reason = error.__cause__ or error
         raise UnreadableImage(f"{path}: damaged {kind.name} ({reason})") from error

@@ -12,6 +12,7 @@ from PIL import Image
 
 from terrabalance.errors import UnreadableImage
 from terrabalance.rasters.memory import claim_memory
+from terrabalance.system_errors import pass_on_refusal
 
 MOST_PIXELS = 2**27  # of one band: 11,500 x 11,500, a whole picture of a survey camera
 MOST_BYTES = 2**30  # of all decoded values; also of a file
@@ -30,11 +31,13 @@ def check_file(path: Path) -> None:
     """Refuse what is no regular file, which might never end, and a file that is too large.
 
     Raises:
-        UnreadableImage: it cannot be opened either.
+        UnreadableImage: it is gone, or its name leads nowhere.
+        OSError: as of `pass_on_refusal`.
     """
     try:
         facts = path.stat()
     except OSError as error:
+        pass_on_refusal(error, path)
         raise UnreadableImage(f"{path}: {error.strerror}") from error
     if not stat.S_ISREG(facts.st_mode):
         raise UnreadableImage(f"{path}: no regular file")

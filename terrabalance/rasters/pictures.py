@@ -17,6 +17,7 @@ from terrabalance.errors import UnreadableImage
 from terrabalance.rasters.limits import check_claim, check_scans, too_many_pixels
 from terrabalance.rasters.orientation import ORIENTATION_TAG, upright
 from terrabalance.rasters.raster import Raster
+from terrabalance.system_errors import pass_on_refusal
 
 # Strangers' files reach no other decoder of Pillow's, above all not Ghostscript by way of EPS.
 # (JPEG includes MPO, the JPEG with a preview inside that drones and phones write.)
@@ -58,6 +59,7 @@ def opened(
     except (UnreadableImage, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders raise many kinds for a damaged file
+        pass_on_refusal(error, path)
         raise UnreadableImage(f"{path}: {error}") from error
 
 

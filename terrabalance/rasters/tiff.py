@@ -25,6 +25,7 @@ from terrabalance.rasters.gdal_tags import (
 from terrabalance.rasters.orientation import ORIENTATION_TAG, upright
 from terrabalance.rasters.pictures import read_picture
 from terrabalance.rasters.raster import COMPLEX, Layout, Raster, both, declared
+from terrabalance.system_errors import pass_on_refusal
 
 _UNNAMED = "QI"  # tifffile's letters for an axis without a name, and for pages one after another
 # Kinds that libtiff, behind Pillow, decodes and tifffile does not, all of them of 8 bit or 1.
@@ -59,6 +60,7 @@ def read_tiff(path: Path) -> Raster:
     except (UnreadableImage, MemoryError):
         raise
     except Exception as error:  # tifffile and its codecs raise many kinds for a damaged file
+        pass_on_refusal(error, path)
         raise UnreadableImage(f"{path}: damaged TIFF ({error})") from error
 
 

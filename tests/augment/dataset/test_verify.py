@@ -6,6 +6,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from users import needs_a_user, run_as_user
 
 from augment.dataset.assemble import assemble
 from augment.dataset.verify import verify
@@ -159,3 +160,23 @@ def test_a_class_of_drawn_images_is_without_problems(tmp_path):
     assert verify(tmp_path) == []
     write_png(tmp_path / "mine.png", image(10))
     assert found(tmp_path) == [("mine.png", "unknown")]
+
+
+_VERIFY = """
+import sys
+from pathlib import Path
+from augment.dataset.verify import verify
+for problem in verify(Path(sys.argv[1])):
+    print(problem.path, problem.kind, problem.detail)
+"""
+
+
+@needs_a_user
+def test_every_image_without_permission_is_listed_and_ends_nothing(dataset):
+    images = sorted(path for path in dataset.rglob("*.png"))
+    for path in images:
+        path.chmod(0)
+    lines = run_as_user(_VERIFY, dataset).splitlines()
+    assert len(lines) == len(images) > 1
+    for line, path in zip(lines, images, strict=True):
+        assert line.startswith(f"{path.relative_to(dataset)} unread {path}: no permission. Let")

@@ -1,0 +1,21 @@
+"""Run Python as a user who may not read everything, also where the tests run as root."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_NOT_AS_ROOT = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+_BEFORE = _NOT_AS_ROOT if os.geteuid() == 0 else []
+needs_a_user = pytest.mark.skipif(
+    bool(_BEFORE) and shutil.which("setpriv") is None, reason="root without setpriv"
+)
+
+
+def run_as_user(script: str, folder: Path) -> str:
+    """What a script prints whose `sys.argv[1]` is a folder."""
+    command = [*_BEFORE, sys.executable, "-c", script, str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
