@@ -10,10 +10,14 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from terrabalance.errors import BadInput
 from terrabalance.files import MADE_ANEW, atomic_write
+from terrabalance.system_errors import pass_on_refusal
 
+_FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+_WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 _NAME = re.compile(r"step_(\d+)\.pt")
 _SEAL = "sha256"
 
@@ -45,14 +49,16 @@ def load_newest(folder: Path) -> dict[str, Any] | None:
     """Load the newest checkpoint on the CPU (`weights_only`), or return None if there is none.
 
     Raises:
-        BadInput: the newest file cannot be read; the message says which one to delete.
+        BadInput: the newest file is damaged; the message says which one to delete.
+        OSError: the system does not give it.
     """
     files = _by_step(folder)
     if not files:
         return None
     path = files[-1][1]
+    content = path.read_bytes()  # what the system refuses is no damage, and nothing to delete
     try:
-        data = io.BytesIO(path.read_bytes())
+        data = io.BytesIO(content)
         if damaged := zipfile.ZipFile(data).testzip():  # torch writes checksums, and reads none
             raise ValueError(f"{damaged} has another checksum")
         data.seek(0)
@@ -85,9 +91,11 @@ def load_into(module: torch.nn.Module, state: dict[str, Any], where: str) -> Non
     """Load a state dict, naming the tensor, the wanted and the found shape on a mismatch.
 
     Raises:
-        BadInput: a tensor is missing, unknown, or of another shape; `where` names the file.
+        BadInput: a tensor is missing, unknown, or of another shape, or as of `refuse_unlike`;
+            `where` names the file.
     """
     wanted = module.state_dict()
+    refuse_unlike(wanted, state, where)
     for name in [*wanted, *(key for key in state if key not in wanted)]:
         need = tuple(wanted[name].shape) if name in wanted else None
         have = tuple(state[name].shape) if name in state else None
@@ -99,19 +107,64 @@ def load_into(module: torch.nn.Module, state: dict[str, Any], where: str) -> Non
     module.load_state_dict(state)
 
 
-def write_tensors(path: Path, state: dict[str, torch.Tensor]) -> None:
+def refuse_unlike(wanted: dict[str, Tensor], state: dict[str, Any], where: str) -> None:
+    """Refuse tensors that torch cannot copy into those of a model, or copies into other values.
+
+    torch casts without a word: whole numbers and booleans to floats, complex numbers to their real
+    part, float64 to infinity.
+
+    Args:
+        wanted: tensors of the model, which say what those of the same name have to be.
+        state: may come from strangers.
+        where: names the file.
+
+    Raises:
+        BadInput: a tensor is sparse, quantized, nested or without data, of another kind of values,
+            or NaN or infinite where the model's is not.
+    """
+    for name, tensor in state.items():
+        wrong = _why_not_dense(tensor)
+        if not wrong and name in wanted:
+            wrong = _why_unlike(wanted[name], tensor)
+        if wrong:
+            raise BadInput(
+                f"{where}: tensor {name!r} {wrong}. Give weights as they were trained, in dense "
+                "tensors of float32, float16 or bfloat16."
+            )
+
+
+def _why_not_dense(tensor: Any) -> str:
+    if not isinstance(tensor, Tensor):
+        return f"is no tensor but a {type(tensor).__name__}"
+    if tensor.is_quantized:
+        return f"is quantized ({tensor.dtype})"
+    if tensor.is_nested or tensor.layout != torch.strided:
+        return f"is {'nested' if tensor.is_nested else f'of the layout {tensor.layout}'}"
+    return "has a shape and no values (device meta)" if tensor.is_meta else ""
+
+
+def _why_unlike(wanted: Tensor, found: Tensor) -> str:
+    kinds = _FLOATS if wanted.dtype in _FLOATS else _WHOLE if wanted.dtype in _WHOLE else ()
+    if found.dtype not in (wanted.dtype, *kinds):
+        return f"is of {found.dtype}, the model's is of {wanted.dtype}"
+    if torch.isfinite(found.to(wanted.dtype)).all() or not torch.isfinite(wanted).all():
+        return ""
+    return f"holds NaN, infinity, or values beyond {wanted.dtype}"
+
+
+def write_tensors(path: Path, state: dict[str, Tensor]) -> None:
     """Write a state dict as safetensors, atomically, with a hash that `read_tensors` checks."""
     with atomic_write(path) as file:
         file.write(as_safetensors(state))
 
 
-def as_safetensors(state: dict[str, torch.Tensor]) -> bytes:
+def as_safetensors(state: dict[str, Tensor]) -> bytes:
     """Return a state dict as the bytes of a safetensors file.
 
     The format refuses tensors that share memory, as layers with common weights have: each name
     gets its own copy, so that reading gives every name and `load_into` every layer its weights.
     """
-    tensors: dict[str, torch.Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     stored = set[int]()
     for name, tensor in state.items():
         own = tensor.detach().contiguous().cpu()
@@ -122,7 +175,7 @@ def as_safetensors(state: dict[str, torch.Tensor]) -> bytes:
     return save(tensors, metadata={_SEAL: _seal_of(tensors)})
 
 
-def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read the safetensors of `write_tensors`, or of others, which have no hash, on the CPU.
 
     Raises:
@@ -131,16 +184,17 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
             names = list(file.keys())
-            tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in names}
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in names}
             seal = (file.metadata() or {}).get(_SEAL)
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+        pass_on_refusal(error, path)
         raise BadInput(f"{path}: not weights that can be read ({error}). {MADE_ANEW}") from error
     if seal is not None and seal != _seal_of(tensors):
         raise BadInput(f"{path}: damaged, or changed since it was written. {MADE_ANEW}")
     return tensors
 
 
-def _seal_of(tensors: dict[str, torch.Tensor]) -> str:
+def _seal_of(tensors: dict[str, Tensor]) -> str:
     found = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name]

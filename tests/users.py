@@ -1,4 +1,4 @@
-"""Run Python as a user who may not read everything, also where the tests run as root."""
+"""What the system refuses: a user without permission, a file that Linux fails to read."""
 
 import os
 import shutil
@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+# root may read everything, unless these rights are taken from it.
 _NOT_AS_ROOT = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 _BEFORE = _NOT_AS_ROOT if os.geteuid() == 0 else []
 needs_a_user = pytest.mark.skipif(
     bool(_BEFORE) and shutil.which("setpriv") is None, reason="root without setpriv"
 )
+# The first page of a process's memory, /proc/self/mem, is a regular file of which reading is EIO.
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 
 
 def run_as_user(script: str, folder: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from classifier.config import ClassifierConfig
@@ -18,7 +19,7 @@ from terrabalance.bands import bands_from
 from terrabalance.checkpoint import load_into, read_tensors
 from terrabalance.device import autocast, precision_on
 from terrabalance.errors import BadInput
-from terrabalance.files import read_record
+from terrabalance.files import MADE_ANEW, read_record
 
 _log = logging.getLogger(__name__)
 
@@ -105,12 +106,22 @@ def _loader(config: FeatureConfig) -> Load:
 
 
 def trained_network(folder: Path, device: torch.device) -> FeatureNetwork:
-    """Load the classifier that was trained in `folder`."""
-    card = read_record(folder / "card.json", {"config": dict, "bands": dict, "classes": list})
-    config = ClassifierConfig(**card["config"]).model_copy(
-        update={"pretrained": False, "weights": None}
-    )
-    n_bands = bands_from(card["bands"], folder / "card.json").count
+    """Load the classifier that was trained in `folder`.
+
+    Raises:
+        BadInput: its card is of another version or none of ours, or its weights do not fit it.
+    """
+    path = folder / "card.json"
+    card = read_record(path, {"config": dict, "bands": dict, "classes": list})
+    try:
+        config = ClassifierConfig.model_validate(card["config"])
+    except ValidationError as error:
+        raise BadInput(
+            f"{path}: of another version of terrabalance ({error.error_count()} settings do not "
+            f"fit). {MADE_ANEW}"
+        ) from error
+    config = config.model_copy(update={"pretrained": False, "weights": None})
+    n_bands = bands_from(card["bands"], path).count
     model = build_model(config, len(card["classes"]), n_bands)
     load_into(model, read_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
     name = f"{config.model}, trained here on real images"

@@ -2,6 +2,7 @@
 
 import difflib
 import logging
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from timm.models import adapt_input_conv, load_state_dict
 from torch import Tensor, nn
 
 from classifier.config import ClassifierConfig
-from terrabalance.checkpoint import load_into
+from terrabalance.checkpoint import load_into, refuse_unlike
 from terrabalance.errors import BadInput
+from terrabalance.system_errors import pass_on_refusal
 
 WEIGHTS = "classifier.safetensors"  # of a trained classifier, in its folder
 # Scales its input to the size that it is built for; told another, it fails at most sizes.
@@ -21,6 +23,10 @@ _RESIZES_ITSELF = "crossvit_"
 _log = logging.getLogger(__name__)
 # The hub's client prints by a handler of its own; the root's would print all of it again.
 logging.getLogger("huggingface_hub").propagate = False
+# torch warns of how it reads sparse and quantized tensors, which are refused once they are read.
+# Set once, see `terrabalance.rasters.decode`.
+_NOISE = r"Validating sparse tensor|TypedStorage is deprecated|torch\.quantize_per_tensor"
+warnings.filterwarnings("ignore", _NOISE, UserWarning)
 
 
 def build_model(
@@ -105,6 +111,7 @@ def _load_file(model: nn.Module, path: Path, n_bands: int, section: str) -> None
     state = _read_weights(path, section)
     if not set(state) & set(wanted):
         state = _by_order(state, wanted, path, section)
+    refuse_unlike(wanted, state, str(path))  # before anything is computed of them
     if n_bands != 3:
         _adapt_first(model, state, n_bands)
     head = _head_names(model, wanted)
@@ -122,7 +129,7 @@ def _adapt_first(model: nn.Module, state: dict[str, Tensor], n_bands: int) -> No
     found: Any = (getattr(model, "pretrained_cfg", None) or {}).get("first_conv") or ()
     for name in (found,) if isinstance(found, str) else found:
         key = f"{name}.weight"
-        if key in state and state[key].shape[1] == 3:
+        if key in state and state[key].ndim == 4 and state[key].shape[1] == 3:
             state[key] = adapt_input_conv(n_bands, state[key])
 
 
@@ -130,16 +137,26 @@ def _read_weights(path: Path, section: str) -> dict[str, Tensor]:
     if not path.is_file():
         raise BadInput(f"{section}.weights = {str(path)!r} is not a file. Check the path.")
     try:
-        state: dict[str, Any] = load_state_dict(str(path), weights_only=True)
+        state: Any = load_state_dict(str(path), weights_only=True)
+    except (AttributeError, TypeError) as error:  # timm takes what it finds for a dict with names
+        raise BadInput(_no_state_dict(path)) from error
     except Exception as error:  # torch, pickle and safetensors each raise their own kinds
+        pass_on_refusal(error, path)
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         raise BadInput(
             f"{path}: not a file of weights that can be read safely ({reason}). "
             "Give a .safetensors file, or a .pth that holds nothing but a state dict."
         ) from error
     if not state or not all(isinstance(value, Tensor) for value in state.values()):
-        raise BadInput(f"{path}: holds no state dict of tensors. Give a file of weights.")
+        raise BadInput(_no_state_dict(path))
     return dict(state)
+
+
+def _no_state_dict(path: Path) -> str:
+    return (
+        f"{path}: holds no state dict, which has a tensor for each name, by itself or as "
+        "'state_dict' or 'model' of a dict. Save that alone: torch.save(model.state_dict(), FILE)."
+    )
 
 
 def _head_names(model: nn.Module, names: Iterable[str]) -> list[str]:

@@ -3,6 +3,7 @@ import torch
 from flips import read_or_refused, some_flips
 from safetensors.torch import load_file, save_file
 from torch import nn
+from users import needs_proc
 
 from terrabalance.checkpoint import (
     load_into,
@@ -64,6 +65,56 @@ def test_a_mismatch_names_tensor_and_shapes(change, message):
 def test_a_missing_tensor_is_named():
     with pytest.raises(BadInput, match=r"w\.pth: tensor 'bias' has shape None"):
         load_into(nn.Linear(2, 3), {"weight": torch.zeros(3, 2)}, "w.pth")
+
+
+# What torch says when such tensors are made: they are in beta, or deprecated.
+@pytest.mark.filterwarnings("ignore:.*(nested tensors|Sparse CSR|quantize_per_tensor)")
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda t: t.to_sparse(), "is of the layout torch.sparse_coo"),
+        (lambda t: t.to_sparse_csr(), "is of the layout torch.sparse_csr"),
+        (lambda t: torch.nested.nested_tensor([t, t]), "is nested"),
+        (lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8), r"is quantized \(torch."),
+        (lambda t: t.to("meta"), r"no values \(device meta\)"),
+        (lambda t: t.long(), "is of torch.int64, the model's is of torch.float32"),
+        (lambda t: t.bool(), "is of torch.bool, the model's"),
+        (lambda t: t.to(torch.complex64), "is of torch.complex64, the model's"),
+        (lambda t: t.to(torch.float8_e5m2), "is of torch.float8_e5m2, the model's"),
+        (lambda t: t * float("nan"), "holds NaN, infinity"),
+        (lambda t: t / 0, "holds NaN, infinity"),
+        (lambda t: torch.full_like(t, 1e300, dtype=torch.float64), "beyond torch.float32"),
+        (lambda t: t.tolist(), "is no tensor but a list"),
+    ],
+)  # fmt: skip
+def test_a_tensor_that_torch_cannot_copy_or_would_change_is_named_and_refused(change, reason):
+    module = nn.Linear(2, 3)
+    state = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    with pytest.raises(BadInput, match=rf"w\.pth: tensor 'weight' .*{reason}.* dense"):
+        load_into(module, {**state, "weight": change(state["weight"])}, "w.pth")
+    assert torch.equal(module.weight, state["weight"])  # nothing was loaded
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_another_precision_are_loaded(dtype):
+    module = nn.BatchNorm1d(3)  # with a number of batches, a whole number
+    state = {name: tensor + 1 for name, tensor in module.state_dict().items()}
+    cast = {name: t.to(dtype) if t.is_floating_point() else t.int() for name, t in state.items()}
+    load_into(module, cast, "w.pth")
+    assert all(torch.equal(module.state_dict()[name], tensor) for name, tensor in state.items())
+
+
+def test_an_infinity_that_the_model_has_itself_is_no_fault_of_its_weights():
+    module = nn.Module()
+    module.register_buffer("mask", torch.tensor([0.0, -torch.inf]))
+    load_into(module, module.state_dict(), "w.pth")
+
+
+@needs_proc
+def test_a_checkpoint_that_the_disk_fails_to_give_is_not_to_be_deleted(tmp_path):
+    (tmp_path / "step_0000001.pt").symlink_to("/proc/self/mem")
+    with pytest.raises(OSError, match="Input/output error"):
+        load_newest(tmp_path)
 
 
 def test_no_flipped_bit_changes_the_weights_that_are_read(tmp_path):

@@ -1,21 +1,18 @@
 """What the system does not let be read is no damaged file: the scan ends, and nothing is kept."""
 
 import errno
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from users import needs_a_user, run_as_user
+from users import needs_a_user, needs_proc, run_as_user
 
 from augment.catalogue.config import ScanConfig
 from augment.catalogue.entries import Entry, Source
 from augment.catalogue.scan import scan
 from terrabalance.marks import is_marked_synthetic, read_source_type
 from terrabalance.rasters.decode import decode
-
-needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 
 _SCAN = """
 import sys
@@ -83,7 +80,6 @@ def test_what_lies_beside_an_image_and_may_not_be_read_ends_the_scan_too(data):
 
 @needs_proc
 def test_a_disk_that_fails_ends_the_scan_with_the_name_of_the_file():
-    """The first page of a process's memory is a regular file that Linux fails to read: EIO."""
     with pytest.raises(OSError) as refused:
         scan(Source(Path("/proc/self"), [Entry("mem", "A")]), ScanConfig())
     assert refused.value.errno == errno.EIO and refused.value.filename == "/proc/self/mem"

@@ -1,5 +1,6 @@
 import importlib.util
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from classifier.images.loading import load_images
 from classifier.network.features import _filled, named_network, pretrained_network, trained_network
 from classifier.train.training import train_baseline
 from terrabalance.errors import BadInput
+from terrabalance.files import read_json, write_json
 
 from ..conftest import experiment_for
 
@@ -36,6 +38,15 @@ def test_the_trained_classifier_separates_its_own_classes(squares, baseline, cpu
     nearest = np.linalg.norm(features[:, None] - centres, axis=2).argmin(1)
     assert nearest.tolist() == labels.tolist()
     assert "test_resnet, trained here" in network.name
+
+
+@pytest.mark.parametrize("change", [{"steps": "many"}, {"no such setting": 1}])
+def test_a_card_with_settings_of_another_version_is_named(change, baseline, cpu, tmp_path):
+    folder = shutil.copytree(baseline, tmp_path / "other")
+    card = read_json(folder / "card.json")
+    write_json(folder / "card.json", {**card, "config": {**card["config"], **change}})
+    with pytest.raises(BadInput, match=r"card\.json: of another version .*1 settings do not fit"):
+        trained_network(folder, cpu)
 
 
 @pytest.mark.gpu

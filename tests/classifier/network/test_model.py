@@ -55,6 +55,66 @@ def test_a_file_of_unknown_names_and_another_length_is_refused(tmp_path):
         build_model(tiny_config(weights=tmp_path / "w.pth"), 3)
 
 
+@pytest.mark.parametrize("n_bands", [3, 5])
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+@pytest.mark.parametrize(
+    "change", [torch.Tensor.bool, torch.Tensor.long, lambda t: t.to(torch.complex64)]
+)
+def test_weights_of_other_values_than_floats_are_refused(change, suffix, n_bands, tmp_path):
+    path = tmp_path / f"w.{suffix}"
+    state = saved(path, 3)
+    state["conv1.0.weight"] = change(state["conv1.0.weight"])
+    save_file(state, path) if suffix == "safetensors" else torch.save(state, path)
+    with pytest.raises(BadInput, match=r"w\.\w+: tensor 'conv1.0.weight' is of torch\.\w+, "):
+        build_model(tiny_config(weights=path), 3, n_bands)
+
+
+@pytest.mark.filterwarnings("ignore:.*quantize_per_tensor")  # deprecated, and written all the same
+def test_reading_unusual_tensors_says_one_sentence_and_no_warning_of_torch(tmp_path):
+    state = saved(tmp_path / "w.pth", 3)
+    state["conv1.0.weight"] = torch.quantize_per_tensor(
+        state["conv1.0.weight"], 0.1, 0, torch.quint8
+    )
+    state["fc.weight"] = state["fc.weight"].to_sparse()
+    torch.save(state, tmp_path / "w.pth")
+    script = f"""
+from pathlib import Path
+from classifier.config import ClassifierConfig
+from classifier.network.model import build_model
+from terrabalance.errors import BadInput
+try:
+    build_model(ClassifierConfig(model="test_resnet", weights=Path({str(tmp_path / "w.pth")!r})), 3)
+except BadInput as error:
+    print(error)
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "'conv1.0.weight' is quantized (torch.quint8)" in said.stdout
+    assert "Warning" not in said.stderr
+
+
+def test_a_first_layer_of_another_shape_names_the_shapes_for_any_number_of_bands(tmp_path):
+    state = saved(tmp_path / "w.pth", 3)
+    torch.save({**state, "conv1.0.weight": torch.zeros(3)}, tmp_path / "w.pth")
+    with pytest.raises(BadInput, match=r"'conv1.0.weight' has shape \(3,\), the model wants"):
+        build_model(tiny_config(weights=tmp_path / "w.pth"), 3, n_bands=5)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"model": {"state_dict": {"conv1.0.weight": torch.zeros(1)}}}, {1: torch.zeros(1)},
+        {b"a": torch.zeros(1)}, {"state_dict": torch.zeros(1)}, [torch.zeros(1)], torch.zeros(1),
+        {"a": 1}, {},
+    ],
+)  # fmt: skip
+def test_what_is_no_state_dict_is_refused_in_plain_words(content, tmp_path):
+    torch.save(content, tmp_path / "w.pth")
+    with pytest.raises(BadInput, match=r"holds no state dict, .* Save that alone: torch\.save"):
+        build_model(tiny_config(weights=tmp_path / "w.pth"), 3)
+
+
 def test_a_pickle_that_runs_code_is_refused(tmp_path):
     class Evil:
         def __reduce__(self):
