@@ -19,6 +19,8 @@ from terrabalance.rasters.raster import Raster, Scaling
 
 # Where red, green and blue are among the 12 or 13 bands of Sentinel-2, in the order of the product.
 _SENTINEL_2 = {12: (3, 2, 1), 13: (3, 2, 1)}
+# Beyond it nothing is told apart: float32 holds it, and Lanczos' sums of it.
+_FAR = 2.0**100
 _ENDS = (0.1, 99.9)  # percentiles: a few hot pixels must not squeeze all others together
 
 
@@ -57,7 +59,9 @@ class Bands:
         return np.uint8 if self.dtype == "uint8" else np.uint16
 
     def shares(self, plane: np.ndarray, band: int, scaling: Scaling | None = None) -> np.ndarray:
-        """Return where values of one band lie between its low, 0, and its high, 1; not cut.
+        """Return where values of one band lie between its low, 0, and its high, 1.
+
+        Not cut there, but at what float32 can still be computed with.
 
         Args:
             plane: (H, W), as a file holds them.
@@ -69,10 +73,14 @@ class Bands:
         """
         low, high = self.low[band], self.high[band]
         # Whole numbers of 16 bit are exact as float32, and large images half as large.
-        work = plane.astype(np.float32 if plane.dtype.itemsize <= 2 else np.float64)
-        work = _scaled(work, _of_band(scaling, band), _of_band(self.scaling, band))
-        np.subtract(work, low, out=work)
-        np.divide(work, high - low, out=work)
+        exact = plane.dtype.itemsize <= 2
+        exact = exact and max(abs(low), abs(high)) < _FAR and high - low > 1 / _FAR
+        work = plane.astype(np.float32 if exact else np.float64)
+        with np.errstate(over="ignore"):  # infinity is far as well
+            work = _scaled(work, _of_band(scaling, band), _of_band(self.scaling, band))
+            np.subtract(work, low, out=work)
+            np.divide(work, high - low, out=work)
+        np.clip(work, -_FAR, _FAR, out=work)
         return work.astype(np.float32, copy=False)
 
     def levels_of(self, shares: np.ndarray) -> np.ndarray:
@@ -85,9 +93,12 @@ class Bands:
         low, high = _columns(self.low), _columns(self.high)
         found = low + levels.astype(np.float64) / np.iinfo(levels.dtype).max * (high - low)
         if np.dtype(self.dtype).kind == "f":
-            return found.astype(self.dtype)
+            floats = np.finfo(self.dtype)
+            return found.clip(float(floats.min), float(floats.max)).astype(self.dtype)
         limits = np.iinfo(self.dtype)
-        return found.round().clip(limits.min, limits.max).astype(self.dtype)
+        top = float(limits.max)  # of 64 bit the next power of two, which the type does not hold
+        top = top if int(top) <= limits.max else float(np.nextafter(top, 0))
+        return found.round().clip(float(limits.min), top).astype(self.dtype)
 
     def preview(self, levels: np.ndarray) -> np.ndarray:
         """Show (..., C, H, W) levels as (..., 3, H, W) uint8: a picture in false colours.
@@ -117,7 +128,7 @@ def bands_from(record: object, where: Path) -> Bands:
         bands = _BANDS.validate_python(record)
         places = range(bands.count)
         is_whole = len(bands.high) == bands.count and all(at in places for at in bands.shown)
-        is_whole = is_whole and np.dtype(bands.dtype).kind in "iuf"
+        is_whole = is_whole and np.dtype(bands.dtype).kind in "iuf" and _has_ranges(bands)
     except (ValidationError, TypeError, ValueError):
         is_whole = False
     if not is_whole:
@@ -126,6 +137,15 @@ def bands_from(record: object, where: Path) -> Bands:
             "delete its folder to have it made again."
         )
     return bands
+
+
+def _has_ranges(bands: Bands) -> bool:
+    """Return whether levels and values can be computed from each other."""
+    of_scaling = () if bands.scaling is None else (bands.scaling.scale, bands.scaling.offset)
+    numbers = (bands.low, bands.high, *of_scaling)
+    sound = all(len(each) == bands.count and np.isfinite(each).all() for each in numbers)
+    rising = all(low < high for low, high in zip(bands.low, bands.high, strict=True))
+    return sound and rising and not (bands.scaling and 0 in bands.scaling.scale)
 
 
 def measure_bands(samples: Iterable[Raster], shown: tuple[int, int, int] | None = None) -> Bands:
@@ -191,7 +211,10 @@ def _range(values: np.ndarray) -> tuple[float, float]:
     if not len(values):
         return 0.0, 1.0
     low, high = (float(end) for end in np.percentile(values, _ENDS))
-    return (low, high) if high > low else (low, low + 1)  # an empty band has no range
+    if high > low:
+        return low, high
+    # An empty band has no range, and a large value is not changed by 1.
+    return low, low + 1 if low + 1 > low else low + abs(low)
 
 
 def _of_band(scaling: Scaling | None, band: int) -> tuple[float, float]:

@@ -20,6 +20,8 @@ from terrabalance.rasters.raster import Layout, Raster
 from terrabalance.rasters.writing import GREY, stored_like, write_tiff
 from terrabalance.sizes import Size, height_width
 
+_FAR = 2.0**100
+
 
 def to_rgb(raster: Raster) -> np.ndarray:
     """Return (3, H, W) uint8: grey repeated, the first three of more bands; gaps are filled.
@@ -45,7 +47,13 @@ def _filled(raster: Raster, band: int) -> np.ndarray:
 
 
 def _stretched(plane: np.ndarray, low: float, high: float) -> np.ndarray:
-    share = (plane.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    span, farthest = high - low, max(abs(low), abs(high))
+    # float32, as it is enough and half as large, where it holds the span of such values.
+    narrow = span > 1 / _FAR and farthest < _FAR
+    work: np.ndarray = plane.astype(np.float32 if narrow else np.float64)
+    start, length = np.array([low, span], work.dtype)
+    with np.errstate(over="ignore"):  # what is infinitely far is cut all the same
+        share = (work - start) / length
     bytes_: np.ndarray = (share.clip(0, 1) * 255).round().astype(np.uint8)
     return bytes_
 

@@ -12,6 +12,7 @@ from terrabalance.rasters.raster import Raster
 
 _LARGEST = 8 * SIDE_PX  # a larger image is first averaged in blocks
 _HASHED_ROWS = 256
+_VAST = 2.0**100  # float32 does not hold what sums and differences of larger values come to
 _LUMA = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601, as JPEG and Pillow have it
 
 
@@ -27,6 +28,8 @@ def grey_picture(raster: Raster) -> np.ndarray:
     means, known = _block_means(pixels, valid)
     planes = fill(means, known)
     planes = np.stack([_square(plane) for plane in planes])
+    if np.abs(planes).max() > _VAST:  # others are compared as they always were, bit for bit
+        planes = planes.astype(np.float64)
     if not raster.is_eight_bit:
         low = planes.min((1, 2), keepdims=True)
         span = planes.max((1, 2), keepdims=True) - low

@@ -3,6 +3,8 @@
 import warnings
 from pathlib import Path
 
+import numpy as np
+
 from terrabalance.errors import UnreadableImage
 from terrabalance.rasters.elsewhere import refuse_mask_behind, refuse_mask_beside
 from terrabalance.rasters.formats import LONGEST_BEGINNING, Format, format_of, format_that_begins
@@ -14,6 +16,7 @@ from terrabalance.rasters.raster import Raster
 from terrabalance.rasters.tiff import read_tiff
 from terrabalance.system_errors import pass_on_refusal
 
+_LARGEST = float(np.finfo(np.float32).max)
 _DECLARING = ("ENVI", "ERDAS Imagine", "VRT")  # formats of GDAL that tell no-data themselves
 
 # Pillow warns of damaged EXIF and of large images; what matters raises. Set once: threads that
@@ -54,7 +57,23 @@ def _decode(path: Path) -> Raster:
         raise UnreadableImage(f"{path}: it holds no pixels")
     if raster.alpha is not None and len(raster.pixels) == 1:
         raise UnreadableImage(f"{path}: it holds nothing but an alpha band. Give it bands of data.")
+    _refuse_vast(path, raster)
     return raster
+
+
+def _refuse_vast(path: Path, raster: Raster) -> None:
+    """Refuse float64 that float32 cannot hold: differences and squares of it are infinite."""
+    if raster.pixels.dtype != np.float64:
+        return
+    valid = True if raster.valid is None else np.broadcast_to(raster.valid, raster.pixels.shape)
+    ends = (raster.pixels.min(initial=0, where=valid), raster.pixels.max(initial=0, where=valid))
+    farthest = float(max(ends, key=abs))
+    if abs(farthest) > _LARGEST:
+        raise UnreadableImage(
+            f"{path}: it holds a value of {farthest:.4g}; at most {_LARGEST:.4g} is read, what "
+            "float32 holds. Where it stands for no data, declare it: gdal_edit.py -a_nodata "
+            f"{farthest!r} FILE. Else convert its unit."
+        )
 
 
 def _format(path: Path) -> Format | None:

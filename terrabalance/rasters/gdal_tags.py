@@ -15,6 +15,7 @@ _MOST_METADATA = 2**20  # characters of XML that are searched
 _ITEM = re.compile(
     r'<Item name="(?P<name>\w+)" sample="(?P<band>\d+)" role="(?P<role>\w+)">(?P<text>[^<]*)</Item>'
 )
+_MOST = 1e30  # of a scale or an offset
 _POINT = 2  # GTRasterTypeGeoKey: coordinates are those of a pixel's centre
 
 # Of a value that is written rounded up, as the usual one of float32 (-3.4028234663852886e+38),
@@ -55,7 +56,7 @@ def scaling_of(items: dict[str, dict[int, str]], n_bands: int) -> Scaling | None
     """Return the scale and offset of each band; None where they change nothing.
 
     Raises:
-        ValueError: one is not a number.
+        ValueError: one is not a number, or as of `scaling_or_none`.
     """
     scale = tuple(float(items.get("scale", {}).get(band, 1)) for band in range(n_bands))
     offset = tuple(float(items.get("offset", {}).get(band, 0)) for band in range(n_bands))
@@ -63,7 +64,18 @@ def scaling_of(items: dict[str, dict[int, str]], n_bands: int) -> Scaling | None
 
 
 def scaling_or_none(scale: tuple[float, ...], offset: tuple[float, ...]) -> Scaling | None:
-    """Return the scaling, or None where it changes nothing."""
+    """Return the scaling, or None where it changes nothing.
+
+    Raises:
+        ValueError: a scale or an offset by which no value can be converted.
+    """
+    sound = all(1 / _MOST <= abs(each) <= _MOST for each in scale)
+    if not (sound and all(abs(each) <= _MOST for each in offset)):
+        raise ValueError(
+            f"its scale {scale} or offset {offset} converts nothing: a scale is of {1 / _MOST:g} "
+            f"to {_MOST:g}, an offset of at most {_MOST:g}. Correct it: gdal_edit.py -scale 1 "
+            "-offset 0 FILE"
+        )
     return Scaling(scale, offset) if set(scale) != {1.0} or set(offset) != {0.0} else None
 
 

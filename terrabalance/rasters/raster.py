@@ -186,9 +186,17 @@ def _data_of(band: np.ndarray, value: float | None) -> np.ndarray | None:
     if band.dtype.kind == "f":
         good = np.isfinite(band)
     if value is not None and _fits(value, band.dtype):
-        kept = band != band.dtype.type(value)
+        kept = band != _nearest(value, band.dtype)
         good = kept if good is None else good & kept
     return None if good is None or good.all() else good
+
+
+def _nearest(value: float, dtype: np.dtype) -> np.generic:
+    """Return a value that fits in a type; one that is written rounded up is its largest."""
+    if dtype.kind == "f":
+        value = max(min(float(value), float(np.finfo(dtype).max)), float(np.finfo(dtype).min))
+    nearest: np.generic = dtype.type(value)
+    return nearest
 
 
 def _fits(value: float, dtype: np.dtype) -> bool:

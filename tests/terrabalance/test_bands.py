@@ -203,7 +203,18 @@ def test_one_scene_under_three_scalings_has_the_same_levels(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"low": 3}, {"high": [1.0]}, {"shown": [0, 1, 9]}, {"dtype": "wide"}, {"scaling": [1]}],
+    [
+        {"low": 3},
+        {"high": [1.0]},
+        {"shown": [0, 1, 9]},
+        {"dtype": "wide"},
+        {"scaling": [1]},
+        {"low": [0, 0, float("nan")]},
+        {"high": [255, 255, float("inf")]},
+        {"high": [255, 255, 0]},
+        {"scaling": {"scale": [1, 1, 0], "offset": [0, 0, 0]}},
+        {"scaling": {"scale": [1, 1], "offset": [0, 0, 0]}},
+    ],
 )
 def test_a_record_of_bands_that_is_none_is_refused_by_its_file(change):
     assert bands_from(json.loads(json.dumps(asdict(RGB))), Path("card.json")) == RGB
