@@ -194,11 +194,15 @@ def inside(root: Path, relative: str) -> Path:
     """Join `relative` to `root`, refusing whatever would leave `root`.
 
     Raises:
-        BadInput: `relative` is absolute, climbs out with `..`, or follows a link out of `root`.
+        BadInput: `relative` is absolute, climbs out with `..`, follows a link out of `root`, or is
+            no name that a file can have.
     """
-    # Asked of every image: `os.path` takes a third of the time of `pathlib`.
-    home = os.path.realpath(root)
-    path = os.path.realpath(os.path.join(home, relative))  # noqa: PTH118
+    try:
+        # Asked of every image: `os.path` takes a third of the time of `pathlib`.
+        home = os.path.realpath(root)
+        path = os.path.realpath(os.path.join(home, relative))  # noqa: PTH118
+    except ValueError as error:  # a NUL, or half of a pair of UTF-16, both of which JSON can say
+        raise BadInput(f"{relative!r} below {root}: no file has such a name ({error}).") from error
     is_below = path == home or path.startswith(home.rstrip(os.sep) + os.sep)
     if os.path.isabs(relative) or not is_below:  # noqa: PTH117
         climbs = os.path.isabs(relative) or ".." in Path(relative).parts  # noqa: PTH117

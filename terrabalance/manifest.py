@@ -6,7 +6,8 @@ Columns (in this order; a later stage adds rows or columns, none edits another's
     split       train, val, test; oracle: real images that only the comparison's arm of that name
                 trains on; any other name is set aside and never used; "" where none
     source      real or synthetic
-    status      ok, or why the file is left out, see `augment.catalogue.scan`
+    status      ok, or why the file is left out: one of `terrabalance.manifest_cells.STATUSES`, see
+                `augment.catalogue.scan`
     detail      what the status refers to, e.g. the path that it is a duplicate of
     width_px, height_px, bands, mode, bytes   of the file; 0 and "" where unreadable
     invalid     share of its samples that hold no data, in [0, 1]
@@ -38,6 +39,7 @@ import pyarrow as pa
 
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import atomic_write, inside, is_as_hashed
+from terrabalance.manifest_cells import checked_frame
 from terrabalance.tables import read_table, write_table
 
 SPLITS = ("train", "val", "test")
@@ -66,7 +68,6 @@ _MENDS = {
     "real": "Restore it from a copy, or `touch` it and give the command again: it is scanned anew.",
     "synthetic": "Run `terrabalance sample` and `assemble` again: they make it anew.",
 }
-_ARROW = {"str": pa.large_string(), "int64": pa.int64(), "float64": pa.float64()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,7 +226,8 @@ def read_manifest(path: Path) -> Manifest:
 
     Raises:
         NotReady: there is no such file.
-        BadInput: it is damaged or not Parquet, lacks columns, or has cells of another kind.
+        BadInput: it is damaged or not Parquet, lacks columns, or has cells of another kind or such
+            as no image has, see `terrabalance.manifest_cells`.
     """
     path = path / "manifest.parquet" if path.is_dir() else path
     if not path.is_file():
@@ -234,28 +236,25 @@ def read_manifest(path: Path) -> Manifest:
     missing = [name for name in COLUMNS if name not in {*table.column_names, *_ADDED}]
     if missing:
         raise BadInput(f"{path}: lacks the columns {missing}")
-    # In one piece: of a column in several, taking a few rows copies all.
-    table = _typed(table, path).combine_chunks()
-    frame = table.to_pandas()
+    frame = checked_frame(table, COLUMNS, path)
     for name, dtype in _ADDED.items():
         if name not in frame:
             frame[name] = pd.Series(_empty(name, dtype), frame.index, dtype)
-    return Manifest(root=path.parent / facts.get(_ROOT_KEY, b".").decode(), frame=frame)
+    return Manifest(root=path.parent / _root_in(facts, path), frame=frame)
 
 
-def _typed(table: pa.Table, path: Path) -> pa.Table:
-    """Return a table with the manifest's columns in their types; it may come from strangers."""
-    for place, name in enumerate(table.column_names):
-        if name not in COLUMNS:
-            continue
-        try:
-            column = table[name].cast(_ARROW[COLUMNS[name]])
-        except pa.ArrowException as error:
-            raise BadInput(f"{path}: its column {name} is no {COLUMNS[name]} ({error})") from error
-        if column.null_count:
-            raise BadInput(f"{path}: its column {name} has {column.null_count} empty cells")
-        table = table.set_column(place, name, column)
-    return table
+def _root_in(facts: Mapping[bytes, bytes], path: Path) -> str:
+    """Return the root that a manifest's metadata names."""
+    root = facts.get(_ROOT_KEY, b".")
+    try:
+        if b"\0" not in root:
+            return root.decode()
+    except UnicodeDecodeError:
+        pass
+    raise BadInput(
+        f"{path}: the root folder in its metadata, {root!r}, is no path in UTF-8. Make the table "
+        "anew without it, in the folder that its paths are relative to."
+    )
 
 
 def is_unchanged(path: Path, sha256: str) -> bool:

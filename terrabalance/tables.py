@@ -71,13 +71,13 @@ def _hash_column(found: "hashlib._Hash", column: pa.Array) -> None:
         _hash_column(found, column.flatten())
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
         _hash_column(found, pa.compute.binary_length(column).cast(pa.int64()))
-        found.update(_utf8_of(column))
+        found.update(utf8_of(column))
     else:
         found.update(f"{kind} ".encode())
         found.update(column.to_numpy(zero_copy_only=False).tobytes())
 
 
-def _utf8_of(column: pa.Array) -> bytes:
+def utf8_of(column: pa.Array) -> bytes:
     """Return the UTF-8 of all texts of a column, one after the other."""
     texts = column.cast(pa.large_string())
     _, ends, data = texts.buffers()

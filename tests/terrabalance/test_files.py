@@ -110,6 +110,12 @@ def test_two_names_never_share_a_slug():
     assert len({slug(name) for name in names}) == len(names)
 
 
+@pytest.mark.parametrize("path", ["a\0b.png", "\ud800.png"])  # by JSON "\\u0000" and "\\ud800"
+def test_a_name_that_no_file_can_have_is_refused_in_words(tmp_path, path):
+    with pytest.raises(BadInput, match="no file has such a name"):
+        inside(tmp_path, path)
+
+
 @pytest.mark.parametrize(
     ("path", "remedy"),
     [

@@ -20,7 +20,8 @@ from terrabalance.manifest import (
 
 
 def row(path, split="train", status="ok", **more):
-    facts = {"path": path, "class": path.split("/")[0], "split": split, "status": status}
+    facts = {"path": path, "class": path.split("/")[0], "split": split, "source": "real",
+             "status": status}  # fmt: skip
     return facts | more
 
 
