@@ -38,8 +38,9 @@ import pandas as pd
 import pyarrow as pa
 
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import atomic_write, inside, is_as_hashed
+from terrabalance.files import inside, is_as_hashed
 from terrabalance.manifest_cells import checked_frame
+from terrabalance.manifest_csv import write_twin
 from terrabalance.tables import read_table, write_table
 
 SPLITS = ("train", "val", "test")
@@ -215,8 +216,7 @@ def write_manifest(manifest: Manifest, folder: Path) -> Path:
     root = manifest.root.resolve()
     relative = root.relative_to(folder.resolve()) if root.is_relative_to(folder.resolve()) else root
     table = pa.Table.from_pandas(manifest.frame, preserve_index=False)
-    with atomic_write(folder / "manifest.csv") as file:
-        manifest.frame.to_csv(file, index=False)
+    write_twin(manifest.frame, folder / "manifest.csv")
     write_table(folder / "manifest.parquet", table, {_ROOT_KEY: relative.as_posix().encode()})
     return folder / "manifest.parquet"
 

@@ -5,7 +5,7 @@ Croissant 1.1 (http://mlcommons.org/croissant/1.1) with the terms of GeoCroissan
 left out. So are reference systems and places: synthetic images show none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -169,17 +169,21 @@ def _file(path: Path, encoding: str, **more: str) -> dict[str, Any]:
 
 
 def _classes(rows: pd.DataFrame) -> dict[str, Any]:
-    folders = class_folders(rows["class"]).items()
     fields = {"name": "sc:Text", "folder": "sc:Text", "label": "sc:Integer"}
     return _record_set(
         "classes", "The classes in label order, that of class_map.txt.", "name",
         [_field("classes", name, data_type) for name, data_type in fields.items()],
         dataType="sc:Enumeration",
-        data=[
-            {"classes/name": name, "classes/folder": folder, "classes/label": label}
-            for label, (name, folder) in enumerate(folders)
-        ],
+        data=class_records(rows["class"]),
     )  # fmt: skip
+
+
+def class_records(classes: Iterable[str]) -> list[dict[str, Any]]:
+    """Return what the description says of each class: its name, folder and label, by label."""
+    return [
+        {"classes/name": name, "classes/folder": folder, "classes/label": label}
+        for label, (name, folder) in enumerate(class_folders(classes).items())
+    ]
 
 
 def _splits(rows: pd.DataFrame) -> dict[str, Any]:

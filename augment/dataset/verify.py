@@ -1,24 +1,22 @@
 """Check an assembled dataset against its manifest, and the marks of its synthetic images."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from augment.dataset.croissant import CROISSANT
-from augment.dataset.layout import CLASS_MAP
+from augment.dataset.beside import CARD, HASHED, TWIN, problems_beside
 from augment.dataset.placing import side_files
 from terrabalance.errors import BadInput, NotReady, UnreadableImage
 from terrabalance.files import inside, sha256_of
-from terrabalance.finished import done
+from terrabalance.finished import DONE
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.marks import is_marked_synthetic, lost_marks
 from terrabalance.progress import Progress, silent
 from terrabalance.system_errors import in_words
 
-_FOR_PROGRAMS = (CLASS_MAP, CROISSANT)  # one that was changed would mislead without a word
-_HASHED = ("manifest.parquet", *_FOR_PROGRAMS)
 _OWN = frozenset({
-    *_HASHED, "manifest.csv", "README.md", "done.json",
+    *HASHED, TWIN, CARD, DONE,
     # Of one class's synthetic images.
     "strip.png", "spectrum.json", "screening.json", "reviews.json", ".screening.lock",
 })  # fmt: skip
@@ -29,11 +27,11 @@ class Problem:
     """A problem of a dataset.
 
     Attributes:
-        path: of the file, relative to the dataset.
-        kind: `missing`, `changed`, `unmarked` (a synthetic image without its marks), `posing` (a
-            real one with the mark of a synthetic one), `misplaced` (a synthetic one in val or
-            test), `unread` (the system does not let it be read), `unknown` (no row of the manifest)
-            or `outside` (a row that leaves the dataset).
+        path: of the file or folder, relative to the dataset.
+        kind: `missing`, `changed`, `unreadable` (the system refuses it, so nothing more is known of
+            it), `unmarked` (a synthetic image without its marks), `posing` (a real one with the
+            mark of a synthetic one), `misplaced` (a synthetic one in val or test), `unknown` (no
+            row of the manifest) or `outside` (a row that leaves the dataset).
         detail: more about it.
     """
 
@@ -69,9 +67,8 @@ def verify(folder: Path, on_progress: Progress = silent) -> list[Problem]:
             f"{folder}: its manifest is of images in {manifest.root}. Name a dataset's folder, "
             "such as data/datasets/<run>."
         )
-    problems = [
-        *_problems_of_rows(manifest, on_progress), *_problems_beside(folder), *_unknown(manifest),
-    ]  # fmt: skip
+    beside = (Problem(*found) for found in problems_beside(manifest))
+    problems = [*_problems_of_rows(manifest, on_progress), *beside, *_unknown(manifest)]
     return sorted(problems, key=lambda problem: (problem.path, problem.kind))
 
 
@@ -87,7 +84,7 @@ def _problems_of_rows(manifest: Manifest, on_progress: Progress) -> Iterator[Pro
         except BadInput as error:
             yield Problem(path, "outside", str(error))
         except OSError as error:
-            yield Problem(path, "unread", in_words(error))
+            yield Problem(path, "unreadable", in_words(error))
         on_progress(count, len(rows), "checking")
 
 
@@ -105,18 +102,6 @@ def _problems_of_file(path: str, file: Path, sha256: str, synthetic: bool) -> It
         yield Problem(path, "changed", f"damaged: {error}")
 
 
-def _problems_beside(folder: Path) -> Iterator[Problem]:
-    """Compare the files that programs read beside the images with their checksums."""
-    checksums = (done(folder) or {}).get("files", {})
-    for name in _HASHED:
-        if name not in checksums:  # a dataset from before this file, or no dataset
-            continue
-        if not (folder / name).is_file():
-            yield Problem(name, "missing", "made with the dataset, not on the disk")
-        elif sha256_of(folder / name) != checksums[name]:
-            yield Problem(name, "changed", "its bytes are not those that were made")
-
-
 def _unmarked(file: Path) -> Iterator[tuple[str, str]]:
     if lost := lost_marks(file):
         yield "unmarked", f"synthetic, and lacks {' and '.join(lost)}"
@@ -131,8 +116,14 @@ def _unknown(manifest: Manifest) -> Iterator[Problem]:
     images = set(manifest.frame["path"])
     needed = (file.as_posix() for image in images for file in side_files(Path(image)))
     known = images.union(needed)
-    for file in sorted(manifest.root.rglob("*")):
-        path = file.relative_to(manifest.root).as_posix()
-        is_file = file.is_symlink() or not file.is_dir()  # a link to a folder is not followed
-        if is_file and path not in known and path not in _OWN:
-            yield Problem(path, "unknown", "the manifest does not know it")
+    root = manifest.root
+    refused: list[OSError] = []
+    for folder, folders, files in os.walk(root, onerror=refused.append):
+        links = [name for name in folders if (Path(folder) / name).is_symlink()]  # not followed
+        for name in (*files, *links):
+            path = (Path(folder) / name).relative_to(root).as_posix()
+            if path not in known and path not in _OWN:
+                yield Problem(path, "unknown", "the manifest does not know it")
+    for error in refused:
+        path = Path(error.filename).relative_to(root).as_posix()
+        yield Problem(path, "unreadable", in_words(error))

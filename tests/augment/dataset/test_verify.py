@@ -1,4 +1,7 @@
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +9,6 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from users import needs_a_user, run_as_user
 
 from augment.dataset.assemble import assemble
 from augment.dataset.verify import verify
@@ -162,21 +164,42 @@ def test_a_class_of_drawn_images_is_without_problems(tmp_path):
     assert found(tmp_path) == [("mine.png", "unknown")]
 
 
-_VERIFY = """
-import sys
-from pathlib import Path
-from augment.dataset.verify import verify
-for problem in verify(Path(sys.argv[1])):
-    print(problem.path, problem.kind, problem.detail)
-"""
+def test_a_dataset_whose_list_of_checksums_is_gone_is_not_all_well(dataset):
+    (dataset / "done.json").unlink()
+    assert found(dataset) == [("done.json", "missing")]
 
 
-@needs_a_user
-def test_every_image_without_permission_is_listed_and_ends_nothing(dataset):
-    images = sorted(path for path in dataset.rglob("*.png"))
-    for path in images:
-        path.chmod(0)
-    lines = run_as_user(_VERIFY, dataset).splitlines()
-    assert len(lines) == len(images) > 1
-    for line, path in zip(lines, images, strict=True):
-        assert line.startswith(f"{path.relative_to(dataset)} unread {path}: no permission. Let")
+def test_a_list_of_checksums_that_is_damaged_is_named_and_all_else_is_checked(dataset):
+    (dataset / "done.json").write_text("{")
+    (dataset / "notes.txt").write_text("mine")
+    assert found(dataset) == [("done.json", "changed"), ("notes.txt", "unknown")]
+
+
+def test_a_name_that_the_disk_cannot_have_is_one_problem_of_several(dataset):
+    kinds = {kind for _, kind in found(edited(dataset, {"path": f"train/{'x' * 300}.png"}))}
+    assert kinds == {"unreadable", "unknown"}
+
+
+def test_what_this_user_may_not_read_is_named_among_the_other_problems(dataset):
+    as_user = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    if os.geteuid() == 0 and not shutil.which(as_user[0]):
+        pytest.skip("root may read everything, and setpriv is not there to change that")
+    lost, hidden = synthetic_file(dataset), dataset / "val"
+    (dataset / "notes.txt").write_text("mine")
+    lost.chmod(0)
+    (dataset / "class_map.txt").chmod(0)
+    hidden.chmod(0)
+    command = [sys.executable, "-m", "flows", "verify", str(dataset)]
+    prefix = as_user if os.geteuid() == 0 else []
+    ended = subprocess.run([*prefix, *command], capture_output=True, text=True,
+                           env=os.environ | {"COLUMNS": "400"})  # fmt: skip
+    hidden.chmod(0o755)
+    assert ended.returncode == 1, ended.stderr
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in ended.stdout.split("\n")]
+    kinds = {row[0]: row[1] for row in rows if len(row) == 3}
+    image = next((dataset / "val" / "Pond").iterdir()).relative_to(dataset).as_posix()
+    assert kinds == {
+        "notes.txt": "unknown", "class_map.txt": "unreadable", "val": "unreadable",
+        lost.relative_to(dataset).as_posix(): "unreadable", image: "unreadable",
+    }  # fmt: skip
+    assert "no permission" in ended.stdout
