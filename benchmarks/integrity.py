@@ -3,8 +3,9 @@
     python benchmarks/integrity.py AID docs/benchmarks        # a folder of images
 
 In CPU time, alternating in one process: images hashed against images decoded at 64 px, as a
-classifier reads them; weights read and compared against read alone; a manifest likewise. A file is
-compared once in a process, so a run pays the difference once. Writes integrity.md.
+classifier reads them, and against the first epoch of a `TerraBalanceDataset`; weights read and
+compared against read alone; a manifest likewise. A file is compared once in a process, so a run
+pays the difference once. Writes integrity.md.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from safetensors.torch import load_file
 from augment.config import GeneratorConfig
 from augment.network.generator import build_diffusion
 from terrabalance.checkpoint import read_tensors, write_tensors
+from terrabalance.dataset import TerraBalanceDataset
 from terrabalance.files import sha256_of, write_text
 from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest, frame_of, read_manifest, write_manifest
@@ -46,6 +48,14 @@ def compared(what: str, without: Callable[[], object], added: Callable[[], objec
     return [what, f"{base:.3f}", f"{more:.3f}", shown]
 
 
+def dataset_of(folder: Path, images: list[Path], place: Path) -> TerraBalanceDataset:
+    """Return images of a folder as a dataset that compares none, as their hashes are not known."""
+    row = {"class": "any", "split": "train", "status": "ok", "source": "real", "bands": 3}
+    rows = [{**row, "path": path.relative_to(folder).as_posix()} for path in images]
+    write_manifest(Manifest(folder, frame_of(rows)), place / "set")
+    return TerraBalanceDataset(place / "set")
+
+
 def rows_of(folder: Path) -> list[list[str]]:
     """Measure images, weights and a manifest."""
     found = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in EXTENSIONS)
@@ -60,6 +70,14 @@ def rows_of(folder: Path) -> list[list[str]]:
     ]
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
+        data = dataset_of(folder, images, place)
+        table.append(
+            compared(
+                f"hash {len(images)} images, to the first reading by TerraBalanceDataset",
+                lambda: [data.image(index) for index in range(len(data))],
+                lambda: [sha256_of(path) for path in images],
+            )
+        )
         weights = place / "weights.safetensors"
         write_tensors(weights, build_diffusion(GeneratorConfig(dim=64)).state_dict())
         table.append(

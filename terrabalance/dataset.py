@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from terrabalance.bands import measure_bands
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.manifest import read_manifest
+from terrabalance.manifest import is_unchanged, read_manifest
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.gaps import fill
 from terrabalance.rasters.raster import Raster
@@ -32,6 +32,10 @@ class TerraBalanceDataset(Dataset[Any]):
     holds no data is filled as for our own networks (`terrabalance.rasters.gaps`), and a band that
     is the alpha mask of the image is left out.
 
+    Each file is compared with its SHA-256 in the manifest before it is used for the first time in
+    a process, and again where its size or time has changed. Workers of a `DataLoader` are
+    processes: with `persistent_workers=True` they do not begin anew in each epoch.
+
     Args:
         root: folder of the dataset, with its `manifest.parquet`.
         split: `train`, `val`, `test`, or another that the dataset has.
@@ -45,7 +49,8 @@ class TerraBalanceDataset(Dataset[Any]):
 
     Raises:
         NotReady: the folder holds no manifest.
-        BadInput: the dataset has no image in that split; or a path leaves its folder.
+        BadInput: the dataset has no image in that split; a path leaves its folder; or what
+            `read_manifest` refuses.
     """
 
     def __init__(
@@ -60,15 +65,17 @@ class TerraBalanceDataset(Dataset[Any]):
                 f"{folder}: holds no manifest. Give a folder that `terrabalance assemble` made."
             )
         manifest = read_manifest(folder)
-        self.rows = manifest.usable(split)
-        if self.rows.empty:
-            there = sorted(set(manifest.usable()["split"]))
+        there = sorted(set(manifest.usable()["split"]))
+        # None would be all of them: images to train on and to test on as one.
+        if not isinstance(split, str) or split not in there:
             raise BadInput(f"{folder}: no images in split {split!r}. It has {there}.")
+        self.rows = manifest.usable(split)
         self.classes: list[str] = manifest.classes()
         self.class_to_idx = {name: label for label, name in enumerate(self.classes)}
         self.targets: list[int] = [self.class_to_idx[name] for name in self.rows["class"]]
         self.transform = transform
         self._files = [str(path) for path in manifest.paths(self.rows)]
+        self._sha256: list[str] = self.rows["sha256"].tolist()
         self._n_bands: list[int] = self.rows["bands"].tolist()
 
     def __len__(self) -> int:
@@ -82,9 +89,21 @@ class TerraBalanceDataset(Dataset[Any]):
         """Read the image of an item, before any transform; (C, H, W) float32.
 
         Raises:
-            UnreadableImage: its file is damaged or gone.
+            BadInput: its file is gone, is not the one that the manifest lists, or has other bands.
+            UnreadableImage: it cannot be decoded.
         """
-        raster = decode(Path(self._files[index])).of_bands(self._n_bands[index])
+        path, n_bands = Path(self._files[index]), self._n_bands[index]
+        if not is_unchanged(path, self._sha256[index]):
+            raise BadInput(
+                f"{path}: gone, damaged, or changed since the dataset was assembled. Restore it "
+                "from a copy, or give the command that made it again: it assembles it anew."
+            )
+        raster = decode(path).of_bands(n_bands)
+        if len(raster.pixels) != n_bands:
+            raise BadInput(
+                f"{path}: {len(raster.pixels)} bands, where the manifest says {n_bands}. Correct "
+                "its column `bands`, or restore it from a copy."
+            )
         return torch.from_numpy(fill(raster.pixels.astype(np.float32), raster.valid))
 
 
@@ -117,6 +136,8 @@ class TerraBalanceSamples(TerraBalanceDataset):
     ) -> "Figure":
         """Show a sample in true or false colours, stretched from its own range; needs matplotlib.
 
+        What is no number, or infinite, is black.
+
         Args:
             sample: `image`, `label` and, where there is one, `prediction`.
             show_titles: whether label and prediction are named.
@@ -139,6 +160,8 @@ class TerraBalanceSamples(TerraBalanceDataset):
 
 def _picture(image: np.ndarray) -> np.ndarray:
     """Turn (C, H, W) values into an (H, W, 3) uint8 picture."""
-    bands = measure_bands([Raster(image, "")])
+    valid = np.isfinite(image)
+    image = np.where(valid, image, 0)
+    bands = measure_bands([Raster(image, "", valid)])
     shares = np.stack([bands.shares(band, place) for place, band in enumerate(image)])
-    return np.moveaxis(bands.preview(bands.levels_of(shares)), 0, -1)
+    return np.moveaxis(bands.preview(bands.levels_of(np.where(valid, shares, 0))), 0, -1)

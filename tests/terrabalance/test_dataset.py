@@ -1,4 +1,7 @@
+import hashlib
 import pickle
+import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +37,8 @@ def dataset_of(root: Path, bands: int = 5, dtype: str = "uint16") -> Path:
         pixels = values(index, bands, dtype)
         tifffile.imwrite(path, pixels, photometric="minisblack", planarconfig=planar)
         rows.append({"path": f"{split}/{name}/{index}.tif", "class": name, "split": split,
-                     "source": "real", "status": "ok", "bands": bands})  # fmt: skip
+                     "source": "real", "status": "ok", "bands": bands,
+                     "sha256": hashlib.sha256(path.read_bytes()).hexdigest()})  # fmt: skip
     write_manifest(Manifest(root, frame_of(rows)), root)
     return root
 
@@ -103,6 +107,46 @@ def test_a_split_that_is_not_there_is_named_beside_those_that_are(tmp_path):
         TerraBalanceDataset(root / "train", "train")
 
 
+def test_no_split_is_not_all_splits_in_one(tmp_path):
+    root = dataset_of(tmp_path)
+    for none in (None, "", ["train"], 0):
+        with pytest.raises(
+            BadInput, match=r"no images in split .* It has \['test', 'train', 'val'"
+        ):
+            TerraBalanceDataset(root, none)
+
+
+def test_an_image_with_another_copied_over_it_is_named_and_the_others_are_read(tmp_path):
+    root = dataset_of(tmp_path)
+    data = TerraBalanceDataset(root, "train")
+    first, second = (root / path for path in data.rows["path"][:2])
+    shutil.copy(first, second)
+    with pytest.raises(BadInput, match=rf"{second.name}: gone, damaged, or changed since"):
+        data[1]
+    assert data[0][0].shape == data[2][0].shape == (5, 6, 7)
+    second.unlink()
+    with pytest.raises(BadInput, match=rf"{second.name}: gone"):
+        data[1]
+
+
+def test_an_image_that_changes_after_it_was_used_is_named_too(tmp_path):
+    root = dataset_of(tmp_path)
+    data = TerraBalanceSamples(root, "train")
+    file = root / data.rows["path"][0]
+    assert data[0]["image"].shape == (5, 6, 7)
+    changed = bytearray(file.read_bytes())
+    changed[-1] ^= 1
+    file.write_bytes(changed)
+    with pytest.raises(BadInput, match="changed since the dataset was assembled"):
+        data[0]
+
+
+def test_a_manifest_that_says_other_bands_than_the_file_has_is_named(tmp_path):
+    Image.fromarray(values(0, 3, "uint8").transpose(1, 2, 0)).save(tmp_path / "a.png")
+    with pytest.raises(BadInput, match=r"a\.png: 3 bands, where the manifest says 5"):
+        one_image(tmp_path, "a.png", 5)[0]
+
+
 def test_a_path_that_leaves_the_dataset_is_refused(tmp_path):
     root = dataset_of(tmp_path / "set")
     row = {"path": "../secret.tif", "class": "Sea", "split": "train", "source": "real",
@@ -143,3 +187,23 @@ def test_a_sample_of_any_bands_is_plotted_with_its_label(tmp_path, bands):
     assert figure.axes[0].get_title() == "Label: b10\nPrediction: Sea"
     assert figure.axes[0].images[0].get_array().shape == (6, 7, 3)
     assert data.plot(sample, show_titles=False).axes[0].get_title() == ""
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_plotted_black_and_the_rest_as_without_it(tmp_path, value):
+    pytest.importorskip("matplotlib")
+    data = TerraBalanceSamples(dataset_of(tmp_path, 3, "float32"), "train")
+    image = torch.zeros(3, 6, 7)
+    image[:, :, 3:] = 5.0
+    image[:, 0] = value
+    nowhere = torch.full((3, 6, 7), value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shown = picture(data, image)
+        assert (picture(data, nowhere) == 0).all()
+    assert (shown[0] == 0).all() and (shown[1:, :3] == 0).all() and (shown[1:, 3:] == 255).all()
+
+
+def picture(data: TerraBalanceSamples, image: torch.Tensor) -> np.ndarray:
+    figure = data.plot({"image": image, "label": torch.tensor(0)})
+    return np.asarray(figure.axes[0].images[0].get_array())
