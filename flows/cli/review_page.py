@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 from fastapi import FastAPI, Header, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel
 from starlette.datastructures import MutableHeaders
@@ -31,6 +32,7 @@ from terrabalance.page import render
 _log = logging.getLogger(__name__)
 
 _COOKIE = "terrabalance-review"
+_LOOKS = ["GET", "HEAD"]  # methods that change nothing
 _REALS = 8  # real images shown beside each synthetic one
 _ORDER = {"refused": 0, "ok": 1, "spare": 2}
 # Of every answer, errors and images too. The address holds the key: no other server may read it as
@@ -145,7 +147,7 @@ def review_app(board: Board) -> ASGIApp:
     @app.middleware("http")
     async def only_from_here(request: Request, call_next: RequestResponseEndpoint) -> Response:
         # A link in another page, such as a terminal in a browser, may open this one.
-        if request.method != "GET" and not _is_own(request):
+        if request.method not in _LOOKS and not _is_own(request):
             return Response("Another page sent this.", 403)
         given = request.query_params.get("key") or request.cookies.get(_COOKIE, "")
         if not secrets.compare_digest(given.encode(), board.key.encode()):
@@ -157,7 +159,13 @@ def review_app(board: Board) -> ASGIApp:
     # Another site's name that resolves to this machine must not read the images.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
 
-    @app.get("/")
+    @app.exception_handler(RequestValidationError)
+    async def not_understood(request: Request, error: RequestValidationError) -> Response:
+        # Without what was sent, as FastAPI's own answer has it: that may be what no JSON can say.
+        places = {".".join(map(str, each["loc"])) for each in error.errors()}
+        return Response(f"Not understood: {', '.join(sorted(places))}.", 422)
+
+    @app.api_route("/", methods=_LOOKS)
     def page() -> HTMLResponse:
         nonce = secrets.token_urlsafe(16)
         html = render(
@@ -172,12 +180,12 @@ def review_app(board: Board) -> ASGIApp:
         )
         return HTMLResponse(str(html), headers={"Content-Security-Policy": policy})
 
-    @app.get("/image/{index}")
+    @app.api_route("/image/{index}", methods=_LOOKS)
     def image(index: int) -> Response:
         _check(board, index)
         return Response(board.picture(index), media_type="image/png")
 
-    @app.get("/real/{index}/{which}")
+    @app.api_route("/real/{index}/{which}", methods=_LOOKS)
     def real(index: int, which: int) -> Response:
         _check(board, index)
         if not 0 <= which < len(board.reals[board.items[index][0]]):

@@ -115,6 +115,30 @@ def test_no_other_page_can_decide_or_look(board):
     assert first_row(board)["review"] == ""
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"decision": NaN}', b'{"decision": -Infinity}', b'{"decision": "\\ud800"}', b"[NaN]",
+             b'{"decision": 1e999}', b'{"decision": "maybe"}', b'{"\\ud800": 1}', b"NaN"]
+)  # fmt: skip
+def test_what_is_no_decision_is_refused_whatever_it_holds(board, body):
+    answer = client(board).post(
+        "/review/0", content=body,
+        headers={"X-Token": board.token, "Content-Type": "application/json"},
+    )  # fmt: skip
+    assert answer.status_code == 422
+    assert answer.text in ("Not understood: body.decision.", "Not understood: body.")
+    assert first_row(board)["review"] == ""
+
+
+def test_the_head_of_an_answer_is_that_of_the_answer(board):
+    web = client(board)
+    for address in ("/", "/image/0", "/real/0/0", "/image/-1"):
+        head, whole = web.head(address), web.get(address)
+        assert head.status_code == whole.status_code
+        assert head.headers["content-type"] == whole.headers["content-type"]
+    other = TestClient(review_app(board), base_url="http://127.0.0.1")
+    assert other.head("/").status_code == 403
+
+
 def test_a_decision_that_another_site_sent_is_refused_whatever_it_brings(board):
     web, mine = client(board), {"X-Token": board.token}
     post = {"url": "/review/0", "json": {"decision": "refuse"}}
