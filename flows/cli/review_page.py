@@ -143,6 +143,7 @@ def review_app(board: Board) -> ASGIApp:
     The page is opened by `/?key=...`, which leaves a cookie that the other addresses ask for.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_exception_handler(RequestValidationError, _not_understood)
 
     @app.middleware("http")
     async def only_from_here(request: Request, call_next: RequestResponseEndpoint) -> Response:
@@ -158,12 +159,6 @@ def review_app(board: Board) -> ASGIApp:
 
     # Another site's name that resolves to this machine must not read the images.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
-
-    @app.exception_handler(RequestValidationError)
-    async def not_understood(request: Request, error: RequestValidationError) -> Response:
-        # Without what was sent, as FastAPI's own answer has it: that may be what no JSON can say.
-        places = {".".join(map(str, each["loc"])) for each in error.errors()}
-        return Response(f"Not understood: {', '.join(sorted(places))}.", 422)
 
     @app.api_route("/", methods=_LOOKS)
     def page() -> HTMLResponse:
@@ -201,6 +196,16 @@ def review_app(board: Board) -> ASGIApp:
         return board.states()
 
     return _with_headers(app)
+
+
+def _not_understood(request: Request, error: Exception) -> Response:
+    """Say where a request is wrong, without what was sent, as FastAPI's own answer has it.
+
+    That may be what no JSON can say.
+    """
+    wrong = error.errors() if isinstance(error, RequestValidationError) else []
+    places = sorted({".".join(map(str, each["loc"])) for each in wrong})
+    return Response(f"Not understood: {', '.join(places)}.", 422)
 
 
 def _is_own(request: Request) -> bool:
