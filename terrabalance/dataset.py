@@ -99,7 +99,7 @@ class TerraBalanceDataset(Dataset[Any]):
                 "from a copy, or give the command that made it again: it assembles it anew."
             )
         raster = decode(path).of_bands(n_bands)
-        if len(raster.pixels) != n_bands:
+        if n_bands and len(raster.pixels) != n_bands:  # 0: a manifest from elsewhere may not know
             raise BadInput(
                 f"{path}: {len(raster.pixels)} bands, where the manifest says {n_bands}. Correct "
                 "its column `bands`, or restore it from a copy."
