@@ -7,6 +7,8 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
+
 from flows.cli.console import bars, console, print_classes, print_path, print_plan
 from flows.cli.prefects import read_prefects_settings
 
@@ -28,11 +30,21 @@ def scan(config: "RunConfig") -> None:
     """
     from flows.stages.catalogue import make_catalogue
     from terrabalance.manifest import read_manifest
+    from terrabalance.manifest_csv import is_twin, write_twin
 
     with bars() as watcher:
         folder = make_catalogue(config, watcher("scan"))
-    print_classes(read_manifest(folder))
-    print_path("Catalogue", folder / "manifest.csv")
+    manifest, listing = read_manifest(folder), folder / "manifest.csv"
+    print_classes(manifest)
+    if not listing.exists():
+        write_twin(manifest.frame, listing)
+    elif not is_twin(manifest.frame, listing):
+        console.print(
+            f"[yellow]{escape(str(listing))}[/] was changed. It is there to be read: what is "
+            "changed in it has no effect. Remove it, and the next scan writes it again.",
+            soft_wrap=True,
+        )
+    print_path("Catalogue", listing)
 
 
 def plan(config: "RunConfig") -> None:

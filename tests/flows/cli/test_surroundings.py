@@ -1,6 +1,8 @@
 """What a command finds around it: streams that are closed or full, folders that are gone."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -81,3 +83,44 @@ def test_a_mistyped_workdir_is_not_taken_for_an_empty_one(command, tmp_path):
 def test_pruning_where_there_is_nothing_says_so(tmp_path):
     said = CliRunner().invoke(app, ["cache", "prune", "--yes", "--workdir", str(tmp_path)]).stdout
     assert "There is nothing to remove." in said and "These were removed" not in said
+
+
+@pytest.mark.skipif(
+    shutil.which("unshare") is None
+    or subprocess.run(["unshare", "-Urm", "true"], capture_output=True, check=False).returncode,
+    reason="this user cannot mount a small disk",
+)
+@pytest.mark.parametrize("command", ["scan", "run"])
+def test_a_full_disk_is_named_with_its_room_and_what_to_do(command, scenes, tiny_toml, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = f"mount -t tmpfs -o size=16k none {disk} && exec "
+    words = [sys.executable, "-m", "flows", command, scenes, "--config", tiny_toml,
+             "--workdir", disk, "--name", "x"]  # fmt: skip
+    result = subprocess.run(
+        ["unshare", "-Urm", "sh", "-c", mount + " ".join(map(str, words))],
+        capture_output=True, text=True, check=False, timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert result.returncode == 2, result.stderr
+    assert "Traceback" not in result.stderr and "the disk is full" in result.stderr
+    assert re.search(rf"disk {disk}: [\d,]+ of 16,384 bytes are free", result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("variable", "wrong", "reason"),
+    [
+        ("PREFECT_HOME", "HERE", "Unterminated string"),
+        ("PREFECT_CLIENT_MAX_RETRIES", "many", "max_retries: Input should be a valid integer"),
+    ],
+)
+def test_settings_of_prefect_that_cannot_be_read_are_one_line(
+    variable, wrong, reason, scenes, tmp_path
+):
+    (tmp_path / "profiles.toml").write_text('active = "ours')
+    result = subprocess.run(
+        [sys.executable, "-m", "flows", "run", str(scenes), "--workdir", str(tmp_path)],
+        env={**os.environ, variable: wrong.replace("HERE", str(tmp_path)), "NO_COLOR": "1"},
+        capture_output=True, text=True, check=False, timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert result.returncode == 2 and len(result.stderr.strip().splitlines()) == 1
+    assert "Prefect cannot read its settings (" in result.stderr and reason in result.stderr
