@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from terrabalance.settings import MOST, Settings, shown
-from terrabalance.sizes import height_width
+from terrabalance.sizes import halved
 
 _MOST_POSITIONS = 256**2  # of an image in the smallest level of the network
 _MOST_CHANNELS = 16_384  # a layer of twice as many has four times its weights
@@ -118,22 +118,12 @@ class GeneratorConfig(Settings):
                 f"dim {self.dim} times the largest of dim_mults is {channels:,} channels; "
                 f"{_MOST_CHANNELS:,} are the most"
             )
-        factor = 2 ** (len(self.dim_mults) - 1)
-        for side in height_width(self.image_size):
-            if side % factor:
-                low = max(side // factor, 1) * factor
-                raise ValueError(
-                    f"image_size {side} cannot be halved {len(self.dim_mults) - 1} times; "
-                    f"the nearest sizes that can are {low} and {low + factor}"
-                )
-        # At the smallest level every position attends to every other: a step of millions of
-        # millions of products cannot be interrupted, and ends on no machine.
-        n_positions = math.prod(side // factor for side in height_width(self.image_size))
-        if n_positions > _MOST_POSITIONS:
+        n_halvings = len(self.dim_mults) - 1
+        n_positions = math.prod(halved(self.image_size, n_halvings))
+        if n_positions > _MOST_POSITIONS:  # each attends to all: a step that nothing can interrupt
             raise ValueError(
-                f"image_size halved {len(self.dim_mults) - 1} times leaves {n_positions:,} "
-                f"positions for the full attention; {_MOST_POSITIONS:,} are the most. Add levels "
-                "to dim_mults"
+                f"image_size halved {n_halvings} times leaves {n_positions:,} positions for the "
+                f"full attention; {_MOST_POSITIONS:,} are the most. Add levels to dim_mults"
             )
         return self
 
@@ -284,8 +274,8 @@ class ScreeningConfig(Settings):
 
     enabled: bool = Field(True, description="screen synthetic images and refuse the worst")
     refuse_real: float = Field(
-        0.04, gt=0, lt=0.5, description="share of real images that all rules together may "
-        "refuse; higher is stricter"
+        0.04, gt=0, lt=0.5,
+        description="share of real images that all rules together may refuse; higher is stricter",
     )  # fmt: skip
     most_draws: float = Field(
         3.0, ge=1, le=100, description="most images drawn for each one that a class needs"
@@ -298,8 +288,8 @@ class InpaintConfig(Settings):
     steps: Timesteps = Field(50, description="timesteps between noise and image")
     jump: int = Field(2, ge=1, le=10_000, description="timesteps of each return towards the noise")
     resamplings: int = Field(
-        5, ge=1, le=1000, description="passes over each stretch of timesteps; 1 leaves visible "
-        "seams"
+        5, ge=1, le=1000,
+        description="passes over each stretch of timesteps; 1 leaves visible seams",
     )  # fmt: skip
 
     @model_validator(mode="after")

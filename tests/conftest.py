@@ -1,6 +1,7 @@
 """What all tests share: small real images, and one thread a process where that decides speed."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,15 @@ def aid() -> Path:
     if not (SHARED / "aid").is_dir():
         pytest.skip("../shared/aid is not here: the real AID images do not ship with the project")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def prefect_home(tmp_path_factory) -> Callable[[], Path]:
+    """Makes homes for Prefect, each with a database."""
+    from prefect_server import homes  # takes seconds, and few tests need it
+
+    base = tmp_path_factory.getbasetemp()
+    return homes(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
 
 
 @pytest.fixture

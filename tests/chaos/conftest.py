@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,8 +8,10 @@ from .tiny_run import TinyRun
 
 
 @pytest.fixture(scope="session")
-def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    nursery = Nursery(tmp_path_factory.mktemp("nursery"))
+def nursery(
+    prefect_home: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Nursery]:
+    nursery = Nursery(tmp_path_factory.mktemp("nursery"), prefect_home())
     yield nursery
     nursery.close()
 

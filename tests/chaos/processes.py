@@ -54,10 +54,11 @@ class Nursery:
     """A warm process; see `nursery.py`. It has mounts of its own, where the system allows that.
 
     Args:
-        home: an empty folder for logs and Prefect's files.
+        home: an empty folder for logs.
+        prefect_home: that of Prefect, with a database.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, prefect_home: Path) -> None:
         self.has_mounts = _can_mount()
         self._home, self._n_logs = home, 0
         home.mkdir(parents=True, exist_ok=True)
@@ -67,7 +68,7 @@ class Nursery:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=(home / "nursery.log").open("wb"),
-            env={**os.environ, **quiet, "PREFECT_HOME": str(home / "prefect")},
+            env={**os.environ, **quiet, "PREFECT_HOME": str(prefect_home)},
             text=True,
         )
         assert self._answer() == "ready\n", (home / "nursery.log").read_text()

@@ -1,7 +1,7 @@
 """A tiny but whole job: three drawn classes, one to fill, networks of a few thousand weights."""
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,27 @@ classifier = { model = "test_resnet", image_size = 32, steps = 4, batch_size = 8
 def tiny() -> dict[str, Any]:
     """Settings of the tiny job, but for `data` and `workdir`."""
     return tomllib.loads(_TINY_TOML)
+
+
+@pytest.fixture(scope="session")
+def server_address(prefect_home, tmp_path_factory) -> Iterator[str]:
+    """A Prefect server for all files of tests that need any."""
+    from prefect_server import environment_of, served  # takes seconds
+
+    environment = environment_of(prefect_home())
+    with served(environment, tmp_path_factory.mktemp("server") / "log"):
+        yield environment["PREFECT_API_URL"]
+
+
+@pytest.fixture(scope="module")
+def server(server_address) -> Iterator[None]:
+    """That server is the one that flows of this process report to."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect_server import forget_server
+
+    with temporary_settings({PREFECT_API_URL: server_address}):
+        yield
+        forget_server()
 
 
 @pytest.fixture

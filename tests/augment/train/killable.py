@@ -1,6 +1,5 @@
-"""Long enough work for a test to kill: `python killable.py train|sample FOLDER`."""
+"""Long enough work for a test to kill."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +16,18 @@ CPU = torch.device("cpu")
 NETWORK = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)
 
 
-def train(folder: Path, steps: int) -> Path:
+def train(folder: str) -> None:
+    _train(Path(folder), steps=60)
+
+
+def sample(folder: str) -> None:
+    generator = _train(Path(folder).with_name("Pond-1"), steps=2)
+    few = SamplingConfig(steps=10, batch_size=4)
+    sample_class(SamplingRequest(generator, "Pond", 60, few, 0, Path(folder), CPU, "r"))
+
+
+def _train(folder: Path, steps: int) -> Path:
     images = np.random.default_rng(0).integers(0, 256, (6, 3, 16, 16), np.uint8)
     loop = TrainingConfig(steps=steps, batch_size=4, checkpoint_every=5, preview_every=60)
     spec = TrainingSpec("Pond", NETWORK, loop, seed=1)
     return train_generator(TrainingData(images), spec, folder, [CPU])
-
-
-what, where = sys.argv[1], Path(sys.argv[2])
-if what == "train":
-    train(where, steps=60)
-else:
-    generator = train(where.with_name("Pond-1"), steps=2)
-    few = SamplingConfig(steps=10, batch_size=4)
-    sample_class(SamplingRequest(generator, "Pond", 60, few, 0, where, CPU, "r"))

@@ -1,9 +1,6 @@
 import multiprocessing
-import os
 import random
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
@@ -13,22 +10,35 @@ from waiting import eventually
 
 from terrabalance.files import read_json, sha256_of
 
-from . import lineage
+from . import killable, lineage
 
 _AFTER_REPORT_S = 0.05  # as long as a checkpoint takes
-SCRIPT = Path(__file__).with_name("killable.py")
 
 
-def run_to_the_end(what: str, folder: Path) -> None:
-    subprocess.run([sys.executable, str(SCRIPT), what, str(folder)], check=True)
+def _fork(work: Callable[..., object], *arguments: str) -> BaseProcess:
+    """Start work in a fork of a process that has imported everything and computed nothing."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["augment.train.training", "augment.train.evaluation", "augment.sample.sampling"]
+    )
+    process = context.Process(target=work, args=arguments)
+    process.start()
+    return process
 
 
-def kill_once_there(what: str, folder: Path, pattern: str, n_files: int) -> None:
+def run_to_the_end(work: Callable[[str], None], folder: Path) -> None:
+    process = _fork(work, str(folder))
+    process.join()
+    assert process.exitcode == 0
+
+
+def kill_once_there(work: Callable[[str], None], folder: Path, pattern: str, n_files: int) -> None:
     """Start the work and SIGKILL it as soon as `n_files` files match `pattern`."""
-    process = subprocess.Popen([sys.executable, str(SCRIPT), what, str(folder)])
+    process = _fork(work, str(folder))
     eventually(lambda: len(list(folder.glob(pattern))) >= n_files, "work to kill", every_s=0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "the work ended before it could be killed"
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL, "the work ended before it could be killed"
     assert not (folder / "done.json").exists()
 
 
@@ -40,32 +50,23 @@ def assert_same_files(left: Path, right: Path, pattern: str) -> None:
 
 
 def test_a_killed_training_ends_with_the_same_weights(tmp_path):
-    run_to_the_end("train", tmp_path / "whole")
-    kill_once_there("train", tmp_path / "killed", "checkpoints/step_*.pt", 1)
-    run_to_the_end("train", tmp_path / "killed")
+    run_to_the_end(killable.train, tmp_path / "whole")
+    kill_once_there(killable.train, tmp_path / "killed", "checkpoints/step_*.pt", 1)
+    run_to_the_end(killable.train, tmp_path / "killed")
     assert_same_files(tmp_path / "whole", tmp_path / "killed", "*.safetensors")
     assert_same_files(tmp_path / "whole", tmp_path / "killed", "losses.csv")
 
 
 def test_a_killed_sampling_ends_with_the_same_images(tmp_path):
-    run_to_the_end("sample", tmp_path / "a" / "whole")
+    run_to_the_end(killable.sample, tmp_path / "a" / "whole")
     killed = tmp_path / "b" / "killed"
-    kill_once_there("sample", killed, "0*.png", 6)
+    kill_once_there(killable.sample, killed, "0*.png", 6)
     whole_before = {path.name: path.stat().st_mtime_ns for path in killed.glob("0*.png")}
-    run_to_the_end("sample", killed)
+    run_to_the_end(killable.sample, killed)
     assert_same_files(tmp_path / "a" / "whole", killed, "*.png")
     assert_same_files(tmp_path / "a" / "whole", killed, "manifest.csv")
     for name, written in whole_before.items():
         assert (killed / name).stat().st_mtime_ns == written, f"{name} was drawn again"
-
-
-def _fork(work: Callable[..., object], *arguments: str) -> BaseProcess:
-    """Start work in a fork of a process that has imported everything and computed nothing."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["augment.train.training", "augment.train.evaluation"])
-    process = context.Process(target=work, args=arguments)
-    process.start()
-    return process
 
 
 def _kill_at_random(folder: Path, within: int, draw: random.Random) -> str:
@@ -88,13 +89,6 @@ def _kill_at_random(folder: Path, within: int, draw: random.Random) -> str:
         return "done"
     assert process.exitcode == -signal.SIGKILL
     return "class" if (folder / "base" / "done.json").exists() else "base"
-
-
-def _finish(folder: Path) -> None:
-    """Let the lineage end."""
-    process = _fork(lineage.train, str(folder))
-    process.join()
-    assert process.exitcode == 0
 
 
 def _kill_often(home: Path, n_kills: int, within: int) -> tuple[Counter[str], list[Path]]:
@@ -146,10 +140,10 @@ def _assert_same_lineage(left: Path, right: Path) -> None:
 
 def test_killed_at_random_moments_base_and_class_end_the_same(tmp_path):
     undisturbed = tmp_path / "whole"
-    _finish(undisturbed)
+    run_to_the_end(lineage.train, undisturbed)
     assert _n_repeated(undisturbed) == 0
     _, folders = _kill_often(tmp_path, 8, _n_reports(undisturbed) // 4)
     for folder in folders:
-        _finish(folder)
+        run_to_the_end(lineage.train, folder)
         _assert_same_lineage(undisturbed, folder)
     assert sum(map(_n_repeated, folders)) > 0, "every kill came just after a checkpoint"

@@ -3,8 +3,6 @@ from pathlib import Path
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ParameterTypeError
-from prefect.testing.utilities import prefect_test_harness
-from waiting import PATIENCE_S
 
 from augment.scenes import draw_dataset
 from classifier.arms.registry import DEFAULT_ARMS
@@ -27,11 +25,7 @@ from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import read_json, sha256_of
 from terrabalance.manifest import read_manifest
 
-
-@pytest.fixture(scope="module", autouse=True)
-def server():
-    with prefect_test_harness(server_startup_timeout=PATIENCE_S):
-        yield
+pytestmark = pytest.mark.usefixtures("server")
 
 
 @pytest.fixture(scope="module")

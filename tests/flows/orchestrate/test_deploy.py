@@ -37,8 +37,8 @@ def elsewhere(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory) -> dict[str, str]:
-    return environment_of(tmp_path_factory.mktemp("prefect"))
+def environment(prefect_home) -> dict[str, str]:
+    return environment_of(prefect_home())
 
 
 @pytest.fixture(scope="module")

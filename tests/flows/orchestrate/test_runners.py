@@ -5,24 +5,18 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from prefect.testing.utilities import prefect_test_harness
 from spread import in_mid_training, made_by
-from waiting import PATIENCE_S
 
 from flows.orchestrate.balance import train_and_synthesize
 from flows.settings.config import RunConfig
 from terrabalance.errors import BadInput
 from terrabalance.files import read_json
 
-
-@pytest.fixture(scope="module", autouse=True)
-def server():
-    with prefect_test_harness(server_startup_timeout=PATIENCE_S):
-        yield
+pytestmark = pytest.mark.usefixtures("server")
 
 
 @pytest.fixture(scope="module")
-def undisturbed(job, tmp_path_factory) -> dict[str, str]:
+def undisturbed(server, job, tmp_path_factory) -> dict[str, str]:
     return made_by(job(tmp_path_factory.mktemp("alone")))
 
 

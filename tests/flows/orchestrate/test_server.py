@@ -81,13 +81,13 @@ def begun(home: Path, log: Path, *words: str) -> Iterator[subprocess.Popen[bytes
 
 
 def test_a_killed_run_leaves_no_process_and_is_marked_as_crashed_at_the_next_start(
-    scenes, tiny_toml, tmp_path
+    scenes, tiny_toml, prefect_home, tmp_path
 ):
     settings = ["execution.per_device=2", "strategy=scratch", "plan.rarest=2",
                 "training.steps=100000", "training.checkpoint_every=5"]  # fmt: skip
     words = ["run", str(scenes), "--config", str(tiny_toml), "--name", "killed"]
     words += ["--workdir", str(tmp_path), *(word for each in settings for word in ("--set", each))]
-    home, log = tmp_path / "home", tmp_path / "log"
+    home, log = prefect_home(), tmp_path / "log"
     with begun(home, log, "-m", "flows", *words) as process:
         trainings = "data/generators/*/checkpoints/*.pt"
         eventually(
@@ -106,8 +106,8 @@ def test_a_killed_run_leaves_no_process_and_is_marked_as_crashed_at_the_next_sta
     assert "balance killed: marked as crashed, its process is gone" in result.stderr
 
 
-def test_a_run_that_lives_is_left_alone_until_it_is_killed(tmp_path):
-    home, log = tmp_path / "home", tmp_path / "log"
+def test_a_run_that_lives_is_left_alone_until_it_is_killed(prefect_home, tmp_path):
+    home, log = prefect_home(), tmp_path / "log"
     with begun(home, log, "-c", _ENDLESS):
         eventually(lambda: "begun" in log.read_text(), "the flow has begun")
         beside = started(home)  # with a server of its own, on the same database
@@ -116,14 +116,14 @@ def test_a_run_that_lives_is_left_alone_until_it_is_killed(tmp_path):
     assert not list((home / "terrabalance").glob("*.lock"))
 
 
-def test_a_server_that_takes_its_time_is_waited_for_with_a_line(tmp_path):
+def test_a_server_that_takes_its_time_is_waited_for_with_a_line(prefect_home):
     now = "from flows.orchestrate import embedded; embedded._TELL_EVERY_S = 0.1\n"
-    result = started(tmp_path, now + _START)
+    result = started(prefect_home(), now + _START)
     assert result.returncode == 0, result.stderr
     assert "waiting for Prefect's server, " in result.stderr
 
 
-def test_a_server_that_never_answers_is_given_up_in_a_sentence_and_ended(tmp_path):
+def test_a_server_that_never_answers_is_given_up_in_a_sentence_and_ended(prefect_home):
     script = """
 from flows.orchestrate import embedded
 embedded._PATIENCE_S = 0.0
@@ -136,7 +136,7 @@ except embedded.ServerUnreachable as error:
 child.stop()
 print(child.process.poll() is not None)
 """
-    said = started(tmp_path, script)
+    said = started(prefect_home(), script)
     assert "this machine is too busy" in said.stdout and said.stdout.endswith("True\n"), said.stderr
 
 
@@ -154,9 +154,9 @@ def test_a_server_that_cannot_start_says_why_and_names_its_home(damage, tmp_path
     assert str(home) in last and "PREFECT_HOME" in last
 
 
-def test_a_proxy_is_not_asked_for_this_machines_own_server(tmp_path):
+def test_a_proxy_is_not_asked_for_this_machines_own_server(prefect_home):
     nobody = "http://127.0.0.1:9"
-    result = started(tmp_path, HTTP_PROXY=nobody, HTTPS_PROXY=nobody, ALL_PROXY=nobody)
+    result = started(prefect_home(), HTTP_PROXY=nobody, HTTPS_PROXY=nobody, ALL_PROXY=nobody)
     assert result.stdout == "{}\n", result.stderr
 
 
@@ -267,7 +267,7 @@ def test_where_prefect_may_start_no_server_none_is_started():
         pass
 
 
-def test_a_named_server_that_goes_away_ends_the_command_in_a_sentence(tmp_path):
+def test_a_named_server_that_goes_away_ends_the_command_in_a_sentence(prefect_home, tmp_path):
     script = """
 import sys
 from prefect import flow
@@ -281,7 +281,7 @@ def waiting():
 with some_server():
     waiting()
 """
-    environment = environment_of(tmp_path / "home") | {"PREFECT_CLIENT_MAX_RETRIES": "0"}
+    environment = environment_of(prefect_home()) | {"PREFECT_CLIENT_MAX_RETRIES": "0"}
     with served(environment, tmp_path / "log"):
         command = subprocess.Popen(
             [sys.executable, "-c", script], env=environment, text=True,

@@ -16,7 +16,6 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Pending, Scheduled
-from prefect.testing.utilities import prefect_test_harness
 from prefect_server import ROOT, environment_of, forget_server, prefect, running, served
 from spread import in_mid_training, made_by, wait_for_mid_training
 from waiting import PATIENCE_S, eventually
@@ -39,14 +38,8 @@ with tags("terrabalance"):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(job, tmp_path_factory) -> dict[str, str]:
-    with prefect_test_harness(server_startup_timeout=PATIENCE_S):
-        return made_by(job(tmp_path_factory.mktemp("alone")))
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory) -> dict[str, str]:
-    found = environment_of(tmp_path_factory.mktemp("prefect"))
+def environment(prefect_home) -> dict[str, str]:
+    found = environment_of(prefect_home())
     return {
         **found,
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
@@ -102,6 +95,11 @@ def place(environment, tmp_path_factory) -> Iterator[Place]:
         yield place
     forget_server()
     place.kill_server()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(place, job, tmp_path_factory) -> dict[str, str]:
+    return made_by(job(tmp_path_factory.mktemp("alone")))
 
 
 def kill_family(pid: int) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
-from prefect.testing.utilities import prefect_test_harness
 from waiting import PATIENCE_S
 
 from flows.orchestrate.runners.local import pool_size
@@ -149,12 +148,11 @@ def test_a_machine_does_as_many_classes_at_once_as_it_has_gpus_for(tmp_path, sce
         pool_size(config(4), 4)
 
 
-def test_slots_are_as_many_as_devices_and_a_limit_that_cannot_do_says_what_to_do(tmp_path, scenes):
+def test_slots_are_as_many_as_devices_and_a_limit_that_cannot_do_says_what_to_do(
+    server, tmp_path, scenes
+):
     config = RunConfig(data=scenes, workdir=tmp_path, device="cpu", execution={"slots": "gpus"})
-    with (
-        prefect_test_harness(server_startup_timeout=PATIENCE_S),
-        get_client(sync_client=True) as client,
-    ):
+    with get_client(sync_client=True) as client:
         with pytest.raises(BadInput, match="prefect gcl create gpus"), held(config):
             pass
         limit = GlobalConcurrencyLimitCreate(name="gpus", limit=2)
