@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from prefect.client.schemas.objects import State
@@ -24,6 +25,7 @@ from flows.settings.config import RunConfig
 from terrabalance.errors import BadInput
 
 _CONNECT_S = 10.0
+_A_NEW_ONE = "local"  # to Ray: never one that is there
 
 
 def run(config: RunConfig, jobs: Sequence[Job], what: str) -> dict[str, str]:
@@ -63,7 +65,7 @@ def _ray(config: RunConfig, n_devices: int) -> Iterator[TaskRunner[Any]]:
         ) from error
     ours = not ray.is_initialized()
     if ours:
-        _connect(config.execution.ray_address)
+        connect(config.execution.ray_address)
     may_be_gpu = config.device == "auto" or config.device.startswith("cuda")
     on_gpu = may_be_gpu and ray.cluster_resources().get("GPU", 0) > 0
     n_gpus = n_devices if n_devices > 1 else 1 / config.execution.per_device
@@ -100,7 +102,7 @@ def _find_node(n: int, kind: str) -> None:
         )
 
 
-def _connect(address: str | None) -> None:
+def connect(address: str | None) -> None:
     """Connect to the cluster at `address`, to that of this machine, or start one.
 
     Raises:
@@ -108,9 +110,10 @@ def _connect(address: str | None) -> None:
     """
     import ray
 
+    address = address or os.environ.get("RAY_ADDRESS") or _cluster_here()
     try:
         if address is None:
-            ray.init(include_dashboard=False, log_to_driver=False)
+            ray.init(_A_NEW_ONE, include_dashboard=False, log_to_driver=False)
         else:
             _refuse_unreachable(address)  # Ray itself retries for minutes, and then exits
             ray.init(address, log_to_driver=False)
@@ -128,6 +131,20 @@ def _connect(address: str | None) -> None:
             "report to is known to this one alone. Start one that all reach, and set "
             "PREFECT_API_URL."
         )
+
+
+def _cluster_here() -> str | None:
+    """Return the address of the cluster that was started on this machine last, if it answers.
+
+    `ray.init()` takes it too, and waits for minutes for one that a crash or a power cut has ended.
+    """
+    note = Path(os.environ.get("RAY_TMPDIR") or "/tmp") / "ray" / "ray_current_cluster"
+    try:
+        address = note.read_text().strip()
+        _refuse_unreachable(address)
+    except (OSError, ValueError):
+        return None
+    return address or None
 
 
 def _refuse_unreachable(address: str) -> None:

@@ -2,12 +2,15 @@
 
 import multiprocessing
 import signal
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from spread import in_mid_training, made_by
 
 from flows.orchestrate.balance import train_and_synthesize
+from flows.orchestrate.runners.ray import connect
 from flows.settings.config import RunConfig
 from terrabalance.errors import BadInput
 from terrabalance.files import read_json
@@ -22,12 +25,20 @@ def undisturbed(server, job, tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="class")
 def one_ray() -> Iterator[None]:
-    """A cluster for several tests: each would start its own, whose workers import anew."""
+    """A cluster for several tests: each would start its own, whose workers import anew.
+
+    It is started where one that is gone has left its address.
+    """
     import ray
 
-    ray.init(include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
+    # Not pytest's own folder: the paths of Ray's sockets would be too long.
+    with tempfile.TemporaryDirectory(prefix="r") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_TMPDIR", folder)
+        (Path(folder) / "ray").mkdir()
+        (Path(folder) / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
+        connect(None)
+        yield
+        ray.shutdown()
 
 
 @pytest.mark.usefixtures("one_ray")
