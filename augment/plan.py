@@ -9,9 +9,8 @@ from typing import Any
 
 from augment.config import PlanConfig
 from terrabalance.errors import BadInput
-from terrabalance.settings import shown
+from terrabalance.settings import listed
 
-_MOST_TOLD = 100  # names in a message
 FEWEST_IMAGES = 2  # of a class in the train part: one is copied, not learned
 
 
@@ -76,19 +75,15 @@ def _refuse_unknown(counts: Mapping[str, int], named: Sequence[str]) -> None:
     # The option --classes parts at commas, and takes spaces off the ends.
     odd = next((name for name in sorted(counts) if "," in name or name != name.strip()), None)
     how = f" That one is named by --set 'plan.classes={json.dumps([odd])}'." if odd else ""
-    raise BadInput(f"no such class: {_told(unknown)}. The data has {_told(sorted(counts))}.{how}")
-
-
-def _told(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_TOLD} more" if len(names) > _MOST_TOLD else ""
-    return ", ".join(map(shown, names[:_MOST_TOLD])) + more
+    raise BadInput(f"no such class: {listed(unknown)}. The data has {listed(sorted(counts))}.{how}")
 
 
 def _refuse_small(plans: Sequence[ClassPlan]) -> None:
     if small := [p.class_name for p in plans if p.n_needed and p.n_train < FEWEST_IMAGES]:
         raise BadInput(
-            f"the train part has fewer than {FEWEST_IMAGES} images of {small}: too few to train a "
-            "generator on. Add images, or name the classes to fill with --classes."
+            f"the train part has fewer than {FEWEST_IMAGES} images of {listed(small)}: too "
+            "few to train a generator on. Add images, give less of them away (split.val, "
+            "split.test), or name the classes to fill with --classes."
         )
 
 

@@ -1,6 +1,6 @@
 """The base of every settings model: frozen, and a misspelt key is an error that names itself."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, ClassVar, get_args
@@ -20,6 +20,7 @@ MOST = 100_000_000  # of what is counted and has no bound by itself, such as ste
 HIGHEST_SEED = 2**53 - 1  # the highest that a form in a browser keeps exactly
 LONGEST_PATH = 4096  # bytes
 _LONGEST_SHOWN = 120  # characters of a value in a message
+_MOST_LISTED = 30  # names in a message
 _LONGEST_PART = 255  # bytes of a name in a path
 
 Seed = Annotated[int, Field(ge=0, le=HIGHEST_SEED)]
@@ -59,6 +60,12 @@ def shown(value: Any) -> str:
     except (ValueError, RecursionError):  # an integer of thousands of digits, endless nesting
         text = f"this {type(value).__name__}"
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+def listed(names: Sequence[Any]) -> str:
+    """Return names as a message lists them: the first of many, each short."""
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return ", ".join(map(shown, names[:_MOST_LISTED])) + more
 
 
 # However a path is written, from wherever, it is the same setting: a run's name follows from them.

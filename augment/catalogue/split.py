@@ -13,6 +13,7 @@ from augment.catalogue.entries import Given, natural_key
 from augment.catalogue.left_out import Left, with_statuses
 from terrabalance.errors import BadInput
 from terrabalance.manifest import ORACLE, REPAIRED, SPLITS, Manifest
+from terrabalance.settings import listed
 
 _log = logging.getLogger(__name__)
 
@@ -115,18 +116,18 @@ def _kept(manifest: Manifest, given: Given) -> pd.DataFrame:
     if lacking := [part for part in SPLITS if not (used["split"] == part).any()]:
         hint = _HINTS.get(tuple(lacking), "")
         raise BadInput(
-            f"{given}: the given split has no usable image in {lacking}; it names "
-            f"{sorted(left['split'].unique())}. {hint}Name the parts train, val and test, or give "
-            f"none.{given.in_archive}"
+            f"{given}: the given split has no usable image in {listed(lacking)}; it "
+            f"names {listed(sorted(left['split'].unique()))}. {hint}Name the parts train, val and "
+            f"test, or give none.{given.in_archive}"
         )
     reached = {part: set(used[used["split"] == part]["class"]) for part in SPLITS}
     if missing := sorted(_class_names(manifest) - (reached["train"] & reached["test"])):
         raise BadInput(
             f"{given}: classes without a usable image in train or in test of the given split: "
-            f"{missing}. Add some. {given.leave_out}"
+            f"{listed(missing)}. Add some. {given.leave_out}"
         )
     if missing := sorted(_class_names(manifest) - reached["val"]):
-        _log.warning("%s: classes without a usable image in val: %s", given, missing)
+        _log.warning("%s: classes without a usable image in val: %s", given, listed(missing))
     _tell_shared_places(used)
     return frame
 

@@ -198,6 +198,11 @@ def _bad_rows(rows: list[_Row]) -> dict[int, str]:
             )
         elif entry.source not in ("real", "synthetic"):
             bad[line] = f"source {shown(entry.source)} is neither real nor synthetic"
+        elif entry.source == "synthetic" and not entry.split:
+            bad[line] = (
+                f"{shown(path)} is synthetic and of no split. With synthetic images, the column "
+                "split says train for these, and train, val or test for real ones"
+            )
         elif entry.source == "synthetic" and entry.split != "train":
             bad[line] = f"{shown(path)} is synthetic and of split {shown(entry.split)}, not train"
         elif path in first:

@@ -23,6 +23,7 @@ from terrabalance.files import fingerprint, sha256_of, write_plain_json, write_t
 from terrabalance.finished import damaged_files, done, mark_done
 from terrabalance.manifest import Manifest, read_manifest, write_manifest
 from terrabalance.progress import Progress, silent
+from terrabalance.settings import listed
 
 _log = logging.getLogger(__name__)
 _STAGE = "terrabalance.assemble"
@@ -121,8 +122,8 @@ def _refuse_leaks(catalogue: Manifest, synthetic: Sequence[Manifest]) -> None:
             )
         if unknown := sorted(set(part.classes()) - trained):
             raise BadInput(
-                f"{part.root}: generated images of {unknown}, which has no real training image "
-                f"in {catalogue.root}. Use the catalogue that the generator was trained on."
+                f"{part.root}: generated images of {listed(unknown)}, which has no real training "
+                f"image in {catalogue.root}. Use the catalogue that the generator was trained on."
             )
 
 

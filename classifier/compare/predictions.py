@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from terrabalance.errors import BadInput
+from terrabalance.settings import listed
 
 _KEY = ["arm", "seed", "path"]
 _CLASS_COLUMNS = {"class": "str", "predicted": "str"}
@@ -55,7 +56,7 @@ def paired_predictions(
     if rows.empty:
         return None
     if unknown := sorted((set(rows["class"]) | set(rows["predicted"])) - set(classes)):
-        raise BadInput(f"predictions hold classes that n_train does not list: {unknown}.")
+        raise BadInput(f"predictions hold classes that n_train does not list: {listed(unknown)}.")
     rows = rows.sort_values(_KEY)
     seeds, n_images = _check_pairs(rows, split, arms)
     label = {name: index for index, name in enumerate(classes)}

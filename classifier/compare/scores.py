@@ -9,6 +9,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from terrabalance.errors import BadInput
+from terrabalance.settings import listed
 
 _BINS = 15
 
@@ -33,7 +34,7 @@ def scores(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     """
     truth, found = predictions["class"], predictions["predicted"]
     if unknown := sorted((set(truth) | set(found)) - set(classes)):
-        raise BadInput(f"predictions hold classes that were not trained: {unknown}.")
+        raise BadInput(f"predictions hold classes that were not trained: {listed(unknown)}.")
     if predictions.empty:
         raise BadInput("no predictions to score: the split has no images.")
     precision, recall, f1, support = precision_recall_fscore_support(

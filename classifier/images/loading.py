@@ -15,6 +15,7 @@ from terrabalance.errors import BadInput
 from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest
 from terrabalance.progress import Progress, silent
+from terrabalance.settings import listed
 from terrabalance.sizes import Size
 
 
@@ -54,7 +55,7 @@ def check_known(manifest: Manifest, rows: pd.DataFrame, classes: Sequence[str]) 
     """
     if unknown := sorted(set(rows["class"]) - set(classes)):
         raise BadInput(
-            f"{manifest.root}: classes without a real training image: {unknown}. "
+            f"{manifest.root}: classes without a real training image: {listed(unknown)}. "
             "Add real images of them to split 'train', or leave these classes out."
         )
 

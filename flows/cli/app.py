@@ -44,7 +44,7 @@ class _Commands(TyperGroup):
         except KeyboardInterrupt as stopped:
             # Asked again while Prefect says goodbye, it ends at once, and its children after it.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-            errors.print("Stopped. The same command goes on where it was.")
+            errors.print("Stopped. What is finished is kept: the same command goes on from there.")
             raise typer.Exit(exit_code(stopped)) from None
 
 

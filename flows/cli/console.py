@@ -119,6 +119,10 @@ def _print_left_out(manifest: "Manifest") -> None:
         first = ", ".join(rows["path"].head(3))
         more = " …" if len(rows) > 3 else ""
         console.print(f"[yellow]{escape(str(status))}[/]: {len(rows)} ({escape(first)}{more})")
+        # A file without a fault of its own refers to another one, which is no reason to show.
+        if status == "unreadable":
+            why = f"{rows['path'].iloc[0]}: {rows['detail'].iloc[0]}"
+            console.print(f"  {escape(why)}", soft_wrap=True)
 
 
 def print_plan(plan: dict[str, Any], n_trained: int, n_drawn: int) -> None:

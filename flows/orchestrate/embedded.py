@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+from prefect.context import refresh_global_settings_context
+from prefect.settings import get_current_settings
 
 from flows.orchestrate import server_process
 from terrabalance.errors import ServerUnreachable
@@ -29,6 +30,7 @@ _TELL_EVERY_S = 20.0
 _LOOK_EVERY_S = 0.2
 _ANSWER_S = 10.0
 _LOOPBACK = "127.0.0.1"
+_ADDRESS = "PREFECT_API_URL"
 _N_KEPT = 200  # lines of what it printed
 _AN_ERROR = re.compile(r"[\w.]+(Error|Exception)\b")  # the line that ends a trace
 
@@ -67,10 +69,29 @@ def embedded_server(meanwhile: Callable[[], object]) -> Iterator[None]:
     over = threading.Event()
     threading.Thread(target=_watch, args=(child.process, over), daemon=True).start()
     try:
-        with temporary_settings({PREFECT_API_URL: child.url}):
+        with reported_to(child.url):
             yield
     finally:
         over.set()
+
+
+@contextmanager
+def reported_to(url: str) -> Iterator[None]:
+    """Let all of this process report to a server in the block, and the processes that it starts.
+
+    `temporary_settings` would hold for this thread alone. Prefect's own threads and Ray's would
+    each start another server.
+    """
+    before = os.environ.get(_ADDRESS)
+    os.environ[_ADDRESS] = url
+    refresh_global_settings_context()
+    try:
+        yield
+    finally:
+        os.environ.pop(_ADDRESS)
+        if before is not None:
+            os.environ[_ADDRESS] = before
+        refresh_global_settings_context()
 
 
 class _Child:

@@ -7,6 +7,7 @@ from augment.screen.statuses import is_screened
 from flows.stages.run import Run
 from flows.store.result import Folder, find
 from terrabalance.errors import NotReady
+from terrabalance.settings import listed
 
 
 def images_of(run: Run, plan: ClassPlan) -> Folder:
@@ -31,8 +32,8 @@ def synthetic_folders(run: Run) -> dict[str, Path]:
     images = {plan.class_name: images_of(run, plan) for plan in run.filled}
     if missing := [name for name, own in images.items() if not find(run.config, own)]:
         raise NotReady(
-            f"no finished synthetic images for {', '.join(missing)}. Run `terrabalance train` and "
-            "`terrabalance sample` with the same options first, then what follows in this order: "
-            "assemble, classify, report."
+            f"no finished synthetic images for {listed(missing)}. Run `terrabalance train` and "
+            "`terrabalance sample` with the same options first, before assemble, classify and "
+            "report."
         )
     return {name: own.place for name, own in images.items()}

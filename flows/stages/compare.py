@@ -36,6 +36,7 @@ from terrabalance.files import sha256_of, slug, write_json
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.page import write_page
 from terrabalance.progress import Progress
+from terrabalance.settings import listed
 from terrabalance.sizes import Size
 
 
@@ -160,14 +161,24 @@ def _smallest(rows: pd.DataFrame) -> Size:
     return height if height == width else (height, width)
 
 
+def _why_none_made(manifest: Manifest) -> str:
+    """Say that no synthetic image can be used, and of those that are left out, why."""
+    left = manifest.frame[manifest.frame["source"] == "synthetic"]
+    if left.empty:
+        return "has no synthetic images"
+    first = left.iloc[0]
+    reason = f"{first['path']}: {first['status']} {first['detail']}".strip()
+    return f"all of its {len(left)} synthetic images are left out ({reason})"
+
+
 def _with_possible_arms(config: RunConfig, manifest: Manifest) -> RunConfig:
     """Leave out of the usual arms what the manifest has no images for; what is named must be."""
     made = (manifest.usable("train")["source"] == "synthetic").any()
     lacking = [arm for arm in config.classifier.arms if ARMS[arm].generative and not made]
     if lacking and config.classifier.arms != DEFAULT_ARMS:
         raise BadInput(
-            f"{config.data}: has no synthetic images, which {lacking} need. Leave these arms out "
-            "with --arms, or give a balanced dataset, or a CSV with a column `source`."
+            f"{config.data}: {_why_none_made(manifest)}, which {listed(lacking)} needs. Leave it "
+            "out with --arms, or give a balanced dataset, or a CSV with a column `source`."
         )
     arms = tuple(arm for arm in config.classifier.arms if arm not in lacking)
     for arm in {ARMS[arm].adds: ARMS[arm] for arm in arms}.values():

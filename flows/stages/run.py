@@ -18,6 +18,7 @@ from terrabalance.bands import Bands
 from terrabalance.errors import BadInput
 from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest, count_by_class, read_manifest
+from terrabalance.settings import listed
 
 
 class Run:
@@ -80,7 +81,9 @@ class Run:
         """
         plans = {plan.class_name: plan for plan in self.filled}
         if class_name not in plans:
-            raise BadInput(f"{class_name!r} is not filled by this plan, which fills {list(plans)}.")
+            raise BadInput(
+                f"{class_name!r} is not filled by this plan, which fills {listed(list(plans))}."
+            )
         return plans[class_name]
 
     @cached_property

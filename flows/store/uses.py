@@ -43,7 +43,8 @@ def is_begun(config: RunConfig) -> bool:
     if path.exists() and (before := _begun_with(path)).result_key != config.result_key:
         raise BadInput(
             f"a run named {config.run_name!r} with other settings is in {path.parent} "
-            f"({_differences(before, config)}). Choose another --name, or none to have one made."
+            f"({_differences(before, config)}). Give them as they were, or another --name, or none "
+            "to have one made."
         )
     return path.exists()
 

@@ -74,7 +74,7 @@ def test_a_name_that_the_option_cannot_hold_is_shown_as_a_setting(odd):
 
 def test_a_thousand_classes_are_not_all_listed():
     counts = {f"Class{number:04d}": 9 for number in range(1000)}
-    with pytest.raises(BadInput, match="'Class0099' and 900 more"):
+    with pytest.raises(BadInput, match="'Class0029' and 970 more"):
         plan_classes(counts, PlanConfig(classes=("Pond",)))
 
 
@@ -104,7 +104,7 @@ def test_an_unknown_policy_is_refused(target):
 
 
 def test_a_class_of_one_image_is_refused_before_any_training():
-    with pytest.raises(BadInput, match=r"fewer than 2 images of \['Church'\]"):
+    with pytest.raises(BadInput, match=r"fewer than 2 images of 'Church'"):
         plan_classes({"Pond": 20, "Church": 1}, PlanConfig())
     plans = plan_classes({"Pond": 20, "Park": 9, "Church": 1}, PlanConfig(classes=("Park",)))
     assert [plan.class_name for plan in plans if plan.n_needed] == ["Park"]

@@ -44,10 +44,11 @@ def server_address(prefect_home, tmp_path_factory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def server(server_address) -> Iterator[None]:
     """That server is the one that flows of this process report to."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
     from prefect_server import forget_server
 
-    with temporary_settings({PREFECT_API_URL: server_address}):
+    from flows.orchestrate.embedded import reported_to
+
+    with reported_to(server_address):
         yield
         forget_server()
 

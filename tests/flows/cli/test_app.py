@@ -205,7 +205,7 @@ def _ended_in_training(command, scenes, workdir, ask, prepare, *more) -> tuple[i
                 os.killpg(process.pid, signal.SIGKILL)
         log.seek(0)
         printed = log.read()
-    assert "Stopped. The same command goes on where it was." in printed
+    assert "Stopped. What is finished is kept: the same command goes on from there." in printed
     assert "Traceback" not in printed
     return code, printed
 

@@ -101,6 +101,16 @@ def test_an_arm_that_lacks_its_images_is_refused_before_anything_is_written(tabl
     assert not (tmp_path / "w" / "reports").exists()
 
 
+def test_synthetic_images_that_are_all_left_out_are_named_with_the_reason(table, tmp_path):
+    for number in range(3):
+        shutil.copy(tmp_path / "A" / f"test_real_{number}.png",
+                    tmp_path / "A" / f"train_synthetic_{number}.png")  # fmt: skip
+    said = compare(table, "--arms", "real,synthetic", "--workdir", tmp_path / "w")
+    assert "all of its 3 synthetic images are left out (A/train_synthetic_0.png: duplicate" in str(
+        said.exception
+    )
+
+
 def test_a_copy_of_a_test_image_among_the_synthetic_ones_is_left_out(table, tmp_path):
     copy = tmp_path / "A" / "train_synthetic_0.png"
     shutil.copy(tmp_path / "B" / "test_real_0.png", copy)
@@ -152,4 +162,7 @@ def test_synthetic_images_are_never_enlarged(table, tmp_path):
     assert compare(table, *words, "--resolution", 20).exit_code == 0
     said = compare(table, *words, "--resolution", 20, "--name", "small")
     # Which one differs is told.
-    assert "(classifier.resolution was 16 and is 20). Choose another" in str(said.exception)
+    assert (
+        "(classifier.resolution was 16 and is 20). Give them as they were, or another --name"
+        in str(said.exception)
+    )
