@@ -175,6 +175,13 @@ def is_screened(folder: Path) -> bool:
     return record is not None and (record["ended"] or bool(read_reviews(folder)))
 
 
+def _screened(folder: Path) -> dict[str, Any]:
+    record = screening_record(folder)
+    if record is None:
+        raise NotReady(f"{folder}: not drawn and screened to the end. Run `terrabalance sample`.")
+    return record
+
+
 def review(folder: Path, path: str, decision: Decision | None, reviewer: str) -> None:
     """Keep a person's decision on one image, or take it back with None.
 
@@ -186,12 +193,9 @@ def review(folder: Path, path: str, decision: Decision | None, reviewer: str) ->
         BadInput: no such image in the folder's manifest.
         NotReady: the class has not been screened.
     """
+    _screened(folder)  # the lock would make a folder that is gone
     with _lock(folder):
-        record = screening_record(folder)
-        if record is None:
-            raise NotReady(
-                f"{folder}: not drawn and screened to the end. Run `terrabalance sample`."
-            )
+        record = _screened(folder)
         frame = read_manifest(folder).frame.sort_values("path")
         if path not in set(frame["path"]):
             raise BadInput(f"{folder}: no synthetic image {path!r} here.")

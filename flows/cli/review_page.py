@@ -24,10 +24,11 @@ from augment.screen.rules import MEANINGS, NAMES
 from augment.screen.statuses import FEW_LIMITS, has_few_limits, review, screening_record
 from flows.stages.class_images import images_of, synthetic_folders
 from flows.stages.run import Run
-from terrabalance.errors import BadInput, TerrabalanceError
+from terrabalance.errors import BadInput, NotReady, TerrabalanceError
 from terrabalance.images import read_patch, to_pil
 from terrabalance.manifest import Manifest, read_manifest, score_column
 from terrabalance.page import render
+from terrabalance.system_errors import in_words
 
 _log = logging.getLogger(__name__)
 
@@ -92,6 +93,8 @@ class Board:
                     "detail": row["detail"], "review": row["review"],
                     "scores": _scores(row, limits), "note": note, "reals": len(self.reals[name]),
                 }  # fmt: skip
+        if any(item not in found for item in self.items):
+            raise NotReady("other images were drawn meanwhile. Start `terrabalance review` again.")
         return [found[item] for item in self.items]
 
     def decide(self, index: int, decision: Literal["accept", "refuse"] | None) -> None:
@@ -144,6 +147,8 @@ def review_app(board: Board) -> ASGIApp:
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(RequestValidationError, _not_understood)
+    app.add_exception_handler(TerrabalanceError, _not_possible)
+    app.add_exception_handler(OSError, _not_possible)
 
     @app.middleware("http")
     async def only_from_here(request: Request, call_next: RequestResponseEndpoint) -> Response:
@@ -206,6 +211,11 @@ def _not_understood(request: Request, error: Exception) -> Response:
     wrong = error.errors() if isinstance(error, RequestValidationError) else []
     places = sorted({".".join(map(str, each["loc"])) for each in wrong})
     return Response(f"Not understood: {', '.join(places)}.", 422)
+
+
+def _not_possible(request: Request, error: Exception) -> Response:
+    """Say what became of the images while they were looked at."""
+    return Response(in_words(error) if isinstance(error, OSError) else str(error), 409)
 
 
 def _is_own(request: Request) -> bool:

@@ -22,7 +22,7 @@ ENVIRONMENT = {
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
     "DO_NOT_TRACK": "1",
 }
-_SET_FOLDER = "prefect.deployments.steps.set_working_directory"
+_ENTER_FOLDER = "flows.orchestrate.pull_step.enter_folder"
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _register(
         "entrypoint": f"{flow.__module__}.{flow.fn.__name__}",
         # Without a step, Prefect copies the worker's folder, with all data in it, to a temporary
         # one, runs there, and removes it with all that the run has made.
-        "pull_steps": [{_SET_FOLDER: {"directory": str(workdir)}}],
+        "pull_steps": [{_ENTER_FOLDER: {"directory": str(workdir)}}],
         "parameter_openapi_schema": parameter_schema(flow).model_dump(exclude_unset=True),
         "enforce_parameter_schema": True,
         "job_variables": {"env": environment},

@@ -21,6 +21,7 @@ from augment.report.balance import balance_markdown
 from classifier.report.comparison import comparison_markdown
 from classifier.train.experiment import Trial, trials_of
 from flows.orchestrate.artifacts import listen, publish_class, publish_page, publish_table
+from flows.orchestrate.logs import tell_refusals_in_words
 from flows.settings.config import RunConfig
 from flows.stages import catalogue as catalogues
 from flows.stages import generators
@@ -40,6 +41,7 @@ from terrabalance.manifest import read_manifest
 from terrabalance.page import duration
 from terrabalance.system_errors import in_words
 
+tell_refusals_in_words()  # here, as a worker imports a flow by its module and calls nothing else
 P = ParamSpec("P")
 R = TypeVar("R")
 _RETRIES = 2

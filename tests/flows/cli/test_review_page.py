@@ -152,6 +152,21 @@ def test_a_decision_that_another_site_sent_is_refused_whatever_it_brings(board):
     assert web.post(**post, headers=mine | own).status_code == 200
 
 
+def test_images_that_are_gone_are_told_and_come_back(board):
+    web, folder = client(board), board.folders["Beach"]
+    aside = folder.rename(folder.with_name("aside"))
+    try:
+        for answer in (
+            web.get("/"), web.get("/image/0"),
+            web.post("/review/0", json={"decision": "refuse"}, headers={"X-Token": board.token}),
+        ):  # fmt: skip
+            assert answer.status_code == 409 and str(folder) in answer.text
+            assert "Traceback" not in answer.text
+    finally:
+        aside.rename(folder)
+    assert web.get("/").status_code == 200
+
+
 def test_no_answer_is_kept_by_a_cache_or_tells_another_server_the_address(board, monkeypatch):
     web = TestClient(
         review_app(board), base_url="http://127.0.0.1", raise_server_exceptions=False,

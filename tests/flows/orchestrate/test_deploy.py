@@ -55,7 +55,8 @@ def server(environment, elsewhere) -> Iterator[dict[str, str]]:
 
 def deploy(environment: dict[str, str], folder: Path) -> None:
     with temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}):
-        register("terrabalance", "terrabalance-gpu", folder)
+        # A folder that each worker makes for itself.
+        register("terrabalance", "terrabalance-gpu", folder / "work")
 
 
 def asked(environment: dict[str, str], kind: str, which: dict[str, Any] | None = None) -> Any:
@@ -81,7 +82,7 @@ def test_a_worker_without_a_checkout_runs_a_deployment_to_its_report(
             server, "deployment", "run", WHOLE, "--param", f"config={json.dumps(config)}", "--watch"
         )
     assert "Completed" in text
-    assert (elsewhere / "reports" / "deployed" / "index.html").is_file()
+    assert (elsewhere / "work" / "reports" / "deployed" / "index.html").is_file()
 
 
 def test_deploying_twice_makes_one_of_each(server):

@@ -1,4 +1,5 @@
 import errno
+import logging
 
 import httpx
 import pytest
@@ -7,6 +8,20 @@ from prefect.states import Failed
 
 from flows.orchestrate.tasks import _may_pass
 from terrabalance.errors import BadInput, ProcessLost, StoreUnreachable, SystemRefused
+
+
+@pytest.mark.parametrize("refused", [BadInput("a.png: is damaged."), KeyError("a bug")])
+def test_a_refusal_is_logged_without_a_trace_and_a_bug_with_its_own(refused, caplog):
+    log = logging.getLogger("prefect.flow_runs")
+    log.propagate, before = True, log.propagate
+    try:
+        raise refused
+    except Exception as error:
+        log.exception("Encountered exception during execution: %r", error)
+    finally:
+        log.propagate = before
+    assert ("Traceback" in caplog.text) == isinstance(refused, KeyError)
+    assert ("BadInput: a.png: is damaged." in caplog.text) == isinstance(refused, BadInput)
 
 
 @pytest.mark.parametrize(
