@@ -52,8 +52,9 @@ def plan(config: "RunConfig") -> None:
 
     Counts the training part only. A class below the target is a minority; `--target`, `--classes`
     and `plan.max_per_real` (synthetic images per real one) decide which are filled and how far.
-    The cost of the generators comes from a few steps measured on this machine; how much of it is
-    made already is said below it. The plan is saved as `reports/<run>/plan.json`.
+    The cost of the generators comes from a few steps measured on this machine; what it leaves out,
+    as the classifiers of the comparison, and how much is made already is said with it. The plan is
+    saved as `reports/<run>/plan.json`.
 
     Example: `terrabalance plan aid.zip --preset 8gb --target median --set plan.max_per_real=5`
     """

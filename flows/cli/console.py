@@ -127,6 +127,7 @@ def _print_left_out(manifest: "Manifest") -> None:
 
 def print_plan(plan: dict[str, Any], n_trained: int, n_drawn: int) -> None:
     """Print what each class gets, the cost, and how many generators and images are there."""
+    from flows.stages.plan import NOT_COUNTED
     from terrabalance.page import duration
 
     table = Table(title=f"Target: {plan['target']['count']} images ({plan['target']['policy']})")
@@ -144,7 +145,8 @@ def print_plan(plan: dict[str, Any], n_trained: int, n_drawn: int) -> None:
     cost = plan["cost"]
     console.print(
         f"About {duration(cost['train_s'])} to train and {duration(cost['sample_s'])} to sample "
-        f"({cost['image_s']:.2f} s an image), by a few steps measured on {cost['device']}."
+        f"({cost['image_s']:.2f} s an image), by a few steps measured on {cost['device']}. "
+        f"{NOT_COUNTED}"
     )
     if n_trained:
         n_filled = sum(row["n_needed"] > 0 for row in plan["classes"])

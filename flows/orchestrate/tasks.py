@@ -127,7 +127,7 @@ def plan(config: RunConfig) -> Path:
         "plan",
         record["classes"],
         f"About {duration(cost['train_s'])} of training and {duration(cost['sample_s'])} of "
-        f"sampling on {cost['device']}. {record['left_out']}".rstrip(),
+        f"sampling on {cost['device']}. {plans.NOT_COUNTED} {record['left_out']}".rstrip(),
     )
     return path
 

@@ -18,6 +18,12 @@ from terrabalance.finished import done
 from terrabalance.progress import Progress, silent
 
 _log = logging.getLogger(__name__)
+# Of the cost, so that nobody takes the figure for the length of the run.
+NOT_COUNTED = (
+    "Not counted: reading the images, the network that judges what is drawn (where none is at "
+    "hand, a classifier is trained for it first), images drawn anew for refused ones, and the "
+    "classifiers that are compared at the end."
+)
 _FIELDS = {"key": str, "target": dict, "left_out": str, "classes": list, "cost": dict}
 
 

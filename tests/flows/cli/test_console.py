@@ -38,6 +38,17 @@ def test_a_plan_says_why_classes_below_the_target_are_not_filled(printed, rarest
     assert (line in printed.getvalue()) is said
 
 
+def test_a_plan_says_which_work_of_a_run_its_cost_leaves_out(printed):
+    cost = {"train_s": 60.0, "sample_s": 60.0, "image_s": 1.0, "device": "cpu"}
+    plan = plan_record(plan_classes({"Pond": 9, "River": 8}, PlanConfig()), PlanConfig(), cost)
+    console.print_plan(plan, 0, 0)
+    said = " ".join(printed.getvalue().split())
+    assert "measured on cpu. Not counted: " in said
+    left_out = said.partition("Not counted: ")[2]
+    assert "a classifier is trained for it first" in left_out  # with fidelity.model=baseline
+    assert "the classifiers that are compared" in left_out
+
+
 def test_missing_images_are_told_a_line_a_class(printed, tmp_path):
     full = {"n_missing": 0}
     short = {"n_missing": 57, "n_needed": 59, "n_drawn": 177, "refused": {"off_class": 170},
