@@ -288,12 +288,12 @@ class InpaintConfig(Settings):
     steps: Timesteps = Field(50, description="timesteps between noise and image")
     jump: int = Field(2, ge=1, le=10_000, description="timesteps of each return towards the noise")
     resamplings: int = Field(
-        5, ge=1, le=1000,
-        description="passes over each stretch of timesteps; 1 leaves visible seams",
-    )  # fmt: skip
+        5, ge=1, le=1000, description="passes over each stretch of timesteps; 1 leaves seams"
+    )
 
     @model_validator(mode="after")
     def _jumps_within(self) -> "InpaintConfig":
         if self.jump >= self.steps:
-            raise ValueError(f"jump {self.jump} is not below steps {self.steps}")
+            remedy = f"Give `--set jump={self.steps - 1}` or less"
+            raise ValueError(f"jump {self.jump} is not below steps {self.steps}. {remedy}")
         return self

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from augment.config import GeneratorConfig
 from terrabalance.bands import Bands, bands_from
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import read_record
@@ -14,6 +15,21 @@ WEIGHTS = "generator.safetensors"
 CARD = "card.json"
 M = TypeVar("M", bound=BaseModel)
 _FIELDS = {"draws": list, "bands": dict, "config": dict}
+_NAME_ONE = "Give a folder below data/generators/ (`terrabalance cache list` names them)"
+
+
+class _Made(BaseModel):
+    generator: GeneratorConfig
+
+
+class DrawingCard(BaseModel):
+    """What is needed of a card to draw; it may come from strangers."""
+
+    config: _Made
+    classes: tuple[str, ...]
+    draws: tuple[str, ...]
+    bands: dict[str, Any]
+    precision: str
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -21,10 +37,16 @@ def read_card(folder: Path) -> dict[str, Any]:
 
     Raises:
         NotReady: the folder holds no finished generator.
-        BadInput: one of its files is damaged or gone, or the card is none of ours.
+        BadInput: it holds another result, one of its files is damaged or gone, or the card is none
+            of ours.
     """
-    if done(folder) is None:
-        raise NotReady(f"{folder}: no finished generator. Run `terrabalance train` first.")
+    record = done(folder)
+    if record is None:
+        raise NotReady(
+            f"{folder}: no finished generator. {_NAME_ONE}, or run `terrabalance train` first."
+        )
+    if WEIGHTS not in record.get("files", {}) and not (folder / WEIGHTS).exists():
+        raise BadInput(f"{folder}: is no generator. {_NAME_ONE}.")
     refuse_damaged(folder, "the generator")
     return read_record(folder / CARD, _FIELDS)
 
@@ -48,6 +70,15 @@ def read_card_as(model: type[M], folder: Path, remedy: str) -> M:
             f"{folder / CARD}: of another version of terrabalance ({error.error_count()} fields do "
             f"not fit). {remedy}"
         ) from error
+
+
+def read_drawing_card(folder: Path) -> DrawingCard:
+    """Return what is needed of the card of a finished generator to draw.
+
+    Raises:
+        NotReady, BadInput: as of `read_card_as`.
+    """
+    return read_card_as(DrawingCard, folder, "Train the generator again.")
 
 
 def read_bands(folder: Path) -> Bands:

@@ -1,15 +1,13 @@
 """A generator: its `Unet` and `GaussianDiffusion`, built from settings or loaded from a folder."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion, Unet
-from pydantic import BaseModel
 from torch import Tensor, nn
 
 from augment.config import GeneratorConfig
-from augment.network.card import CARD, WEIGHTS, read_card_as
+from augment.network.card import CARD, WEIGHTS, read_drawing_card
 from augment.network.conditioning import Guided, condition, label_of
 from augment.network.layers import use_lean_layers
 from augment.network.noise_schedule import shift_noise_schedule
@@ -70,20 +68,6 @@ class InBf16(nn.Module):
         return predicted.float()
 
 
-class _Made(BaseModel):
-    generator: GeneratorConfig
-
-
-class _Card(BaseModel):
-    """What is needed of a card to draw; it may come from strangers."""
-
-    config: _Made
-    classes: tuple[str, ...]
-    draws: tuple[str, ...]
-    bands: dict[str, Any]
-    precision: str
-
-
 def load_generator(
     folder: Path, class_name: str, device: torch.device, guidance: float = 1.0
 ) -> GaussianDiffusion:
@@ -104,7 +88,7 @@ def load_generator(
         NotReady: the folder holds no finished generator.
         BadInput: the generator does not know the class, or its weights do not fit its card.
     """
-    card = read_card_as(_Card, folder, "Train the generator again.")
+    card = read_drawing_card(folder)
     n_bands = bands_from(card.bands, folder / CARD).count
     if class_name not in card.draws:
         raise BadInput(f"{folder}: draws {', '.join(card.draws)}, not {class_name!r}.")

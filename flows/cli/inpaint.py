@@ -11,13 +11,18 @@ from flows.cli.console import bars, print_path
 
 def inpaint(
     image: Annotated[Path, typer.Argument(help="A real image, JPEG, PNG, TIFF or WebP.")],
-    mask: Annotated[Path, typer.Option(help="Image of the same shape; white is filled.")],
+    mask: Annotated[
+        Path, typer.Option(help="Image of the same shape, black and white; white is filled.")
+    ],
     generator: Annotated[Path, typer.Option(help="Folder below data/generators/.")],
     class_name: Annotated[
         str | None, typer.Option("--class", help="Class to draw, if the generator draws several.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="File to write. Default: IMAGE_repaired beside it.")
+        Path | None,
+        typer.Option(
+            help="File to write; its folder is made. Default: IMAGE_repaired beside IMAGE."
+        ),
     ] = None,
     count: Annotated[int, typer.Option(min=1, max=64, help="Different fillings.")] = 1,
     seed: options.Seed = 0,
@@ -27,8 +32,9 @@ def inpaint(
     """Fill a clouded or damaged part of a real image with a class's generator.
 
     The picture comes at the generator's size, known pixels unchanged, and says in its metadata
-    what was filled. Put into the data, it trains and is never validated or tested on. Settings:
-    steps=50, jump=2, resamplings=5 (RePaint, 242 network calls).
+    what was filled. Put into the data, it trains and is never validated or tested on. Of a mask
+    with soft edges, or saved as JPEG, what is above half of its range is filled, and a line says
+    so. Settings: steps=50, jump=2, resamplings=5 (RePaint, 242 network calls).
 
     Example: `terrabalance inpaint pond_3.jpg --mask clouds.png --generator data/generators/Pond-1f`
     """

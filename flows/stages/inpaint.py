@@ -1,29 +1,28 @@
-"""Repair a real image: files in, files out."""
+"""Repair a real image: files in, files out.
 
+What is wrong with the input is told before torch is loaded, which takes seconds.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
-import torch
-from PIL import Image
 
 from augment.config import InpaintConfig
-from augment.network.card import read_bands, read_card
-from augment.network.generator import load_generator
-from augment.sample.inpaint import inpaint, n_calls
+from augment.network.card import read_bands, read_drawing_card
 from augment.sample.layouts import usual_layout
+from augment.sample.masks import read_mask
 from terrabalance import __version__
-from terrabalance.device import pick_device
 from terrabalance.errors import BadInput
 from terrabalance.files import sha256_of
 from terrabalance.images import read_patch, suffix_for, write_image
-from terrabalance.levels import centred, to_levels
 from terrabalance.marks import ORIGINAL_KEY, REPAIRED_KEY, is_marked_synthetic, read_marks
 from terrabalance.progress import Progress, silent
-from terrabalance.rasters.decode import decode
 from terrabalance.seeds import seed_for
-
-_SAME_SHAPE = 0.02  # relative difference of two aspect ratios that rounding explains
+from terrabalance.sizes import height_width
 
 
 @dataclass(frozen=True)
@@ -32,10 +31,11 @@ class Repair:
 
     Attributes:
         image: a real image.
-        mask: an image of the same shape, zero where the image is right.
+        mask: an image of the same shape, see `augment.sample.masks.read_mask`.
         generator: folder of a finished generator.
         class_name: to draw; None: the only one that it draws.
-        out: file to write, without `count` > 1; None: beside the image.
+        out: file to write, without `count` > 1, in a folder that is made where there is none;
+            None: beside the image.
         count: different fillings.
         seed: the same seed gives the same fillings.
     """
@@ -58,82 +58,89 @@ def repair(
     metadata what was filled, and from which seed.
 
     Raises:
-        BadInput: more steps than the generator has timesteps, the mask does not fit or leaves
-            nothing to do or to know, the class is not one of the generator's, the image is
-            synthetic, or a file is in the way.
+        BadInput: a file is not there, the folder holds no generator, or one of fewer timesteps
+            than steps; the mask cannot be used, the class is not one of the generator's, the image
+            is synthetic, a file is in the way, or none can be written there.
         NotReady: the generator is not finished.
         UnreadableImage: the image or the mask cannot be read.
     """
-    device = pick_device(device_name)
-    class_name = wanted.class_name or _only_class(wanted.generator)
-    diffusion = load_generator(wanted.generator, class_name, device)
-    if config.steps > diffusion.num_timesteps:
-        raise BadInput(
-            f"steps={config.steps}, but {wanted.generator} has {diffusion.num_timesteps} "
-            "timesteps. Use at most that many."
-        )
-    bands, size = read_bands(wanted.generator), tuple(diffusion.image_size)
+    _refuse_missing(wanted)
+    card = read_drawing_card(wanted.generator)
+    _refuse_more_steps(config, wanted.generator, card.config.generator.timesteps)
+    class_name = wanted.class_name or _only_class(wanted.generator, card.draws)
+    bands, size = read_bands(wanted.generator), height_width(card.config.generator.image_size)
     if is_marked_synthetic(wanted.image):
         raise BadInput(f"{wanted.image}: is synthetic as a whole. Give a real image.")
     levels = read_patch(wanted.image, size, bands)
-    mask = _read_mask(wanted.mask, wanted.image, size)
+    mask = read_mask(wanted.mask, wanted.image, size)
     marks = [_marks(wanted, class_name, mask, config, index) for index in range(wanted.count)]
     layout = usual_layout([wanted.image], bands)  # repaired, it is opened as it was
     suffix = suffix_for(bands, layout)
     files = [_file(wanted, suffix, index) for index in range(wanted.count)]
     _refuse_others(files, marks)
-    image = centred(torch.tensor(levels)).to(device)
-    seeds, total = [int(mark["terrabalance:seed"]) for mark in marks], n_calls(config)
-    with torch.inference_mode():
-        steps = inpaint(diffusion, image, torch.from_numpy(mask).to(device), seeds, config)
-        for done, last in enumerate(steps, 1):
-            on_progress(done, total, f"{class_name}: filling")
-            pictures = last
-    filled = to_levels(pictures, bands.level_type)
-    for file, mark, picture in zip(files, marks, filled, strict=True):
+    _make_room(files[0].parent)
+    seeds = [int(mark["terrabalance:seed"]) for mark in marks]
+    watch = partial(on_progress, message=f"{class_name}: filling")
+    pictures = _fill(wanted.generator, class_name, levels, mask, seeds, config, device_name, watch)
+    for file, mark, picture in zip(files, marks, pictures, strict=True):
         write_image(file, np.where(mask, picture, levels), bands, mark, layout)
     return files
 
 
-def _only_class(generator: Path) -> str:
-    draws = [str(name) for name in read_card(generator)["draws"]]
+def _refuse_missing(wanted: Repair) -> None:
+    for what, path, remedy in (
+        ("IMAGE", wanted.image, "Give a real image, of which a part is to be filled."),
+        ("--mask", wanted.mask, "Give an image of the same shape, white where it is to be filled."),
+    ):
+        if not path.is_file():
+            raise BadInput(
+                f"{what} {path}: {'is' if path.exists() else 'there is'} no file. {remedy}"
+            )
+
+
+def _refuse_more_steps(config: InpaintConfig, generator: Path, timesteps: int) -> None:
+    if config.steps <= timesteps:
+        return
+    # The jump has to stay below the steps.
+    jump = f" --set jump={min(2, timesteps - 1)}" if config.jump >= timesteps else ""
+    raise BadInput(
+        f"steps={config.steps}, but {generator} has {timesteps} timesteps. Give "
+        f"`--set steps={timesteps}{jump}`."
+    )
+
+
+def _only_class(generator: Path, draws: Sequence[str]) -> str:
     if len(draws) != 1:
         raise BadInput(f"{generator}: draws {', '.join(draws)}. Choose one with --class.")
     return draws[0]
 
 
-def _read_mask(path: Path, image: Path, size: tuple[int, ...]) -> np.ndarray:
-    """Return (height, width) bool, cut and resized as the image is, without new values.
+def _fill(
+    generator: Path,
+    class_name: str,
+    levels: np.ndarray,
+    mask: np.ndarray,
+    seeds: list[int],
+    config: InpaintConfig,
+    device_name: str,
+    on_progress: Progress,
+) -> np.ndarray:
+    """Return a picture for each seed, (N, C, height, width) levels; it loads torch."""
+    import torch
 
-    Any value but 0 covers, whatever its depth; both are turned as their EXIF orientation says.
-    """
-    covered = decode(path).without_alpha().pixels.any(0)
-    height, width = decode(image).pixels.shape[-2:]
-    ratio = covered.shape[1] / covered.shape[0] * height / width
-    if abs(ratio - 1) > _SAME_SHAPE:
-        raise BadInput(
-            f"{path}: {covered.shape[1]} x {covered.shape[0]} px, another shape than the image's "
-            f"{width} x {height} px. Draw the mask on a copy of the image."
-        )
-    scaled = Image.fromarray(covered).resize((width, height), Image.Resampling.NEAREST)
-    mask: np.ndarray = _shrunk(np.asarray(scaled), size)
-    if not mask.any():
-        raise BadInput(f"{path}: covers nothing of the part that is used. Paint it white there.")
-    if mask.all():
-        raise BadInput(f"{path}: covers all of it. To draw whole images use `terrabalance sample`.")
-    return mask
+    from augment.network.generator import load_generator
+    from augment.sample.inpaint import inpaint, n_calls
+    from terrabalance.device import pick_device
+    from terrabalance.levels import centred, to_levels
 
-
-def _shrunk(covered: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """Cut and shrink a (H, W) bool mask as `read_patch` does an image; any cover counts."""
-    share = min(covered.shape[0] / size[0], covered.shape[1] / size[1])
-    height, width = round(size[0] * share), round(size[1] * share)
-    top, left = (covered.shape[0] - height) // 2, (covered.shape[1] - width) // 2
-    cut = Image.fromarray(covered[top : top + height, left : left + width].astype(np.float32))
-    # A pixel of the small image that is cloud to any part is not known.
-    shrunk = np.asarray(cut.resize((size[1], size[0]), Image.Resampling.BOX))
-    found: np.ndarray = shrunk > 0
-    return found
+    device, total = pick_device(device_name), n_calls(config)
+    diffusion = load_generator(generator, class_name, device)
+    image, covered = centred(torch.tensor(levels)).to(device), torch.from_numpy(mask).to(device)
+    with torch.inference_mode():
+        for done, last in enumerate(inpaint(diffusion, image, covered, seeds, config), 1):
+            on_progress(done, total)
+            pictures = last
+    return to_levels(pictures, levels.dtype)
 
 
 def _marks(
@@ -156,7 +163,9 @@ def _marks(
 def _file(wanted: Repair, suffix: str, index: int) -> Path:
     out = wanted.out or wanted.image.with_name(f"{wanted.image.stem}_repaired{suffix}")
     if out.suffix.lower() != suffix:
-        raise BadInput(f"--out {out}: this generator's images are written as {suffix}.")
+        raise BadInput(
+            f"--out {out}: this generator's images are written as {suffix}. Name such a file."
+        )
     return out if wanted.count == 1 else out.with_name(f"{out.stem}_{index}{suffix}")
 
 
@@ -164,3 +173,16 @@ def _refuse_others(files: list[Path], marks: list[dict[str, str]]) -> None:
     for file, mark in zip(files, marks, strict=True):
         if file.exists() and not mark.items() <= read_marks(file).items():
             raise BadInput(f"{file}: exists and is another picture. Name another file with --out.")
+
+
+def _make_room(folder: Path) -> None:
+    """Make the folder of the files; refuse it before they are computed, not after."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise BadInput(
+            f"{folder}: no file can be written there ({error.strerror}). Name a file in another "
+            "folder with --out."
+        ) from error

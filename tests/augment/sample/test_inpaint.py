@@ -82,5 +82,5 @@ def test_one_seed_gives_one_picture_whoever_is_beside_it(oracle):
 
 
 def test_a_jump_longer_than_the_way_is_refused():
-    with pytest.raises(ValueError, match="jump 9 is not below steps 9"):
+    with pytest.raises(ValueError, match=r"jump 9 is not below steps 9\. Give `--set jump=8` or"):
         InpaintConfig(steps=9, jump=9)

@@ -1,6 +1,9 @@
 """Repairing images at the command line."""
 
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +136,86 @@ def test_a_mask_of_zeros_and_ones_covers_at_any_depth(tmp_path, photo, generator
     assert run(photo, "--mask", tmp_path / "mask.png", "--generator", generator).exit_code == 0
     marks = read_marks(tmp_path / "pond_repaired.png")
     assert float(marks["terrabalance:filled"]) == pytest.approx(0.25)
+
+
+def test_what_is_not_there_or_no_generator_is_told_with_what_to_give(tmp_path, photo, generator):
+    mask = mask_of(tmp_path / "mask.png", 10, 30)
+    mark_done(tmp_path / "Beach-x", {"class": "Beach"})  # as of synthetic images
+    said = {
+        what: str(run(image, "--mask", given, "--generator", folder).exception)
+        for what, image, given, folder in (
+            ("image", tmp_path / "no.png", mask, generator),
+            ("folder", tmp_path, mask, generator),
+            ("mask", photo, tmp_path / "no.png", generator),
+            ("generator", photo, mask, tmp_path / "nowhere"),
+            ("other", photo, mask, tmp_path / "Beach-x"),
+        )
+    }
+    assert f"IMAGE {tmp_path / 'no.png'}: there is no file. Give a real image" in said["image"]
+    assert f"IMAGE {tmp_path}: is no file." in said["folder"]
+    assert f"--mask {tmp_path / 'no.png'}: there is no file. Give an image of the" in said["mask"]
+    assert "nowhere: no finished generator. Give a folder below data/gen" in said["generator"]
+    assert "Beach-x: is no generator. Give a folder below data/generators/" in said["other"]
+
+
+@pytest.mark.parametrize("settings", [["steps=50"], ["steps=50", "jump=30"]])
+def test_what_is_advised_about_too_many_steps_or_too_long_jumps_works(
+    tmp_path, photo, generator, settings
+):
+    mask = mask_of(tmp_path / "mask.png", 10, 30)
+    arguments = [photo, "--mask", mask, "--generator", generator]
+    arguments += [word for setting in settings for word in ("--set", setting)]
+    refused = str(run(*arguments).exception)
+    advised = re.search(r"`(--set .*)`", refused)[1].split()
+    assert advised[1] == "steps=20"
+    assert run(*arguments, *advised).exit_code == 0
+    refused = str(run(*arguments, "--set", "steps=20", "--set", "jump=1000").exception)
+    advised = re.search(r"`(--set .*)`", refused)[1].split()
+    other = ("--out", tmp_path / "other.png")
+    assert run(*arguments, *other, "--set", "steps=20", *advised).exit_code == 0
+
+
+def test_a_folder_that_is_not_there_is_made_and_one_that_cannot_be_is_told_before_any_work(
+    tmp_path, photo, generator
+):
+    mask = mask_of(tmp_path / "mask.png", 10, 30)
+    arguments = (photo, "--mask", mask, "--generator", generator, "--out")
+    assert run(*arguments, tmp_path / "new" / "deep" / "a.png").exit_code == 0
+    assert decode(tmp_path / "new" / "deep" / "a.png").pixels.shape == (3, 16, 16)
+    refused = run(*arguments, photo / "a.png")
+    assert f"{photo}: no file can be written there" in str(refused.exception)
+    assert "in another folder with --out" in str(refused.exception)
+    assert "filling" not in refused.output
+
+
+def test_a_mistake_is_told_before_torch_is_loaded(tmp_path, photo):
+    """Loading it takes seconds, and minutes on a network disk."""
+    words = ["inpaint", str(photo), "--mask", str(tmp_path / "no.png"), "--generator", "G"]
+    script = (
+        "import sys; from typer.testing import CliRunner; from flows.cli.app import app; "
+        f"found = CliRunner().invoke(app, {words!r}); assert 'no.png' in str(found.exception); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_mask_saved_as_jpeg_fills_what_was_painted_and_says_so(
+    tmp_path, photo, generator, caplog
+):
+    mask = mask_of(tmp_path / "mask.png", 10, 30)
+    with Image.open(mask) as image:
+        image.save(tmp_path / "mask.jpg", quality=75)
+    for name in ("mask.png", "mask.jpg"):
+        out = tmp_path / f"{name}.png"
+        arguments = (photo, "--mask", tmp_path / name, "--generator", generator, "--out", out)
+        assert run(*arguments).exit_code == 0
+    share = {
+        n: read_marks(tmp_path / f"{n}.png")["terrabalance:filled"]
+        for n in ("mask.png", "mask.jpg")
+    }
+    assert share["mask.jpg"] == share["mask.png"]
+    (said,) = [line for line in caplog.messages if "different values" in line]
+    assert "mask.jpg" in said
 
 
 def test_a_mask_over_everything_points_to_sampling(tmp_path, photo, generator):
