@@ -129,15 +129,6 @@ def test_a_turned_photo_is_filled_where_its_mask_covers_it(tmp_path, generator, 
     assert changed[:8, :8].mean() > 0.9 and not changed[8:].any() and not changed[:, 8:].any()
 
 
-def test_a_mask_of_zeros_and_ones_covers_at_any_depth(tmp_path, photo, generator):
-    covered = np.zeros((40, 60), np.uint16)
-    covered[:20, 10:30] = 1
-    Image.fromarray(covered).save(tmp_path / "mask.png")
-    assert run(photo, "--mask", tmp_path / "mask.png", "--generator", generator).exit_code == 0
-    marks = read_marks(tmp_path / "pond_repaired.png")
-    assert float(marks["terrabalance:filled"]) == pytest.approx(0.25)
-
-
 def test_what_is_not_there_or_no_generator_is_told_with_what_to_give(tmp_path, photo, generator):
     mask = mask_of(tmp_path / "mask.png", 10, 30)
     mark_done(tmp_path / "Beach-x", {"class": "Beach"})  # as of synthetic images
