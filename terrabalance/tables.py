@@ -38,6 +38,7 @@ def read_table(path: Path) -> tuple[pa.Table, dict[bytes, bytes]]:
     try:
         data = io.BytesIO(path.read_bytes())
         table = pq.read_table(data, page_checksum_verification=True)
+        table.column_names  # noqa: B018 - which may be no UTF-8
         metadata = dict(table.schema.metadata or {})
         seal = metadata.pop(_SEAL, None)
         is_whole = seal is None or seal == _seal_of(table, metadata)

@@ -17,10 +17,18 @@ def eventually(holds: Callable[[], object], what: str, every_s: float = 0.2) -> 
         time.sleep(every_s)
 
 
-def alive_in_group(group: int) -> list[str]:
-    """Return the processes of a group, without those that are dead and not yet buried."""
+def alive_of(command: int) -> list[str]:
+    """Return the processes of a command that leads a group, without dead ones not yet buried.
+
+    Its Prefect server is in a session of its own, and has the command's number as its last word.
+    """
     listed = subprocess.run(
         ["ps", "-eww", "-o", "pgid=,stat=,args="], capture_output=True, text=True, check=True
     ).stdout
     rows = [line.split(maxsplit=2) for line in listed.splitlines()]
-    return [args for pgid, stat, args in rows if pgid == str(group) and stat[0] != "Z"]
+    ours = [
+        (stat, args)
+        for pgid, stat, args in rows
+        if pgid == str(command) or ("server_process.py" in args and args.endswith(f" {command}"))
+    ]
+    return [args for stat, args in ours if stat[0] != "Z"]

@@ -126,7 +126,8 @@ def _train_on_ranks(
     if batch_size < len(devices):
         raise BadInput(
             f"{spec.title}: a batch of {batch_size} images cannot be shared by {len(devices)} "
-            "devices. Raise training.batch_size or lower execution.devices_per_class."
+            "devices. Raise that batch_size (base.batch_size of all classes, else "
+            "training.batch_size) or lower execution.devices_per_class."
         )
     functions: dict[str, Callable[..., Any]] = {"progress": on_progress, "held out": lambda: None}
     if (held_out := data.held_out) is not None:

@@ -50,10 +50,10 @@ def embedded_server(meanwhile: Callable[[], object]) -> Iterator[None]:
     """Start Prefect's embedded server for the flows of the block.
 
     Prefect would start it by itself, give up after 20 s, and leave it behind where this process is
-    killed. Ctrl-C in a terminal goes to every process of the command. A server that obeys it is
-    gone before the flow can report that it stopped, and Prefect's client then retries for minutes.
-    So the server does not get it, and ends when this process has ended. If it ends earlier, by a
-    signal to all or for want of memory, the command does too.
+    killed. Signals such as Ctrl-C in a terminal go to every process of the command. A server that
+    obeys them is gone before the flow can report that it stopped, and Prefect's client then retries
+    for minutes. So the server is in a session of its own, and ends when this process has ended. If
+    it ends earlier, by a signal of its own or for want of memory, the command does too.
 
     Args:
         meanwhile: is called while it starts, which takes seconds.
@@ -101,8 +101,7 @@ class _Child:
         with socket.socket() as listener:
             listener.bind((_LOOPBACK, 0))
             self.url = f"http://{_LOOPBACK}:{listener.getsockname()[1]}/api"
-            with children_without_interrupts():
-                self.process = _start(listener)
+            self.process = _start(listener)
         self._said: deque[str] = deque(maxlen=_N_KEPT)
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self._reader.start()
@@ -180,6 +179,8 @@ def _start(listener: socket.socket) -> "subprocess.Popen[bytes]":
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        # A terminal, `timeout` and batch systems signal a whole group: it would end first.
+        start_new_session=True,
     )
 
 

@@ -17,6 +17,7 @@ from terrabalance.rasters.limits import check_claim
 
 _MOST_PAGES = 1024
 _MOST_BLOCKS = 2**18  # of all pages, whose places tifffile keeps as numbers of Python
+_MOST_BANDS = 2**16 - 1  # as many as the tag counts in its usual type
 _NAMING = ("shaped", "ome", "imagej")  # dialects that name axes
 _OTHERS = (
     "avs", "bif", "eer", "fluoview", "indica", "lsm", "mdgel", "mmstack", "ndpi", "ndtiff", "nih",
@@ -119,7 +120,10 @@ def check_pages(path: Path, pages: list[tifffile.TiffPage]) -> None:
     for page in pages:
         if page.compression not in _DECODED:
             raise Refused(f"compression {_name(page.compression)}. Convert it to deflate.")
-        if page.dtype is None or 0 in page.shaped or page.imagedepth != 1:
+        if 0 in page.shaped or page.samplesperpixel > _MOST_BANDS:
+            # Without pixels, any number of bands is no bytes, and yet a list of so many.
+            raise ValueError(f"{page.samplesperpixel:,} bands of {page.shaped} values")
+        if page.dtype is None or page.imagedepth != 1:
             continue  # which is told when it is read
         high, wide = _block(page)
         rows, columns = -(-page.imagelength // high), -(-page.imagewidth // wide)

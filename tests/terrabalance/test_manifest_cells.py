@@ -98,3 +98,11 @@ def test_notes_of_pandas_in_a_file_neither_hide_a_column_nor_stop_its_reading(tm
         assert list(frame) == list(COLUMNS) and frame["path"].iloc[0] == "Pond/0.png"
     again = read_manifest(given(tmp_path, indexed, indexed.schema.metadata))
     assert isinstance(again, Manifest) and len(again.usable("train")) == 3
+
+
+def test_names_of_columns_that_are_no_utf8_are_refused_in_words(tmp_path):
+    path = tmp_path / "manifest.parquet"
+    pq.write_table(table_of().append_column("mine", pa.array([1, 2, 3])), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"mine", b"\xe9tan"))
+    with pytest.raises(BadInput, match=r"manifest\.parquet: not a Parquet table .* codec"):
+        read_manifest(path)

@@ -1,18 +1,15 @@
 """Reviewing by eye: the addresses, and the page in Chromium with the keyboard."""
 
-import itertools
-import json
 import shutil
 import subprocess
 import threading
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import uvicorn
+from chromium import Page, debugger
 from fastapi.testclient import TestClient
-from waiting import PATIENCE_S, eventually
+from waiting import eventually
 from websockets.sync.client import connect
 
 from augment.scenes import draw_dataset
@@ -205,42 +202,6 @@ def test_names_do_not_become_markup(board):
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
-class NotDone(Exception):
-    """Chromium did not do what was asked."""
-
-
-class Page:
-    """A page in headless Chromium, over the DevTools protocol."""
-
-    def __init__(self, socket) -> None:
-        self._socket, self._ids = socket, itertools.count(1)
-
-    def call(self, method: str, **params):
-        number = next(self._ids)
-        self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
-        while (answer := json.loads(self._socket.recv(timeout=PATIENCE_S))).get("id") != number:
-            pass
-        if "error" in answer:
-            raise NotDone(f"{method}: {answer['error']['message']}")
-        return answer["result"]
-
-    def press(self, key: str) -> None:
-        for kind in ("keyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, text=key[:1] * (len(key) == 1))
-
-    def value(self, expression: str):
-        return self.call("Runtime.evaluate", expression=expression)["result"].get("value")
-
-    def wait(self, expression: str) -> None:
-        def holds() -> bool:
-            try:
-                return bool(self.value(expression))
-            except NotDone:  # while one document takes the place of another, there is none
-                return False
-
-        eventually(holds, expression, every_s=0.05)
-
-
 @pytest.fixture
 def browser(board, tmp_path) -> Iterator[Page]:
     if CHROMIUM is None:
@@ -258,7 +219,7 @@ def browser(board, tmp_path) -> Iterator[Page]:
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        with connect(_debugger(tmp_path / "c", address), max_size=None) as socket:
+        with connect(debugger(tmp_path / "c", address), max_size=None) as socket:
             page = Page(socket)
             page.wait("document.getElementById('status')?.textContent.length > 0")
             yield page
@@ -267,22 +228,6 @@ def browser(board, tmp_path) -> Iterator[Page]:
         chromium.wait()
         server.should_exit = True
         thread.join()
-
-
-def _debugger(profile: Path, address: str) -> str:
-    """Return the DevTools address of the page."""
-
-    def opened() -> list[str]:
-        port = profile / "DevToolsActivePort"
-        if not port.is_file() or len(lines := port.read_text().split()) < 2:
-            return []
-        there = f"http://127.0.0.1:{lines[0]}/json"
-        with urllib.request.urlopen(there, timeout=PATIENCE_S) as answer:
-            pages = json.load(answer)
-        return [page["webSocketDebuggerUrl"] for page in pages if page["url"] == address]
-
-    eventually(opened, "Chromium has opened the page", every_s=0.1)
-    return opened()[0]
 
 
 def test_in_chromium_the_keyboard_decides_and_moves_on(browser, board):

@@ -20,7 +20,7 @@ from prefect.settings import (
     temporary_settings,
 )
 from prefect_server import environment_of, served
-from waiting import PATIENCE_S, alive_in_group, eventually
+from waiting import PATIENCE_S, alive_of, eventually
 
 from flows.orchestrate.server import check_server, some_server
 from terrabalance.errors import BadInput, ServerUnreachable
@@ -95,10 +95,10 @@ def test_a_killed_run_leaves_no_process_and_is_marked_as_crashed_at_the_next_sta
                 "a training has begun",
         )  # fmt: skip
         assert process.poll() is None, log.read_text()
-        assert any("server_process.py" in line for line in alive_in_group(process.pid))
+        assert any("server_process.py" in line for line in alive_of(process.pid))
         process.kill()
         process.wait()
-        eventually(lambda: not alive_in_group(process.pid), "its children are gone too")
+        eventually(lambda: not alive_of(process.pid), "its children are gone too")
     result = started(home)
     states = json.loads(result.stdout)
     assert len(states) > 1 and set(states.values()) == {"Completed", "Crashed"}, result.stderr

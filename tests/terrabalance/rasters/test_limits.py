@@ -261,3 +261,9 @@ def test_an_alpha_band_alone_is_no_image(tmp_path: Path) -> None:
     _page(tmp_path / "a.tif", t256=8, t257=8, t338=2)
     with pytest.raises(UnreadableImage, match="an alpha band beside no other"):
         decode(tmp_path / "a.tif")
+
+
+def test_a_tiff_without_a_height_is_refused_whatever_number_of_bands_it_names(tmp_path):
+    _page(tmp_path / "a.tif", t256=1, t277=60_000)
+    with pytest.raises(UnreadableImage, match=r"60,000 bands of .* 0, "):
+        decode(tmp_path / "a.tif")
