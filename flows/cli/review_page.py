@@ -4,6 +4,7 @@ import io
 import logging
 import secrets
 import threading
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -145,10 +146,7 @@ def review_app(board: Board) -> ASGIApp:
 
     The page is opened by `/?key=...`, which leaves a cookie that the other addresses ask for.
     """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_exception_handler(RequestValidationError, _not_understood)
-    app.add_exception_handler(TerrabalanceError, _not_possible)
-    app.add_exception_handler(OSError, _not_possible)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, exception_handlers=_HANDLERS)
 
     @app.middleware("http")
     async def only_from_here(request: Request, call_next: RequestResponseEndpoint) -> Response:
@@ -203,7 +201,7 @@ def review_app(board: Board) -> ASGIApp:
     return _with_headers(app)
 
 
-def _not_understood(request: Request, error: Exception) -> Response:
+async def _not_understood(request: Request, error: Exception) -> Response:
     """Say where a request is wrong, without what was sent, as FastAPI's own answer has it.
 
     That may be what no JSON can say.
@@ -213,9 +211,16 @@ def _not_understood(request: Request, error: Exception) -> Response:
     return Response(f"Not understood: {', '.join(places)}.", 422)
 
 
-def _not_possible(request: Request, error: Exception) -> Response:
+async def _not_possible(request: Request, error: Exception) -> Response:
     """Say what became of the images while they were looked at."""
     return Response(in_words(error) if isinstance(error, OSError) else str(error), 409)
+
+
+_HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    RequestValidationError: _not_understood,
+    TerrabalanceError: _not_possible,
+    OSError: _not_possible,
+}
 
 
 def _is_own(request: Request) -> bool:
