@@ -172,7 +172,7 @@ def test_settings_lists_every_field_with_its_value_in_a_preset():
 def test_the_demo_ends_with_a_report_and_can_be_given_again_with_other_settings(tmp_path):
     small = ["plan.rarest=1", "base.steps=2", "training.steps=2", "sampling.steps=2",
              "generator.dim=8", "screening.most_draws=1", "classifier.model=test_resnet",
-             "classifier.steps=2", "classifier.seeds=0"]  # fmt: skip
+             "classifier.steps=2", "classifier.seeds=[0]"]  # fmt: skip
     settings = [word for each in small for word in ("--set", each)]
     for more in ([], ["--set", "classifier.steps=3"]):
         result = terrabalance("demo", "--workdir", str(tmp_path), *settings, *more)
