@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import logging
 import re
 import zipfile
 from pathlib import Path
@@ -20,6 +21,7 @@ _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 _NAME = re.compile(r"step_(\d+)\.pt")
 _SEAL = "sha256"
+_log = logging.getLogger(__name__)
 
 
 def save_checkpoint(folder: Path, step: int, parts: dict[str, Any], keep: int = 2) -> Path:
@@ -53,9 +55,30 @@ def load_newest(folder: Path) -> dict[str, Any] | None:
         OSError: the system does not give it.
     """
     files = _by_step(folder)
-    if not files:
-        return None
-    path = files[-1][1]
+    return _load(files[-1][1]) if files else None
+
+
+def load_newest_whole(folder: Path) -> dict[str, Any] | None:
+    """As `load_newest`, but delete what is damaged, with a warning, and load the one before.
+
+    For trainings that are short enough to lose a part of without asking.
+
+    Raises:
+        OSError: the system does not give a file, or does not let it be deleted.
+    """
+    for _, path in reversed(_by_step(folder)):
+        try:
+            return _load(path)
+        except BadInput:
+            path.unlink(missing_ok=True)
+            _log.warning(
+                "%s: this checkpoint was damaged and is deleted; the training goes on from the one "
+                "before, or from its beginning", path,
+            )  # fmt: skip
+    return None
+
+
+def _load(path: Path) -> dict[str, Any]:
     content = path.read_bytes()  # what the system refuses is no damage, and nothing to delete
     try:
         data = io.BytesIO(content)

@@ -17,13 +17,14 @@ from classifier.arms.setting import USUAL, Setting
 from classifier.config import ClassifierConfig
 from classifier.train.examples import Examples
 from classifier.train.learning_rate import learning_rate_at
-from terrabalance.checkpoint import load_into, load_newest, save_checkpoint
+from terrabalance.checkpoint import load_into, load_newest_whole, save_checkpoint
 from terrabalance.device import autocast, precision_on
-from terrabalance.errors import TrainingDiverged
+from terrabalance.errors import BadInput, TrainingDiverged
 from terrabalance.progress import Progress
 from terrabalance.seeds import generator_for, seed_for, seed_torch
 
-CHECKPOINT_EVERY_S = 60.0
+CHECKPOINT_EVERY_S = 15.0
+_LONG_S = 0.5  # a checkpoint that takes longer to write is written less often
 _log = logging.getLogger(__name__)
 
 
@@ -88,10 +89,20 @@ class Trainer:
     ) -> None:
         """Train to the last step, from the newest checkpoint in `folder` of the same `inputs`.
 
+        Those that are damaged, or of other inputs, are deleted with a warning.
+
+        Args:
+            examples: of the training part.
+            folder: gets `checkpoints/`, which stays.
+            inputs: a hash of all that decides the result.
+            name: of the training, in progress and errors.
+            on_progress: called after each step.
+            checkpoint_every_s: seconds between checkpoints, as of `pause_s`; 0: one at each step.
+
         Raises:
             TrainingDiverged: the loss is not finite.
         """
-        total, saved = self.config.steps, time.monotonic()
+        total, due = self.config.steps, time.monotonic() + checkpoint_every_s
         weights = self.arm.weights(examples, self.counts, self.setting)
         for step in range(self._resume(folder, inputs), total):
             loss, rate = self.step(examples, weights, step)
@@ -101,9 +112,10 @@ class Trainer:
                     "Lower classifier.learning_rate and run again."
                 )
             self.losses.append((step + 1, loss, rate))
-            if step + 1 < total and time.monotonic() - saved >= checkpoint_every_s:
+            if step + 1 < total and (began := time.monotonic()) >= due:
                 self._save(folder, inputs, step + 1)
-                saved = time.monotonic()
+                ended = time.monotonic()
+                due = ended + pause_s(checkpoint_every_s, ended - began)
             on_progress(step + 1, total, f"{name}, loss {loss:.3f}")
 
     def step(self, examples: Examples, weights: Tensor, step: int) -> tuple[float, float]:
@@ -144,17 +156,21 @@ class Trainer:
 
     def _resume(self, folder: Path, inputs: str) -> int:
         """Load the newest checkpoint of the same inputs; return the number of steps done."""
-        parts = load_newest(folder / "checkpoints")
+        parts = load_newest_whole(folder / "checkpoints")
         if parts is None:
             return 0
-        if parts["inputs"] != inputs:
-            _log.warning("%s: checkpoints of other settings or images, starting over", folder)
+        try:
+            if parts.get("inputs") != inputs:
+                raise BadInput(f"{folder}: holds checkpoints of other settings or images.")
+            load_into(self.model, parts["model"], str(folder / "checkpoints"))
+        except BadInput as error:  # also of another timm, which builds the model otherwise
+            _log.warning("%s The training begins again, and its checkpoints are deleted.", error)
             remove_checkpoints(folder)
             return 0
         self.precision = parts["precision"]
-        load_into(self.model, parts["model"], str(folder / "checkpoints"))
         self.optimizer.load_state_dict(parts["optimizer"])
         self.losses = [tuple(row) for row in parts["losses"]]
+        _log.info("%s: going on from step %d", folder, parts["step"])
         return int(parts["step"])
 
 
@@ -165,6 +181,14 @@ def _smoothed(targets: Tensor, smoothing: float) -> Tensor:
 
 def _weighted_mean(losses: Tensor, weights: Tensor) -> Tensor:
     return (weights * losses).sum() / weights.sum()
+
+
+def pause_s(every_s: float, writing_s: float) -> float:
+    """Return the seconds until the next checkpoint, at least `every_s`.
+
+    Writing half a second's file every 15 s costs a thirtieth of the time, and a longer one no more.
+    """
+    return every_s * max(1.0, writing_s / _LONG_S)
 
 
 def remove_checkpoints(folder: Path) -> None:

@@ -47,7 +47,8 @@ def train(
         experiment: images, settings and device.
         trial: arm, seed and setting.
         on_progress: called after each decoded image and each step.
-        checkpoint_every_s: seconds between checkpoints, which are removed at the end.
+        checkpoint_every_s: seconds between checkpoints, which are removed at the end; as of
+            `classifier.train.loop.pause_s`.
 
     Returns:
         The folder with classifier.safetensors, losses.csv, card.json, val.parquet (see
@@ -63,6 +64,7 @@ def train(
     if not is_trained(experiment, trial):
         check_leakage(experiment.manifest)
         _train(experiment, trial, folder, inputs, on_progress, checkpoint_every_s)
+    remove_checkpoints(folder)  # also where it was killed after its end
     _outputs(experiment, trial, "val", list(counts), on_progress)
     return folder
 
@@ -72,10 +74,16 @@ def is_trained(experiment: Experiment, trial: Trial) -> bool:
     return (done(experiment.folder(trial)) or {}).get("inputs") == experiment.inputs(trial)
 
 
-def train_baseline(experiment: Experiment, folder: Path, on_progress: Progress = silent) -> Path:
+def train_baseline(
+    experiment: Experiment,
+    folder: Path,
+    on_progress: Progress = silent,
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S,
+) -> Path:
     """Train on the real images of split train alone, to use the features; return `folder`.
 
-    val and test are not opened. Run again to resume, or to skip what is done.
+    val and test are not opened. Run again to resume, or to skip what is done. Arguments as of
+    `train`.
 
     Raises:
         BadInput: no real training image, or a model that cannot be built.
@@ -83,7 +91,8 @@ def train_baseline(experiment: Experiment, folder: Path, on_progress: Progress =
     """
     experiment, trial, inputs = _baseline_of(experiment)
     if (done(folder) or {}).get("inputs") != inputs:
-        _train(experiment, trial, folder, inputs, on_progress, CHECKPOINT_EVERY_S)
+        _train(experiment, trial, folder, inputs, on_progress, checkpoint_every_s)
+    remove_checkpoints(folder)
     return folder
 
 
@@ -220,7 +229,6 @@ def _train(
     write_tensors(folder / WEIGHTS, trainer.model.state_dict())
     files = [folder / name for name in (WEIGHTS, "card.json", "losses.csv")]
     mark_done(folder, {"inputs": inputs, "steps": experiment.config.steps}, files)
-    remove_checkpoints(folder)
 
 
 def _card(

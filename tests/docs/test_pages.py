@@ -10,6 +10,7 @@ import typer
 from doc_pages import ALL, DOCS, PAGES, ROOT, anchors, blocks, commands, links
 from pydantic import BaseModel
 
+from classifier.train.loop import CHECKPOINT_EVERY_S
 from flows.cli.app import app
 from flows.settings.config import RunConfig
 
@@ -104,3 +105,8 @@ def test_the_map_names_every_sub_room_and_nothing_that_is_not_there():
 def test_pictures_are_small():
     for picture in (*DOCS.rglob("*.png"), *DOCS.rglob("*.jpg")):
         assert picture.stat().st_size < 300_000, picture
+
+
+def test_the_time_that_a_stopped_classifier_loses_is_what_the_page_says():
+    page = (DOCS / "how-to" / "interruptions.md").read_text(encoding="utf-8")
+    assert f"at most the last {CHECKPOINT_EVERY_S:.0f} s" in page

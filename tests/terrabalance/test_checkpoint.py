@@ -8,6 +8,7 @@ from users import needs_proc
 from terrabalance.checkpoint import (
     load_into,
     load_newest,
+    load_newest_whole,
     read_tensors,
     save_checkpoint,
     write_tensors,
@@ -47,6 +48,18 @@ def test_a_damaged_newest_file_is_named_with_the_way_out(tmp_path):
         load_newest(tmp_path)
     (tmp_path / "step_0000002.pt").unlink()
     assert load_newest(tmp_path) == {"step": 1}
+
+
+def test_damaged_files_are_deleted_with_a_line_each_for_who_only_loses_time(tmp_path, caplog):
+    assert load_newest_whole(tmp_path / "gone") is None
+    for step in (1, 2, 3):
+        save_checkpoint(tmp_path, step, {}, keep=3)
+    for step in (2, 3):
+        (tmp_path / f"step_000000{step}.pt").write_bytes(b"damaged")
+    assert load_newest_whole(tmp_path) == {"step": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["step_0000001.pt"]
+    lines = [record.message for record in caplog.records]
+    assert len(lines) == 2 and "step_0000003.pt" in lines[0] and "step_0000002.pt" in lines[1]
 
 
 @pytest.mark.parametrize(
@@ -113,8 +126,10 @@ def test_an_infinity_that_the_model_has_itself_is_no_fault_of_its_weights():
 @needs_proc
 def test_a_checkpoint_that_the_disk_fails_to_give_is_not_to_be_deleted(tmp_path):
     (tmp_path / "step_0000001.pt").symlink_to("/proc/self/mem")
-    with pytest.raises(OSError, match="Input/output error"):
-        load_newest(tmp_path)
+    for load in (load_newest, load_newest_whole):
+        with pytest.raises(OSError, match="Input/output error"):
+            load(tmp_path)
+    assert (tmp_path / "step_0000001.pt").is_symlink()
 
 
 def test_no_flipped_bit_changes_the_weights_that_are_read(tmp_path):

@@ -1,52 +1,16 @@
-import multiprocessing
 import random
 import signal
 from collections import Counter
-from collections.abc import Callable
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from forks import assert_same_files, fork, kill_once_there, run_to_the_end
 from waiting import eventually
 
-from terrabalance.files import read_json, sha256_of
+from terrabalance.files import read_json
 
 from . import killable, lineage
 
 _AFTER_REPORT_S = 0.05  # as long as a checkpoint takes
-
-
-def _fork(work: Callable[..., object], *arguments: str) -> BaseProcess:
-    """Start work in a fork of a process that has imported everything and computed nothing."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["augment.train.training", "augment.train.evaluation", "augment.sample.sampling"]
-    )
-    process = context.Process(target=work, args=arguments)
-    process.start()
-    return process
-
-
-def run_to_the_end(work: Callable[[str], None], folder: Path) -> None:
-    process = _fork(work, str(folder))
-    process.join()
-    assert process.exitcode == 0
-
-
-def kill_once_there(work: Callable[[str], None], folder: Path, pattern: str, n_files: int) -> None:
-    """Start the work and SIGKILL it as soon as `n_files` files match `pattern`."""
-    process = _fork(work, str(folder))
-    eventually(lambda: len(list(folder.glob(pattern))) >= n_files, "work to kill", every_s=0.01)
-    process.kill()
-    process.join()
-    assert process.exitcode == -signal.SIGKILL, "the work ended before it could be killed"
-    assert not (folder / "done.json").exists()
-
-
-def assert_same_files(left: Path, right: Path, pattern: str) -> None:
-    names = sorted(path.name for path in left.glob(pattern))
-    assert names == sorted(path.name for path in right.glob(pattern)) != []
-    for name in names:
-        assert sha256_of(left / name) == sha256_of(right / name), name
 
 
 def test_a_killed_training_ends_with_the_same_weights(tmp_path):
@@ -76,7 +40,7 @@ def _kill_at_random(folder: Path, within: int, draw: random.Random) -> str:
     on a busy machine, too, as often before a checkpoint as after one.
     """
     n_before, n_more = _n_reports(folder), draw.randint(0, within)
-    process = _fork(lineage.train, str(folder))
+    process = fork(lineage.train, str(folder))
     eventually(
         lambda: not process.is_alive() or _n_reports(folder) >= n_before + n_more,
         "the lineage gets on",

@@ -1,7 +1,4 @@
-import os
-import signal
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,12 +6,13 @@ import torch
 from safetensors.torch import save_file
 
 from classifier.network.model import build_model
-from classifier.train.experiment import Trial
+from classifier.train.experiment import Experiment, Trial
+from classifier.train.loop import CHECKPOINT_EVERY_S, pause_s
 from classifier.train.training import train
+from terrabalance.checkpoint import save_checkpoint
 from terrabalance.errors import TrainingDiverged
-from terrabalance.manifest import read_manifest, write_manifest
 
-from ..conftest import REAL, draw_dataset, experiment_for, outputs, tiny_config
+from ..conftest import REAL, experiment_for, outputs, tiny_config
 
 
 def stop_after(step: int, total: int):
@@ -25,6 +23,18 @@ def stop_after(step: int, total: int):
     return stop
 
 
+def steps_of(experiment: Experiment, trial: Trial) -> list[int]:
+    """Train a trial of six steps to its end; return the steps that were still to do."""
+    steps: list[int] = []
+
+    def note(done: int, total: int, message: str = "") -> None:
+        if total == 6:
+            steps.append(done)
+
+    train(experiment, trial, note)
+    return steps
+
+
 def test_stopped_and_resumed_equals_uninterrupted(squares, tmp_path):
     whole = experiment_for(squares, tmp_path / "whole", model="test_vit")
     cut = experiment_for(squares, tmp_path / "cut", model="test_vit")
@@ -32,74 +42,69 @@ def test_stopped_and_resumed_equals_uninterrupted(squares, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(cut, Trial("real", 1), stop_after(4, 6), 0)
     assert (cut.folder(Trial("real", 1)) / "checkpoints" / "step_0000004.pt").is_file()
-    steps: list[int] = []
-
-    def note(done: int, total: int, message: str = "") -> None:
-        if total == 6:
-            steps.append(done)
-
-    train(cut, Trial("real", 1), note)
-    assert steps == [5, 6]
+    assert steps_of(cut, Trial("real", 1)) == [5, 6]
     assert outputs(whole, Trial("real", 1)) == outputs(cut, Trial("real", 1))
 
 
-_CHILD = """
-import sys, torch
-from pathlib import Path
-from classifier.train.experiment import Experiment, Trial
-from classifier.config import ClassifierConfig
-from classifier.train.training import train
-from terrabalance.manifest import read_manifest
-torch.set_num_threads(1)  # as in the tests
-config = ClassifierConfig.model_validate_json(sys.argv[3])
-manifest, root = read_manifest(Path(sys.argv[1])), Path(sys.argv[2])
-experiment = Experiment(manifest, config, 32, torch.device("cpu"), root)
-
-def stay(*_):
-    if list(root.glob("*/checkpoints/step_*.pt")):
-        print("in the middle", flush=True)
-        sys.stdin.read()  # until it is killed
-
-train(experiment, Trial("real", 0), stay, 0)
-"""
-
-
-def test_killed_and_resumed_equals_uninterrupted(tmp_path):
-    manifest = draw_dataset(tmp_path / "data")
-    write_manifest(manifest, manifest.root)
-    config, cut = tiny_config(steps=8), tmp_path / "cut"
-    child = subprocess.Popen(
-        [sys.executable, "-c", _CHILD, manifest.root, cut, config.model_dump_json()],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3],
-    )  # fmt: skip
-    assert child.stdout is not None and child.stdout.readline() == "in the middle\n"
-    os.kill(child.pid, signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
-    assert not list(cut.glob("*/done.json"))
-    again = read_manifest(manifest.root)
-    experiments = [experiment_for(again, root, steps=8) for root in (cut, tmp_path / "whole")]
-    for experiment in experiments:
-        train(experiment, REAL)
-    assert outputs(experiments[0], REAL) == outputs(experiments[1], REAL)
-
-
-def test_a_checkpoint_of_other_settings_is_not_resumed(squares, tmp_path):
+def test_a_checkpoint_of_other_settings_is_not_resumed_and_that_is_said(squares, tmp_path, caplog):
     experiment = experiment_for(squares, tmp_path / "a")
     with pytest.raises(KeyboardInterrupt):
         train(experiment, REAL, stop_after(3, 6), 0)
     other = [experiment_for(squares, tmp_path / name, learning_rate=1e-4) for name in "ab"]
     experiment.folder(REAL).rename(other[0].folder(REAL))
-    for each in other:
-        train(each, REAL)
+    assert [steps_of(each, REAL) for each in other] == [[1, 2, 3, 4, 5, 6]] * 2
+    assert [str(other[0].folder(REAL)) in record.message for record in caplog.records] == [True]
     assert outputs(other[0], REAL) == outputs(other[1], REAL)
 
 
+def _stopped_at_four(squares, root: Path) -> tuple[Experiment, list[Path]]:
+    """Return a training that was stopped after step 4, and its two newest checkpoints."""
+    experiment = experiment_for(squares, root)
+    with pytest.raises(KeyboardInterrupt):
+        train(experiment, REAL, stop_after(4, 6), 0)
+    files = sorted((experiment.folder(REAL) / "checkpoints").glob("step_*.pt"))
+    assert [path.name for path in files] == ["step_0000003.pt", "step_0000004.pt"]
+    return experiment, files
+
+
+@pytest.mark.parametrize(("n_damaged", "steps_left"), [(1, [4, 5, 6]), (2, [1, 2, 3, 4, 5, 6])])
+def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before_and_a_line(
+    squares, tmp_path, caplog, n_damaged, steps_left
+):
+    whole = experiment_for(squares, tmp_path / "whole")
+    train(whole, REAL)
+    cut, files = _stopped_at_four(squares, tmp_path / "cut")
+    for path in files[-n_damaged:]:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    assert steps_of(cut, REAL) == steps_left
+    said = [record.message for record in caplog.records]
+    assert len(said) == n_damaged
+    assert all(str(path) in "".join(said) for path in files[-n_damaged:])
+    assert outputs(whole, REAL) == outputs(cut, REAL)
+
+
+def test_what_is_no_checkpoint_of_a_classifier_is_not_resumed(squares, tmp_path, caplog):
+    experiment, files = _stopped_at_four(squares, tmp_path)
+    shutil.rmtree(files[0].parent)
+    save_checkpoint(files[0].parent, 5, {"network": {}, "key": "of a generator"})
+    assert steps_of(experiment, REAL) == [1, 2, 3, 4, 5, 6]
+    assert "other settings or images" in caplog.text
+
+
+@pytest.mark.parametrize("writing_s", [0.01, 0.5, 1.2, 40.0])
+def test_checkpoints_take_a_thirtieth_of_the_time_at_most(writing_s):
+    pause = pause_s(CHECKPOINT_EVERY_S, writing_s)
+    assert pause >= CHECKPOINT_EVERY_S and writing_s / pause <= 1 / 30
+
+
 def test_an_exploding_loss_names_its_step(squares, tmp_path):
-    weights = tmp_path / "nan.safetensors"
+    weights = tmp_path / "huge.safetensors"
     state = build_model(tiny_config(), 2).state_dict()
-    nan = {name: torch.full_like(value, float("nan")) for name, value in state.items()
-           if value.is_floating_point()}  # fmt: skip
-    save_file({**state, **nan}, weights)
+    huge = {name: torch.full_like(value, 3e38) for name, value in state.items()
+            if value.is_floating_point()}  # fmt: skip
+    save_file({**state, **huge}, weights)
     experiment = experiment_for(squares, tmp_path / "out", weights=weights)
     with pytest.raises(TrainingDiverged, match="loss is nan at step 1 of 6"):
         train(experiment, REAL)

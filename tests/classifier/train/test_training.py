@@ -7,6 +7,7 @@ import torch
 
 from classifier.train.experiment import trials_of
 from classifier.train.training import seal, train, train_baseline, val_outputs
+from terrabalance.checkpoint import save_checkpoint
 from terrabalance.errors import NotReady
 from terrabalance.files import sha256_of
 from terrabalance.images import write_png
@@ -48,6 +49,16 @@ def test_a_finished_training_is_skipped_until_its_inputs_change(squares, tmp_pat
     assert train(experiment_for(squares, tmp_path, steps=2, **more), REAL) == folder
     assert (folder / "done.json").stat().st_mtime_ns == written
     assert train(experiment_for(squares, tmp_path, steps=3), REAL) != folder
+
+
+def test_checkpoints_that_a_finished_training_could_not_remove_are_removed(squares, tmp_path):
+    experiment = experiment_for(squares, tmp_path, steps=2)
+    folders = [train(experiment, REAL), train_baseline(experiment, tmp_path / "baseline")]
+    for folder in folders:
+        save_checkpoint(folder / "checkpoints", 1, {})
+    train(experiment, REAL)
+    train_baseline(experiment, folders[1])
+    assert not any((folder / "checkpoints").exists() for folder in folders)
 
 
 def test_other_test_images_are_predicted_anew_without_training(tmp_path):
