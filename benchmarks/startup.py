@@ -1,10 +1,11 @@
 """What starting costs: `terrabalance scan` of ten images, this checkout beside another one.
 
-    git worktree add /tmp/before REVISION
-    python benchmarks/startup.py /tmp/before > docs/benchmarks/startup.md
+    git worktree add BEFORE REVISION
+    python benchmarks/startup.py BEFORE [COMMAND]
 
-Processes alternate, after one of each that does not count. Processor time and peak memory are the
-operating system's, of the process and not of its children.
+Prints a table for docs/benchmarks/startup.md. Processes alternate, after one of each that does not
+count. Processor time is the operating system's, with that of children that were waited for, such
+as a run's Prefect server; peak memory is of the largest process.
 """
 
 import argparse
@@ -24,23 +25,29 @@ COMMANDS = {
     "`scan` of ten images": ["scan", "{data}", "--workdir", "{workdir}"],
     "`cache list`": ["cache", "list", "--workdir", "{workdir}"],
     "`--help`": ["--help"],
-}
+    # All images are too small: it ends after the scan, before torch has anything to do.
+    "`run`, refused after its scan": [
+        "run", "{data}", "--workdir", "{workdir}", "--set", "scan.min_side_px=64"
+    ],
+}  # fmt: skip
 
 
 def main() -> None:
     """Measure every command in both checkouts, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("before", type=Path, help="checkout to compare with")
-    before = parser.parse_args().before.resolve()
+    parser.add_argument("command", nargs="?", choices=[words[0] for words in COMMANDS.values()])
+    given = parser.parse_args()
+    before = given.before.resolve()
     print(
-        "# Starting\n\nMedians of seven alternating processes on two CPU cores, by "
-        "`benchmarks/startup.py`: `before` is the build f0dc9a6.\n\n"
         "| command | CPU before | CPU now | ratio | memory before | memory now |\n"
         "|---|---|---|---|---|---|"
     )
     with tempfile.TemporaryDirectory() as folder:
         data = draw_dataset(Path(folder) / "scenes", COUNTS, side_px=32)
         for name, words in COMMANDS.items():
+            if given.command not in (None, words[0]):
+                continue
             print(f"| {name} | {row(words, data, before)} |", flush=True)
 
 
@@ -62,10 +69,10 @@ def measured(words: list[str], data: Path, checkout: Path) -> tuple[float, float
         process = subprocess.Popen(
             [sys.executable, "-m", "flows", *(w.format(data=data, workdir=workdir) for w in words)],
             cwd=checkout, env={**os.environ, "PYTHONPATH": str(checkout)},
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0
+    assert os.waitstatus_to_exitcode(status) == (2 if words[0] == "run" else 0)
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 

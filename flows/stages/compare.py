@@ -1,5 +1,6 @@
 """Compare classifiers: on a run's dataset, or on any manifest without a run around it."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ from terrabalance.page import write_page
 from terrabalance.progress import Progress
 from terrabalance.settings import listed
 from terrabalance.sizes import Size
+
+_log = logging.getLogger(__name__)
 
 
 def compare_arms(run: Run, watcher: Watcher = unwatched) -> Path:
@@ -78,6 +81,7 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
         BadInput: images that cannot be compared on, or arms that lack theirs.
     """
     manifest = _manifest_of(config, watcher("scan"))
+    _tell_left_out(manifest, config.data)
     rows = manifest.usable("train")
     made = rows[rows["source"] == "synthetic"]
     resolution = resolution_of(config, _smallest(rows), _smallest(made) if len(made) else None)
@@ -159,6 +163,20 @@ def _smallest(rows: pd.DataFrame) -> Size:
         raise BadInput("the manifest names no training images with their sizes. Scan the data.")
     height, width = map(int, sizes[0])
     return height if height == width else (height, width)
+
+
+def _tell_left_out(manifest: Manifest, data: Path) -> None:
+    """Warn of synthetic images that are not compared, such as copies of real ones, and why."""
+    made = manifest.frame[manifest.frame["source"] == "synthetic"]
+    left = made[made["status"] != "ok"]
+    if left.empty:
+        return
+    counts = ", ".join(f"{status}: {n}" for status, n in left["status"].value_counts().items())
+    first = left.iloc[0]
+    _log.warning(
+        "%s: %d of %d synthetic images are left out (%s), e.g. %s: %s", data, len(left), len(made),
+        counts, first["path"], first["detail"],
+    )  # fmt: skip
 
 
 def _why_none_made(manifest: Manifest) -> str:

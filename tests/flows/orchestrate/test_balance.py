@@ -142,7 +142,7 @@ def test_where_all_classes_are_as_large_nothing_is_trained_drawn_or_compared(tin
 
 def test_a_name_that_belongs_to_other_settings_is_refused(page, config):
     other = config.model_copy(update={"seed": 5})
-    with pytest.raises(BadInput, match="Choose another --name"):
+    with pytest.raises(BadInput, match="or another --name"):
         begin(other)
 
 

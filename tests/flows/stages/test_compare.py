@@ -111,7 +111,7 @@ def test_synthetic_images_that_are_all_left_out_are_named_with_the_reason(table,
     )
 
 
-def test_a_copy_of_a_test_image_among_the_synthetic_ones_is_left_out(table, tmp_path):
+def test_a_copy_of_a_test_image_among_the_synthetic_ones_is_left_out(table, tmp_path, caplog):
     copy = tmp_path / "A" / "train_synthetic_0.png"
     shutil.copy(tmp_path / "B" / "test_real_0.png", copy)
     given = ("--arms", "real,synthetic", "--tries", "1")  # with two, validation may choose none
@@ -121,6 +121,7 @@ def test_a_copy_of_a_test_image_among_the_synthetic_ones_is_left_out(table, tmp_
     # Nobody compares synthetic images without the one-line correction.
     assert record["arms"] == (arms := ["real", "logit-adjustment", "synthetic"])
     assert record["n_test"] == 8  # the real image stays
+    assert "1 of 3 synthetic images are left out (duplicate: 1), e.g. A/train_syn" in caplog.text
     assert record["per_class"][0]["n_train"] == dict(zip(arms, (6, 6, 8), strict=True))
 
 

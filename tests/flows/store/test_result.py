@@ -151,7 +151,7 @@ def test_a_name_that_belongs_to_another_run_changes_nothing_of_it(config):
         lambda: find(other, wanted),
         lambda: make_anew(other, view, lambda *_: write_json(page, "theirs")),
     ):
-        with pytest.raises(BadInput, match="Choose another --name"):
+        with pytest.raises(BadInput, match="or another --name"):
             ask()
     assert note.read_text() == before and read_json(page) == "mine"
 
