@@ -28,6 +28,7 @@ _DESCRIBING = frozenset({
 _LONGEST_DESCRIPTION = 2**14
 # Zeros fill the last record of a tar: 10 KiB by default. Compressed, any number takes no room.
 _MOST_ZEROS = 2**26
+_MOST_EMPTY = 1000  # reads at the end of a tar
 
 
 class _Decompressor(Protocol):
@@ -112,6 +113,29 @@ def _decompressed(file: IO[bytes]) -> Any:
     return file
 
 
+class _Ending:
+    """A stream that says so when it is read on and on behind its end.
+
+    A header may state a content of any size. To pass it, `tarfile` reads block after block, and
+    goes on where there are none.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream, self._n_empty = stream, 0
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes, none at the end.
+
+        Raises:
+            EOFError: the end was read a thousand times.
+        """
+        data: bytes = self._stream.read(size)
+        self._n_empty = 0 if data else self._n_empty + 1
+        if self._n_empty > _MOST_EMPTY:
+            raise EOFError("it ends far before what a header states")
+        return data
+
+
 class _Header(tarfile.TarInfo):
     """A header whose damage is an error, where `tarfile` takes it for the end of the archive."""
 
@@ -144,7 +168,7 @@ def tar_members(archive: Path) -> Iterator[Member]:
     with archive.open("rb") as file:
         with reading(archive):
             opened = tarfile.open(  # noqa: SIM115  # closed below; a `with` would hide what is raised
-                mode="r|", fileobj=_decompressed(file), tarinfo=_Header
+                mode="r|", fileobj=cast(Any, _Ending(_decompressed(file))), tarinfo=_Header
             )
         with opened:
             last = None

@@ -1,9 +1,11 @@
+import io
 import tarfile
 
 import pytest
 from archive_files import COMPRESSED, compressed, member, refused, tar_bytes
 
 from augment.catalogue.sources import open_source
+from augment.catalogue.tars import _Ending
 
 MANY = [member(f"{'AB'[i % 2]}/{i}.jpg", 700) for i in range(40)]
 
@@ -67,3 +69,12 @@ def test_names_of_every_length_are_read_in_every_kind_of_tar(tmp_path, form):
 def test_a_header_that_states_a_huge_description_is_refused_unread(tmp_path, kind):
     header = member("n", 2**33, kind).tobuf(tarfile.GNU_FORMAT)
     assert "8589934592 bytes" in refused(tmp_path / "a.tar", header, tmp_path / "x")
+
+
+def test_a_tar_that_is_read_on_far_behind_its_end_is_said_to_have_ended():
+    """tarfile would pass a content of any size that a header states, block after block."""
+    stream = _Ending(io.BytesIO(b"x" * 10))
+    assert stream.read(20) == b"x" * 10 and stream.read(20) == b""
+    with pytest.raises(EOFError, match="far before what a header states"):
+        while stream.read(20) == b"":
+            pass
