@@ -64,8 +64,13 @@ def shown(value: Any) -> str:
 
 def listed(names: Sequence[Any]) -> str:
     """Return names as a message lists them: the first of many, each short."""
-    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
-    return ", ".join(map(shown, names[:_MOST_LISTED])) + more
+    return in_short(list(map(shown, names)), _MOST_LISTED)
+
+
+def in_short(told: Sequence[str], most: int) -> str:
+    """Return the first `most` of some words, with commas between, and how many more there are."""
+    more = f" and {len(told) - most} more" if len(told) > most else ""
+    return ", ".join(told[:most]) + more
 
 
 # However a path is written, from wherever, it is the same setting: a run's name follows from them.

@@ -10,9 +10,9 @@ import pytest
 
 # root may read everything, unless these rights are taken from it.
 _NOT_AS_ROOT = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
-_BEFORE = _NOT_AS_ROOT if os.geteuid() == 0 else []
+AS_USER = _NOT_AS_ROOT if os.geteuid() == 0 else []  # before a command
 needs_a_user = pytest.mark.skipif(
-    bool(_BEFORE) and shutil.which("setpriv") is None, reason="root without setpriv"
+    bool(AS_USER) and shutil.which("setpriv") is None, reason="root without setpriv"
 )
 # The first page of a process's memory, /proc/self/mem, is a regular file of which reading is EIO.
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
@@ -20,5 +20,5 @@ needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux'
 
 def run_as_user(script: str, folder: Path) -> str:
     """What a script prints whose `sys.argv[1]` is a folder."""
-    command = [*_BEFORE, sys.executable, "-c", script, str(folder)]
+    command = [*AS_USER, sys.executable, "-c", script, str(folder)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -14,6 +14,7 @@ from augment.catalogue.layout import read_layout
 from augment.catalogue.members import shown
 from terrabalance.errors import BadInput
 from terrabalance.rasters.formats import format_of, is_side_file
+from terrabalance.settings import in_short
 
 _log = logging.getLogger(__name__)
 
@@ -120,8 +121,7 @@ def _tell_hidden(root: Path, given: Given, hidden: list[str]) -> None:
 
 
 def _named(paths: list[str]) -> str:
-    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
-    return ", ".join(map(shown, sorted(paths)[:_NAMED])) + more
+    return in_short([shown(path) for path in sorted(paths)], _NAMED)
 
 
 def _holds_images(root: Path, hidden: str) -> bool:

@@ -10,6 +10,7 @@ from augment.catalogue.config import ClassFolder
 from augment.catalogue.entries import Given
 from augment.catalogue.parts import is_named_plainly, parts_among
 from terrabalance.errors import BadInput
+from terrabalance.settings import in_short
 
 _log = logging.getLogger(__name__)
 
@@ -104,9 +105,8 @@ def _with_parts(given: Given, tree: _Tree) -> _Tree:
     on_top = parts_among({names[0] for names in full})
     if on_top and _hold_classes(given, on_top, full):
         if others := sorted({names[0] for names in full} - set(on_top)):
-            _log.warning(
-                "%s: %s are neither train, val nor test, and set aside", given, _listed(others)
-            )
+            named = in_short(others, _NAMED)
+            _log.warning("%s: %s are neither train, val nor test, and set aside", given, named)
         return {path: _in_part(folder, on_top) for path, folder in tree.items()}
     below = parts_among({names[1] for names in full if len(names) > 1})
     if below and all(len(names) > 1 and names[1] in below for names in full):
@@ -125,8 +125,8 @@ def _hold_classes(given: Given, parts: Mapping[str, str], full: Iterable[tuple[s
     held = [inside[name] for name in parts if inside[name]]
     if not held and set(inside) == set(parts):
         raise BadInput(
-            f"{given}: {_listed(sorted(parts))} are parts of a split by their names, and hold "
-            "images but no classes. List the images in a CSV with the columns path, class and "
+            f"{given}: {in_short(sorted(parts), _NAMED)} are parts of a split by their names, and "
+            "hold images but no classes. List the images in a CSV with the columns path, class and "
             f"split, or put each class in a folder below each part.{given.in_archive}"
         )
     plain = all(map(is_named_plainly, parts))
@@ -161,7 +161,7 @@ def _refuse_two_meanings(given: Given, folders: Iterable[_Folder]) -> None:
     if n_right_in >= n_below or max(map(len, inside.values()), default=0) < 2:
         return
     times = Counter(name for names in inside.values() for name in names)
-    tops, names = _listed(sorted(inside)), _listed(sorted(times))
+    tops, names = in_short(sorted(inside), _NAMED), in_short(sorted(times), _NAMED)
     parts = ""
     if 2 * sum(count > 1 for count in times.values()) >= len(times):
         parts = f" If {tops} are parts of a split, rename them to train, val and test."
@@ -174,8 +174,3 @@ def _refuse_two_meanings(given: Given, folders: Iterable[_Folder]) -> None:
 
 def _may_be_class(name: str) -> bool:
     return bool(re.search(r"[^\W\d_]", name)) and name.lower() not in _NO_CLASS
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

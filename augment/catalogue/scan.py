@@ -52,6 +52,7 @@ from terrabalance.progress import Progress, silent
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.memory import room_for
 from terrabalance.rasters.raster import Footprint, holds_bytes
+from terrabalance.settings import in_short
 
 _log = logging.getLogger(__name__)
 
@@ -122,11 +123,10 @@ def scan(source: Source, config: ScanConfig, on_progress: Progress = silent) -> 
 def _end_where_refused(source: Source, refused: list[PermissionError]) -> None:
     if not refused:
         return
-    named = ", ".join(str(error.filename) for error in refused[:_NAMED])
-    more = f" and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
+    named = in_short([str(error.filename) for error in refused], _NAMED)
     raise SystemRefused(
         f"{source.root}: no permission to read {len(refused)} of {len(source.entries)} files: "
-        f"{named}{more}. Let this user read them (their owner: `chmod u+r FILE`), or leave them "
+        f"{named}. Let this user read them (their owner: `chmod u+r FILE`), or leave them "
         "out of the data, and give the command again."
     ) from refused[0]
 

@@ -18,6 +18,7 @@ from augment.catalogue.parts import split_name
 from terrabalance.errors import BadInput
 from terrabalance.files import inside
 from terrabalance.manifest import ORACLE, SPLITS
+from terrabalance.settings import in_short
 
 _log = logging.getLogger(__name__)
 
@@ -72,11 +73,10 @@ def _tell_set_aside(table: Path, rows: list[_Row]) -> None:
     words = Counter(entry.split for _, entry in rows if entry.split not in known)
     if not words:
         return
-    named = ", ".join(f"{shown(word)} ({count})" for word, count in words.most_common(_NAMED))
-    more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
+    named = in_short([f"{shown(word)} ({n})" for word, n in words.most_common()], _NAMED)
     _log.warning(
-        "%s: in the column split, %s%s are neither train, val nor test, and their images are set "
-        "aside", table, named, more,
+        "%s: in the column split, %s are neither train, val nor test, and their images are set "
+        "aside", table, named,
     )  # fmt: skip
 
 

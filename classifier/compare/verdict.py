@@ -7,6 +7,7 @@ from typing import Any
 from classifier.arms.arm import BASELINE
 from classifier.arms.registry import arm_of
 from terrabalance.page import signed
+from terrabalance.settings import in_short
 
 _NAMED = 8  # classes named in a sentence
 FEWEST_FOR_A_VERDICT = 10  # test images of every class
@@ -187,7 +188,6 @@ def _changes(rows: Sequence[Mapping[str, Any]]) -> str:
     parts = []
     for outcome in ("helped", "hurt"):
         names = [str(row["class"]) for row in rows if row["verdict"] == outcome]
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        listed = f" ({', '.join(names[:_NAMED])}{more})" if names else ""
+        listed = f" ({in_short(names, _NAMED)})" if names else ""
         parts.append(f"{len(names)} {outcome}{listed}")
     return " and ".join(parts)

@@ -176,6 +176,7 @@ def run(config: "RunConfig") -> None:
     Example: `terrabalance run aid.zip --preset 8gb --classes Mountain,Church --target 80%`
     """
     from flows.cli.console import print_missing, print_verdict
+    from terrabalance.files import read_json
 
     with bars() as watcher:
         read_prefects_settings()
@@ -188,10 +189,11 @@ def run(config: "RunConfig") -> None:
         importing = partial(import_module, "flows.orchestrate.balance")
         with some_server(importing) as server, tagged(server), watched_by(watcher):
             from flows.orchestrate.balance import balance_dataset
-            from flows.stages.run import Run
+            from flows.stages.run import why_not_compared
 
             page = balance_dataset(config)
-            why_not = Run(config).why_not_compared
+    planned = read_json(page.with_name("plan.json"))["classes"]
+    why_not = why_not_compared(row["n_needed"] for row in planned)
     if why_not is None:
         print_verdict(page.with_name("comparison.json"))
     else:

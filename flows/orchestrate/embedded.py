@@ -5,7 +5,6 @@ import logging
 import multiprocessing
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -33,16 +32,6 @@ _LOOPBACK = "127.0.0.1"
 _ADDRESS = "PREFECT_API_URL"
 _N_KEPT = 200  # lines of what it printed
 _AN_ERROR = re.compile(r"[\w.]+(Error|Exception)\b")  # the line that ends a trace
-
-
-@contextmanager
-def children_without_interrupts() -> Iterator[None]:
-    """Block SIGINT in processes that are started in the block: a terminal sends it to all."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a child begins with it
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A run: its settings, and what follows from them, each found once and read through it."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -62,16 +63,8 @@ class Run:
 
     @property
     def why_not_compared(self) -> str | None:
-        """Why this run has no classifiers to compare, in a sentence; None: it has."""
-        if not self.filled:
-            return (
-                "This plan fills no class, so nothing is drawn and there is nothing to compare. A "
-                "higher --target asks for more images; `terrabalance compare` compares classifiers "
-                "on real images alone."
-            )
-        if len(self.counts) == 1:
-            return "The data has one class, and a classifier needs two: nothing is compared."
-        return None
+        """Why this run has no classifiers to compare, see the function of this name."""
+        return why_not_compared(plan.n_needed for plan in self.class_plans)
 
     def plan_of(self, class_name: str) -> ClassPlan:
         """Return what a class gets.
@@ -127,3 +120,21 @@ class Run:
         """The catalogued settings of a job, which runs locally wherever it is done."""
         here = self.config.execution.model_copy(update={"runner": "local"})
         return self.catalogued.model_copy(update={"execution": here})
+
+
+def why_not_compared(n_needed: Iterable[int]) -> str | None:
+    """Return why a run has no classifiers to compare, in a sentence; None: it has.
+
+    Args:
+        n_needed: synthetic images that the plan gives each class.
+    """
+    wanted = list(n_needed)
+    if not any(wanted):
+        return (
+            "This plan fills no class, so nothing is drawn and there is nothing to compare. A "
+            "higher --target asks for more images; `terrabalance compare` compares classifiers on "
+            "real images alone."
+        )
+    if len(wanted) == 1:
+        return "The data has one class, and a classifier needs two: nothing is compared."
+    return None

@@ -65,7 +65,7 @@ def _pairs(
 ) -> Iterator[tuple[str, Any, Any]]:
     for name, was in before.items():
         if isinstance(was, Mapping):
-            yield from _pairs(was, now[name], f"{name}.")
+            yield from _pairs(was, now[name], f"{section}{name}.")
         else:
             yield section + name, was, now[name]
 

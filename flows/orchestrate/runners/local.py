@@ -1,6 +1,7 @@
 """Do jobs on this machine: in this process, or in a process a device."""
 
 import multiprocessing
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,6 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
 from flows.orchestrate.artifacts import listen
-from flows.orchestrate.embedded import children_without_interrupts
 from flows.orchestrate.job import Job
 from flows.orchestrate.job_states import (
     ATTEMPTS,
@@ -101,6 +101,16 @@ def _ending_children() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def _children_without_interrupts() -> Iterator[None]:
+    """Block SIGINT in processes that are started in the block: a terminal sends it to all."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a child begins with it
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin_process(threads: int) -> None:
     end_with_parent()  # else it does its job to the end, and then waits for another one for ever
     torch.set_num_threads(threads)
@@ -128,7 +138,7 @@ class _Slot:
             # A pool that has lost its process is broken as a whole: so each has but one.
             pool = ProcessPoolTaskRunner(1, initializer=_begin_process, initargs=(self._threads,))
             self._pool = self._stack.enter_context(pool)
-        with children_without_interrupts():
+        with _children_without_interrupts():
             self.job, self._future = job, self._pool.submit(job.task, job.parameters)
 
     def state(self) -> State[Any] | None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from users import AS_USER, needs_a_user
 
 from augment.dataset.assemble import assemble
 from augment.dataset.verify import verify
@@ -180,18 +181,15 @@ def test_a_name_that_the_disk_cannot_have_is_one_problem_of_several(dataset):
     assert kinds == {"unreadable", "unknown"}
 
 
+@needs_a_user
 def test_what_this_user_may_not_read_is_named_among_the_other_problems(dataset):
-    as_user = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
-    if os.geteuid() == 0 and not shutil.which(as_user[0]):
-        pytest.skip("root may read everything, and setpriv is not there to change that")
     lost, hidden = synthetic_file(dataset), dataset / "val"
     (dataset / "notes.txt").write_text("mine")
     lost.chmod(0)
     (dataset / "class_map.txt").chmod(0)
     hidden.chmod(0)
     command = [sys.executable, "-m", "flows", "verify", str(dataset)]
-    prefix = as_user if os.geteuid() == 0 else []
-    ended = subprocess.run([*prefix, *command], capture_output=True, text=True,
+    ended = subprocess.run([*AS_USER, *command], capture_output=True, text=True,
                            env=os.environ | {"COLUMNS": "400"})  # fmt: skip
     hidden.chmod(0o755)
     assert ended.returncode == 1, ended.stderr
