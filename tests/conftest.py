@@ -1,12 +1,13 @@
 """What all tests share: small real images, and one thread a process where that decides speed."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from processes import Nursery
 
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -42,6 +43,17 @@ def prefect_home(tmp_path_factory) -> Callable[[], Path]:
 
     base = tmp_path_factory.getbasetemp()
     return homes(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+
+
+@pytest.fixture(scope="session")
+def nursery(prefect_home, tmp_path_factory) -> Iterator[Nursery]:
+    """A warm process that forks commands: they begin at once instead of after seconds of imports.
+
+    Each has an environment as from a shell, but for Prefect's home.
+    """
+    nursery = Nursery(tmp_path_factory.mktemp("nursery"), prefect_home())
+    yield nursery
+    nursery.close()
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def run_ranks(
     they end by themselves. None outlives this call.
 
     Args:
-        work: a function of a module, as the processes are spawned.
+        work: a function of a module whose import does not begin to use CUDA.
         devices: one for each process, the main rank's first.
         functions: what ranks may call by name; they run here, in the caller's thread.
         title: of the training, for messages.
@@ -93,8 +93,10 @@ class _Rank:
     ) -> None:
         n_ranks = len(placement.devices)
         self.name = f"process {placement.rank + 1} of {n_ranks} that train {title}"
-        # A forked process could not use CUDA if this one has.
-        context = get_context("spawn")
+        # A fork of this process could not use CUDA if this one has. The server that forks has
+        # imported what the work needs and computed nothing, so the next ranks begin at once.
+        context = get_context("forkserver")
+        context.set_forkserver_preload([work.__module__])
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(
             target=_be_rank, args=(placement, theirs, work, arguments), name=self.name

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .processes import Ended, end_orphans
+from processes import Ended, end_orphans
+
 from .sameness import differences, results
 from .tiny_run import STAGES, TinyRun
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from processes import Nursery
 
 from .damage import damage, kinds, load_bearing, outcome_of
 from .kills import WORK, Kills, table
-from .processes import Nursery
 from .sameness import differences, results
 from .tiny_run import TinyRun
 

@@ -4,9 +4,10 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from processes import Command, Nursery
+
 from augment.scenes import draw_dataset
 
-from .processes import Command, Nursery
 from .sameness import results
 
 STAGES = ("scan", "plan", "train", "sample", "assemble", "classify", "report")

@@ -127,6 +127,17 @@ def test_without_who_started_them_no_rank_lives_on(tmp_path):
     assert len(ranks) == 2
 
 
+def test_what_ranks_are_forked_from_has_asked_nothing_of_cuda():
+    # A fork of a process that has could not use it: see torch.multiprocessing's documentation.
+    script = (
+        "import sys, torch; asked = []\n"
+        "for each in ('_cuda_init', '_cuda_getDeviceCount'):\n"
+        "    if hasattr(torch._C, each): setattr(torch._C, each, lambda: asked.append(1) or 0)\n"
+        "import augment.train.training; sys.exit(len(asked))"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)

@@ -5,9 +5,10 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from functools import partial
+from pathlib import Path
 
 import pytest
+from processes import Ended
 from typer.testing import CliRunner
 from waiting import PATIENCE_S, alive_of, eventually
 
@@ -82,14 +83,16 @@ def test_bad_input_is_one_line_and_exit_code_2(words, reason, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])
-def test_a_command_that_is_refused_before_a_catalogue_leaves_nothing(command, scenes, tmp_path):
+def test_a_command_that_is_refused_before_a_catalogue_leaves_nothing(
+    command, scenes, nursery, tmp_path
+):
     too_small = shutil.copytree(scenes / "Beach", tmp_path / "data" / "Beach").parent
     (too_small / "Pond").mkdir()
     shutil.copy(next((scenes / "River").iterdir()), too_small / "Pond")
     work = tmp_path / "work"
     for data, reason in ("nowhere", "no such file"), (too_small, "'Pond' has 1 usable"):
-        result = terrabalance(command, data, "--name", "x", "--workdir", work, cwd=tmp_path)
-        assert result.returncode == 2 and reason in result.stderr
+        ended = nursery.do([command, data, "--name", "x", "--workdir", work], cwd=tmp_path)
+        assert ended.refusal and reason in ended.refusal, ended.said
     assert not work.exists()
 
 
@@ -141,21 +144,24 @@ def test_a_workdir_that_cannot_be_written_is_one_line(scenes, tmp_path):
 
 
 def test_stages_one_by_one_end_with_a_report_and_a_dataset_that_verifies(
-    scenes, tiny_toml, tmp_path
+    scenes, tiny_toml, nursery, tmp_path
 ):
+    def do(*words: str | Path) -> Ended:
+        return nursery.do(words, cwd=tmp_path)
+
+    rest = (scenes, "--config", tiny_toml, "--name", "x")
     for command in ("plan", "train", "sample", "assemble", "classify", "report"):
-        result = terrabalance(command, scenes, "--config", tiny_toml, "--name", "x", cwd=tmp_path)
-        assert result.returncode == 0, result.stderr
+        ended = do(command, *rest)
+        assert ended.exit == 0, ended.said
     assert (tmp_path / "reports" / "x" / "index.html").stat().st_size > 10_000
-    assert "Report:" in result.stdout
-    result = terrabalance("plan", scenes, "--config", tiny_toml, "--name", "x", cwd=tmp_path)
-    made = re.search(r"generators (\d+) of (\d+), classes' images (\d+) of", result.stdout)
+    assert "Report:" in ended.said
+    made = re.search(r"generators (\d+) of (\d+), classes' images (\d+) of", do("plan", *rest).said)
     assert made and len(set(made.groups())) == 1 and int(made[1]) > 0
     dataset = tmp_path / "data" / "datasets" / "x"
-    assert terrabalance("verify", dataset).returncode == 0
+    assert do("verify", dataset).exit == 0
     (dataset / "train" / "mine.png").write_bytes(b"")
-    result = terrabalance("verify", dataset)
-    assert result.returncode == 1 and "train/mine.png" in result.stdout
+    ended = do("verify", dataset)
+    assert ended.exit == 1 and "train/mine.png" in ended.said
 
 
 def test_settings_lists_every_field_with_its_value_in_a_preset():
@@ -169,15 +175,18 @@ def test_settings_lists_every_field_with_its_value_in_a_preset():
     assert "preset 8gb" in text and re.search(r"generator\.image_size +128 ", text)
 
 
-def test_the_demo_ends_with_a_report_and_can_be_given_again_with_other_settings(tmp_path):
-    small = ["plan.rarest=1", "base.steps=2", "training.steps=2", "sampling.steps=2",
-             "generator.dim=8", "screening.most_draws=1", "classifier.model=test_resnet",
-             "classifier.steps=2", "classifier.seeds=[0]"]  # fmt: skip
-    settings = [word for each in small for word in ("--set", each)]
-    for more in ([], ["--set", "classifier.steps=3"]):
-        result = terrabalance("demo", "--workdir", str(tmp_path), *settings, *more)
-        assert result.returncode == 0, result.stderr
-        assert "Report:" in result.stdout and "drawn test images" in result.stdout
+def test_the_demo_ends_with_a_report_and_can_be_given_again_with_other_settings(nursery, tmp_path):
+    small = ["plan.rarest=1", "base.steps=2", "base.evaluations=1", "training.steps=2",
+             "training.evaluations=1", "sampling.steps=2", "generator.dim=8",
+             "screening.most_draws=1", "classifier.model=test_resnet", "classifier.steps=2",
+             "classifier.seeds=[0]"]  # fmt: skip
+    demo = ["demo", "--workdir", tmp_path, *(word for each in small for word in ("--set", each))]
+    first = terrabalance(*demo)  # as a newcomer would
+    assert first.returncode == 0, first.stderr
+    second = nursery.do([*demo, "--set", "classifier.steps=3"])
+    assert second.exit == 0, second.said
+    for said in (first.stdout, second.said):
+        assert "Report:" in said and "drawn test images" in said
     assert len(list((tmp_path / "reports").glob("*/index.html"))) == 2
 
 
@@ -185,68 +194,56 @@ _ENDLESS = ("strategy=scratch", "training.steps=100000", "training.evaluations=0
             "training.checkpoint_every=5", "generator.dim=8")  # fmt: skip
 
 
-def _ended_in_training(command, scenes, workdir, ask, prepare, *more) -> tuple[int, str]:
-    """Train without end until `ask` has it end; return the exit code and what was printed."""
-    words = [command, str(scenes), "--preset", "demo", "--workdir", str(workdir)]
+def _ended_in_training(nursery, command, scenes, workdir, ask, *more, nohup=False) -> Ended:
+    """Train without end until `ask` has it end."""
+    words = [command, scenes, "--preset", "demo", "--workdir", workdir]
     words += [word for each in (*_ENDLESS, *more) for word in ("--set", each)]
-    with (workdir / "log").open("w+") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "flows", *words], stdout=log, stderr=log,
-            start_new_session=True, preexec_fn=prepare,
-        )  # fmt: skip
-        try:
-            checkpoints = "data/generators/*/checkpoints/*.pt"
-            eventually(lambda: list(workdir.glob(checkpoints)), "a training has begun")
-            ask(process)
-            code = process.wait(PATIENCE_S)
-            eventually(lambda: not alive_of(process.pid), "all processes are gone")
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        log.seek(0)
-        printed = log.read()
-    assert "Stopped. What is finished is kept: the same command goes on from there." in printed
-    assert "Traceback" not in printed
-    return code, printed
-
-
-def _hear_interrupts(hangup=signal.SIG_DFL) -> None:
-    """Where a shell runs the tests in the background, they and their children ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGHUP, hangup)
+    begun = nursery.begin([[words]], nohup=nohup)
+    (pid,) = begun.pids
+    try:
+        checkpoints = "data/generators/*/checkpoints/*.pt"
+        eventually(lambda: list(workdir.glob(checkpoints)), "a training has begun")
+        ask(pid)
+        (ended,) = begun.end()
+        eventually(lambda: not alive_of(pid), "all processes are gone")
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+    assert "Stopped. What is finished is kept: the same command goes on from there." in ended.said
+    assert "Traceback" not in ended.said
+    return ended
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_interrupted_ends_at_once_with_a_line_and_no_process(sent, scenes, tmp_path):
-    def ask(process):  # all of its group, as terminals, `timeout` and batch systems do
-        os.killpg(process.pid, sent)
+def test_a_run_that_is_interrupted_ends_at_once_with_a_line_and_no_process(
+    sent, nursery, scenes, tmp_path
+):
+    def ask(pid: int) -> None:  # all of its group, as terminals, `timeout` and batch systems do
+        os.killpg(pid, sent)
 
     two = "execution.per_device=2"
-    code, printed = _ended_in_training("run", scenes, tmp_path, ask, _hear_interrupts, two)
-    assert code == 128 + sent
-    assert "Crash" not in printed
+    ended = _ended_in_training(nursery, "run", scenes, tmp_path, ask, two)
+    assert ended.exit == 128 + sent
+    assert "Crash" not in ended.said
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_stage_that_is_asked_to_end_says_so_and_exits_as_shells_count(sent, scenes, tmp_path):
-    assert _ended_by(scenes, tmp_path, sent, signal.SIG_DFL) == 128 + sent
+def test_a_stage_that_is_asked_to_end_says_so_and_exits_as_shells_count(
+    sent, nursery, scenes, tmp_path
+):
+    def ask(pid: int) -> None:
+        os.kill(pid, sent)
+
+    assert _ended_in_training(nursery, "train", scenes, tmp_path, ask).exit == 128 + sent
 
 
-def test_a_stage_that_nohup_protects_outlives_its_terminal(scenes, tmp_path):
-    both = (signal.SIGHUP, signal.SIGTERM)
-    assert _ended_by(scenes, tmp_path, *both, signal.SIG_IGN) == 128 + signal.SIGTERM
+def test_a_stage_that_nohup_protects_outlives_its_terminal(nursery, scenes, tmp_path):
+    def ask(pid: int) -> None:
+        os.kill(pid, signal.SIGHUP)
+        os.kill(pid, signal.SIGTERM)
 
-
-def _ended_by(scenes, workdir, *signals_and_hangup) -> int:
-    """Train without end in a process that treats a hang-up so; exit code after the signals."""
-    *signals, hangup = signals_and_hangup
-
-    def ask(process):
-        for number in signals:
-            process.send_signal(number)
-
-    code, _ = _ended_in_training("train", scenes, workdir, ask, partial(_hear_interrupts, hangup))
-    return code
+    ended = _ended_in_training(nursery, "train", scenes, tmp_path, ask, nohup=True)
+    assert ended.exit == 128 + signal.SIGTERM
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path):

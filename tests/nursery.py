@@ -41,6 +41,7 @@ def serve() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         children = [start(request, commands) for commands in request["at_once"]]
+        say(json.dumps(children))
         say(json.dumps(watch(children, request["kill_after_s"])))
 
 
@@ -56,6 +57,9 @@ def start(request: dict[str, Any], commands: list[list[str]]) -> int:
         return child
     os.setsid()  # by which what it leaves behind is found
     os.chdir(request["cwd"])
+    # Where a shell runs the tests in the background, they and their children ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN if request["nohup"] else signal.SIG_DFL)
     if request["file_bytes"] is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_bytes"],) * 2)
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -101,7 +105,7 @@ def watch(children: list[int], kill_after_s: float | None) -> list[dict[str, Any
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[2]))
+    sys.path.insert(0, str(Path(__file__).parents[1]))
     warm()
     gc.freeze()  # a collection in a fork would copy all of it
     serve()

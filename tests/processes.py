@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ _SCRIPT = Path(__file__).with_name("nursery.py")
 _OWN_MOUNTS = ("unshare", "--map-root-user", "--mount")
 # An orphan of the command's own ends when it sees that its parent is gone.
 _PATIENCE_S = 60
-Command = Sequence[str]
+Command = Sequence[str | Path]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,24 @@ class Ended:
         return lines[0]
 
 
+@dataclass(frozen=True)
+class Begun:
+    """Processes that run, each the leader of a session.
+
+    Attributes:
+        pids: their ids.
+        log: what they print.
+    """
+
+    pids: list[int]
+    log: Path
+    _answer: Callable[[], str]
+
+    def end(self) -> list[Ended]:
+        """Return how they ended, once they have."""
+        return [Ended(**one, said=self.log.read_text()) for one in json.loads(self._answer())]
+
+
 class Nursery:
     """A warm process; see `nursery.py`. It has mounts of its own, where the system allows that.
 
@@ -62,13 +80,19 @@ class Nursery:
         self.has_mounts = _can_mount()
         self._home, self._n_logs = home, 0
         home.mkdir(parents=True, exist_ok=True)
-        quiet = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL"}
+        own = {
+            "PREFECT_HOME": str(prefect_home),
+            "PREFECT_LOGGING_LEVEL": "CRITICAL",
+            "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+            "COLUMNS": "200",
+            "NO_COLOR": "1",
+        }
         self._process = subprocess.Popen(
             [*(_OWN_MOUNTS if self.has_mounts else ()), sys.executable, str(_SCRIPT)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=(home / "nursery.log").open("wb"),
-            env={**os.environ, **quiet, "PREFECT_HOME": str(prefect_home)},
+            env={**os.environ, **own},
             text=True,
         )
         assert self._answer() == "ready\n", (home / "nursery.log").read_text()
@@ -79,35 +103,45 @@ class Nursery:
         self._process.wait()
 
     def do(self, *commands: Command, **how: Any) -> Ended:
-        """Do commands one after the other in one process, until one fails; see `at_once`."""
+        """Do commands one after the other in one process, until one fails; see `begin`."""
         return self.at_once([commands], **how)[0]
 
-    def at_once(
+    def at_once(self, chains: Sequence[Sequence[Command]], **how: Any) -> list[Ended]:
+        """Do chains of commands at the same time, a process each; see `begin`."""
+        return self.begin(chains, **how).end()
+
+    def begin(
         self,
         chains: Sequence[Sequence[Command]],
         kill_after_s: float | None = None,
         file_bytes: int | None = None,
-    ) -> list[Ended]:
-        """Do chains of commands at the same time, a process each.
+        nohup: bool = False,
+        cwd: Path | None = None,
+    ) -> "Begun":
+        """Begin chains of commands at the same time, a process each.
 
         Args:
             chains: of each process its commands.
             kill_after_s: SIGKILL what still runs then; None: let all end.
             file_bytes: the largest file that they may write; None: any.
+            nohup: they ignore the end of their terminal.
+            cwd: where they are done; None: in a folder of the nursery's.
+
+        Returns:
+            What must come to its end before the next is begun.
         """
         self._n_logs += 1
         log = self._home / f"{self._n_logs:04d}.log"
         log.touch()  # a command may be killed before it says anything
         request = {
-            "at_once": [list(map(list, chain)) for chain in chains],
-            "kill_after_s": kill_after_s, "file_bytes": file_bytes,
-            "log": str(log), "cwd": str(self._home),
+            "at_once": [[list(map(str, words)) for words in chain] for chain in chains],
+            "kill_after_s": kill_after_s, "file_bytes": file_bytes, "nohup": nohup,
+            "log": str(log), "cwd": str(cwd or self._home),
         }  # fmt: skip
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
-        ended = json.loads(self._answer())
-        return [Ended(**one, said=log.read_text()) for one in ended]
+        return Begun(json.loads(self._answer()), log, self._answer)
 
     @contextmanager
     def mounted(self, place: Path, *how: str) -> Iterator[None]:
