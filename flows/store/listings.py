@@ -72,12 +72,13 @@ def fetch_folder(remote: Remote, names: dict[str, str], listing: Listing, folder
         remote: the store.
         names: path -> name in the store.
         listing: path -> SHA-256.
-        folder: to be replaced.
+        folder: to be replaced; one that is a link stays one, as people put large results elsewhere.
 
     Raises:
         BadInput: a path that leaves the folder, or a store that cannot be used.
         StoreUnreachable: it does not answer.
     """
+    folder = Path(os.path.realpath(folder))
     aside = _beside(folder, "part")
     try:
         targets = {path: inside(aside, path) for path in listing}  # refuses what would leave

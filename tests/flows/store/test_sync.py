@@ -39,6 +39,20 @@ def test_an_upload_that_was_interrupted_is_not_a_result(result, on_machine, monk
     assert files_below(found) == files_below(folder)
 
 
+def test_a_folder_that_is_a_link_is_fetched_into_where_it_leads(result, on_machine, tmp_path):
+    config, folder = result
+    exchange(config, folder)
+    second, own = there(config, on_machine)
+    elsewhere = tmp_path / "large disk" / "a"
+    elsewhere.mkdir(parents=True)
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.symlink_to(elsewhere)
+    exchange(second, own)
+    assert own.is_symlink() and own.resolve() == elsewhere
+    assert files_below(elsewhere) == files_below(folder)
+    assert [path.name for path in elsewhere.parent.iterdir()] == ["a"]
+
+
 @pytest.mark.parametrize("damage", ["gone", "changed"])
 def test_a_folder_that_is_not_as_listed_is_not_used_and_repaired(
     result, on_machine, s3, damage, caplog
