@@ -18,6 +18,7 @@ from augment.dataset.croissant import CROISSANT, croissant
 from augment.dataset.layout import CLASS_MAP, class_map, dataset_rows, lacking
 from augment.dataset.openings import openings_of
 from augment.dataset.placing import place
+from augment.dataset.replacing import carry, foreign_files, place_of, swap, undo_half_a_swap
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, sha256_of, write_plain_json, write_text
 from terrabalance.finished import damaged_files, done, mark_done
@@ -44,7 +45,8 @@ def assemble(
     Real images are hard-linked where the file system allows it, else copied. Only rows with
     status ok in train, val, test or oracle are taken. With the same rows and the same `about` as
     in the folder that is there, nothing is done; a dataset that this function made earlier is
-    replaced.
+    replaced. Files that others have put into its folder stay there. A folder that is a link is
+    followed.
 
     Args:
         catalogue: the real images, all splits.
@@ -59,16 +61,19 @@ def assemble(
 
     Raises:
         BadInput: a synthetic row outside train or not marked synthetic, a catalogue row that is
-            not real, a synthetic class without a real training image, a file that is gone, or a
-            folder that something else made.
+            not real, a synthetic class without a real training image, a file that is gone, a
+            folder that something else made, or in it a file of others in the dataset's way.
     """
     _refuse_leaks(catalogue, synthetic)
     key = dataset_key(catalogue, synthetic, about)
     if not is_assembled(folder, key):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):  # two runs may have one name
-            if not is_assembled(folder, key):
-                _assemble(catalogue, synthetic, folder, about, key, on_progress)
+        target = place_of(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_name(f".{target.name}.lock")):  # two runs may have one name
+            undo_half_a_swap(target)
+            if not is_assembled(target, key):
+                _tell_changed(target, key)
+                _assemble(catalogue, synthetic, target, about, key, on_progress)
     return read_manifest(folder)
 
 
@@ -81,10 +86,27 @@ def _assemble(
     on_progress: Progress,
 ) -> None:
     _refuse_foreign(folder, [part.root for part in (catalogue, *synthetic)])
+    rows = dataset_rows(catalogue, synthetic)
+    foreign_files(folder, rows["path"])  # refused before there is work to lose
     aside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    rows = dataset_rows(catalogue, synthetic)
+    try:
+        _build(aside, rows, folder, about, key, on_progress)
+        carry(foreign_files(folder, rows["path"]), folder, aside)
+        swap(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _build(
+    aside: Path,
+    rows: pd.DataFrame,
+    folder: Path,
+    about: Mapping[str, object],
+    key: str,
+    on_progress: Progress,
+) -> None:
     frame = _fill(aside, rows, on_progress)
     made = Manifest(aside, frame)
     write_manifest(made, aside)
@@ -100,7 +122,6 @@ def _assemble(
             folder, split, ", ".join(missing),
         )  # fmt: skip
     mark_done(aside, {"stage": _STAGE, "fingerprint": key, **_counts(frame)}, files)
-    _swap(aside, folder)
 
 
 def _refuse_leaks(catalogue: Manifest, synthetic: Sequence[Manifest]) -> None:
@@ -142,18 +163,28 @@ def dataset_key(
 def is_assembled(folder: Path, key: str) -> bool:
     """Return whether the dataset of that key is there, with every file as it was assembled.
 
-    Files are hashed once in a process. What is damaged is named in the log, and can be made again.
+    Files are hashed once in a process. What is damaged can be made again.
     """
-    record = done(folder)
-    if record is None or (record.get("stage"), record.get("fingerprint")) != (_STAGE, key):
-        return False
+    return _is_of(folder, key) and not _changed(folder)
+
+
+def _is_of(folder: Path, key: str) -> bool:
+    record = done(folder) or {}
+    return (record.get("stage"), record.get("fingerprint")) == (_STAGE, key)
+
+
+def _changed(folder: Path) -> list[str]:
+    """Return names of files of a dataset that are gone, damaged or changed."""
     changed = damaged_files(folder) or [n for n in _PEOPLES if not (folder / n).is_file()]
     if not changed:
         manifest = read_manifest(folder)
         changed = [path.name for path in manifest.changed(manifest.frame)]
-    if changed:
+    return changed
+
+
+def _tell_changed(folder: Path, key: str) -> None:
+    if _is_of(folder, key) and (changed := _changed(folder)):
         _log.warning("%s: %s gone, damaged or changed: assembled again", folder, changed[0])
-    return not changed
 
 
 def _refuse_foreign(folder: Path, roots: Iterable[Path]) -> None:
@@ -190,13 +221,3 @@ def _counts(frame: pd.DataFrame) -> dict[str, Any]:
         for (split, label, source), count in sizes.items()
     ]
     return {"images": len(frame), "counts": rows}
-
-
-def _swap(aside: Path, folder: Path) -> None:
-    """Put the new dataset in place; two renames, so that a mixture of both never shows."""
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    aside.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from terrabalance.files import sha256_of
@@ -21,6 +22,12 @@ def side_files(path: Path) -> list[Path]:
         return []
     beside = (f"{path.name}.hdr", f"{path.stem}.hdr", f"{path.name}.aux.xml")
     return [path.with_name(name) for name in beside]
+
+
+def files_of(images: Iterable[str]) -> set[str]:
+    """Return the paths of images, and those of what may be needed beside them to read them."""
+    known = set(images)
+    return known.union(file.as_posix() for image in known for file in side_files(Path(image)))
 
 
 def place(origin: Path, target: Path, sha256: str, source: str) -> None:

@@ -1,12 +1,12 @@
 """Check an assembled dataset against its manifest, and the marks of its synthetic images."""
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from augment.dataset.beside import CARD, HASHED, TWIN, problems_beside
-from augment.dataset.placing import side_files
+from augment.dataset.placing import files_of
+from augment.dataset.replacing import files_in
 from terrabalance.errors import BadInput, NotReady, UnreadableImage
 from terrabalance.files import inside, sha256_of
 from terrabalance.finished import DONE
@@ -113,17 +113,11 @@ def _posing(file: Path) -> Iterator[tuple[str, str]]:
 
 
 def _unknown(manifest: Manifest) -> Iterator[Problem]:
-    images = set(manifest.frame["path"])
-    needed = (file.as_posix() for image in images for file in side_files(Path(image)))
-    known = images.union(needed)
-    root = manifest.root
+    known, root = files_of(manifest.frame["path"]), manifest.root
     refused: list[OSError] = []
-    for folder, folders, files in os.walk(root, onerror=refused.append):
-        links = [name for name in folders if (Path(folder) / name).is_symlink()]  # not followed
-        for name in (*files, *links):
-            path = (Path(folder) / name).relative_to(root).as_posix()
-            if path not in known and path not in _OWN:
-                yield Problem(path, "unknown", "the manifest does not know it")
+    for path in files_in(root, refused.append):
+        if path not in known and path not in _OWN:
+            yield Problem(path, "unknown", "the manifest does not know it")
     for error in refused:
         path = Path(error.filename).relative_to(root).as_posix()
         yield Problem(path, "unreadable", in_words(error))

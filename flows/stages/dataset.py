@@ -79,7 +79,7 @@ def load_dataset(run: Run, key: str) -> Manifest:
     Raises:
         NotReady: the dataset is not there, or of other images than the run now has.
     """
-    how = "Run `terrabalance assemble` with the same options first."
+    how = "Run `terrabalance assemble` with the same options first; one that is damaged it mends."
     return read_manifest(require(run.config, _dataset(run, key), how))
 
 
