@@ -5,6 +5,7 @@ import logging
 import multiprocessing
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import httpx
 from prefect.context import refresh_global_settings_context
-from prefect.settings import get_current_settings
+from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL, get_current_settings
 
 from flows.orchestrate import server_process
 from terrabalance.errors import ServerUnreachable
@@ -30,6 +31,7 @@ _LOOK_EVERY_S = 0.2
 _ANSWER_S = 10.0
 _LOOPBACK = "127.0.0.1"
 _ADDRESS = "PREFECT_API_URL"
+_PASSWORD = "PREFECT_API_AUTH_STRING"
 _N_KEPT = 200  # lines of what it printed
 _AN_ERROR = re.compile(r"[\w.]+(Error|Exception)\b")  # the line that ends a trace
 
@@ -58,29 +60,52 @@ def embedded_server(meanwhile: Callable[[], object]) -> Iterator[None]:
     over = threading.Event()
     threading.Thread(target=_watch, args=(child.process, over), daemon=True).start()
     try:
-        with reported_to(child.url):
+        with reported_to(child.url, _password()):
             yield
     finally:
         over.set()
 
 
 @contextmanager
-def reported_to(url: str) -> Iterator[None]:
+def reported_to(url: str, password: str | None = None) -> Iterator[None]:
     """Let all of this process report to a server in the block, and the processes that it starts.
 
     `temporary_settings` would hold for this thread alone. Prefect's own threads and Ray's would
     each start another server.
+
+    Args:
+        url: the server's address.
+        password: what it asks for, as `user:password`; None: nothing.
     """
-    before = os.environ.get(_ADDRESS)
-    os.environ[_ADDRESS] = url
+    given = {_ADDRESS: url, **({_PASSWORD: password} if password else {})}
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
     refresh_global_settings_context()
     try:
         yield
     finally:
-        os.environ.pop(_ADDRESS)
-        if before is not None:
-            os.environ[_ADDRESS] = before
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
         refresh_global_settings_context()
+
+
+def refused(answer: httpx.Response) -> ServerUnreachable:
+    """Return what is said where the embedded server answers, and with an error."""
+    status = f"status {answer.status_code}; `--verbose` shows all that the server said"
+    if answer.is_server_error:
+        home = get_current_settings().home
+        return ServerUnreachable(
+            f"Prefect's embedded server fails ({status}). Its home is {home}, on a disk with "
+            f"{shutil.disk_usage(home).free:,} bytes free: it must be writable, and have room. "
+            "What is made is kept, and the same command goes on where it was."
+        )
+    return ServerUnreachable(
+        f"Prefect's embedded server refuses what this command asks ({status}). A setting of "
+        "Prefect that is meant for another server makes it so: see `prefect config view`, and "
+        "unset it for this command."
+    )
 
 
 class _Child:
@@ -106,7 +131,7 @@ class _Child:
         """Return once the server answers.
 
         Raises:
-            ServerUnreachable: it ended, or did not answer within a quarter of an hour.
+            ServerUnreachable: it ended, did not answer within a quarter of an hour, or refuses.
         """
         began, told = time.monotonic(), 0.0
         while not self._answers():
@@ -133,9 +158,11 @@ class _Child:
     def _answers(self) -> bool:
         try:
             answer = httpx.get(f"{self.url}/health", timeout=_ANSWER_S, trust_env=False)
-            return answer.status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
+        if not answer.is_success:
+            raise refused(answer)
+        return True
 
     def _last_words(self) -> str:
         errors = [line for line in self._said if _AN_ERROR.match(line)]
@@ -151,19 +178,35 @@ class _Child:
             self.process.wait()
 
 
-def _start(listener: socket.socket) -> "subprocess.Popen[bytes]":
-    given = {
+def _password() -> str | None:
+    """Return what the embedded server asks for: the user may have set it for another one."""
+    secret = get_current_settings().server.api.auth_string
+    return secret.get_secret_value() if secret else None
+
+
+def _settings() -> dict[str, str]:
+    """Return Prefect's settings for the embedded server, as variables of its environment."""
+    settings = {
         # As Prefect starts its own.
         "PREFECT_UI_ENABLED": "0",
         "PREFECT__SERVER_EPHEMERAL": "1",
         "PREFECT__SERVER_FINAL": "1",
         **get_current_settings().to_environment_variables(exclude_unset=True),
+        # That of a server behind a proxy is not where this one is asked.
+        "PREFECT_SERVER_API_BASE_PATH": "/api",
     }
+    if PREFECT_SERVER_DATABASE_CONNECTION_URL.value().startswith("sqlite"):
+        # Others than a file have owners, who may want to do this themselves.
+        settings["PREFECT_SERVER_DATABASE_MIGRATE_ON_START"] = "true"
+    return settings
+
+
+def _start(listener: socket.socket) -> "subprocess.Popen[bytes]":
     place = listener.fileno()
     return subprocess.Popen(
         # -P: a folder with a file `uvicorn.py` in it must not decide what is started.
         [sys.executable, "-P", str(Path(server_process.__file__)), str(place), str(os.getpid())],
-        env={**os.environ, **given},
+        env={**os.environ, **_settings()},
         pass_fds=[place],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -16,7 +16,7 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from flows.orchestrate.embedded import embedded_server
+from flows.orchestrate.embedded import embedded_server, refused
 from terrabalance.errors import BadInput, ServerUnreachable
 
 _ANSWER_S = 20.0
@@ -60,20 +60,42 @@ def some_server(meanwhile: Callable[[], object] = lambda: None) -> Iterator[str]
                 "PREFECT_SERVER_EPHEMERAL_ENABLED=false: no server may be started here, and "
                 "PREFECT_API_URL names none. Name one, or set it to true."
             )
-        with embedded_server(meanwhile):
+        with (
+            embedded_server(meanwhile),
+            _errors_in_words("Prefect's embedded server", refused, "when this machine has time"),
+        ):
             yield str(PREFECT_SERVER_DATABASE_CONNECTION_URL.value())
         return
     check_server()
-    try:
+    named = f"the Prefect server at {_name()}"
+    with _errors_in_words(named, _refused_by_named, "once it answers"):
         yield PREFECT_API_URL.value()
+
+
+@contextmanager
+def _errors_in_words(
+    who: str, why: Callable[[httpx.Response], ServerUnreachable], when: str
+) -> Iterator[None]:
+    """Raise as a sentence that a server refuses something in the block, or has gone away.
+
+    Args:
+        who: the server.
+        why: returns what is said of an answer that is an error.
+        when: the same command may be given again.
+
+    Raises:
+        ServerUnreachable: it says so.
+    """
+    try:
+        yield
     except httpx.HTTPStatusError as error:
         if not _is_the_servers(error.response):
             raise
-        raise _unusable(_why_refused(error.response)) from error
+        raise why(error.response) from error
     except httpx.TransportError as error:
         raise ServerUnreachable(
-            f"the Prefect server at {_name()} does not answer any more ({_reason(error)}). What is "
-            "made is kept: give the same command again once it answers."
+            f"{who} does not answer any more ({_reason(error)}). What is made is kept: give the "
+            f"same command again {when}."
         ) from error
 
 
@@ -108,7 +130,7 @@ def check_server() -> None:
             is_cloud = client.server_type == ServerType.CLOUD  # which fits every version
             version = prefect.__version__ if is_cloud else str(client.api_version())
     except httpx.HTTPStatusError as error:
-        raise _unusable(_why_refused(error.response)) from error
+        raise _refused_by_named(error.response) from error
     # OSError: PREFECT_API_SSL_CERT_FILE is not there, or is none.
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         raise _unusable(
@@ -130,6 +152,10 @@ def check_server() -> None:
 def _is_the_servers(answer: httpx.Response) -> bool:
     """Return whether the server or its keeper has to act, and not we."""
     return answer.is_server_error or answer.status_code in _REFUSING
+
+
+def _refused_by_named(answer: httpx.Response) -> ServerUnreachable:
+    return _unusable(_why_refused(answer))
 
 
 def _why_refused(answer: httpx.Response) -> str:

@@ -1,0 +1,102 @@
+"""The embedded server among a user's settings of Prefect, and beside other commands that start."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from prefect.settings import get_current_settings
+from waiting import PATIENCE_S
+
+from flows.orchestrate.embedded import refused
+from flows.orchestrate.server import _errors_in_words
+from terrabalance.errors import ServerUnreachable
+
+# What a command does with its server: a flow, a variable, and what the flow's run is called.
+_USE = """
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.variables import Variable
+from flows.orchestrate.server import some_server
+from flows.orchestrate.stale import tagged
+
+@flow(flow_run_name="used")
+def use():
+    Variable.set("x", "kept", overwrite=True)
+
+with some_server() as server, tagged(server), get_client(sync_client=True) as client:
+    use()
+    print(Variable.get("x"), *(run.name for run in client.read_flow_runs()))
+"""
+
+
+def of_home(home: Path, **more: str) -> dict[str, str]:
+    others = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    return {**others, "PREFECT_HOME": str(home), "NO_COLOR": "1", **more}
+
+
+def used(home: Path, script: str = _USE, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env=of_home(home, **more), capture_output=True, text=True, check=False, timeout=PATIENCE_S,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"PREFECT_SERVER_API_AUTH_STRING": "admin:pass", "PREFECT_SERVER_API_BASE_PATH": "/x"},
+        {
+            "PREFECT_SERVER_API_AUTH_STRING": "admin:pass",
+            "PREFECT_API_AUTH_STRING": "other:word",
+            "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
+        },
+        {"PREFECT_API_AUTH_STRING": "other:word", "PREFECT_API_KEY": "of the cloud"},
+    ],
+    ids=["of a server behind a proxy", "of a server and its clients", "of clients"],
+)
+def test_settings_of_another_server_do_not_lock_a_command_out_of_its_own(settings, prefect_home):
+    result = used(prefect_home(), **settings)
+    assert result.stdout == "kept used\n", result.stderr
+
+
+def test_a_profile_of_another_server_makes_its_own_usable_all_the_same(tmp_path):
+    (tmp_path / "profiles.toml").write_text(
+        'active = "ours"\n[profiles.ours]\nPREFECT_SERVER_EPHEMERAL_ENABLED = "true"\n'
+        'PREFECT_SERVER_API_AUTH_STRING = "admin:pass"\n'
+        'PREFECT_SERVER_API_BASE_PATH = "/x"\nPREFECT_SERVER_DATABASE_MIGRATE_ON_START = "false"\n'
+    )
+    result = used(tmp_path)  # without a database, which is made by migrating
+    assert result.stdout == "kept used\n", result.stderr
+
+
+def test_a_server_that_answers_with_an_error_is_not_waited_for(prefect_home):
+    script = """
+from flows.orchestrate import embedded
+child = embedded._Child()
+child.url += "/nowhere"
+try:
+    child.wait_for_answer()
+except embedded.ServerUnreachable as error:
+    print(error)
+child.stop()
+"""
+    result = used(prefect_home(), script)
+    assert "refuses what this command asks (status 404;" in result.stdout, result.stderr
+    assert "prefect config view" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(401, "refuses what this command asks"), (500, "server fails")]
+)
+def test_what_the_embedded_server_refuses_in_mid_command_is_one_sentence(status, said):
+    answer = httpx.Response(status, request=httpx.Request("GET", "http://127.0.0.1:1/api/version"))
+    with (
+        pytest.raises(ServerUnreachable, match=f"{said} .status {status};") as caught,
+        _errors_in_words("Prefect's embedded server", refused, "later"),
+    ):
+        answer.raise_for_status()
+    assert "\n" not in str(caught.value)
+    assert (str(get_current_settings().home) in str(caught.value)) == (status == 500)
