@@ -21,7 +21,8 @@ class Stopped(KeyboardInterrupt):
 def signals_end_it() -> Iterator[None]:
     """Raise `Stopped` in the block at a signal to end, so that all that it began ends well.
 
-    A signal that is ignored, as `nohup` has it, stays so.
+    Ctrl-C raises `KeyboardInterrupt` there, also where it ends the process outside of the block. A
+    signal that is ignored, as `nohup` has it, stays so.
     """
     command = os.getpid()
 
@@ -35,6 +36,10 @@ def signals_end_it() -> Iterator[None]:
     before = {n: signal.getsignal(n) for n in _ENDS if signal.getsignal(n) != signal.SIG_IGN}
     for number in before:
         signal.signal(number, stop)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+        before[signal.SIGINT] = signal.SIG_DFL
+        # Python's own: asyncio puts its handler in the place of no other.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
