@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -21,6 +21,7 @@ from prefect.context import refresh_global_settings_context
 from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL, get_current_settings
 
 from flows.orchestrate import server_process
+from flows.store.locks import locked
 from terrabalance.errors import ServerUnreachable
 from terrabalance.terminal import Terminal
 
@@ -47,16 +48,18 @@ def embedded_server(meanwhile: Callable[[], object]) -> Iterator[None]:
     it ends earlier, by a signal of its own or for want of memory, the command does too.
 
     Args:
-        meanwhile: is called while it starts, which takes seconds.
+        meanwhile: is called while it starts, which takes seconds; once more where another command
+            starts one first.
 
     Raises:
         ServerUnreachable: it does not start; with its last words.
     """
     _reach_loopback_directly()
-    child = _Child()
-    atexit.register(child.stop)  # after Prefect's own threads have sent what they have
-    meanwhile()
-    child.wait_for_answer()
+    with _one_at_a_time(meanwhile):
+        child = _Child()
+        atexit.register(child.stop)  # after Prefect's own threads have sent what they have
+        meanwhile()
+        child.wait_for_answer()
     over = threading.Event()
     threading.Thread(target=_watch, args=(child.process, over), daemon=True).start()
     try:
@@ -64,6 +67,30 @@ def embedded_server(meanwhile: Callable[[], object]) -> Iterator[None]:
             yield
     finally:
         over.set()
+
+
+@contextmanager
+def _one_at_a_time(meanwhile: Callable[[], object]) -> Iterator[None]:
+    """Let no other command start a server in the block: two that make one database damage it.
+
+    Where Prefect's home takes no lock, the block goes on without.
+
+    Args:
+        meanwhile: is called before waiting for the other command.
+    """
+
+    def wait(done: int, total: int, message: str = "") -> None:
+        _tell(message)
+        meanwhile()
+
+    lock = get_current_settings().home / "terrabalance" / "start.lock"
+    waiting = "waiting for another command that starts Prefect's server"
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(lock, waiting, wait))
+        except (OSError, NotImplementedError) as error:  # some network folders have no locks
+            _log.warning("%s: cannot be locked, so start commands one by one (%s)", lock, error)
+        yield
 
 
 @contextmanager

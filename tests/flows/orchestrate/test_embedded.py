@@ -100,3 +100,18 @@ def test_what_the_embedded_server_refuses_in_mid_command_is_one_sentence(status,
         answer.raise_for_status()
     assert "\n" not in str(caught.value)
     assert (str(get_current_settings().home) in str(caught.value)) == (status == 500)
+
+
+def test_commands_that_start_at_once_with_a_new_home_all_work(tmp_path):
+    """Each would make the database's tables while another does."""
+    commands = [
+        subprocess.Popen(
+            [sys.executable, "-c", _USE], env=of_home(tmp_path / "home"),
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for _ in range(3)
+    ]  # fmt: skip
+    said = [command.communicate(timeout=PATIENCE_S) for command in commands]
+    assert [command.returncode for command in commands] == [0, 0, 0], said
+    line = "waiting for another command that starts Prefect's server\n"
+    assert sorted(line in error for _, error in said) == [False, True, True]
