@@ -1,5 +1,7 @@
 """`terrabalance review`: accept or refuse synthetic images by eye."""
 
+import getpass
+import os
 from typing import Annotated
 
 import typer
@@ -11,7 +13,8 @@ from flows.cli.configure import configure_run, plan_options
 def review(
     data: options.Data,
     by: Annotated[
-        str | None, typer.Option(help="Who decides. Default: the name of this login.")
+        str | None,
+        typer.Option(help="Who decides. Default: the name of this login, or its number."),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
@@ -34,8 +37,6 @@ def review(
 
     Example: `terrabalance review aid.zip --preset 8gb --classes Mountain --by Ada`
     """
-    import getpass
-
     from flows.cli.review_page import board_of
     from flows.cli.serve import serve
     from flows.stages.run import Run
@@ -50,4 +51,12 @@ def review(
         "classifier": {"weights": weights},
     }
     config = configure_run(data, given, config_file, settings)
-    serve(board_of(Run(config), by or getpass.getuser()), port, browser)
+    serve(board_of(Run(config), by or _login()), port, browser)
+
+
+def _login() -> str:
+    """Return the name of this login; its number where the system has no name for it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # in containers, where any number may be a user
+        return f"user {os.getuid()}"

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from waiting import PATIENCE_S
 
 from flows.cli.app import app
+from flows.cli.review import _login
 from terrabalance.errors import BadInput
 
 
@@ -83,6 +84,18 @@ def test_a_mistyped_workdir_is_not_taken_for_an_empty_one(command, tmp_path):
 def test_pruning_where_there_is_nothing_says_so(tmp_path):
     said = CliRunner().invoke(app, ["cache", "prune", "--yes", "--workdir", str(tmp_path)]).stdout
     assert "There is nothing to remove." in said and "These were removed" not in said
+
+
+def test_a_login_that_the_system_has_no_name_for_reviews_by_its_number(monkeypatch):
+    """As in a container that is started with any number as its user."""
+
+    def nobody(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    assert _login() == f"user {os.getuid()}"
 
 
 @pytest.mark.skipif(
