@@ -14,6 +14,7 @@ from augment.sample.layouts import usual_layout
 from augment.sample.request import RealImages, SamplingRequest
 from augment.sample.sampling import is_drawn, sample_class
 from augment.screen.fitted_rules import FEWEST_TRAINED
+from augment.screen.reviews import read_reviews
 from augment.screen.rules.rule import Limits, Scores
 from augment.screen.statuses import (
     screening_record,
@@ -27,6 +28,7 @@ from flows.stages.generators import generator_of
 from flows.stages.run import Run
 from flows.stages.screening import Screening, can_screen
 from flows.store.result import find, make_once, require
+from terrabalance.files import slug
 from terrabalance.finished import done
 from terrabalance.manifest import even_share, read_manifest
 from terrabalance.progress import Progress, silent
@@ -59,7 +61,25 @@ def synthesize_class(run: Run, class_name: str, on_progress: Progress = silent) 
     record = screening_record(images.place)
     if record and (missing := what_is_missing(class_name, record)):
         _log.warning("%s", missing)
+    _tell_reviews_left_behind(class_name, images.place)
     return images.place
+
+
+def _tell_reviews_left_behind(class_name: str, folder: Path) -> None:
+    """Say that people decided on images of the same generator that another folder holds."""
+    drawn = done(folder)
+    if drawn is None or read_reviews(folder):
+        return
+    for other in sorted(folder.parent.glob(f"{slug(class_name)}-*")):
+        record = done(other) if other != folder else None
+        is_like = record and all(record.get(k) == drawn.get(k) for k in ("class", "generator"))
+        if is_like and (reviews := read_reviews(other)):
+            _log.warning(
+                "%s: %d decision(s) by eye on images of the same generator, in %s, do not count "
+                "for this run: its target, sampling or screening is another. What was refused "
+                "there may be among its images; `terrabalance review` decides on these.",
+                class_name, len(reviews), other,
+            )  # fmt: skip
 
 
 class _Drawing:
