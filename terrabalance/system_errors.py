@@ -11,6 +11,7 @@ _MAY = "Let this user do so, or give another folder"
 _FILES = "Raise the limit (`ulimit -n 65536`) and give the same command again"
 _FAILS = "The disk or its connection fails: see the system's log, and use another disk"
 _NO_ROOM_FOR_LIBRARY = "failed to map segment"  # as the loader of shared libraries says it
+_NO_THREAD = ("can't start new thread", "Failed to launch worker thread")  # Python's; Arrow's
 _PLACE = "Rename or remove what is there, or give another folder"
 # Of which the disk and its room are told.
 _FULL = {
@@ -110,6 +111,20 @@ def no_memory_in_words(error: BaseException) -> str:
         "generator.image_size, classifier.image_size or batch (training.batch_size, "
         "sampling.batch_size, classifier.batch_size), or use a machine or GPU with more, and give "
         "the command again."
+    )
+
+
+def is_out_of_threads(error: BaseException) -> bool:
+    """Return whether the system gave Python or Arrow no more threads."""
+    return any(said in str(error) for said in _NO_THREAD)
+
+
+def no_threads_in_words() -> str:
+    """Return what an error of `is_out_of_threads` means, and what to do, in one sentence."""
+    return (
+        "the system gives this process no more threads. Raise the limit (`ulimit -u`; of a "
+        "container, its limit of pids; of a batch system, what the job asks for), and give the "
+        "same command again."
     )
 
 

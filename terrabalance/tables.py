@@ -12,8 +12,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from terrabalance.errors import BadInput
+from terrabalance.errors import BadInput, SystemRefused
 from terrabalance.files import MADE_ANEW, atomic_write
+from terrabalance.system_errors import is_out_of_threads, no_threads_in_words
 
 _SEAL = b"terrabalance.sha256"
 
@@ -34,6 +35,7 @@ def read_table(path: Path) -> tuple[pa.Table, dict[bytes, bytes]]:
 
     Raises:
         BadInput: not Parquet, or not what was written; the message names the file.
+        SystemRefused: there are no threads to read it with, which says nothing of the file.
     """
     try:
         data = io.BytesIO(path.read_bytes())
@@ -43,6 +45,8 @@ def read_table(path: Path) -> tuple[pa.Table, dict[bytes, bytes]]:
         seal = metadata.pop(_SEAL, None)
         is_whole = seal is None or seal == _seal_of(table, metadata)
     except Exception as error:  # a damaged footer raises what it happens to
+        if is_out_of_threads(error):
+            raise SystemRefused(no_threads_in_words()) from error
         reason = str(error).strip().split("\n")[0]
         raise BadInput(
             f"{path}: not a Parquet table that can be read ({reason}). {MADE_ANEW}"

@@ -28,7 +28,13 @@ from flows.cli.configure import configure_run, plan_options
 from flows.cli.signals import exit_code, signals_end_it
 from terrabalance import __version__
 from terrabalance.errors import BadInput, TerrabalanceError
-from terrabalance.system_errors import in_words, is_out_of_memory, no_memory_in_words
+from terrabalance.system_errors import (
+    in_words,
+    is_out_of_memory,
+    is_out_of_threads,
+    no_memory_in_words,
+    no_threads_in_words,
+)
 from terrabalance.terminal import LogFormatter, Terminal
 
 if TYPE_CHECKING:
@@ -185,6 +191,8 @@ def main() -> None:
     except OSError as error:  # no space, no permission, no such disk
         _refuse(in_words(error))
     except (MemoryError, RuntimeError, ImportError) as error:
+        if is_out_of_threads(error):
+            _refuse(no_threads_in_words())
         if not is_out_of_memory(error):
             raise
         _refuse(no_memory_in_words(error))

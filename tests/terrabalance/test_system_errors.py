@@ -4,11 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import torch
 
+from terrabalance.errors import SystemRefused
 from terrabalance.files import write_text
 from terrabalance.system_errors import in_words, is_out_of_memory, no_memory_in_words
+from terrabalance.tables import read_table, write_table
 
 
 def file_as_folder(folder: Path) -> None:
@@ -122,3 +125,33 @@ def test_another_error_of_torch_is_not_taken_for_lack_of_memory():
     with pytest.raises(RuntimeError) as refused:
         torch.ones(2) + torch.ones(3)
     assert not is_out_of_memory(refused.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
+def test_a_limit_on_threads_is_said_by_a_command_with_the_limit(tmp_path):
+    script = """
+import os, resource, threading
+from flows.cli import app
+app.app = lambda: threading.Thread(target=print).start()
+resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+if os.getuid() == 0:
+    os.setuid(54321)  # no limit holds for root
+app.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "gives this process no more threads" in done.stderr and "ulimit -u" in done.stderr
+
+
+def test_a_table_for_which_there_are_no_threads_is_not_called_damaged(tmp_path, monkeypatch):
+    def refused(*_: object, **__: object) -> None:  # as Arrow says it under `ulimit -u 6`
+        raise pa.ArrowException(
+            "Unknown error: Failed to launch worker thread: Resource temporarily unavailable"
+        )
+
+    write_table(tmp_path / "a.parquet", pa.table({"a": [1]}), {})
+    monkeypatch.setattr("pyarrow.parquet.read_table", refused)
+    with pytest.raises(SystemRefused, match="no more threads"):
+        read_table(tmp_path / "a.parquet")
