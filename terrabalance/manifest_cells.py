@@ -55,7 +55,7 @@ def checked_frame(table: pa.Table, types: Mapping[str, str], where: Path) -> pd.
             raise BadInput(f"{where}: row {row + 1}: {name} {cell} {what}. {_REMEDY}")
     try:
         # Without pandas' notes in the file: a stranger's may make a column the index.
-        return table.replace_schema_metadata(None).to_pandas()
+        return table.replace_schema_metadata(None).to_pandas(use_threads=False)
     except (pa.ArrowException, ValueError) as error:  # of a column that is none of ours
         raise BadInput(f"{where}: pandas cannot hold its columns ({error}). {_REMEDY}") from error
 

@@ -39,7 +39,8 @@ def read_table(path: Path) -> tuple[pa.Table, dict[bytes, bytes]]:
     """
     try:
         data = io.BytesIO(path.read_bytes())
-        table = pq.read_table(data, page_checksum_verification=True)
+        # By this thread alone: where a limit allows no others, Arrow would wait for them for ever.
+        table = pq.ParquetFile(data, page_checksum_verification=True).read(use_threads=False)
         table.column_names  # noqa: B018 - which may be no UTF-8
         metadata = dict(table.schema.metadata or {})
         seal = metadata.pop(_SEAL, None)
