@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -201,5 +202,6 @@ def main() -> None:
 def _refuse(reason: str) -> NoReturn:
     from rich.markup import escape
 
-    errors.print(f"[bold red]error:[/] {escape(reason)}", soft_wrap=True)
+    with suppress(BadInput):  # the exit code says so where nothing can be printed
+        errors.print(f"[bold red]error:[/] {escape(reason)}", soft_wrap=True)
     sys.exit(2)

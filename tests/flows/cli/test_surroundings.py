@@ -50,6 +50,13 @@ def test_a_standard_output_that_is_full_is_named(tmp_path):
     assert "standard output cannot be written (No space left on device)" in result.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_refusal_that_cannot_be_printed_has_its_exit_code(tmp_path):
+    with Path("/dev/full").open("w") as full:
+        result = python("-m", "flows", "plan", "nowhere", cwd=tmp_path, stderr=full)
+    assert result.returncode == 2
+
+
 def test_a_current_folder_that_was_deleted_is_one_line(tmp_path):
     (tmp_path / "gone").mkdir()
     script = "import os; os.rmdir('../gone'); from flows.cli.app import main; main()"
