@@ -67,8 +67,11 @@ def read_layout(
     Raises:
         BadInput: either of two folders may name the class, or the parts hold no classes.
     """
-    tree = {path: _Folder(_names(path), count) for path, count in n_images.items()}
-    tree = _unwrapped(_with_parts(given, _unwrapped(tree)))
+    tree = {
+        path: _Folder(tuple(path.split("/") if path else ()), count)
+        for path, count in n_images.items()
+    }
+    tree = _unwrapped(_with_parts(given, _undoubled(_unwrapped(tree))))
     if class_folder == "auto":
         _refuse_two_meanings(given, [folder for folder in tree.values() if folder.names])
     place = -1 if class_folder == "last" else 0
@@ -77,13 +80,6 @@ def read_layout(
     if not parted:
         return roles
     return {p: r if r.class_name in parted else Role("", r.part) for p, r in roles.items()}
-
-
-def _names(path: str) -> tuple[str, ...]:
-    names = path.split("/") if path else []
-    if len(names) > 1 and names[0] == names[1]:  # unpacked into a folder of the archive's name
-        names = names[1:]
-    return tuple(names)
 
 
 def _unwrapped(tree: _Tree) -> _Tree:
@@ -97,6 +93,26 @@ def _unwrapped(tree: _Tree) -> _Tree:
             path: f._replace(names=f.names[1:]) if f.names[:1] == full[0][:1] else f
             for path, f in tree.items()
         }
+
+
+def _undoubled(tree: _Tree) -> _Tree:
+    """Take off top folders whose only folder has their own name, as unpacking an archive makes."""
+    full = [folder.names for folder in tree.values() if folder.n_images]
+    inside = _inside(full)
+    doubled = {name for name, names in inside.items() if names == {name}}
+    return {
+        path: f._replace(names=f.names[1:]) if len(f.names) > 1 and f.names[0] in doubled else f
+        for path, f in tree.items()
+    }
+
+
+def _inside(full: Iterable[tuple[str, ...]]) -> dict[str, set[str]]:
+    """Return the names of the folders right below each top folder."""
+    inside: dict[str, set[str]] = defaultdict(set)
+    for names in full:
+        if names:
+            inside[names[0]].update(names[1:2])
+    return inside
 
 
 def _with_parts(given: Given, tree: _Tree) -> _Tree:

@@ -72,9 +72,18 @@ def test_parts_below_the_classes_are_parts(read):
     }
 
 
-def test_a_part_that_lies_in_a_folder_of_its_own_name_is_read(read):
-    found = read("seg_train/seg_train/sea/1.jpg", "seg_test/seg_test/sea/2.jpg")
-    assert list(found.values()) == [("sea", "test"), ("sea", "train")]
+@pytest.mark.parametrize("around", ["", "download/"])
+def test_a_part_that_lies_in_a_folder_of_its_own_name_is_read(read, around):
+    found = read(f"{around}seg_train/seg_train/sea/1.jpg", f"{around}seg_test/seg_test/sea/2.jpg",
+                 f"{around}seg_train/overview.png")  # fmt: skip
+    assert list(found.values()) == [("sea", "test"), ("", "train"), ("sea", "train")]
+
+
+@pytest.mark.parametrize("name", ["train", "val", "test"])
+def test_a_class_that_is_named_like_its_part_is_a_class(read, name):
+    found = read(*(f"{part}/{of}/1.jpg" for part in ("train", "val", "test") for of in
+                   (name, "bus")))  # fmt: skip
+    assert found == {path: tuple(reversed(path.split("/")[:2])) for path in found}
 
 
 @pytest.mark.parametrize(
