@@ -65,7 +65,8 @@ def read_layout(
         class_folder: see `ScanConfig.class_folder`.
 
     Raises:
-        BadInput: either of two folders may name the class, or the parts hold no classes.
+        BadInput: either of two folders may name the class, the parts hold no classes, or parts
+            lie below some of the classes alone.
     """
     tree = {
         path: _Folder(tuple(path.split("/") if path else ()), count)
@@ -118,26 +119,30 @@ def _inside(full: Iterable[tuple[str, ...]]) -> dict[str, set[str]]:
 def _with_parts(given: Given, tree: _Tree) -> _Tree:
     """Read the folders that are parts, on top or right below the classes."""
     full = [folder.names for folder in tree.values() if folder.n_images and folder.names]
-    on_top = parts_among({names[0] for names in full})
-    if on_top and _hold_classes(given, on_top, full):
-        if others := sorted({names[0] for names in full} - set(on_top)):
-            named = in_short(others, _NAMED)
-            _log.warning("%s: %s are neither train, val nor test, and set aside", given, named)
+    inside = _inside(full)
+    on_top = parts_among(inside)
+    if on_top and _hold_classes(given, on_top, inside):
+        _tell_set_aside(given, set(inside) - set(on_top))
         return {path: _in_part(folder, on_top) for path, folder in tree.items()}
-    below = parts_among({names[1] for names in full if len(names) > 1})
-    if below and all(len(names) > 1 and names[1] in below for names in full):
+    below = parts_among(set().union(*inside.values()))
+    if below and _are_below_classes(below, full, inside):
+        _refuse_without_parts(given, below, inside)
+        _tell_beside_parts(given, below, full, inside)
         return {path: _with_part_below(folder, below) for path, folder in tree.items()}
     return tree
 
 
-def _hold_classes(given: Given, parts: Mapping[str, str], full: Iterable[tuple[str, ...]]) -> bool:
+def _tell_set_aside(given: Given, others: set[str]) -> None:
+    if others:
+        named = in_short(sorted(others), _NAMED)
+        _log.warning("%s: %s are neither train, val nor test, and set aside", given, named)
+
+
+def _hold_classes(given: Given, parts: Mapping[str, str], inside: Mapping[str, set[str]]) -> bool:
     """Return whether folders that are named like parts are parts, as they hold classes.
 
     Folders of those names with images in them are classes: `train` may well be one of vehicles.
     """
-    inside: dict[str, set[str]] = defaultdict(set)
-    for names in full:
-        inside[names[0]].update(names[1:2])
     held = [inside[name] for name in parts if inside[name]]
     if not held and set(inside) == set(parts):
         raise BadInput(
@@ -145,8 +150,57 @@ def _hold_classes(given: Given, parts: Mapping[str, str], full: Iterable[tuple[s
             "hold images but no classes. List the images in a CSV with the columns path, class and "
             f"split, or put each class in a folder below each part.{given.in_archive}"
         )
-    plain = all(map(is_named_plainly, parts))
-    return bool(held) and (plain or len(set().union(*held)) < sum(map(len, held)))
+    return bool(held) and (_are_named_plainly(parts) or _share_names(held))
+
+
+def _are_named_plainly(parts: Iterable[str]) -> bool:
+    return all(map(is_named_plainly, parts))
+
+
+def _share_names(held: list[set[str]]) -> bool:
+    return len(set().union(*held)) < sum(map(len, held))
+
+
+def _are_below_classes(
+    parts: Mapping[str, str], full: Iterable[tuple[str, ...]], inside: Mapping[str, set[str]]
+) -> bool:
+    """Return whether folders below the top ones are parts, though a few images lie beside them.
+
+    A class of vehicles may be named `train`: then no other part lies beside it.
+    """
+    if all(len(names) > 1 and names[1] in parts for names in full):
+        return True
+    held = [names & set(parts) for names in inside.values()]
+    is_split = any(len({parts[name] for name in names}) > 1 for names in held)
+    return is_split and (_are_named_plainly(parts) or _share_names(held))
+
+
+def _refuse_without_parts(
+    given: Given, parts: Mapping[str, str], inside: Mapping[str, set[str]]
+) -> None:
+    """Raise where some top folders hold parts and others none, as both may be classes."""
+    without = sorted(name for name, names in inside.items() if not names & set(parts))
+    if without:
+        holders = sorted(set(inside) - set(without))
+        raise BadInput(
+            f"{given}: {in_short(sorted(parts), _NAMED)} in {in_short(holders, _NAMED)} are parts "
+            f"of a split by their names, and there are none in {in_short(without, _NAMED)}. Put "
+            f"the images there into such folders as well, or take them away.{given.in_archive}"
+        )
+
+
+def _tell_beside_parts(
+    given: Given,
+    parts: Mapping[str, str],
+    full: Iterable[tuple[str, ...]],
+    inside: Mapping[str, set[str]],
+) -> None:
+    _tell_set_aside(given, set().union(*inside.values()) - set(parts))
+    if right_in := sorted(names[0] for names in full if len(names) == 1):
+        _log.warning(
+            "%s: images right in %s, beside %s, are of no part, and left out", given,
+            in_short(right_in, _NAMED), in_short(sorted(parts), _NAMED),
+        )  # fmt: skip
 
 
 def _in_part(folder: _Folder, parts: Mapping[str, str]) -> _Folder:
@@ -158,7 +212,7 @@ def _in_part(folder: _Folder, parts: Mapping[str, str]) -> _Folder:
 
 def _with_part_below(folder: _Folder, parts: Mapping[str, str]) -> _Folder:
     if len(folder.names) < 2:
-        return folder
+        return folder._replace(names=())
     class_name, name, *below = folder.names
     return _Folder((class_name, *below), folder.n_images, parts.get(name, name))
 

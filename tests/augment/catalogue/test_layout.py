@@ -72,6 +72,48 @@ def test_parts_below_the_classes_are_parts(read):
     }
 
 
+BELOW = [f"{name}/{part}/1.jpg" for name in ("Pond", "Park") for part in ("train", "val", "test")]
+
+
+@pytest.mark.parametrize("class_folder", ["auto", "top"])
+def test_an_image_beside_the_parts_of_a_class_takes_no_split_away(read, caplog, class_folder):
+    found = read(*BELOW, "Pond/overview.png", class_folder=class_folder)
+    assert found.pop("Pond/overview.png") == ("", "")
+    assert found == {path: tuple(path.split("/")[:2]) for path in BELOW}
+    assert "images right in Pond, beside test, train, val, are of no part" in caplog.text
+
+
+def test_a_folder_beside_the_parts_of_a_class_is_set_aside(read, caplog):
+    found = read(*BELOW, "Pond/spare/2.jpg")
+    assert found["Pond/spare/2.jpg"] == ("Pond", "spare") and found["Pond/val/1.jpg"][1] == "val"
+    assert "spare are neither train, val nor test" in caplog.text
+
+
+@pytest.mark.parametrize("other", ["Lake/1.jpg", "Lake/2019/1.jpg"])
+@pytest.mark.parametrize("class_folder", ["auto", "top", "last"])
+def test_parts_below_some_classes_alone_are_refused(read, other, class_folder):
+    with pytest.raises(BadInput, match=r"test, train, val in Park, Pond are parts.*none in Lake"):
+        read(*BELOW, other, class_folder=class_folder)
+
+
+def test_an_image_beside_the_parts_in_a_folder_around_them_takes_no_split_away(read):
+    found = read("aid/overview.png", "aid/train/Pond/1.jpg", "aid/test/Pond/2.jpg",
+                 class_folder="last")  # fmt: skip
+    assert found == {"aid/overview.png": ("", ""), "aid/train/Pond/1.jpg": ("Pond", "train"),
+                     "aid/test/Pond/2.jpg": ("Pond", "test")}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ("land/train/1.jpg", "land/bus/2.jpg", "water/ship/3.jpg"),
+        ("land/train/1.jpg", "land/bus/2.jpg", "other/test/3.jpg"),
+    ],
+)
+def test_groups_of_classes_of_which_one_is_named_train_have_no_parts(read, paths):
+    assert {part for _, part in read(*paths, class_folder="top").values()} == {""}
+
+
 @pytest.mark.parametrize("around", ["", "download/"])
 def test_a_part_that_lies_in_a_folder_of_its_own_name_is_read(read, around):
     found = read(f"{around}seg_train/seg_train/sea/1.jpg", f"{around}seg_test/seg_test/sea/2.jpg",
