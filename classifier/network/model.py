@@ -1,6 +1,7 @@
 """A timm model with weights from the hub, from a local file, or from a seed."""
 
 import difflib
+import functools
 import logging
 import warnings
 from collections.abc import Iterable
@@ -20,6 +21,13 @@ from terrabalance.system_errors import pass_on_refusal
 WEIGHTS = "classifier.safetensors"  # of a trained classifier, in its folder
 # Scales its input to the size that it is built for; told another, it fails at most sizes.
 _RESIZES_ITSELF = "crossvit_"
+# What ports of other frameworks call the tensors of a layer -> what torch calls them.
+_TENSORS = {
+    "weight": "weight", "kernel": "weight", "gamma": "weight", "bias": "bias", "beta": "bias",
+    "running_mean": "running_mean", "moving_mean": "running_mean",
+    "running_var": "running_var", "moving_variance": "running_var",
+    "num_batches_tracked": "num_batches_tracked",
+}  # fmt: skip
 _log = logging.getLogger(__name__)
 # The hub's client prints by a handler of its own; the root's would print all of it again.
 logging.getLogger("huggingface_hub").propagate = False
@@ -108,7 +116,7 @@ def _why_not_built(config: ClassifierConfig, from_hub: bool, error: Exception, s
 
 def _load_file(model: nn.Module, path: Path, n_bands: int, section: str) -> None:
     wanted: dict[str, Tensor] = model.state_dict()
-    state = _read_weights(path, section)
+    state = _without_prefix(_read_weights(path, section), wanted)
     if not set(state) & set(wanted):
         state = _by_order(state, wanted, path, section)
     refuse_unlike(wanted, state, str(path))  # before anything is computed of them
@@ -166,6 +174,17 @@ def _head_names(model: nn.Module, names: Iterable[str]) -> list[str]:
     return [name for name in names if any(name.startswith(f"{p}.") for p in prefixes)]
 
 
+def _without_prefix(state: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Take off what all names begin with and the model's do not: of a model in an attribute."""
+    found = state
+    while not set(found) & set(wanted):
+        tops = {name.partition(".")[0] for name in found}
+        if len(tops) != 1 or not all("." in name for name in found):
+            return state
+        found = {name.partition(".")[2]: tensor for name, tensor in found.items()}
+    return found
+
+
 def _by_order(
     state: dict[str, Tensor], wanted: dict[str, Tensor], path: Path, section: str
 ) -> dict[str, Tensor]:
@@ -178,5 +197,22 @@ def _by_order(
             f"{path}: no tensor name is known to the model, and the file has {len(state)} "
             f"tensors where the model has {len(wanted)}. It belongs to another {section}.model."
         )
-    _log.info("%s: names differ from timm's, %d tensors mapped by order", path, len(state))
+    # Weight and bias of a norm have one shape: nothing else would tell them apart.
+    for own, name in zip(state, wanted, strict=True):
+        kinds = {_TENSORS.get(full.rpartition(".")[2].lower()) for full in (own, name)}
+        if len(kinds - {None}) > 1:
+            raise BadInput(
+                f"{path}: no tensor name is known to the model, and the order is another one too: "
+                f"{own!r} is where the model has {name!r}. Save the file with the names of "
+                f"{section}.model, as timm.create_model(NAME).state_dict() has them."
+            )
+    _tell_order(path, len(state))
     return dict(zip(wanted, state.values(), strict=True))
+
+
+@functools.cache  # once: each training loads the file
+def _tell_order(path: Path, n_tensors: int) -> None:
+    _log.warning(
+        "%s: no tensor name is known to the model, so the %d tensors are taken in their order, as "
+        "those of a port of the same network", path, n_tensors,
+    )  # fmt: skip
