@@ -37,6 +37,7 @@ _FIELDS: Fields = {
     "n_drawn": int, "n_needed": int, "most": int, "n_accepted": int, "n_missing": int,
     "ended": bool, "judged": bool, "refused": dict, "refused_by_eye": int, "reviews": str,
 }  # fmt: skip
+_LOCK = ".screening.lock"
 FEW_LIMITS = (
     "There are too few validation images to set the limits of all rules. Applied were only: "
     f"{'; '.join(MEANINGS[rule] for rule in ALWAYS_LIMITED)}."
@@ -68,7 +69,7 @@ def set_statuses(
 
 def _lock(folder: Path) -> FileLock:
     """Keep a review and a run that draws on from writing one manifest at the same time."""
-    return FileLock(folder / ".screening.lock")
+    return FileLock(folder / _LOCK)
 
 
 def _set_statuses(
@@ -138,11 +139,20 @@ def _counts(frame: pd.DataFrame, n_needed: int, most: int) -> dict[str, Any]:
 def screening_record(folder: Path) -> dict[str, Any] | None:
     """Return the record of a class's screening; None where it misses an image or a decision.
 
-    It does while more images are drawn, and after a kill between a decision and the manifest.
+    It does while more images are drawn, and after a kill between a decision and the manifest. What
+    another process writes at this moment is waited for.
 
     Raises:
         BadInput: the record, or the mark of the images, is damaged or none of ours.
     """
+    record = _record_as_is(folder)
+    if record is None and (folder / _LOCK).is_file():
+        with _lock(folder):
+            return _record_as_is(folder)
+    return record
+
+
+def _record_as_is(folder: Path) -> dict[str, Any] | None:
     drawn, path = done(folder, {"n_images": int}), folder / SCREENING
     if drawn is None or not path.is_file():
         return None
@@ -175,8 +185,7 @@ def is_screened(folder: Path) -> bool:
     return record is not None and (record["ended"] or bool(read_reviews(folder)))
 
 
-def _screened(folder: Path) -> dict[str, Any]:
-    record = screening_record(folder)
+def _refuse_unscreened(folder: Path, record: dict[str, Any] | None) -> dict[str, Any]:
     if record is None:
         raise NotReady(f"{folder}: not drawn and screened to the end. Run `terrabalance sample`.")
     return record
@@ -193,9 +202,9 @@ def review(folder: Path, path: str, decision: Decision | None, reviewer: str) ->
         BadInput: no such image in the folder's manifest.
         NotReady: the class has not been screened.
     """
-    _screened(folder)  # the lock would make a folder that is gone
+    _refuse_unscreened(folder, screening_record(folder))  # the lock would make a folder
     with _lock(folder):
-        record = _screened(folder)
+        record = _refuse_unscreened(folder, _record_as_is(folder))
         frame = read_manifest(folder).frame.sort_values("path")
         if path not in set(frame["path"]):
             raise BadInput(f"{folder}: no synthetic image {path!r} here.")

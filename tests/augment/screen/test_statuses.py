@@ -1,10 +1,14 @@
 """Statuses of one class's images after screening and after people's decisions."""
 
 import re
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from augment.screen.reviews import REVIEWS
 from augment.screen.rules import LIMITED, NAMES
@@ -132,6 +136,38 @@ def test_a_decision_that_was_kept_but_not_applied_makes_a_screening_void(folder)
     assert screening_record(folder) is None and not is_screened(folder)
     set_statuses(folder, 3, 9, found(), LIMIT)
     assert is_screened(folder) and statuses(folder)[0] == "refused"
+
+
+@pytest.fixture
+def another_decides(folder) -> Iterator[None]:
+    """Another process has kept a decision, and is about to write the manifest that follows it."""
+    set_statuses(folder, 2, 6, found(), LIMIT)
+    before = (folder / "screening.json").read_bytes()
+    review(folder, "000000.png", "refuse", "Ada")
+    after = (folder / "screening.json").read_bytes()
+    (folder / "screening.json").write_bytes(before)
+    is_held = threading.Event()
+
+    def decide() -> None:
+        with FileLock(folder / ".screening.lock"):
+            is_held.set()
+            time.sleep(0.3)
+            (folder / "screening.json").write_bytes(after)
+
+    other = threading.Thread(target=decide)
+    other.start()
+    is_held.wait()
+    yield
+    other.join()
+
+
+def test_a_decision_waits_for_another_persons(folder, another_decides):
+    review(folder, "000001.png", "refuse", "Bo")
+    assert statuses(folder)[:4] == ["refused", "refused", "ok", "ok"]
+
+
+def test_who_reads_the_record_waits_for_a_decision(folder, another_decides):
+    assert is_screened(folder)
 
 
 def test_every_rule_has_a_column_also_where_nothing_was_scored(folder):
