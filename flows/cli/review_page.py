@@ -35,6 +35,7 @@ _log = logging.getLogger(__name__)
 
 _COOKIE = "terrabalance-review"
 _LOOKS = ["GET", "HEAD"]  # methods that change nothing
+_LONGEST_BODY = 1000  # bytes; a decision is one word
 _REALS = 8  # real images shown beside each synthetic one
 _ORDER = {"refused": 0, "ok": 1, "spare": 2}
 # Of every answer, errors and images too. The address holds the key: no other server may read it as
@@ -153,6 +154,12 @@ def review_app(board: Board) -> ASGIApp:
         # A link in another page, such as a terminal in a browser, may open this one.
         if request.method not in _LOOKS and not _is_own(request):
             return Response("Another page sent this.", 403)
+        # Before it is read. Browsers state a length; what is sent without one may never end.
+        length = request.headers.get("content-length", "0" if request.method in _LOOKS else "")
+        if not length.isdecimal():
+            return Response("Send the length of the decision as Content-Length.", 411)
+        if int(length) > _LONGEST_BODY:
+            return Response("This is longer than a decision.", 413)
         given = request.query_params.get("key") or request.cookies.get(_COOKIE, "")
         if not secrets.compare_digest(given.encode(), board.key.encode()):
             return Response("Open the address that `terrabalance review` printed.", 403)

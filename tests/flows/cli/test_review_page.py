@@ -141,6 +141,16 @@ def test_what_is_no_decision_is_refused_whatever_it_holds(board, body):
     assert first_row(board)["review"] == ""
 
 
+def test_what_is_longer_than_a_decision_or_of_no_stated_length_is_not_read(board):
+    head = {"X-Token": board.token, "Content-Type": "application/json"}
+    long = client(board).post("/review/0", content=b" " * 2000, headers=head)
+    assert long.status_code == 413
+    short = client(board).post("/review/0", content=b'{"decision": null}', headers=head)
+    assert short.status_code == 200
+    endless = client(board).post("/review/0", content=iter([b'{"decision": null}']), headers=head)
+    assert endless.status_code == 411
+
+
 def test_the_head_of_an_answer_is_that_of_the_answer(board):
     web = client(board)
     for address in ("/", "/image/0", "/real/0/0", "/image/-1"):
