@@ -1,5 +1,6 @@
 """The base of every settings model: frozen, and a misspelt key is an error that names itself."""
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
@@ -27,7 +28,10 @@ Seed = Annotated[int, Field(ge=0, le=HIGHEST_SEED)]
 
 
 def absolute_path(path: Path) -> Path:
-    """Return a path that a file system can have, absolute, `~` resolved.
+    """Return a path that a file system can have, absolute, `~` and `..` resolved.
+
+    A result is named by its paths: one file needs one spelling from any folder. Links are followed
+    where there is a `..`, as the system does it.
 
     Raises:
         ValueError: it cannot be one.
@@ -48,7 +52,8 @@ def absolute_path(path: Path) -> Path:
             f"{shown(str(path))} is too long: {_LONGEST_PART} bytes for a name and "
             f"{LONGEST_PATH} for all are the most"
         )
-    return found
+    # Not `Path.resolve`, which raises for links that lead in a circle.
+    return Path(os.path.realpath(found)) if ".." in found.parts else found
 
 
 def shown(value: Any) -> str:

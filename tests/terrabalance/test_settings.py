@@ -1,10 +1,11 @@
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from pydantic import ValidationError
 
 from terrabalance.files import fingerprint
-from terrabalance.settings import Settings
+from terrabalance.settings import Settings, absolute_path
 
 
 class _Before(Settings):
@@ -47,3 +48,16 @@ def test_none_is_a_word_where_a_field_may_be_none():
     assert _Now(rate="none").rate is None
     with pytest.raises(ValidationError):
         _Now(passes="none")
+
+
+def test_a_path_from_another_folder_is_the_same_path(tmp_path, monkeypatch):
+    for name in ("one", "two/deep", "elsewhere"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "two" / "deep")
+    (tmp_path / "ring").symlink_to(tmp_path / "ring")
+    monkeypatch.chdir(tmp_path / "one")
+    assert str(absolute_path(Path("../data"))) == str(tmp_path / "data")
+    # As `cd -P` and every program go: above what the link leads to.
+    assert str(absolute_path(Path("../link/../data"))) == str(tmp_path / "two" / "data")
+    assert absolute_path(tmp_path / "link").name == "link"
+    assert ".." not in absolute_path(Path("../ring/x")).parts
