@@ -94,7 +94,8 @@ def _member(archive: Path, opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> Me
         raise not_a_file(archive, name)
     if info.flag_bits & _ENCRYPTED:
         raise refusal(archive, f"{shown(name)} is encrypted. Pack it without a password.")
-    is_folder = name.endswith("/") or (kind == stat.S_IFDIR and not info.file_size)
+    # Packers of Windows may write backslashes, which are turned where the names are checked.
+    is_folder = name.endswith(("/", "\\")) or (kind == stat.S_IFDIR and not info.file_size)
     if is_folder and info.file_size:
         raise refusal(archive, f"holds {shown(name)}, a folder with content. Refused.")
     return Member(f"{name}/" if is_folder else name, info.file_size, partial(opened.open, info))

@@ -106,3 +106,8 @@ def test_a_unicode_path_counts_only_for_the_name_that_it_was_written_for(tmp_pat
 def test_a_guessed_encoding_of_names_is_told(tmp_path, caplog):
     assert classes_of(tmp_path, zip_of_bytes(["Küste/aa.jpg".encode("cp437")])) == {"Küste"}
     assert "'Küste/aa.jpg'" in caplog.text and "in which encoding 1 of its names" in caplog.text
+
+
+def test_folders_and_files_may_be_written_with_backslashes(tmp_path):  # as .NET has done
+    names = [b"Wald\\", b"Wald\\aa.jpg", b"Wald\\bb.jpg"]
+    assert classes_of(tmp_path, zip_of_bytes(names)) == {"Wald"}
