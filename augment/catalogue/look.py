@@ -12,8 +12,8 @@ from augment.catalogue.pictures import grey_picture
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.elsewhere import refuse_mask_behind, refuse_mask_beside
 from terrabalance.rasters.memory import room_for
-from terrabalance.rasters.orientation import ORIENTATION_TAG, upright
-from terrabalance.rasters.pictures import opened
+from terrabalance.rasters.orientation import upright
+from terrabalance.rasters.pictures import opened, orientation_of
 from terrabalance.rasters.raster import Footprint, Raster, Scaling
 
 _JPEG = b"\xff\xd8\xff"
@@ -81,7 +81,7 @@ def _look_at_jpeg(path: Path, content: bytes) -> Look | None:
         mode, (width, height) = image.mode, image.size
         if mode not in _BANDS:
             return None
-        orientation = int(image.getexif().get(ORIENTATION_TAG, 1))
+        orientation = orientation_of(image)
         image.draft("L", (2 * SIDE_PX, 2 * SIDE_PX))
         grey_image = image if image.mode == "L" else image.convert("L")
         small = grey_image.resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)

@@ -17,7 +17,8 @@ from PIL import Image
 
 from terrabalance.manifest import Manifest
 from terrabalance.rasters.decode import decode
-from terrabalance.rasters.orientation import ORIENTATION_TAG
+from terrabalance.rasters.orientation import ORIENTATION_TAG, known_orientation
+from terrabalance.rasters.pictures import orientation_of
 from terrabalance.rasters.raster import Layout, Raster
 
 _pillows_log = logging.getLogger("PIL.TiffImagePlugin")
@@ -130,10 +131,10 @@ def _is_turned(path: Path, layout: Layout | None) -> bool:
     """Return whether an image is stored in another direction than it is meant to be seen in."""
     if layout is not None:
         with tifffile.TiffFile(path) as file:
-            return bool(file.pages.first.tags.valueof(ORIENTATION_TAG, default=1) != 1)
+            return known_orientation(file.pages.first.tags.valueof(ORIENTATION_TAG)) != 1
     try:
         with Image.open(path) as image:
-            return bool(image.getexif().get(ORIENTATION_TAG, 1) != 1)
+            return orientation_of(image) != 1
     except Exception:  # likewise; what Pillow does not read has no EXIF that we turn by
         return False
 

@@ -1,5 +1,7 @@
 """Turn a picture as its EXIF orientation says: one rule for reading, hashing and masks."""
 
+from numbers import Real
+
 import numpy as np
 
 ORIENTATION_TAG = 274
@@ -8,6 +10,11 @@ _TURNS = {
     2: (False, 1, -1), 3: (False, -1, -1), 4: (False, -1, 1), 5: (True, 1, 1), 6: (True, 1, -1),
     7: (True, -1, -1), 8: (True, -1, 1),
 }  # fmt: skip
+
+
+def known_orientation(value: object) -> int:
+    """Return what a file gives as its orientation where that is a number from 2 to 8, else 1."""
+    return int(value) if isinstance(value, Real) and value in _TURNS else 1
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from terrabalance.errors import UnreadableImage
 from terrabalance.rasters.limits import check_claim, check_scans, too_many_pixels
-from terrabalance.rasters.orientation import ORIENTATION_TAG, upright
+from terrabalance.rasters.orientation import ORIENTATION_TAG, known_orientation, upright
 from terrabalance.rasters.raster import Raster
 from terrabalance.system_errors import pass_on_refusal
 
@@ -72,7 +72,15 @@ def read_picture(path: Path) -> Raster:
     with opened(path) as image:
         n_bits = _png_bits(path) if image.format == "PNG" else 8
         raster = _deep_png(path, image) if n_bits == 16 else _eight_bit(image, n_bits)
-        return _turned(raster, int(image.getexif().get(ORIENTATION_TAG, 1)))
+        return _turned(raster, orientation_of(image))
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Return a picture's orientation, 1 to 8; 1 where its EXIF does not tell, or not soundly."""
+    try:
+        return known_orientation(image.getexif().get(ORIENTATION_TAG))
+    except SyntaxError:  # Pillow's word for what is no EXIF
+        return 1
 
 
 def _turned(raster: Raster, orientation: int) -> Raster:

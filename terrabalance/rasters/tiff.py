@@ -22,7 +22,7 @@ from terrabalance.rasters.gdal_tags import (
     nodata_value,
     scaling_of,
 )
-from terrabalance.rasters.orientation import ORIENTATION_TAG, upright
+from terrabalance.rasters.orientation import ORIENTATION_TAG, known_orientation, upright
 from terrabalance.rasters.pictures import read_picture
 from terrabalance.rasters.raster import COMPLEX, Layout, Raster, both, declared
 from terrabalance.system_errors import pass_on_refusal
@@ -111,7 +111,7 @@ def _picture(pages: list[tifffile.TiffPage], masks: list[tifffile.TiffPage], axe
     alpha = len(pixels) - len(extras) + alphas[0] if alphas else None
     scaling = scaling_of(items, len(pixels)) if len(pixels) == len(stored) else None
     names = names_of(items, len(pixels))
-    orientation = int(first.tags.valueof(ORIENTATION_TAG, default=1))
+    orientation = known_orientation(first.tags.valueof(ORIENTATION_TAG))
     return Raster(
         upright(pixels, orientation), mode, None if valid is None else upright(valid, orientation),
         alpha, scaling, footprint_of(first),
