@@ -14,7 +14,8 @@ _TURNS = {
 
 def known_orientation(value: object) -> int:
     """Return what a file gives as its orientation where that is a number from 2 to 8, else 1."""
-    return int(value) if isinstance(value, Real) and value in _TURNS else 1
+    is_number = isinstance(value, Real)
+    return next((known for known in _TURNS if is_number and known == value), 1)
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
