@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from terrabalance.rasters.raster import Footprint, Scaling
+from terrabalance.rasters.raster import Footprint, Scaling, footprint_around
 
 NODATA_TAG, METADATA_TAG = 42113, 42112
 _MOST_METADATA = 2**20  # characters of XML that are searched
@@ -90,12 +90,9 @@ def footprint_of(page: tifffile.TiffPage) -> Footprint | None:
     try:
         tags: dict[str, Any] = page.geotiff_tags or {}
         corners = _corners(tags, page.imagewidth, page.imagelength)
+        return footprint_around(_crs(tags), *zip(*corners, strict=True)) if corners else None
     except Exception:  # damaged tags of place do not make an image unreadable
         return None
-    if corners is None:
-        return None
-    across, down = zip(*corners, strict=True)
-    return Footprint(_crs(tags), min(across), min(down), max(across), max(down))
 
 
 def _corners(tags: dict[str, Any], width: int, height: int) -> list[tuple[float, float]] | None:

@@ -20,7 +20,7 @@ from terrabalance.rasters.formats import (
 )
 from terrabalance.rasters.gdal_tags import scaling_or_none
 from terrabalance.rasters.limits import check_claim, check_file
-from terrabalance.rasters.raster import COMPLEX, Footprint, Raster, both, declared
+from terrabalance.rasters.raster import COMPLEX, Footprint, Raster, both, declared, footprint_around
 from terrabalance.system_errors import pass_on_refusal
 
 # One driver for each format: a stranger's file reaches none of GDAL's many others.
@@ -205,4 +205,4 @@ def _footprint(source: Any) -> Footprint | None:
     code = source.crs.to_epsg()
     left, bottom, right, top = source.bounds
     crs = f"EPSG:{code}" if code else source.crs.to_wkt()
-    return Footprint(crs, min(left, right), min(bottom, top), max(left, right), max(bottom, top))
+    return footprint_around(crs, (left, right), (bottom, top))

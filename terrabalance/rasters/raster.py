@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 COMPLEX = "complex values. Write amplitude and phase, or two real bands."  # why it is refused
+_FARTHEST = 1e9  # of a coordinate: no ground is so far away, neither in feet nor in metres
+_SHORTEST = 1e-9  # of a side of a footprint: of no ground in any unit
 _MASK_SHARE = 0.95  # of an alpha band at its ends, from which on it is a mask with soft edges
 
 
@@ -35,6 +37,24 @@ class Footprint:
     bottom: float
     right: float
     top: float
+
+
+def footprint_around(crs: str, across: Sequence[float], up: Sequence[float]) -> Footprint | None:
+    """Return the rectangle around corners; None where it can be no ground.
+
+    One that is damaged, of NaN or as large as the world, would be a neighbour of all images or of
+    none, and so decide the places of all others.
+
+    Args:
+        crs: of the coordinates.
+        across: of the corners, in the unit of the CRS.
+        up: likewise.
+    """
+    ends = np.array([[min(across), min(up)], [max(across), max(up)]])
+    sound = np.isfinite([*across, *up]).all() and (np.abs(ends) <= _FARTHEST).all()
+    if not sound or (ends[1] - ends[0] < _SHORTEST).any():
+        return None
+    return Footprint(crs, *map(float, ends.reshape(-1)))
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,15 @@
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from augment.catalogue import places
+from augment.catalogue.config import ScanConfig
 from augment.catalogue.places import find_places, place_labels
+from augment.catalogue.scan import scan
+from augment.catalogue.sources import open_source
 from terrabalance.manifest import frame_of
 from terrabalance.rasters.raster import Footprint
 
@@ -95,3 +100,44 @@ def test_a_mosaic_of_many_tiles_is_one_place():
     assert set(place_labels(footprints(np.hstack([grid, grid + 640])), 0).tolist()) == {0}
     apart = place_labels(footprints(np.hstack([grid, grid + 600])), 39.9)
     assert len(np.unique(apart)) == 10_000
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+def write_tile(path: Path, seed: int, corner: tuple[float, float], pixel: float = 1.0) -> None:
+    """Write a GeoTIFF of 32 px with its upper left corner there, in EPSG:32632."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    keys = (1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 32632)
+    tags = [
+        (33550, "d", 3, (pixel, pixel, 0.0), True),
+        (33922, "d", 6, (0.0, 0.0, 0.0, *corner, 0.0), True),
+        (34735, "H", 16, keys, True),
+    ]
+    coarse = np.random.default_rng(seed).integers(0, 256, (8, 8), np.uint8)
+    tifffile.imwrite(path, np.kron(coarse, np.ones((4, 4), np.uint8)), extratags=tags)
+
+
+@pytest.mark.parametrize(
+    "corner, pixel",
+    [
+        ((NAN, NAN), 1),
+        ((INF, 0), 1),
+        ((0, 1e300), 1),
+        ((500_000, 5e6), NAN),
+        ((0, 0), INF),
+        ((0, 0), 1e15),
+        ((500_000, 5e6), 0),
+        ((500_000, 5e6), 1e-300),
+    ],
+)
+def test_a_damaged_georeference_leaves_the_places_of_all_others_as_they_are(
+    tmp_path, corner, pixel
+):
+    for place in range(12):  # pairs that touch
+        corner_of = (500_000 + 1000 * (place // 2) + 32 * (place % 2), 5e6)
+        write_tile(tmp_path / "Pond" / f"{place:02}.tif", place, corner_of)
+    write_tile(tmp_path / "Pond" / "odd.tif", 99, corner, pixel)
+    frame = scan(open_source(tmp_path, tmp_path / "x"), ScanConfig()).frame
+    assert frame["status"].eq("ok").all()
+    assert frame["place"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, -1]
