@@ -4,7 +4,6 @@ import logging
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from terrabalance.errors import BadInput
 from terrabalance.rasters.decode import decode
@@ -42,8 +41,7 @@ def read_mask(path: Path, image: Path, size: tuple[int, ...]) -> np.ndarray:
             f"{path}: {covered.shape[1]} x {covered.shape[0]} px, another shape than the image's "
             f"{width} x {height} px. Give one of {width} x {height} px: {_BLACK_AND_WHITE}."
         )
-    scaled = Image.fromarray(covered).resize((width, height), Image.Resampling.NEAREST)
-    mask = _shrunk(np.asarray(scaled), size)
+    mask = _cut(_resized(covered, (height, width)), size)
     if not mask.any():
         raise BadInput(f"{path}: covers nothing of the part that is used. Paint it white there.")
     if mask.all():
@@ -90,13 +88,23 @@ def _covered(path: Path, values: np.ndarray) -> np.ndarray:
     return covered
 
 
-def _shrunk(covered: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """Cut and shrink a (H, W) bool mask as `read_patch` does an image; any cover counts."""
+def _cut(covered: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Cut and resize a (H, W) bool mask as `read_patch` does an image."""
     share = min(covered.shape[0] / size[0], covered.shape[1] / size[1])
     height, width = round(size[0] * share), round(size[1] * share)
     top, left = (covered.shape[0] - height) // 2, (covered.shape[1] - width) // 2
-    cut = Image.fromarray(covered[top : top + height, left : left + width].astype(np.float32))
-    # A pixel of the small image that is cloud to any part is not known.
-    shrunk = np.asarray(cut.resize((size[1], size[0]), Image.Resampling.BOX))
-    found: np.ndarray = shrunk > 0
-    return found
+    return _resized(covered[top : top + height, left : left + width], size)
+
+
+def _resized(covered: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Resize a (H, W) bool mask; a pixel that is covered in any part of its area is covered.
+
+    Pillow's filters take the pixels whose centres lie in the area, and so lose thin lines.
+    """
+    for axis, n_pixels in enumerate(size):
+        edges = np.arange(n_pixels + 1) * covered.shape[axis]
+        first, last = edges[:-1] // n_pixels, -(-edges[1:] // n_pixels) - 1
+        # It takes what lies from one first to the next, which lacks a last that two share.
+        parts: np.ndarray = np.logical_or.reduceat(covered, first, axis)
+        covered = parts | covered.take(last, axis)
+    return covered

@@ -115,3 +115,29 @@ def test_declared_no_data_is_refused_unless_it_is_zero(read):
 def test_a_mask_of_one_value_says_that_it_covers_nothing_or_all(read, value, said):
     with pytest.raises(BadInput, match=said):
         read(np.full(SIZE, value, np.uint8))
+
+
+@pytest.mark.parametrize("side", [16, 24, 31, 32, 33, 40, 64, 100, 320])
+def test_a_mask_of_another_size_covers_each_pixel_that_it_covers_in_any_part(read, side):
+    rng = np.random.default_rng(side)
+    drawn = rng.random((side, side)) < 3 / side  # single pixels, far less than one of the image's
+    drawn[:, side // 3] = True  # and a line
+    # Both are exact on the grid of their least common multiple.
+    grid = np.lcm(side, 32)
+    fine = drawn.repeat(grid // side, 0).repeat(grid // side, 1)
+    expected = fine.reshape(32, grid // 32, 32, grid // 32).any((1, 3))
+    assert np.array_equal(read(np.where(drawn, 255, 0).astype(np.uint8)), expected)
+
+
+def test_a_reduced_photo_is_covered_wherever_its_mask_touches_a_pixel(tmp_path):
+    Image.new("RGB", (30, 48)).save(tmp_path / "photo.png")
+    drawn = np.zeros((48, 30), np.uint8)
+    drawn[20] = 255  # 48 rows of 30 px; cut to 30 from row 9 on, then 30 / 20 px: from 7.3 to 8
+    Image.fromarray(drawn).save(tmp_path / "mask.png")
+    found = read_mask(tmp_path / "mask.png", tmp_path / "photo.png", (20, 20))
+    assert np.flatnonzero(found.any(1)).tolist() == [7]
+    drawn[:] = 0
+    drawn[10] = 255  # the second row of the cut reaches over the edge at 1.5 of its rows
+    Image.fromarray(drawn).save(tmp_path / "mask.png")
+    found = read_mask(tmp_path / "mask.png", tmp_path / "photo.png", (20, 20))
+    assert np.flatnonzero(found.any(1)).tolist() == [0, 1]
