@@ -3,6 +3,7 @@
 What is wrong with the input is told before torch is loaded, which takes seconds.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,8 @@ from terrabalance.marks import ORIGINAL_KEY, REPAIRED_KEY, is_marked_synthetic, 
 from terrabalance.progress import Progress, silent
 from terrabalance.seeds import seed_for
 from terrabalance.sizes import height_width
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ def repair(
 ) -> list[Path]:
     """Fill what the mask covers, at the generator's size; return the files.
 
+    A file that says it is this result is left as it is: it may have been retouched since.
     Known pixels are those of the image, cut and resized as training images are. Files say in their
     metadata what was filled, and from which seed.
 
@@ -77,12 +81,14 @@ def repair(
     layout = usual_layout([wanted.image], bands)  # repaired, it is opened as it was
     suffix = suffix_for(bands, layout)
     files = [_file(wanted, suffix, index) for index in range(wanted.count)]
-    _refuse_others(files, marks)
+    missing = _missing(files, marks)
+    if not missing:
+        return files
     _make_room(files[0].parent)
-    seeds = [int(mark["terrabalance:seed"]) for mark in marks]
+    seeds = [int(mark["terrabalance:seed"]) for mark in missing.values()]
     watch = partial(on_progress, message=f"{class_name}: filling")
     pictures = _fill(wanted.generator, class_name, levels, mask, seeds, config, device_name, watch)
-    for file, mark, picture in zip(files, marks, pictures, strict=True):
+    for (file, mark), picture in zip(missing.items(), pictures, strict=True):
         write_image(file, np.where(mask, picture, levels), bands, mark, layout)
     return files
 
@@ -169,10 +175,20 @@ def _file(wanted: Repair, suffix: str, index: int) -> Path:
     return out if wanted.count == 1 else out.with_name(f"{out.stem}_{index}{suffix}")
 
 
-def _refuse_others(files: list[Path], marks: list[dict[str, str]]) -> None:
+def _missing(files: list[Path], marks: list[dict[str, str]]) -> dict[Path, dict[str, str]]:
+    """Return the marks of the files that are not there; refuse any other picture in the way."""
+    missing = {}
     for file, mark in zip(files, marks, strict=True):
-        if file.exists() and not mark.items() <= read_marks(file).items():
+        if not file.exists():
+            missing[file] = mark
+        elif mark.items() <= read_marks(file).items():
+            _log.warning(
+                "%s: is there already, and left as it is. To fill it anew, move it elsewhere, or "
+                "name another file with --out", file,
+            )  # fmt: skip
+        else:
             raise BadInput(f"{file}: exists and is another picture. Name another file with --out.")
+    return missing
 
 
 def _make_room(folder: Path) -> None:
