@@ -8,8 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from terrabalance.class_names import one_form
 from terrabalance.settings import MOST, Settings, shown
 from terrabalance.sizes import halved
 
@@ -23,7 +24,7 @@ Side = Annotated[int, Field(ge=8, le=4096)]
 Band = Annotated[int, Field(ge=0, le=65_535)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Multiple = Annotated[int, Field(ge=1, le=64)]
-ClassName = Annotated[str, Field(min_length=1, max_length=1024)]
+ClassName = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(one_form)]
 # Rows of `augment.sample.samplers.SAMPLERS`; those that can keep a part of a real image.
 SamplerName = Literal["dpm++", "ddim", "ancestral"]
 KEEPING_SAMPLERS: tuple[SamplerName, ...] = ("dpm++",)

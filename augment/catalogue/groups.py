@@ -12,6 +12,7 @@ from augment.catalogue.labels import Pairs, joined, numbered, of_one_value
 from augment.catalogue.left_out import Left, alike_by, conflicting, with_statuses
 from augment.catalogue.near import near_duplicate_labels
 from augment.catalogue.patterns import found_in
+from terrabalance.class_names import one_form
 from terrabalance.errors import BadInput
 
 _log = logging.getLogger(__name__)
@@ -123,7 +124,7 @@ def named_groups(entries: Sequence[Entry], pattern: str | None) -> list[list[str
     lists = [given] if any(given) else []
     if pattern is None:
         return lists
-    found = found_in([entry.path for entry in entries], pattern, "scan.group_by")
+    found = found_in([one_form(entry.path) for entry in entries], pattern, "scan.group_by")
     n_named = sum(map(bool, found))
     if not n_named:
         first = f", such as {entries[0].path!r}" if entries else ""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from augment.catalogue.config import ClassFolder
 from augment.catalogue.entries import Given
 from augment.catalogue.parts import is_named_plainly, parts_among
+from terrabalance.class_names import one_form
 from terrabalance.errors import BadInput
 from terrabalance.settings import in_short
 
@@ -69,7 +70,7 @@ def read_layout(
             lie below some of the classes alone.
     """
     tree = {
-        path: _Folder(tuple(path.split("/") if path else ()), count)
+        path: _Folder(tuple(one_form(path).split("/") if path else ()), count)
         for path, count in n_images.items()
     }
     tree = _unwrapped(_with_parts(given, _undoubled(_unwrapped(tree))))

@@ -1,6 +1,8 @@
 """Open what holds the images: a folder of class folders, an archive of one, or a CSV."""
 
+import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from augment.catalogue.archives import ARCHIVES, extract, is_archive
@@ -8,7 +10,10 @@ from augment.catalogue.config import ClassFolder
 from augment.catalogue.entries import Given, Source
 from augment.catalogue.folders import descend, list_folder
 from augment.catalogue.tables import read_table
+from terrabalance.class_names import told_alike
 from terrabalance.errors import BadInput
+
+_log = logging.getLogger(__name__)
 
 
 def open_source(
@@ -31,11 +36,23 @@ def open_source(
     """
     check_source(data, images)
     if data.is_dir():
-        return list_folder(data, Given(data), class_folder)
-    if is_archive(data):
+        source = list_folder(data, Given(data), class_folder)
+    elif is_archive(data):
         root = descend(extract(data, extract_to))
-        return list_folder(root, Given(data, "archive"), class_folder)
-    return read_table(data, images)
+        source = list_folder(root, Given(data, "archive"), class_folder)
+    else:
+        source = read_table(data, images)
+    tell_alike(data, {entry.class_name for entry in source.entries})
+    return source
+
+
+def tell_alike(data: Path, classes: Iterable[str]) -> None:
+    """Warn of classes whose names a reader can hardly tell apart."""
+    if alike := told_alike(classes):
+        _log.warning(
+            "%s: %s are different classes, though they differ in case, white space or invisible "
+            "characters only. If each is one class, give it one name", data, alike,
+        )  # fmt: skip
 
 
 def check_source(data: Path, images: Path | None = None) -> None:

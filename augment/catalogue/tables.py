@@ -15,6 +15,7 @@ from augment.catalogue.entries import Entry, Given, Source, natural_key, refuse
 from augment.catalogue.folders import folders_in
 from augment.catalogue.members import shown
 from augment.catalogue.parts import split_name
+from terrabalance.class_names import one_form
 from terrabalance.errors import BadInput
 from terrabalance.files import inside
 from terrabalance.manifest import ORACLE, SPLITS
@@ -172,7 +173,7 @@ def _entry(table: Path, line: int, fields: Sequence[str], places: dict[str, int]
     }
     path = posixpath.normpath(texts["path"]) if texts["path"] else ""
     split, source = split_name(texts["split"]), texts["source"].lower()
-    return Entry(path, texts["class"], split, source, texts["group"])
+    return Entry(path, one_form(texts["class"]), split, source, one_form(texts["group"]))
 
 
 def _bad_rows(rows: list[_Row]) -> dict[int, str]:

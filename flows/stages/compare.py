@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from augment.catalogue.sources import tell_alike
 from augment.measure.giveaway import HIGHEST_GIVE_AWAY
 from classifier.arms.registry import ARMS, DEFAULT_ARMS
 from classifier.compare.predictions import read_predictions
@@ -142,7 +143,9 @@ def _write_page(
 
 def _manifest_of(config: RunConfig, on_progress: Progress) -> Manifest:
     if config.data.suffix == ".parquet" or (config.data / "manifest.parquet").is_file():
-        return _with_hashes(read_manifest(config.data))
+        manifest = read_manifest(config.data)
+        tell_alike(config.data, manifest.classes())
+        return _with_hashes(manifest)
     folder = make_catalogue(config, on_progress, synthetic=True)
     return with_originals(config, folder, read_manifest(folder))
 

@@ -17,6 +17,7 @@ from augment.network.card import read_bands, read_drawing_card
 from augment.sample.layouts import usual_layout
 from augment.sample.masks import read_mask
 from terrabalance import __version__
+from terrabalance.class_names import one_form
 from terrabalance.errors import BadInput
 from terrabalance.files import sha256_of
 from terrabalance.images import read_patch, suffix_for, write_image
@@ -71,7 +72,8 @@ def repair(
     _refuse_missing(wanted)
     card = read_drawing_card(wanted.generator)
     _refuse_more_steps(config, wanted.generator, card.config.generator.timesteps)
-    class_name = wanted.class_name or _only_class(wanted.generator, card.draws)
+    named = one_form(wanted.class_name) if wanted.class_name else None
+    class_name = named or _only_class(wanted.generator, card.draws)
     bands, size = read_bands(wanted.generator), height_width(card.config.generator.image_size)
     if is_marked_synthetic(wanted.image):
         raise BadInput(f"{wanted.image}: is synthetic as a whole. Give a real image.")
