@@ -25,6 +25,7 @@ from flows.stages.dataset import Parts
 from flows.stages.fidelity import give_aways
 from flows.stages.progress import Watcher, unwatched
 from flows.stages.run import Run
+from flows.stages.stated import refuse_untrue
 from flows.store import paths
 from flows.store.bands import bands_of
 from flows.store.originals import with_originals
@@ -142,9 +143,12 @@ def _write_page(
 
 
 def _manifest_of(config: RunConfig, on_progress: Progress) -> Manifest:
-    if config.data.suffix == ".parquet" or (config.data / "manifest.parquet").is_file():
-        manifest = read_manifest(config.data)
+    named = config.data.suffix == ".parquet"
+    table = config.data if named else config.data / "manifest.parquet"
+    if named or table.is_file():
+        manifest = read_manifest(table)
         tell_alike(config.data, manifest.classes())
+        refuse_untrue(table, manifest)
         return _with_hashes(manifest)
     folder = make_catalogue(config, on_progress, synthetic=True)
     return with_originals(config, folder, read_manifest(folder))
