@@ -15,6 +15,10 @@ _MOST_METADATA = 2**20  # characters of XML that are searched
 _ITEM = re.compile(
     r'<Item name="(?P<name>\w+)" sample="(?P<band>\d+)" role="(?P<role>\w+)">(?P<text>[^<]*)</Item>'
 )
+_NUMBER = re.compile(  # as C's strtod reads it, but to the base of 10 alone
+    r"\s*[-+]?((?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|nan|inf)", re.IGNORECASE | re.ASCII
+)
+_INTEGER = re.compile(r"[-+]?\d{1,40}")
 _MOST = 1e30  # of a scale or an offset
 _POINT = 2  # GTRasterTypeGeoKey: coordinates are those of a pixel's centre
 
@@ -30,15 +34,16 @@ def nodata_text(page: tifffile.TiffPage) -> str | None:
 
 
 def nodata_value(text: str | None) -> float | None:
-    """Turn the declared no-data into a number; None where it is none."""
-    try:
-        return None if text is None else int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text or "")
-    except ValueError:
+    """Turn the declared no-data into a number as GDAL does, by what it begins with.
+
+    None where it does not begin with a number: GDAL takes that for 0, which no file means. So it is
+    for `1.#QNAN`, as NaN is no data in any case.
+    """
+    found = _NUMBER.match(text or "")
+    if text is None or found is None or "#" in text:
         return None
+    number = found[0].strip()
+    return int(number) if _INTEGER.fullmatch(number) else float(number)
 
 
 def band_items(page: tifffile.TiffPage) -> dict[str, dict[int, str]]:
