@@ -12,16 +12,13 @@ from typing import IO
 
 from filelock import FileLock
 
-from augment.catalogue.members import Member, reading, refusal, shown
+from augment.catalogue.members import ARCHIVE_SUFFIXES, Member, reading, refusal, shown
 from augment.catalogue.tars import tar_members
 from augment.catalogue.unpacked import is_as_unpacked, note_files, put_in_place
 from augment.catalogue.zips import zip_members
 from terrabalance.files import fingerprint, slug
 
 ARCHIVES = "a zip, a tar (.tar, .tar.gz, .tar.xz, .tar.bz2, .tar.zst)"
-_SUFFIXES = (
-    ".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar.zst", ".tzst",
-)  # fmt: skip
 # Images hardly compress: a large archive that unpacks to a hundred times its size is a bomb.
 _BOMB_RATIO, _BOMB_BYTES = 100, 2**30
 _BLOCK = 4096  # bytes that the smallest file takes on a disk
@@ -33,7 +30,7 @@ _NO_NAME_HERE = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 
 def is_archive(path: Path) -> bool:
     """Return whether the name is that of a zip or tar that can be unpacked."""
-    return path.name.lower().endswith(_SUFFIXES)
+    return path.name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def extract(archive: Path, extract_to: Path) -> Path:

@@ -11,13 +11,14 @@ from pathlib import Path, PurePath
 from augment.catalogue.config import ClassFolder
 from augment.catalogue.entries import Entry, Given, Source, natural_key, refuse
 from augment.catalogue.layout import read_layout
-from augment.catalogue.members import shown
+from augment.catalogue.members import ARCHIVE_SUFFIXES, shown
 from terrabalance.errors import BadInput
 from terrabalance.rasters.formats import format_of, is_side_file
 from terrabalance.settings import in_short
 
 _log = logging.getLogger(__name__)
 
+_PACKED = (*ARCHIVE_SUFFIXES, ".7z", ".rar")
 _NAMED = 4  # hidden folders in a message
 _LOOKED_AT = 10_000  # files in a hidden folder, as one of a version control has any number
 
@@ -84,6 +85,7 @@ def list_folder(root: Path, given: Given, class_folder: ClassFolder = "auto") ->
     roles = read_layout(given, n_images, class_folder)
     entries = [Entry(path, *roles[_folder_of(path)]) for path in paths]
     # A readme or a licence beside the class folders is no image gone wrong.
+    _tell_packed(given, [entry.path for entry in entries if not entry.class_name])
     entries = [e for e in entries if e.class_name or _is_named_like_an_image(e.path)]
     return Source(root, sorted(entries, key=lambda entry: natural_key(entry.path)), given)
 
@@ -117,6 +119,14 @@ def _tell_hidden(root: Path, given: Given, hidden: list[str]) -> None:
         _log.warning(
             "%s: passed over with the images in it, as its name begins with a dot (or is "
             "__MACOSX): %s. Rename what is to be used.%s", given, _named(full), given.in_archive,
+        )  # fmt: skip
+
+
+def _tell_packed(given: Given, beside: list[str]) -> None:
+    if packed := [path for path in beside if path.lower().endswith(_PACKED)]:
+        _log.warning(
+            "%s: archives beside the class folders are not looked into: %s. Unpack those that hold "
+            "the images of a class, each into a folder.%s", given, _named(packed), given.in_archive,
         )  # fmt: skip
 
 

@@ -8,6 +8,9 @@ from typing import IO
 
 from terrabalance.errors import BadInput
 
+ARCHIVE_SUFFIXES = (
+    ".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar.zst", ".tzst",
+)  # fmt: skip
 _SHOWN = 60  # characters of each end of a long name
 
 

@@ -97,3 +97,14 @@ def test_files_that_belong_to_an_image_are_not_listed(tmp_path):
     put(tmp_path, "Pond/a.tif.msk", "Pond/a.prj", "Pond/notes.txt")
     found = listed(open_source(tmp_path, tmp_path / "x"))
     assert [path for path, _, _ in found] == ["Pond/a.tif", "Pond/notes.txt"]
+
+
+@pytest.mark.parametrize("name", ["Fels.zip", "Fels.TAR.GZ", "Fels.7z"])
+def test_an_archive_beside_the_class_folders_is_told(tmp_path, name, caplog):
+    put(tmp_path, "Pond/a.jpg", "Park/a.jpg", name, "readme.txt")
+    assert {path for path, _, _ in listed(open_source(tmp_path, tmp_path / "x"))} == {
+        "Pond/a.jpg",
+        "Park/a.jpg",
+    }
+    assert f"archives beside the class folders are not looked into: '{name}'" in caplog.text
+    assert "readme" not in caplog.text
