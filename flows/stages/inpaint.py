@@ -17,12 +17,14 @@ from augment.network.card import read_bands, read_drawing_card
 from augment.sample.layouts import usual_layout
 from augment.sample.masks import read_mask
 from terrabalance import __version__
+from terrabalance.bands import Bands
 from terrabalance.class_names import one_form
 from terrabalance.errors import BadInput
 from terrabalance.files import sha256_of
 from terrabalance.images import read_patch, suffix_for, write_image
 from terrabalance.marks import ORIGINAL_KEY, REPAIRED_KEY, is_marked_synthetic, read_marks
 from terrabalance.progress import Progress, silent
+from terrabalance.rasters.decode import decode
 from terrabalance.seeds import seed_for
 from terrabalance.sizes import height_width
 
@@ -77,6 +79,7 @@ def repair(
     bands, size = read_bands(wanted.generator), height_width(card.config.generator.image_size)
     if is_marked_synthetic(wanted.image):
         raise BadInput(f"{wanted.image}: is synthetic as a whole. Give a real image.")
+    _tell_reduced(wanted.image, bands)
     levels = read_patch(wanted.image, size, bands)
     mask = read_mask(wanted.mask, wanted.image, size)
     marks = [_marks(wanted, class_name, mask, config, index) for index in range(wanted.count)]
@@ -149,6 +152,19 @@ def _fill(
             on_progress(done, total)
             pictures = last
     return to_levels(pictures, levels.dtype)
+
+
+def _tell_reduced(image: Path, bands: Bands) -> None:
+    """Warn of values that a generator of 8-bit RGB does not keep, as of its training images."""
+    if not bands.is_rgb:
+        return  # an image of other bands is refused when it is read
+    pixels = decode(image).without_alpha().pixels
+    if pixels.dtype != np.uint8 or len(pixels) > 3:
+        _log.warning(
+            "%s: has %d bands of %s. The generator draws RGB of 8 bit, so the image is brought to "
+            "that first, all of it. To keep its values, use a generator of such images",
+            image, len(pixels), pixels.dtype,
+        )  # fmt: skip
 
 
 def _marks(
