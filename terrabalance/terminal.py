@@ -1,6 +1,7 @@
 """What a terminal or a log is sent: texts of strangers cannot steer it."""
 
 import logging
+import os
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -20,6 +21,11 @@ def harmless(text: str) -> str:
     return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def told_columns() -> bool:
+    """Return whether the environment says how wide the output is; some programs set 0."""
+    return bool(os.environ.get("COLUMNS", "").strip("0 "))
+
+
 class Terminal(Console):
     """A console whose texts may come from strangers: class names, paths, words of other programs.
 
@@ -28,6 +34,8 @@ class Terminal(Console):
     """
 
     def __init__(self, **options: Any) -> None:
+        if not told_columns():  # else rich writes lines of no width: nothing
+            options["_environ"] = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
         super().__init__(emoji=False, **options)  # `:car:` may be the name of a folder
 
     def print(self, *objects: Any, **options: Any) -> None:

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -185,6 +186,9 @@ def _open_missing_streams() -> None:
 def main() -> None:
     """Run the command line; a user's error is one line and exit code 2."""
     _open_missing_streams()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what its encoding lacks is escaped, no error
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except TerrabalanceError as error:

@@ -1,7 +1,6 @@
 """What the command line prints: tables, bars, paths."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from rich.table import Table
 from flows.settings.limits import first_of, limits_of, schema_of
 from flows.stages.progress import Watcher, throttled
 from terrabalance.progress import Progress as Listener
-from terrabalance.terminal import Terminal
+from terrabalance.terminal import Terminal, told_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,11 +34,12 @@ def _width() -> int | None:
     """A file or a pipe is as wide as its names: one cut in two cannot be copied."""
     # A stream that is closed is None.
     at_one = sys.stdout is not None and sys.stdout.isatty()
-    return None if at_one or "COLUMNS" in os.environ else _WIDE
+    return None if at_one or told_columns() else _WIDE
 
 
 console = Terminal(width=_width())
 _LINE_EVERY_S = 30.0
+_BAR = 30  # columns
 
 
 @contextmanager
@@ -103,7 +103,9 @@ def print_classes(manifest: "Manifest") -> None:
     most = max(int(frame["train"].max()), 1)
     for row in frame.to_dict("records"):
         cells = [f"{v:.1%}" if isinstance(v, float) else str(v) for v in row.values()]
-        table.add_row(*map(escape, cells), Bar(most, 0, row["train"], width=30))
+        bar = Bar(most, 0, row["train"], width=_BAR)
+        plain = "#" * round(_BAR * row["train"] / most)
+        table.add_row(*map(escape, cells), plain if console.options.ascii_only else bar)
     console.print(table)
     _print_left_out(manifest)
     summary = summarize(manifest)

@@ -144,3 +144,24 @@ def test_settings_of_prefect_that_cannot_be_read_are_one_line(
     )  # fmt: skip
     assert result.returncode == 2 and len(result.stderr.strip().splitlines()) == 1
     assert "Prefect cannot read its settings (" in result.stderr and reason in result.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_what_the_output_cannot_encode_is_escaped(scenes, tmp_path, encoding):
+    shutil.copytree(scenes, tmp_path / "data")
+    first = min(path for path in (tmp_path / "data").iterdir() if path.is_dir())
+    first.rename(first.with_name("\u68ee\u6797"))
+    words = ["-m", "flows", "scan", str(tmp_path / "data"), "--workdir", str(tmp_path / "w")]
+    found = python(*words, cwd=tmp_path, env={**os.environ, "PYTHONIOENCODING": encoding},
+                   encoding=encoding)  # fmt: skip
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "\\u68ee\\u6797" in found.stdout and "##" in found.stdout
+
+
+@pytest.mark.parametrize("columns", ["0", ""])
+def test_a_width_of_nothing_silences_no_command(tmp_path, columns):
+    environment = {**os.environ, "COLUMNS": columns}
+    found = python("-m", "flows", "scan", "nowhere", cwd=tmp_path, env=environment)
+    assert found.returncode == 2 and "nowhere: no such file or folder" in found.stderr
+    found = python("-m", "flows", "cache", "list", cwd=tmp_path, env=environment)
+    assert found.returncode == 0 and found.stdout.strip()
