@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from terrabalance.errors import UnreadableImage
 from terrabalance.rasters.limits import check_claim, check_scans, too_many_pixels
 from terrabalance.rasters.orientation import ORIENTATION_TAG, known_orientation, upright
+from terrabalance.rasters.png_length import check_png_length
 from terrabalance.rasters.raster import Raster
 from terrabalance.system_errors import pass_on_refusal
 
@@ -70,7 +71,10 @@ def read_picture(path: Path) -> Raster:
         UnreadableImage: no image, too large, or damaged.
     """
     with opened(path) as image:
-        n_bits = _png_bits(path) if image.format == "PNG" else 8
+        n_bits = 8
+        if image.format == "PNG":
+            n_bits = _png_bits(path)
+            check_png_length(path)
         raster = _deep_png(path, image) if n_bits == 16 else _eight_bit(image, n_bits)
         return _turned(raster, orientation_of(image))
 
