@@ -247,6 +247,8 @@ def build_config(
         given = merge(given, parse_setting(setting))
     if "storage" in given:
         raise BadInput("storage: follows from workdir. Give the address as --workdir")
+    if "data" in given:
+        raise BadInput("data: is given as DATA on the command line. Take it out of the settings")
     try:
         return _checked(RunConfig, merge(given, _without_none({**options, "data": data})))
     except BadInput as error:

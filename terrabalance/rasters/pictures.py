@@ -74,7 +74,8 @@ def read_picture(path: Path) -> Raster:
         n_bits = 8
         if image.format == "PNG":
             n_bits = _png_bits(path)
-            check_png_length(path)
+            if n_bits < 16 and _may_lack_rows(image):
+                check_png_length(path)
         raster = _deep_png(path, image) if n_bits == 16 else _eight_bit(image, n_bits)
         return _turned(raster, orientation_of(image))
 
@@ -127,9 +128,20 @@ def _not_clear(pixels: np.ndarray, clear: Any) -> np.ndarray | None:
 
 
 def _png_bits(path: Path) -> int:
-    """Return the bits of a sample, as IHDR says."""
+    """Return the bits of a sample, as IHDR says, which is to be the first chunk."""
     with path.open("rb") as file:
-        return file.read(25)[24]
+        head = file.read(25)
+    if head[12:16] != b"IHDR":
+        raise UnreadableImage(f"{path}: damaged: a PNG whose first chunk is not its header")
+    return head[24]
+
+
+def _may_lack_rows(image: Image.Image) -> bool:
+    """Return whether the last row is 0, as Pillow makes rows that the file does not hold."""
+    if image.info.get("interlace"):  # the last row of such a file is another one
+        return True
+    last = image.height - 1
+    return not any(image.crop((0, last, image.width, last + 1)).tobytes())
 
 
 def _deep_png(path: Path, image: Image.Image) -> Raster:

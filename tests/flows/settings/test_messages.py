@@ -50,6 +50,7 @@ def test_an_empty_list_is_not_corrected_to_one_of_an_empty_text():
 
 def test_the_address_of_the_results_is_given_as_workdir_alone():
     assert "storage: follows from workdir" in said_of("storage=s3://bucket/folder")
+    assert "DATA on the command line" in said_of("data=images")
 
 
 def test_a_wrong_word_is_quoted_and_the_rest_of_its_list_not_complained_about():

@@ -51,3 +51,13 @@ def test_a_whole_picture_is_read(tmp_path, mode, size):
     image: Image.Image = Image.fromarray(pixels).convert(mode)
     image.save(tmp_path / "a.png")
     assert decode(tmp_path / "a.png").pixels.shape[1:] == size[::-1]
+
+
+def test_a_chunk_before_the_header_makes_it_no_png_as_libpng_says(tmp_path):
+    content, path = png(24, 8, 2), tmp_path / "a.png"
+    path.write_bytes(content[:8] + chunk(b"tEXt", b"a\0b") + content[8:])
+    # Its message holds bytes of the file, and is no UTF-8.
+    with pytest.raises((imagecodecs.PngError, UnicodeDecodeError)):
+        imagecodecs.png_decode(path.read_bytes())
+    with pytest.raises(UnreadableImage, match="header"):
+        decode(path)
