@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from terrabalance.errors import BadInput, SystemRefused
@@ -45,6 +46,8 @@ def read_table(path: Path) -> tuple[pa.Table, dict[bytes, bytes]]:
         metadata = dict(table.schema.metadata or {})
         seal = metadata.pop(_SEAL, None)
         is_whole = seal is None or seal == _seal_of(table, metadata)
+    except (AttributeError, NameError):  # of this program: the file may be whole
+        raise
     except Exception as error:  # a damaged footer raises what it happens to
         if is_out_of_threads(error):
             raise SystemRefused(no_threads_in_words()) from error
@@ -76,7 +79,7 @@ def _hash_column(found: "hashlib._Hash", column: pa.Array) -> None:
         _hash_column(found, column.value_lengths())
         _hash_column(found, column.flatten())
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        _hash_column(found, pa.compute.binary_length(column).cast(pa.int64()))
+        _hash_column(found, pc.binary_length(column).cast(pa.int64()))
         found.update(utf8_of(column))
     else:
         found.update(f"{kind} ".encode())

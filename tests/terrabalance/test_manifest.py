@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -72,6 +75,14 @@ def test_a_folder_with_its_manifest_can_be_moved(manifest, tmp_path):
     write_manifest(Manifest(folder, manifest.frame), folder)
     moved = folder.rename(tmp_path / "two")
     assert read_manifest(moved).root.resolve() == moved
+
+
+def test_a_manifest_is_read_by_a_process_that_has_imported_nothing_else(manifest, tmp_path):
+    path = write_manifest(manifest, tmp_path / "work")
+    script = "import sys; from pathlib import Path; from terrabalance.tables import read_table; "
+    subprocess.run(
+        [sys.executable, "-c", script + "read_table(Path(sys.argv[1]))", path], check=True
+    )
 
 
 def test_the_csv_twin_has_the_same_rows(manifest, tmp_path):
