@@ -40,21 +40,6 @@ def config(tiny, tmp_path_factory) -> RunConfig:
     return config
 
 
-def test_decisions_that_another_setting_leaves_behind_are_told_with_their_folder(
-    config, board, caplog
-):
-    board.decide(0, "refuse")
-    synthesize_class(Run(config), "Beach")
-    assert "do not count" not in caplog.text
-    screening = config.screening.model_copy(update={"most_draws": 2.5})
-    other = Run(config.model_copy(update={"screening": screening, "name": "other"}))
-    synthesize_class(other, "Beach")
-    decided = Run(config).names.synthetic(Run(config).plan_of("Beach"))
-    assert (
-        f"Beach: 1 decision(s) by eye on images of the same generator, in {decided}," in caplog.text
-    )
-
-
 @pytest.fixture
 def board(config) -> Iterator[Board]:
     board = board_of(Run(config), "Ada <b>")
@@ -282,3 +267,18 @@ def test_in_chromium_an_image_that_is_refused_fills_its_frame(browser, board):
     browser.wait("document.getElementById('frame').classList.contains('refused')")
     wide = "document.getElementById({!r}).clientWidth"
     assert browser.value(wide.format("image")) == browser.value(wide.format("frame")) > 200
+
+
+def test_decisions_that_another_setting_leaves_behind_are_told_with_their_folder(
+    config, board, caplog
+):
+    board.decide(0, "refuse")
+    synthesize_class(Run(config), "Beach")
+    assert "do not count" not in caplog.text
+    screening = config.screening.model_copy(update={"most_draws": 2.5})
+    other = Run(config.model_copy(update={"screening": screening, "name": "other"}))
+    synthesize_class(other, "Beach")
+    decided = Run(config).names.synthetic(Run(config).plan_of("Beach"))
+    assert (
+        f"Beach: 1 decision(s) by eye on images of the same generator, in {decided}," in caplog.text
+    )
