@@ -111,17 +111,10 @@ def connect(address: str | None) -> None:
     import ray
 
     address = address or os.environ.get("RAY_ADDRESS") or _cluster_here()
-    try:
-        if address is None:
-            ray.init(_A_NEW_ONE, include_dashboard=False, log_to_driver=False)
-        else:
-            _refuse_unreachable(address)  # Ray itself retries for minutes, and then exits
-            ray.init(address, log_to_driver=False)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise BadInput(
-            f"execution.ray_address={address}: no Ray cluster answers ({error}). Start one with "
-            "`ray start --head`, or leave the address out to have one started on this machine."
-        ) from error
+    if address is None:
+        _start_cluster()
+    else:
+        _join_cluster(address)
     nodes = {node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
     server = PREFECT_API_URL.value() or ""
     if len(nodes) > 1 and ("127.0.0.1" in server or "localhost" in server):
@@ -131,6 +124,33 @@ def connect(address: str | None) -> None:
             "report to is known to this one alone. Start one that all reach, and set "
             "PREFECT_API_URL."
         )
+
+
+def _start_cluster() -> None:
+    import ray
+
+    try:
+        ray.init(_A_NEW_ONE, include_dashboard=False, log_to_driver=False)
+    except Exception as error:  # Ray raises a bare one where its processes are not there in time
+        raise BadInput(
+            f"execution.runner=ray: Ray did not start on this machine ({error}). It may be too "
+            "busy, or short of memory or of room in /dev/shm or RAY_TMPDIR. Give the same command "
+            "again, or take execution.runner=local."
+        ) from error
+
+
+def _join_cluster(address: str) -> None:
+    import ray
+
+    try:
+        _refuse_unreachable(address)  # Ray itself retries for minutes, and then exits
+        ray.init(address, log_to_driver=False)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise BadInput(
+            f"execution.ray_address={address}: this Ray cluster does not answer, or not to us "
+            f"({error}). Start one with `ray start --head`, or leave the address out to have one "
+            "started on this machine."
+        ) from error
 
 
 def _cluster_here() -> str | None:

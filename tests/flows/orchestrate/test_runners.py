@@ -102,6 +102,16 @@ def test_a_ray_cluster_that_does_not_answer_is_named(job, tmp_path):
         train_and_synthesize(config)
 
 
+def test_a_ray_cluster_that_does_not_start_is_not_called_one_that_does_not_answer(
+    job, tmp_path, monkeypatch
+):
+    deep = tmp_path / ("d" * 100)  # Ray's sockets cannot have such paths
+    deep.mkdir()
+    monkeypatch.setenv("RAY_TMPDIR", str(deep))
+    with pytest.raises(BadInput, match=r"^execution\.runner=ray: Ray did not start on"):
+        train_and_synthesize(job(tmp_path, runner="ray"))
+
+
 def test_workers_need_the_deployments(job, tmp_path):
     config = job(tmp_path, runner="workers")
     with pytest.raises(BadInput, match="terrabalance deploy"):
