@@ -190,9 +190,8 @@ def test_the_demo_ends_with_a_report_and_can_be_given_again_with_other_settings(
     assert len(list((tmp_path / "reports").glob("*/index.html"))) == 2
     # In processes of their own: what a command does not import itself is not there.
     listed = terrabalance("cache", "list", "--workdir", tmp_path)
-    assert listed.returncode == 0 and "datasets" in listed.stdout, listed.stderr
-    dataset = next((tmp_path / "data" / "datasets").iterdir())
-    verified = terrabalance("verify", dataset)
+    assert listed.returncode == 0 and "catalogues" in listed.stdout, listed.stderr
+    verified = terrabalance("verify", next(tmp_path.glob("data/datasets/*/class_map.txt")).parent)
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
