@@ -17,7 +17,15 @@ from filelock import FileLock
 
 from augment.sample.files import SCREENING
 from augment.screen.limits import with_fixed
-from augment.screen.reviews import Decision, keep_review, read_reviews, review_columns
+from augment.screen.reviews import (
+    Decision,
+    Reviews,
+    put_back_reviews,
+    read_reviews,
+    review_columns,
+    with_decision,
+    write_reviews,
+)
 from augment.screen.rules import ALWAYS_LIMITED, MEANINGS, NAMES
 from augment.screen.rules.rule import Limits, Scores
 from terrabalance.errors import BadInput, NotReady
@@ -64,7 +72,8 @@ def set_statuses(
         reviews (a hash of the human decisions that it follows).
     """
     with _lock(folder):
-        return _set_statuses(folder, n_needed, most, found, limits)
+        put_back_reviews(folder)
+        return _set_statuses(folder, n_needed, most, found, limits, read_reviews(folder))
 
 
 def _lock(folder: Path) -> FileLock:
@@ -73,7 +82,12 @@ def _lock(folder: Path) -> FileLock:
 
 
 def _set_statuses(
-    folder: Path, n_needed: int, most: int, found: Scores | None, limits: Limits | None
+    folder: Path,
+    n_needed: int,
+    most: int,
+    found: Scores | None,
+    limits: Limits | None,
+    reviews: Reviews,
 ) -> dict[str, Any]:
     manifest = read_manifest(folder)
     frame = manifest.frame.sort_values("path").reset_index(drop=True)
@@ -83,7 +97,6 @@ def _set_statuses(
         for rule, values in found.items():
             frame[score_column(rule)] = values
         reasons = _reasons(found, limits)
-    reviews = read_reviews(folder)
     decided = review_columns(frame["path"], reviews)
     frame[list(decided)] = decided
     frame["status"], frame["detail"] = _statuses(frame, reasons, n_needed)
@@ -140,14 +153,16 @@ def screening_record(folder: Path) -> dict[str, Any] | None:
     """Return the record of a class's screening; None where it misses an image or a decision.
 
     It does while more images are drawn, and after a kill between a decision and the manifest. What
-    another process writes at this moment is waited for.
+    another process writes at this moment is waited for, and decisions that were lost are put back.
 
     Raises:
-        BadInput: the record, or the mark of the images, is damaged or none of ours.
+        BadInput: the record, the mark of the images or the decisions are damaged or none of ours;
+            decisions are lost for good.
     """
     record = _record_as_is(folder)
-    if record is None and (folder / _LOCK).is_file():
+    if record is None and any((folder / name).is_file() for name in (_LOCK, SCREENING)):
         with _lock(folder):
+            put_back_reviews(folder)
             return _record_as_is(folder)
     return record
 
@@ -208,6 +223,11 @@ def review(folder: Path, path: str, decision: Decision | None, reviewer: str) ->
         frame = read_manifest(folder).frame.sort_values("path")
         if path not in set(frame["path"]):
             raise BadInput(f"{folder}: no synthetic image {path!r} here.")
-        keep_review(folder, path, decision, reviewer)
+        reviews = with_decision(read_reviews(folder), path, decision, reviewer)
+        if decision is not None:  # see `augment.screen.reviews` for the order
+            write_reviews(folder, reviews)
         found = scores_in(frame) if record["judged"] else None
-        _set_statuses(folder, record["n_needed"], record["most"], found, record["limits"])
+        limits = record["limits"]
+        _set_statuses(folder, record["n_needed"], record["most"], found, limits, reviews)
+        if decision is None:
+            write_reviews(folder, reviews)

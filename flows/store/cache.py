@@ -14,6 +14,8 @@ from typing import Any, Literal, get_args
 
 from filelock import FileLock, Timeout
 
+from augment.screen.reviews import REVIEWS, n_counted
+from terrabalance.errors import BadInput
 from terrabalance.files import read_record
 from terrabalance.finished import DONE
 from terrabalance.tables import read_table
@@ -84,10 +86,20 @@ def prunable(
         for result in found
         if result.kind in kinds
         and not result.used_by
-        and not (result.path / "reviews.json").exists()  # decisions by eye are made by no command
+        and not _is_reviewed(result.path)  # decisions by eye are made by no command
         and now - result.changed > max(older_than_days * _DAY_S, _quiet_s(result))
         and not _is_locked(result.path)
     ]
+
+
+def _is_reviewed(folder: Path) -> bool:
+    """Return whether people decided on images, also where their file was lost since."""
+    if (folder / REVIEWS).exists():
+        return True
+    try:
+        return n_counted(folder) > 0
+    except BadInput:  # who knows
+        return True
 
 
 def _quiet_s(result: Result) -> float:

@@ -1,6 +1,7 @@
 """Statuses of one class's images after screening and after people's decisions."""
 
 import re
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from augment.screen.reviews import REVIEWS
+from augment.screen.reviews import REVIEWS, read_reviews
 from augment.screen.rules import LIMITED, NAMES
 from augment.screen.statuses import (
     has_few_limits,
@@ -136,6 +137,61 @@ def test_a_decision_that_was_kept_but_not_applied_makes_a_screening_void(folder)
     assert screening_record(folder) is None and not is_screened(folder)
     set_statuses(folder, 3, 9, found(), LIMIT)
     assert is_screened(folder) and statuses(folder)[0] == "refused"
+
+
+@pytest.fixture
+def decided(folder) -> Path:
+    """Ada refused the first image, then the second."""
+    set_statuses(folder, 3, 9, found(), LIMIT)
+    review(folder, "000000.png", "refuse", "Ada")
+    shutil.copy(folder / REVIEWS, folder / "a copy")
+    review(folder, "000001.png", "refuse", "Ada")
+    return folder
+
+
+def ada_refused(folder: Path) -> list[str]:
+    rows = read_manifest(folder).frame.query("review == 'refuse' and reviewer == 'Ada'")
+    return sorted(rows["path"])
+
+
+@pytest.mark.parametrize("is_screened_again", [False, True])
+@pytest.mark.parametrize("left", ["nothing", "an older copy"])
+def test_decisions_that_were_lost_are_put_back(decided, caplog, left, is_screened_again):
+    if left == "nothing":
+        (decided / REVIEWS).unlink()
+    else:
+        (decided / "a copy").replace(decided / REVIEWS)
+    if is_screened_again:
+        set_statuses(decided, 3, 9, found(), LIMIT)
+    assert is_screened(decided)
+    assert sorted(read_reviews(decided)) == ada_refused(decided) == ["000000.png", "000001.png"]
+    assert statuses(decided)[:2] == ["refused", "refused"]
+    n_lost = 2 if left == "nothing" else 1
+    assert f"lacked {n_lost} decision(s) by eye of Ada" in caplog.text
+
+
+def test_the_newest_decision_on_an_image_is_put_back(decided):
+    reviews = read_reviews(decided)
+    older = {"review": "accept", "reviewer": "Bo", "reviewed": "2001-01-01T00:00:00+00:00"}
+    write_json(decided / REVIEWS, reviews | {"000001.png": older})
+    assert is_screened(decided) and read_reviews(decided) == reviews
+
+
+def test_a_decision_that_was_taken_back_is_not_put_back(decided, caplog):
+    review(decided, "000000.png", None, "Ada")
+    assert is_screened(decided) and ada_refused(decided) == ["000001.png"]
+    set_statuses(decided, 3, 9, found(), LIMIT)
+    assert ada_refused(decided) == ["000001.png"] and "lacked" not in caplog.text
+
+
+@pytest.mark.parametrize("manifest", ["gone", "damaged"])
+def test_decisions_that_nothing_knows_any_more_are_told(decided, manifest):
+    (decided / REVIEWS).unlink()
+    (decided / "manifest.parquet").unlink()
+    if manifest == "damaged":
+        (decided / "manifest.parquet").write_bytes(b"PAR1")
+    with pytest.raises(BadInput, match=r"reviews\.json: has 0 of at least 2 decisions by eye"):
+        is_screened(decided)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from filelock import FileLock
 from typer.testing import CliRunner
 
+from augment.screen.statuses import review
 from classifier.train.experiment import trials_of
 from flows.cli.app import app
 from flows.settings.config import RunConfig
@@ -134,6 +135,17 @@ def test_what_was_just_made_or_reviewed_by_somebody_stays(workdir):
     age(catalogue / "summary.json", 0)
     ask(workdir, "prune", "--yes")
     assert synthetic.is_dir() and catalogue.is_dir()
+
+
+def test_what_somebody_reviewed_stays_also_where_the_file_of_decisions_was_lost(workdir):
+    forget(workdir)
+    (synthetic,) = (workdir / "data" / "synthetic").glob("Beach-*[0-9a-f]")
+    review(synthetic, "000000.png", "refuse", "Ada")
+    (synthetic / "reviews.json").unlink()
+    for path in synthetic.iterdir():
+        age(path, 2)
+    ask(workdir, "prune", "--yes")
+    assert synthetic.is_dir()
 
 
 def test_a_prune_that_is_killed_leaves_nothing_that_looks_finished(workdir, monkeypatch):
