@@ -130,7 +130,7 @@ class CheckpointSelection:
 
         First the step is chosen, then the length of its average, both by `best`.
         """
-        chosen, network = best(self._evaluations, self._tolerance), stepper.average
+        chosen, network = self._best_kept(stepper), stepper.average
         if len(stepper.averages) == 1:
             self._snapshots.load(chosen.step, 0, network)
             return Choice(chosen, None)
@@ -143,6 +143,22 @@ class CheckpointSelection:
         place = tried.index(found)
         self._snapshots.load(chosen.step, place, network)
         return Choice(found, LENGTHS[place])
+
+    def _best_kept(self, stepper: Stepper) -> Evaluation:
+        """Return the best evaluation whose averages are there; the newest are in the stepper."""
+        left = list(self._evaluations)
+        while True:
+            chosen = best(left, self._tolerance)
+            if chosen.step == stepper.step:
+                self._snapshots.keep(stepper.step, stepper.averages)
+                return chosen
+            if not (why := self._snapshots.why_lost(chosen.step)):
+                return chosen
+            log.warning(
+                "%s: the best evaluation was that of step %d, whose averages are lost: %s. The "
+                "next best is chosen", self._title, chosen.step, why,
+            )  # fmt: skip
+            left.remove(chosen)
 
     def _evaluate(self, stepper: Stepper, network: nn.Module, step: int) -> Evaluation:
         with stepper.drawing_with(network) as diffusion:

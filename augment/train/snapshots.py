@@ -7,6 +7,7 @@ from torch import nn
 
 from augment.train.ema import Average
 from terrabalance.checkpoint import read_tensors, write_tensors
+from terrabalance.errors import BadInput
 
 
 class Snapshots:
@@ -23,6 +24,14 @@ class Snapshots:
             for name, tensor in average.network.state_dict().items()
         }
         write_tensors(self._path(step), tensors)
+
+    def why_lost(self, step: int) -> str:
+        """Return why the averages of a step cannot be loaded; "" where they can."""
+        try:
+            read_tensors(self._path(step))
+        except BadInput as error:
+            return str(error).split(". ")[0]
+        return ""
 
     def load(self, step: int, place: int, network: nn.Module) -> None:
         """Load the average at `place` in `averages` of a step into `network`."""

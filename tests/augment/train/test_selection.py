@@ -1,11 +1,15 @@
 import math
+from dataclasses import asdict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from torch import nn
 
 from augment.network.card import read_card
 from augment.train.evaluation import Evaluation
-from augment.train.selection import best, is_memorizing
+from augment.train.selection import CheckpointSelection, best, is_memorizing
+from augment.train.snapshots import Snapshots
 from augment.train.training import train_generator
 from terrabalance.errors import BadInput
 from terrabalance.files import sha256_of
@@ -72,6 +76,38 @@ def test_an_interrupted_training_evaluates_and_keeps_the_same(squares, tmp_path,
     kids = [float(row["kid"]) for row in evaluations_of(whole)]
     assert chosen["step"] == [6, 12, 18, 24][int(np.argmin(kids))]
     assert [int(row["step"]) for row in evaluations_of(whole)] == [6, 12, 18, 24]
+
+
+@pytest.mark.parametrize("damage", ["lost", "changed"])
+@pytest.mark.parametrize("damaged, best_step", [((), 12), ((12,), 18), ((12, 18), 24), ((24,), 12)])
+def test_averages_that_are_lost_leave_the_choice_to_the_other_steps(
+    tmp_path, caplog, damage, damaged, best_step
+):
+    def averages(step: int) -> list[SimpleNamespace]:
+        return [SimpleNamespace(network=weights_of(step))]
+
+    selection = CheckpointSelection(SimpleNamespace(feature_network=None), tmp_path, spec())
+    kids = {12: 1.0, 18: 2.0, 24: 3.0}
+    selection.load([asdict(evaluation(step, 1.0, kid)) for step, kid in kids.items()])
+    for step in kids:
+        Snapshots(tmp_path).keep(step, averages(step))
+    for step in damaged:
+        path = tmp_path / f"step_{step:07d}.safetensors"
+        content = path.read_bytes()
+        path.unlink()
+        if damage == "changed":
+            path.write_bytes(content[:-1] + b"!")
+    # Restored from the checkpoint of the last step, which has its averages.
+    stepper = SimpleNamespace(step=24, averages=averages(24), average=weights_of(0))
+    assert selection.choose(stepper).evaluation.step == best_step
+    assert stepper.average.weight.item() == best_step
+    assert caplog.text.count("averages are lost") == len({12, 18}.intersection(damaged))
+
+
+def weights_of(step: int) -> nn.Linear:
+    layer = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(layer.weight, step)
+    return layer
 
 
 def test_a_fixed_decay_leaves_the_length_alone(squares, tmp_path, cpu):
