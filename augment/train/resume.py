@@ -63,7 +63,12 @@ class Checkpoints:
         saved = load_newest(self._folder / _CHECKPOINTS)
         if saved is None:
             return False
-        refuse_other(self._folder, saved["key"], self._key)
+        if saved["key"] != self._key:
+            raise BadInput(
+                f"{self._folder}: its training began on other images or settings, or from a base "
+                "that has been made anew since. Delete its checkpoints to begin again, or name "
+                "another folder."
+            )
         if saved["precision"] != self._precision:
             raise BadInput(
                 f"{self._folder}: training began in {saved['precision']} and would go on in "
