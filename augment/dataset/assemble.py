@@ -18,7 +18,14 @@ from augment.dataset.croissant import CROISSANT, croissant
 from augment.dataset.layout import CLASS_MAP, class_map, dataset_rows, lacking
 from augment.dataset.openings import openings_of
 from augment.dataset.placing import place
-from augment.dataset.replacing import carry, foreign_files, place_of, swap, undo_half_a_swap
+from augment.dataset.replacing import (
+    carry,
+    foreign_files,
+    place_of,
+    refuse_read_only,
+    swap,
+    undo_half_a_swap,
+)
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, sha256_of, write_plain_json, write_text
 from terrabalance.finished import damaged_files, done, mark_done
@@ -85,6 +92,7 @@ def _assemble(
     key: str,
     on_progress: Progress,
 ) -> None:
+    refuse_read_only(folder)
     _refuse_foreign(folder, [part.root for part in (catalogue, *synthetic)])
     rows = dataset_rows(catalogue, synthetic)
     foreign_files(folder, rows["path"])  # refused before there is work to lose

@@ -6,7 +6,9 @@ it takes the place of the old one, so that a process that is killed at any momen
 
 import os
 import shutil
+import stat
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from augment.dataset.beside import CARD, HASHED, TWIN
@@ -126,9 +128,31 @@ def _remove(old: Path) -> None:
         return
     rest = old.with_suffix(".rest")
     if rest.exists():
+        _make_writable(rest)
         shutil.rmtree(rest)
     old.rename(rest)
+    _make_writable(rest)
     shutil.rmtree(rest, ignore_errors=True)
+
+
+def _make_writable(folder: Path) -> None:
+    """Let this user remove what is in a folder of which parts are read-only."""
+    for place, _, _ in os.walk(folder):
+        with suppress(OSError):
+            Path(place).chmod(stat.S_IMODE(Path(place).stat().st_mode) | stat.S_IRWXU)
+
+
+def refuse_read_only(folder: Path) -> None:
+    """Refuse to replace a dataset that its owner has protected.
+
+    Raises:
+        BadInput: its folder is read-only.
+    """
+    if folder.exists() and not os.access(folder, os.W_OK):
+        raise BadInput(
+            f"{folder}: is read-only, and would be replaced, as its images, settings or files are "
+            "others by now. Give another --name, or make it writable (chmod -R u+w)."
+        )
 
 
 def _known(folder: Path) -> set[str] | None:

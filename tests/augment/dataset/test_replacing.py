@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from users import needs_a_user, run_as_user
 
 from augment.dataset import replacing
 from augment.dataset.assemble import assemble
@@ -135,6 +136,33 @@ def test_an_older_dataset_that_cannot_be_removed_is_named_the_next_time(
     with pytest.raises(PermissionError) as caught:
         assemble(catalogue, [], target, ABOUT)
     assert caught.value.filename == str(left)
+
+
+@needs_a_user
+def test_a_dataset_that_is_read_only_is_refused_before_it_is_replaced(target):
+    target.chmod(0o555)
+    said = run_as_user(
+        "import sys; from pathlib import Path; from augment.dataset.assemble import _assemble\n"
+        "try: _assemble(None, [], Path(sys.argv[1]), {}, '', None)\n"
+        "except ValueError as error: print(error)",
+        target,
+    )
+    assert said.startswith(f"{target}: is read-only") and kept(target) == OURS
+
+
+@needs_a_user
+def test_of_an_older_dataset_with_read_only_folders_nothing_is_left(target):
+    for place in (target / "train", target.with_name(".tiny.rest") / "train"):
+        (place / "Pond").mkdir(parents=True, exist_ok=True)
+        (place / "Pond" / "more.png").write_text("")
+        (place / "Pond").chmod(0o555)
+    target.with_name("new").mkdir()
+    run_as_user(
+        "import sys; from pathlib import Path; from augment.dataset.replacing import swap\n"
+        "swap(Path(sys.argv[1]) / 'new', Path(sys.argv[1]) / 'tiny')",
+        target.parent,
+    )
+    assert beside(target) == [".tiny.lock", "tiny"] and not list(target.iterdir())
 
 
 def test_a_folder_that_is_a_link_is_followed_as_often_as_it_is_assembled(
