@@ -45,6 +45,7 @@ from terrabalance.tables import read_table, write_table
 
 SPLITS = ("train", "val", "test")
 ORACLE = "oracle"
+USED = (*SPLITS, ORACLE)  # images of another split are set aside
 REPAIRED = "a part of it was filled by a generator, so it only trains"  # a detail
 _BEFORE_SCORES: dict[str, str] = {
     "path": "str", "class": "str", "split": "str", "source": "str", "status": "str",

@@ -12,7 +12,7 @@ from augment.catalogue.draw import draw_parts, unit_labels
 from augment.catalogue.entries import Given, natural_key
 from augment.catalogue.left_out import Left, with_statuses
 from terrabalance.errors import BadInput
-from terrabalance.manifest import ORACLE, REPAIRED, SPLITS, Manifest
+from terrabalance.manifest import ORACLE, REPAIRED, SPLITS, USED, Manifest
 from terrabalance.settings import listed
 
 _log = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ def _tell_shared_places(used: pd.DataFrame) -> None:
 def _without_leaks(frame: pd.DataFrame, rows: pd.Index) -> pd.DataFrame:
     """Leave out the groups' images beside those held out: of test first, then of val."""
     usable = frame.loc[rows]
-    grouped = usable[(usable["group"] >= 0) & usable["split"].isin((*SPLITS, ORACLE))]
+    grouped = usable[(usable["group"] >= 0) & usable["split"].isin(USED)]
     members: dict[int, list[_Member]] = defaultdict(list)
     columns = (grouped[name] for name in ("group", "path", "split"))
     for row, (group, path, part) in zip(grouped.index, zip(*columns, strict=True), strict=True):

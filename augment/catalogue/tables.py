@@ -18,7 +18,7 @@ from augment.catalogue.parts import split_name
 from terrabalance.class_names import one_form
 from terrabalance.errors import BadInput
 from terrabalance.files import inside
-from terrabalance.manifest import ORACLE, SPLITS
+from terrabalance.manifest import USED
 from terrabalance.settings import in_short
 
 _log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def read_table(table: Path, images: Path | None) -> Source:
 
 def _tell_set_aside(table: Path, rows: list[_Row]) -> None:
     """Warn of words in the column split that name no part: they may be misspelt."""
-    known = {"", *SPLITS, ORACLE}
+    known = {"", *USED}
     words = Counter(entry.split for _, entry in rows if entry.split not in known)
     if not words:
         return

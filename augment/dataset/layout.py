@@ -12,7 +12,7 @@ import pandas as pd
 
 from augment.dataset.placing import placed_suffix
 from terrabalance.files import fingerprint, slug
-from terrabalance.manifest import ORACLE, SPLITS, Manifest, join_frames
+from terrabalance.manifest import SPLITS, USED, Manifest, join_frames
 
 CLASS_MAP = "class_map.txt"
 _BLOCK = 2**15  # rows
@@ -24,7 +24,7 @@ def dataset_rows(catalogue: Manifest, synthetic: Sequence[Manifest]) -> pd.DataF
     parts = []
     for manifest in (catalogue, *synthetic):
         rows = manifest.usable()
-        rows = rows[rows["split"].isin((*SPLITS, ORACLE))].reset_index(drop=True)
+        rows = rows[rows["split"].isin(USED)].reset_index(drop=True)
         parts.append(rows.assign(origin=_origins(manifest, rows)))
     rows = join_frames(parts)
     return rows.assign(path=_file_names(rows))

@@ -15,10 +15,9 @@ from augment.dataset.beside import CARD, HASHED, TWIN
 from augment.dataset.placing import files_of
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.finished import DONE, done
-from terrabalance.manifest import ORACLE, SPLITS, read_manifest
+from terrabalance.manifest import USED, read_manifest
 
 _OWN = frozenset({*HASHED, TWIN, CARD, DONE})
-_OF_IMAGES = (*SPLITS, ORACLE)
 
 
 def place_of(folder: Path) -> Path:
@@ -61,7 +60,7 @@ def foreign_files(folder: Path, images: Collection[str]) -> list[str]:
         return []
     coming, known = files_of(images), _known(folder)
     found = sorted(set(files_in(folder, _refuse)) - (coming if known is None else known) - _OWN)
-    if known is None and (unsure := [p for p in found if p.split("/")[0] in _OF_IMAGES]):
+    if known is None and (unsure := [p for p in found if p.split("/")[0] in USED]):
         raise BadInput(
             f"{folder / unsure[0]}: nothing says whether this is of the dataset, whose "
             "manifest.parquet is damaged or gone, or was put there. Move what is yours out of "

@@ -12,7 +12,7 @@ from flows.store.result import Files, make_once
 from terrabalance.bands import RGB, Bands, bands_from, measure_bands
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, read_json, write_json
-from terrabalance.manifest import Manifest, even_share
+from terrabalance.manifest import USED, Manifest, even_share
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.raster import holds_bytes
 
@@ -24,8 +24,8 @@ _SAMPLED = 256  # images that the ranges of deep bands are measured on
 def bands_of(config: RunConfig, manifest: Manifest, base: Path | None = None) -> Bands:
     """Return the bands of the data: all of them where the images agree in number and depth.
 
-    Where they do not, or `generator.bands` says so, RGB of 8 bit. The ranges of deep bands are
-    measured on the train part of all classes, once, and kept beside the catalogues.
+    Where they do not, in whichever part, or `generator.bands` says so, RGB of 8 bit. The ranges of
+    deep bands are measured on the train part of all classes, once, and kept beside the catalogues.
 
     Args:
         config: of the run.
@@ -70,13 +70,15 @@ def _bands_of_base(base: Path, kind: tuple[int, bool], shown: tuple[int, int, in
 
 def _kind_of(config: RunConfig, manifest: Manifest) -> tuple[int, bool] | None:
     """Return how many bands the images have and whether of 8 bit; None: to be read as RGB."""
-    rows = manifest.usable("train")
+    if config.generator.bands == "rgb" or manifest.usable("train").empty:
+        return None
+    # Of all parts: bytes in the range of 16-bit training images would be tested as black images.
+    rows = manifest.usable()
+    rows = rows[rows["split"].isin(USED)]
     kinds = Counter(
         (int(count), holds_bytes(mode))
         for count, mode in zip(rows["bands"], rows["mode"], strict=True)
     )
-    if config.generator.bands == "rgb" or not kinds:
-        return None
     if len(kinds) > 1:
         _log.warning("read as RGB of 8 bit, as the images differ: %s", _describe(kinds))
         return None

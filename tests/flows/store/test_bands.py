@@ -87,6 +87,35 @@ def test_images_that_differ_are_read_as_rgb_and_it_is_said(tiny, tmp_path, caplo
     assert "of 1 bands of 8 bit" in caplog.text and "of 3 bands of 8 bit" in caplog.text
 
 
+@pytest.mark.parametrize(("count", "dtype"), [(3, "uint8"), (4, "uint16")])
+def test_test_images_of_another_kind_have_all_read_as_rgb(tiny, tmp_path, caplog, count, dtype):
+    for index in range(18):
+        split = ("train", "val", "test")[index % 3]
+        kind = (count, dtype) if split == "test" else (3, "uint16")
+        for name in _LEVEL:
+            write_image(tmp_path / "d" / split / name / f"{index}.tif", name, index, *kind)
+    run = Run(config_of(tiny, tmp_path / "d", tmp_path))
+    with caplog.at_level(logging.WARNING):
+        assert run.bands == RGB
+    assert "24 of 3 bands of more than 8 bit, 12 of" in caplog.text
+    tested = run.patches(run.catalogue, run.catalogue.usable("test"))
+    assert tested.max() > 100  # not black
+
+
+def test_images_that_are_set_aside_decide_no_bands(tiny, tmp_path):
+    dataset(tmp_path / "d", 3, "uint16")
+    dataset(tmp_path / "d" / "other", 3, "uint8")
+    parts = ["train"] * 5 + ["val"] * 2 + ["test"] * 2
+    rows = [
+        f"{folder}{name}/{index}.tif,{name},{split}"
+        for name in _LEVEL
+        for index, part in enumerate(parts)
+        for folder, split in (("", part), ("other/", "no"))
+    ]
+    (tmp_path / "d" / "l.csv").write_text("\n".join(["path,class,split", *rows]))
+    assert Run(config_of(tiny, tmp_path / "d" / "l.csv", tmp_path)).bands.dtype == "uint16"
+
+
 def test_an_alpha_that_is_kept_and_then_dropped_gives_each_its_bands(tiny, tmp_path):
     for class_name, n in (("Field", 14), ("Water", 10)):
         for index in range(n):
