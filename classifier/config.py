@@ -29,7 +29,8 @@ class ClassifierConfig(Settings):
         ge=8,
         le=4096,
         description="side that every image, real or synthetic, is reduced to first, in pixels; "
-        "none: the size of the synthetic ones, or of the smallest image",
+        "none: the size of the synthetic ones, or the smallest side of the training images, in "
+        "their usual shape",
     )
     steps: int = Field(2_000, gt=0, le=MOST, description="optimizer steps, equal in every arm")
     batch_size: int = Field(64, ge=2, le=4096, description="images a step")

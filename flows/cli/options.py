@@ -84,6 +84,6 @@ Tries = Annotated[
 Resolution = Annotated[
     int | None,
     typer.Option(
-        min=8, help="Side that every image is reduced to first, px. Default: of the smallest."
+        min=8, help="Side that every image is reduced to first, px. Default: the smallest in train."
     ),
 ]

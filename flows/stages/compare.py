@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -86,7 +87,8 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
     _tell_left_out(manifest, config.data)
     rows = manifest.usable("train")
     made = rows[rows["source"] == "synthetic"]
-    resolution = resolution_of(config, _smallest(rows), _smallest(made) if len(made) else None)
+    smallest = _smallest_side(made) if len(made) else None
+    resolution = resolution_of(config, _usual_size(rows), smallest)
     config = _with_possible_arms(config, manifest)
     base = pinned_base(config) if config.base_from else None
     experiment = experiment_on(config, manifest, resolution, bands_of(config, manifest, base))
@@ -163,13 +165,22 @@ def _with_hashes(manifest: Manifest) -> Manifest:
     return Manifest(manifest.root, frame)
 
 
-def _smallest(rows: pd.DataFrame) -> Size:
-    """The smallest image's height and width: no image has to be enlarged."""
-    sizes = sorted(zip(rows["height_px"], rows["width_px"], strict=True), key=min)
-    if not sizes or min(sizes[0]) < 1:
+def _usual_size(rows: pd.DataFrame) -> Size:
+    """Return the largest size of the images' median shape for which none has to be enlarged.
+
+    The shape is that of most, as all images are cut to it: one strip would make slivers of them.
+    """
+    if rows.empty or _smallest_side(rows) < 1:
         raise BadInput("the manifest names no training images with their sizes. Scan the data.")
-    height, width = map(int, sizes[0])
+    shape = float(np.exp(np.median(np.log(rows["height_px"] / rows["width_px"]))))
+    lowest, narrowest = float(rows["height_px"].min()), float(rows["width_px"].min())
+    height = max(1, round(min(lowest, narrowest * shape)))
+    width = max(1, round(min(narrowest, lowest / shape)))
     return height if height == width else (height, width)
+
+
+def _smallest_side(rows: pd.DataFrame) -> int:
+    return int(rows[["height_px", "width_px"]].to_numpy().min())
 
 
 def _tell_left_out(manifest: Manifest, data: Path) -> None:

@@ -167,3 +167,18 @@ def test_synthetic_images_are_never_enlarged(table, tmp_path):
         "(classifier.resolution was 16 and is 20). Give them as they were, or another --name"
         in str(said.exception)
     )
+
+
+@pytest.mark.parametrize(("size", "told"), [((24, 24), "16 px"), ((24, 36), "16 x 24 px")])
+def test_a_strip_among_images_decides_no_shape(tmp_path, size, told):
+    rng, lines = np.random.default_rng(0), ["path,class,split"]
+    images = [(f"{c}{s}{i}", c, s, size) for c in "AB" for s, n in PARTS.items() for i in range(n)]
+    for stem, name, split, shape in [*images, ("strip", "A", "train", (16, 400))]:
+        write_png(tmp_path / f"{stem}.png", rng.integers(0, 256, (3, *shape), np.uint8))
+        lines.append(f"{stem}.png,{name},{split}")
+    (tmp_path / "images.csv").write_text("\n".join(lines))
+    words = ("--arms", "real,oversample", "--tries", 1, "--workdir", tmp_path / "w", "--name", "s")
+    said = compare(tmp_path / "images.csv", *words)
+    assert said.exit_code == 0, said.output
+    record = read_json(tmp_path / "w" / "reports" / "s" / "comparison.json")
+    assert record["resolution"] == told
