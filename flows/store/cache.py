@@ -4,6 +4,7 @@
 there.
 """
 
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from terrabalance.tables import read_table
 Kind = Literal["catalogues", "generators", "synthetic", "classifiers", "extracted"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _ASIDE = ".pruned-"
+_OURS = re.compile(r".+-[0-9a-f]{12}")  # what ends otherwise is people's, or was kept for them
 _NO_RESULT = {"features"}  # of the classifiers' frozen mode: quickly made again, of no one run
 _DAY_S = 24 * 3600
 # A run may be just about to note what it made, or be at work without a new file for a while.
@@ -60,12 +62,14 @@ def results(workdir: Path) -> list[Result]:
         _look_at(kind, folder, uses.get(f"{kind}/{folder.name}", []))
         for kind in KINDS
         for folder in _folders(workdir / "data" / kind)
+        if _OURS.fullmatch(folder.name)
     ]
 
 
 def unexplained(workdir: Path) -> list[str]:
     """Return the runs of which is not known what they use: made by an older version, or copied."""
-    known = {folder.name for folder in _folders(workdir / "data" / "uses")}
+    uses = _folders(workdir / "data" / "uses")
+    known = {folder.name for folder in uses if any(folder.glob("*.json"))}
     return sorted(run for run in _runs(workdir) - known if _has_made(workdir, run))
 
 

@@ -164,6 +164,30 @@ def test_a_prune_that_is_killed_leaves_nothing_that_looks_finished(workdir, monk
     assert not [path for path in (workdir / "data" / "generators").iterdir() if path.is_dir()]
 
 
+@pytest.mark.parametrize(
+    "place", ["generators/my-backup", "extracted/zip-0c8dcc6fb2cf-changed-aa5b6e98"]
+)
+def test_what_is_no_result_is_neither_listed_nor_pruned(workdir, place):
+    mine = workdir / "data" / place / "labels.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    age(mine, 2)
+    age(mine.parent, 2)
+    forget(workdir)
+    assert mine.parent.name not in {one["name"] for one in ask(workdir, "list")}
+    ask(workdir, "prune", "--yes")
+    assert mine.read_text() == "mine"
+
+
+def test_a_run_whose_notes_were_lost_stops_the_prune(workdir):
+    for note in (workdir / "data" / "uses" / "kept").glob("*.json"):
+        note.unlink()
+    with pytest.raises(BadInput, match="what kept use is not known"):
+        CliRunner().invoke(
+            app, ["cache", "prune", "--workdir", str(workdir)], catch_exceptions=False
+        )
+
+
 def test_runs_of_which_nothing_is_known_stop_the_prune(workdir):
     (workdir / "reports" / "old").mkdir()
     (workdir / "reports" / "old" / "plan.json").write_text("{}")
