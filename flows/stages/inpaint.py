@@ -25,6 +25,7 @@ from terrabalance.images import read_patch, suffix_for, write_image
 from terrabalance.marks import ORIGINAL_KEY, REPAIRED_KEY, is_marked_synthetic, read_marks
 from terrabalance.progress import Progress, silent
 from terrabalance.rasters.decode import decode
+from terrabalance.rasters.raster import Raster, Scaling
 from terrabalance.seeds import seed_for
 from terrabalance.sizes import height_width
 
@@ -155,9 +156,10 @@ def _fill(
 
 
 def _tell_reduced(image: Path, bands: Bands) -> None:
-    """Warn of values that a generator of 8-bit RGB does not keep, as of its training images."""
+    """Warn of values that the generator does not keep, as they are none of its training images."""
     if not bands.is_rgb:
-        return  # an image of other bands is refused when it is read
+        _tell_cut(image, decode(image).of_bands(bands.count), bands)
+        return
     pixels = decode(image).without_alpha().pixels
     if pixels.dtype != np.uint8 or len(pixels) > 3:
         _log.warning(
@@ -165,6 +167,37 @@ def _tell_reduced(image: Path, bands: Bands) -> None:
             "that first, all of it. To keep its values, use a generator of such images",
             image, len(pixels), pixels.dtype,
         )  # fmt: skip
+
+
+def _tell_cut(image: Path, raster: Raster, bands: Bands) -> None:
+    """Warn of the type, the scale and the range of values that a generator of deep bands has."""
+    if len(raster.pixels) != bands.count:
+        return  # refused when it is read
+    if (raster.pixels.dtype.name, raster.scaling) != (bands.dtype, bands.scaling):
+        _log.warning(
+            "%s: holds %s with %s. The generator's images are %s with %s, and the result is "
+            "written as these",
+            image, raster.pixels.dtype.name, _scale_in_words(raster.scaling), bands.dtype,
+            _scale_in_words(bands.scaling),
+        )  # fmt: skip
+    half = 0.5 / np.iinfo(bands.level_type).max
+    n_cut = 0
+    for band, plane in enumerate(raster.pixels):
+        shares, valid = bands.shares(plane, band, raster.scaling), raster.valid_in(band)
+        beyond = (shares < -half) | (shares > 1 + half)
+        n_cut += int((beyond if valid is None else beyond & valid[0]).sum())
+    if n_cut:
+        _log.warning(
+            "%s: %d of its %d values (%.1f %%) are beyond the range of the generator's images, and "
+            "are cut to it, also where nothing is filled. Where all are, its unit may be another",
+            image, n_cut, raster.pixels.size, 100 * n_cut / raster.pixels.size,
+        )  # fmt: skip
+
+
+def _scale_in_words(scaling: Scaling | None) -> str:
+    if scaling is None:
+        return "no declared scale"
+    return f"scale {scaling.scale[0]:g} and offset {scaling.offset[0]:g}"
 
 
 def _marks(

@@ -4,6 +4,10 @@ import numpy as np
 import pytest
 import tifffile
 
+from flows.stages.inpaint import _tell_reduced
+from terrabalance.bands import Bands
+from terrabalance.rasters.raster import Scaling
+
 from .repairs import mask_of, run
 
 
@@ -28,3 +32,27 @@ def test_values_that_an_rgb_generator_cannot_keep_are_told(
     found = run(tmp_path / "deep.tif", "--mask", mask, "--generator", generator)
     assert found.exit_code == 0, found.output
     assert told in caplog.text and bool(told) == bool(caplog.text)
+
+
+@pytest.mark.parametrize(
+    "dtype, values, scaling, told",
+    [
+        (np.uint16, [100, 5000], None, []),
+        (np.uint16, [7, 60000], None, ["2 of its 800 values (0.2 %) are beyond the range"]),
+        (np.float32, [100.5, 5000], None, ["holds float32 with no declared scale"]),
+        (np.uint16, [100, 5000], Scaling((0.5, 0.5), (0.0, 0.0)),
+         ["uint16 with scale 0.5 and offset 0, and the result is written as these",
+          "799 of its 800 values (99.9 %) are beyond the range"]),
+    ],
+)  # fmt: skip
+def test_values_that_a_generator_of_deep_bands_cuts_or_converts_are_told(
+    tmp_path, caplog, dtype, values, scaling, told
+):
+    pixels = np.full((2, 20, 20), 3000, dtype)
+    pixels[0, 0, 0], pixels[1, 1, 1] = values
+    tifffile.imwrite(tmp_path / "deep.tif", pixels, photometric="minisblack",
+                     planarconfig="separate")  # fmt: skip
+    bands = Bands((100.0,) * 2, (5000.0,) * 2, "uint16", (0, 1, 1), scaling)
+    _tell_reduced(tmp_path / "deep.tif", bands)
+    assert all(sentence in caplog.text for sentence in told)
+    assert len(caplog.records) == len(told)
