@@ -5,6 +5,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from typing import Any
 
 from augment.config import PlanConfig
@@ -45,8 +46,13 @@ def target_count(counts: Mapping[str, int], target: str) -> int:
     if target == "median":
         return math.ceil(statistics.median(counts.values()))
     if target.endswith("%"):
-        return math.ceil(max(counts.values()) * float(target[:-1]) / 100)
+        return math.ceil(max(counts.values()) * _decimal(target[:-1]) / 100)
     return int(target)
+
+
+def _decimal(number: object) -> Fraction:
+    """Return what a number says in decimals: 0.29 of 100 images is 29, of binary floats 28."""
+    return Fraction(str(number).strip())
 
 
 def plan_classes(counts: Mapping[str, int], config: PlanConfig) -> list[ClassPlan]:
@@ -89,7 +95,8 @@ def _refuse_small(plans: Sequence[ClassPlan]) -> None:
 
 def _plan(name: str, n_train: int, target: int, filled: bool, config: PlanConfig) -> ClassPlan:
     wanted = max(0, target - n_train)
-    cap = wanted if config.max_per_real is None else math.floor(n_train * config.max_per_real)
+    most = config.max_per_real
+    cap = wanted if most is None else math.floor(n_train * _decimal(most))
     needed = min(wanted, cap) if filled else 0
     return ClassPlan(name, n_train, target, needed, capped=filled and needed < wanted)
 

@@ -35,6 +35,17 @@ def test_a_cap_limits_synthetic_per_real_image_and_says_so():
     assert not plans[1].capped
 
 
+@pytest.mark.parametrize("most, n_needed", [(0.29, 29), (0.57, 57), (0.58, 58), (1.15, 115)])
+def test_a_cap_is_counted_in_decimals(most, n_needed):
+    plan, _ = plan_classes({"a": 100, "b": 1000}, PlanConfig(max_per_real=most, rarest=None))
+    assert plan.n_needed == n_needed
+
+
+@pytest.mark.parametrize("largest, share, count", [(250, "64.4%", 161), (375, "8.8%", 33)])
+def test_a_share_is_counted_in_decimals(largest, share, count):
+    assert target_count({"a": largest}, share) == count
+
+
 def test_classes_narrow_the_plan():
     assert needed(classes=("Beach",)) == {"Beach": 57}
     assert needed(rarest=1) == {"Church": 87}
