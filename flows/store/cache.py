@@ -171,9 +171,17 @@ def _uses(workdir: Path) -> dict[str, list[str]]:
     for run in _runs(workdir):
         notes = (workdir / "data" / "uses" / run).glob("*.json")
         noted = {read_record(note, {"result": str})["result"] for note in notes}
+        noted |= {base for one in noted if (base := _start_of(workdir / "data" / one))}
         for result in noted | _generators_of(workdir / "data" / "datasets" / run):
             uses.setdefault(result, []).append(run)
     return uses
+
+
+def _start_of(generator: Path) -> str | None:
+    """Return the base that a generator came from, also where the run's note of it was lost."""
+    card = generator / "card.json"
+    start = read_record(card).get("start") if card.is_file() else None
+    return f"generators/{start}" if isinstance(start, str) else None
 
 
 def _generators_of(dataset: Path) -> set[str]:

@@ -179,6 +179,12 @@ def test_what_is_no_result_is_neither_listed_nor_pruned(workdir, place):
     assert mine.read_text() == "mine"
 
 
+def test_a_base_is_used_by_the_run_of_its_generators_also_without_its_note(workdir):
+    (workdir / "data" / "uses" / "kept" / "base.json").unlink()
+    (base,) = [one for one in ask(workdir, "list") if one["name"].startswith("base-")]
+    assert base["used_by"] == ["kept"]
+
+
 def test_a_run_whose_notes_were_lost_stops_the_prune(workdir):
     for note in (workdir / "data" / "uses" / "kept").glob("*.json"):
         note.unlink()
