@@ -11,7 +11,7 @@ from flows.stages.run import Run
 from flows.store import paths
 from flows.store.result import Folder, make_once, require
 from flows.store.sync import peek
-from flows.store.uses import begin
+from flows.store.uses import begin, claim_dataset
 from terrabalance.files import parse_json
 from terrabalance.finished import done
 from terrabalance.manifest import Manifest, read_manifest
@@ -58,10 +58,12 @@ def assemble_dataset(run: Run, on_progress: Progress = silent) -> Path:
 
     Raises:
         NotReady: a class lacks its images.
+        BadInput: another run's dataset of that name is there.
     """
     begin(run.config)
     parts = Parts(run)
     dataset = _dataset(run, parts.key)
+    claim_dataset(run.config)
 
     def make(_devices: object, listener: Progress) -> None:
         assemble(run.catalogue, parts.synthetic, dataset.place, parts.about, listener)

@@ -10,9 +10,11 @@ from flows.settings.config import RunConfig
 from flows.store import paths
 from flows.store.sync import fetch_file, publish_files
 from terrabalance.errors import BadInput
-from terrabalance.files import read_json, read_record, slug, write_json
+from terrabalance.files import read_json, read_record, slug, write_json, write_text
+from terrabalance.finished import DONE
 from terrabalance.settings import shown
 
+_OF_DATASET = "dataset.key"  # beside the notes: of the settings that the dataset is of
 _MOST_TOLD = 3  # settings that differ, in a message
 
 
@@ -27,6 +29,22 @@ def begin(config: RunConfig) -> Path:
         write_json(path, config.model_dump(mode="json"))
         publish_files(config, [path])
     return path.parent
+
+
+def claim_dataset(config: RunConfig) -> None:
+    """Note whose settings the run's dataset is of, before it is assembled.
+
+    Raises:
+        BadInput: the dataset that is there is of other settings; only its run's report is gone.
+    """
+    note, dataset = paths.uses_folder(config) / _OF_DATASET, paths.dataset_folder(config)
+    known = note.read_text() if note.is_file() else config.result_key
+    if known != config.result_key and (dataset / DONE).is_file():
+        raise BadInput(
+            f"{dataset}: is of a run named {config.run_name!r} with other settings, whose "
+            f"{paths.settings_file(config)} is gone. Give another --name, or move the dataset away."
+        )
+    write_text(note, config.result_key)
 
 
 def is_begun(config: RunConfig) -> bool:

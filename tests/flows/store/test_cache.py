@@ -21,6 +21,7 @@ from flows.stages.plan import make_plan
 from flows.stages.run import Run
 from flows.stages.synthetic import synthesize_class
 from flows.store import cache
+from flows.store.uses import claim_dataset
 from terrabalance.errors import BadInput
 from terrabalance.finished import done
 
@@ -113,6 +114,20 @@ def test_what_a_changed_dataset_left_behind_is_no_longer_used(workdir, scenes, t
     shutil.rmtree(workdir / "data" / "datasets" / "kept")
     left = {one["name"].split("-")[0] for one in ask(workdir, "list") if not one["used_by"]}
     assert left == {"scenes", "base", "baseline", "Beach"}
+
+
+def test_a_dataset_of_other_settings_is_not_replaced_where_only_its_report_is_gone(
+    workdir, made, scenes, tiny
+):
+    def run_with(seed: int) -> RunConfig:
+        return RunConfig(data=scenes, workdir=workdir, name="kept", **{**tiny, "seed": seed})
+
+    shutil.rmtree(workdir / "reports" / "kept")
+    claim_dataset(run_with(made.seed))  # the same command again
+    with pytest.raises(BadInput, match="kept: is of a run named 'kept' with other settings"):
+        claim_dataset(run_with(made.seed + 1))
+    shutil.rmtree(workdir / "data" / "datasets" / "kept")
+    claim_dataset(run_with(made.seed + 1))
 
 
 def test_what_somebody_works_on_stays(workdir):
