@@ -151,15 +151,8 @@ def review_app(board: Board) -> ASGIApp:
 
     @app.middleware("http")
     async def only_from_here(request: Request, call_next: RequestResponseEndpoint) -> Response:
-        # A link in another page, such as a terminal in a browser, may open this one.
-        if request.method not in _LOOKS and not _is_own(request):
-            return Response("Another page sent this.", 403)
-        # Before it is read. Browsers state a length; what is sent without one may never end.
-        length = request.headers.get("content-length", "0" if request.method in _LOOKS else "")
-        if not length.isdecimal():
-            return Response("Send the length of the decision as Content-Length.", 411)
-        if int(length) > _LONGEST_BODY:
-            return Response("This is longer than a decision.", 413)
+        if (refusal := _refusal(request)) is not None:
+            return refusal
         given = request.query_params.get("key") or request.cookies.get(_COOKIE, "")
         if not secrets.compare_digest(given.encode(), board.key.encode()):
             return Response("Open the address that `terrabalance review` printed.", 403)
@@ -206,6 +199,20 @@ def review_app(board: Board) -> ASGIApp:
         return board.states()
 
     return _with_headers(app)
+
+
+def _refusal(request: Request) -> Response | None:
+    """Return the answer to a request that is not read at all; None to others."""
+    # A link in another page, such as a terminal in a browser, may open this one.
+    if request.method not in _LOOKS and not _is_own(request):
+        return Response("Another page sent this.", 403)
+    # Browsers state a length; what is sent without one may never end.
+    length = request.headers.get("content-length", "0" if request.method in _LOOKS else "")
+    if not length.isdecimal():
+        return Response("Send the length of the decision as Content-Length.", 411)
+    if int(length) > _LONGEST_BODY:
+        return Response("This is longer than a decision.", 413)
+    return None
 
 
 async def _not_understood(request: Request, error: Exception) -> Response:
