@@ -51,6 +51,20 @@ def environment_of(home: Path) -> dict[str, str]:
     }
 
 
+def of_home(home: Path, **more: str) -> dict[str, str]:
+    """The environment of a user whose Prefect has a home of its own, and no server."""
+    others = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    return {**others, "PREFECT_HOME": str(home), "NO_COLOR": "1", **more}
+
+
+def python_of_home(home: Path, script: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a script to its end, whatever it is, in `of_home`."""
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env=of_home(home, **more), capture_output=True, text=True, check=False, timeout=PATIENCE_S,
+    )  # fmt: skip
+
+
 def call(
     environment: dict[str, str], *words: str, cwd: Path = ROOT
 ) -> subprocess.CompletedProcess[str]:

@@ -23,6 +23,7 @@ from terrabalance.system_errors import in_words
 
 TABLE, TWIN, CARD = "manifest.parquet", "manifest.csv", "README.md"
 HASHED = (TABLE, CLASS_MAP, CROISSANT)  # in `done.json`: people may edit the other two
+OWN = frozenset({*HASHED, TWIN, CARD, DONE})  # what a dataset has beside its images
 _LABEL = re.compile(r"""\s+['"]?(\d{1,9})['"]?:\s*(.*?)\s*""")
 
 Found = tuple[str, str]  # kind and detail of a problem

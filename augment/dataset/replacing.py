@@ -11,13 +11,11 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from augment.dataset.beside import CARD, HASHED, TWIN
+from augment.dataset.beside import OWN
 from augment.dataset.placing import files_of
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.finished import DONE, done
+from terrabalance.finished import done
 from terrabalance.manifest import USED, read_manifest
-
-_OWN = frozenset({*HASHED, TWIN, CARD, DONE})
 
 
 def place_of(folder: Path) -> Path:
@@ -59,7 +57,7 @@ def foreign_files(folder: Path, images: Collection[str]) -> list[str]:
     if not folder.exists():
         return []
     coming, known = files_of(images), _known(folder)
-    found = sorted(set(files_in(folder, _refuse)) - (coming if known is None else known) - _OWN)
+    found = sorted(set(files_in(folder, _refuse)) - (coming if known is None else known) - OWN)
     if known is None and (unsure := [p for p in found if p.split("/")[0] in USED]):
         raise BadInput(
             f"{folder / unsure[0]}: nothing says whether this is of the dataset, whose "

@@ -4,22 +4,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from augment.dataset.beside import CARD, HASHED, TWIN, problems_beside
+from augment.dataset.beside import OWN, problems_beside
 from augment.dataset.placing import files_of
 from augment.dataset.replacing import files_in
 from terrabalance.errors import BadInput, NotReady, UnreadableImage
 from terrabalance.files import inside, sha256_of
-from terrabalance.finished import DONE
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.marks import is_marked_synthetic, lost_marks
 from terrabalance.progress import Progress, silent
 from terrabalance.system_errors import in_words
 
-_OWN = frozenset({
-    *HASHED, TWIN, CARD, DONE,
-    # Of one class's synthetic images.
-    "strip.png", "spectrum.json", "screening.json", "reviews.json", ".screening.lock",
-})  # fmt: skip
+# And of one class's synthetic images.
+_OWN = OWN | {"strip.png", "spectrum.json", "screening.json", "reviews.json", ".screening.lock"}
 
 
 @dataclass(frozen=True)

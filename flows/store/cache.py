@@ -15,7 +15,6 @@ from typing import Any, Literal, get_args
 
 from filelock import FileLock, Timeout
 
-from augment.screen.reviews import REVIEWS, n_counted
 from terrabalance.errors import BadInput
 from terrabalance.files import read_record
 from terrabalance.finished import DONE
@@ -98,6 +97,8 @@ def prunable(
 
 def _is_reviewed(folder: Path) -> bool:
     """Return whether people decided on images, also where their file was lost since."""
+    from augment.screen.reviews import REVIEWS, n_counted  # with pandas: a list needs none
+
     if (folder / REVIEWS).exists():
         return True
     try:

@@ -41,7 +41,8 @@ def cases() -> Iterator[Case]:
         yield from _with_alpha(interlaced)
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """A chunk of a PNG, its checksum right."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
@@ -88,12 +89,12 @@ def _write(
     passes = _PASSES if interlaced else ((0, 0, 1, 1),)
     parts = [pixels[top::down, left::right] for top, left, down, right in passes]
     data = b"".join(_rows(part, bits) for part in parts if part.size)
-    chunks = [_chunk(b"IHDR", header), more]
+    chunks = [chunk(b"IHDR", header), more]
     if colours is not None:
-        chunks.append(_chunk(b"PLTE", colours.tobytes()))
+        chunks.append(chunk(b"PLTE", colours.tobytes()))
     if clear:
-        chunks.append(_chunk(b"tRNS", clear))
-    chunks += [_chunk(b"IDAT", zlib.compress(data)), _chunk(b"IEND", b"")]
+        chunks.append(chunk(b"tRNS", clear))
+    chunks += [chunk(b"IDAT", zlib.compress(data)), chunk(b"IEND", b"")]
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
 
 

@@ -1,13 +1,12 @@
 """The embedded server among a user's settings of Prefect, and beside other commands that start."""
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import httpx
 import pytest
 from prefect.settings import get_current_settings
+from prefect_server import of_home, python_of_home
 from waiting import PATIENCE_S
 
 from flows.orchestrate.embedded import refused
@@ -32,18 +31,6 @@ with some_server() as server, tagged(server), get_client(sync_client=True) as cl
 """
 
 
-def of_home(home: Path, **more: str) -> dict[str, str]:
-    others = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
-    return {**others, "PREFECT_HOME": str(home), "NO_COLOR": "1", **more}
-
-
-def used(home: Path, script: str = _USE, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", script],
-        env=of_home(home, **more), capture_output=True, text=True, check=False, timeout=PATIENCE_S,
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize(
     "settings",
     [
@@ -58,7 +45,7 @@ def used(home: Path, script: str = _USE, **more: str) -> subprocess.CompletedPro
     ids=["of a server behind a proxy", "of a server and its clients", "of clients"],
 )
 def test_settings_of_another_server_do_not_lock_a_command_out_of_its_own(settings, prefect_home):
-    result = used(prefect_home(), **settings)
+    result = python_of_home(prefect_home(), _USE, **settings)
     assert result.stdout == "kept used\n", result.stderr
 
 
@@ -68,7 +55,7 @@ def test_a_profile_of_another_server_makes_its_own_usable_all_the_same(tmp_path)
         'PREFECT_SERVER_API_AUTH_STRING = "admin:pass"\n'
         'PREFECT_SERVER_API_BASE_PATH = "/x"\nPREFECT_SERVER_DATABASE_MIGRATE_ON_START = "false"\n'
     )
-    result = used(tmp_path)  # without a database, which is made by migrating
+    result = python_of_home(tmp_path, _USE)  # without a database, which is made by migrating
     assert result.stdout == "kept used\n", result.stderr
 
 
@@ -83,7 +70,7 @@ except embedded.ServerUnreachable as error:
     print(error)
 child.stop()
 """
-    result = used(prefect_home(), script)
+    result = python_of_home(prefect_home(), script)
     assert "refuses what this command asks (status 404;" in result.stdout, result.stderr
     assert "prefect config view" in result.stdout
 

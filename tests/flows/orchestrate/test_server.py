@@ -19,7 +19,7 @@ from prefect.settings import (
     PREFECT_SERVER_EPHEMERAL_ENABLED,
     temporary_settings,
 )
-from prefect_server import environment_of, served
+from prefect_server import environment_of, of_home, python_of_home, served
 from waiting import PATIENCE_S, alive_of, eventually
 
 from flows.orchestrate.server import check_server, some_server
@@ -50,18 +50,6 @@ from flows.orchestrate.stale import tagged
 with some_server() as server, tagged(server), get_client(sync_client=True) as client:
     print(json.dumps({run.name: run.state.name for run in client.read_flow_runs()}))
 """
-
-
-def of_home(home: Path, **more: str) -> dict[str, str]:
-    others = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
-    return {**others, "PREFECT_HOME": str(home), "NO_COLOR": "1", **more}
-
-
-def started(home: Path, script: str = _START, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", script],
-        env=of_home(home, **more), capture_output=True, text=True, check=False, timeout=PATIENCE_S,
-    )  # fmt: skip
 
 
 @contextmanager
@@ -99,7 +87,7 @@ def test_a_killed_run_leaves_no_process_and_is_marked_as_crashed_at_the_next_sta
         process.kill()
         process.wait()
         eventually(lambda: not alive_of(process.pid), "its children are gone too")
-    result = started(home)
+    result = python_of_home(home, _START)
     states = json.loads(result.stdout)
     assert len(states) > 1 and set(states.values()) == {"Completed", "Crashed"}, result.stderr
     assert states["balance killed"] == "Crashed"
@@ -110,15 +98,15 @@ def test_a_run_that_lives_is_left_alone_until_it_is_killed(prefect_home, tmp_pat
     home, log = prefect_home(), tmp_path / "log"
     with begun(home, log, "-c", _ENDLESS):
         eventually(lambda: "begun" in log.read_text(), "the flow has begun")
-        beside = started(home)  # with a server of its own, on the same database
+        beside = python_of_home(home, _START)  # with a server of its own, on the same database
         assert json.loads(beside.stdout) == {"endless": "Running"}, beside.stderr
-    assert json.loads(started(home).stdout) == {"endless": "Crashed"}
+    assert json.loads(python_of_home(home, _START).stdout) == {"endless": "Crashed"}
     assert not list((home / "terrabalance").glob("*.lock"))
 
 
 def test_a_server_that_takes_its_time_is_waited_for_with_a_line(prefect_home):
     now = "from flows.orchestrate import embedded; embedded._TELL_EVERY_S = 0.1\n"
-    result = started(prefect_home(), now + _START)
+    result = python_of_home(prefect_home(), now + _START)
     assert result.returncode == 0, result.stderr
     assert "waiting for Prefect's server, " in result.stderr
 
@@ -136,7 +124,7 @@ except embedded.ServerUnreachable as error:
 child.stop()
 print(child.process.poll() is not None)
 """
-    said = started(prefect_home(), script)
+    said = python_of_home(prefect_home(), script)
     assert "this machine is too busy" in said.stdout and said.stdout.endswith("True\n"), said.stderr
 
 
@@ -148,7 +136,7 @@ def test_a_server_that_cannot_start_says_why_and_names_its_home(damage, tmp_path
         (home / "prefect.db").write_text("no database" * 1000)
     else:
         home.write_text("")
-    said = started(home)
+    said = python_of_home(home, _START)
     last = said.stderr.strip().splitlines()[-1]
     assert "ServerUnreachable: Prefect's embedded server did not start" in last
     assert str(home) in last and "PREFECT_HOME" in last
@@ -156,7 +144,9 @@ def test_a_server_that_cannot_start_says_why_and_names_its_home(damage, tmp_path
 
 def test_a_proxy_is_not_asked_for_this_machines_own_server(prefect_home):
     nobody = "http://127.0.0.1:9"
-    result = started(prefect_home(), HTTP_PROXY=nobody, HTTPS_PROXY=nobody, ALL_PROXY=nobody)
+    result = python_of_home(
+        prefect_home(), _START, HTTP_PROXY=nobody, HTTPS_PROXY=nobody, ALL_PROXY=nobody
+    )
     assert result.stdout == "{}\n", result.stderr
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image, PngImagePlugin
+from raster_files.png import chunk
 from raster_files.tiff_by_hand import Page, write
 
 from augment.catalogue.look import look_at
@@ -27,12 +28,6 @@ _TOO_LARGE = r"it claims .*; at most .* are read\. Cut it into patches\.$"
 
 def _png(path: Path, side: int) -> None:
     """Write a PNG whose header claims a square and whose data is of one pixel."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     parts = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(b"\0\0")), chunk(b"IEND", b"")
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))

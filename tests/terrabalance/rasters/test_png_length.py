@@ -7,15 +7,10 @@ import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
+from raster_files.png import chunk
 
 from terrabalance.errors import UnreadableImage
 from terrabalance.rasters.decode import decode
-
-
-def chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(
-        ">I", zlib.crc32(kind + content)
-    )  # fmt: skip
 
 
 def png(rows: int, bits: int, colour: int, parts: int = 1) -> bytes:
