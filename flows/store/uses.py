@@ -38,8 +38,10 @@ def claim_dataset(config: RunConfig) -> None:
         BadInput: the dataset that is there is of other settings; only its run's report is gone.
     """
     note, dataset = paths.uses_folder(config) / _OF_DATASET, paths.dataset_folder(config)
-    known = note.read_text() if note.is_file() else config.result_key
-    if known != config.result_key and (dataset / DONE).is_file():
+    known = note.read_text() if note.is_file() else None
+    if known == config.result_key:
+        return
+    if known is not None and (dataset / DONE).is_file():
         raise BadInput(
             f"{dataset}: is of a run named {config.run_name!r} with other settings, whose "
             f"{paths.settings_file(config)} is gone. Give another --name, or move the dataset away."
