@@ -12,7 +12,7 @@ from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
 from terrabalance.errors import BadInput
 
-TINY = GeneratorConfig(image_size=8, dim=8, dim_mults=(1, 2), timesteps=50)
+TINY = GeneratorConfig(image_size=8, dim=8, dim_mults=(1,), timesteps=20)
 CLASSES = ("dark", "light")
 
 
@@ -22,7 +22,7 @@ def base(tmp_path_factory):
     draw = np.random.default_rng(0)
     dark, light = draw.integers(0, 40, (8, 3, 8, 8)), draw.integers(215, 256, (8, 3, 8, 8))
     images, labels = np.concatenate([dark, light]).astype(np.uint8), np.repeat([0, 1], 8)
-    loop = TrainingConfig(steps=200, batch_size=16, learning_rate=5e-3, preview_every=200)
+    loop = TrainingConfig(steps=120, batch_size=16, learning_rate=8e-3, preview_every=120)
     spec = TrainingSpec("", TINY, loop, seed=0, classes=CLASSES)
     folder = tmp_path_factory.mktemp("base") / "base-1"
     return train_generator(TrainingData(images, labels), spec, folder, [torch.device("cpu")])

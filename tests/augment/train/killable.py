@@ -13,7 +13,7 @@ from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
 
 CPU = torch.device("cpu")
-NETWORK = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)
+NETWORK = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=10)
 
 
 def train(folder: str) -> None:

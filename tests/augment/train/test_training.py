@@ -25,7 +25,8 @@ from terrabalance.finished import mark_done
 from terrabalance.images import read_patch
 from terrabalance.progress import Progress
 
-TINY = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)
+# Previews draw in `timesteps` calls.
+TINY = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=5)
 SHORT = TrainingConfig(steps=12, batch_size=4, checkpoint_every=4, preview_every=6)
 
 
