@@ -4,15 +4,11 @@ import io
 
 import numpy as np
 import pytest
+from forest import forest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from augment.measure.giveaway import give_away
-from augment.scenes import draw_scene
-
-
-def scenes(first: int, n: int = 40) -> np.ndarray:
-    return np.stack([draw_scene("Forest", first + i, 48) for i in range(n)])
 
 
 def jpeg(images: np.ndarray, quality: int = 50) -> np.ndarray:
@@ -25,33 +21,33 @@ def jpeg(images: np.ndarray, quality: int = 50) -> np.ndarray:
 
 
 def test_scenes_of_one_kind_are_not_told_apart():
-    found = give_away(scenes(0), scenes(1000))
+    found = give_away(forest(0), forest(1000))
     assert found.value == pytest.approx(0.5, abs=3 * found.standard_error)
 
 
 @pytest.mark.parametrize("change", [lambda x: gaussian_filter(x, (0, 0, 0.6, 0.6)), jpeg])
 def test_softness_and_codec_traces_give_away(change):
-    assert give_away(scenes(0), change(scenes(1000))).value > 0.9
+    assert give_away(forest(0), change(forest(1000))).value > 0.9
 
 
 def test_the_same_treatment_of_both_gives_nothing_away():
-    found = give_away(jpeg(scenes(0)), jpeg(scenes(1000)))
+    found = give_away(jpeg(forest(0)), jpeg(forest(1000)))
     assert found.value == pytest.approx(0.5, abs=3 * found.standard_error)
 
 
 def test_colour_and_contrast_are_not_looked_at():
-    darker = (scenes(1000) * 0.5).round().astype(np.uint8)
-    found = give_away(scenes(0), darker)
+    darker = (forest(1000) * 0.5).round().astype(np.uint8)
+    found = give_away(forest(0), darker)
     assert found.value < 0.75  # halved levels are rounded, and little else
 
 
 def test_images_of_one_sharpness_among_many_are_told_apart():
     widths = np.tile([0.2, 1.0], 20)
     varied = np.stack([gaussian_filter(image, (0, w, w)) for image, w in
-                       zip(scenes(0), widths, strict=True)])  # fmt: skip
-    alike = gaussian_filter(scenes(1000), (0, 0, 0.5, 0.5))
+                       zip(forest(0), widths, strict=True)])  # fmt: skip
+    alike = gaussian_filter(forest(1000), (0, 0, 0.5, 0.5))
     assert give_away(varied, alike).value > 0.9
 
 
 def test_few_images_say_nothing():
-    assert give_away(scenes(0), scenes(1000, 9)) is None
+    assert give_away(forest(0), forest(1000, 9)) is None
