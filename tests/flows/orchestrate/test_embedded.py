@@ -31,48 +31,39 @@ with some_server() as server, tagged(server), get_client(sync_client=True) as cl
 """
 
 
+_NOBODY = "http://127.0.0.1:9"
+
+
 @pytest.mark.parametrize(
     "settings",
     [
-        {"PREFECT_SERVER_API_AUTH_STRING": "admin:pass", "PREFECT_SERVER_API_BASE_PATH": "/x"},
         {
             "PREFECT_SERVER_API_AUTH_STRING": "admin:pass",
             "PREFECT_API_AUTH_STRING": "other:word",
             "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
         },
-        {"PREFECT_API_AUTH_STRING": "other:word", "PREFECT_API_KEY": "of the cloud"},
+        {
+            "PREFECT_API_AUTH_STRING": "other:word",
+            "PREFECT_API_KEY": "of the cloud",
+            **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), _NOBODY),
+        },
     ],
-    ids=["of a server behind a proxy", "of a server and its clients", "of clients"],
+    ids=["of a server and its clients", "of clients, which ask a proxy"],
 )
 def test_settings_of_another_server_do_not_lock_a_command_out_of_its_own(settings, prefect_home):
     result = python_of_home(prefect_home(), _USE, **settings)
     assert result.stdout == "kept used\n", result.stderr
 
 
-def test_a_profile_of_another_server_makes_its_own_usable_all_the_same(tmp_path):
-    (tmp_path / "profiles.toml").write_text(
+def test_a_profile_of_another_server_makes_its_own_usable_all_the_same(prefect_home):
+    home = prefect_home()
+    (home / "profiles.toml").write_text(
         'active = "ours"\n[profiles.ours]\nPREFECT_SERVER_EPHEMERAL_ENABLED = "true"\n'
         'PREFECT_SERVER_API_AUTH_STRING = "admin:pass"\n'
-        'PREFECT_SERVER_API_BASE_PATH = "/x"\nPREFECT_SERVER_DATABASE_MIGRATE_ON_START = "false"\n'
+        'PREFECT_SERVER_API_BASE_PATH = "/x"\n'
     )
-    result = python_of_home(tmp_path, _USE)  # without a database, which is made by migrating
+    result = python_of_home(home, _USE)
     assert result.stdout == "kept used\n", result.stderr
-
-
-def test_a_server_that_answers_with_an_error_is_not_waited_for(prefect_home):
-    script = """
-from flows.orchestrate import embedded
-child = embedded._Child()
-child.url += "/nowhere"
-try:
-    child.wait_for_answer()
-except embedded.ServerUnreachable as error:
-    print(error)
-child.stop()
-"""
-    result = python_of_home(prefect_home(), script)
-    assert "refuses what this command asks (status 404;" in result.stdout, result.stderr
-    assert "prefect config view" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -90,15 +81,16 @@ def test_what_the_embedded_server_refuses_in_mid_command_is_one_sentence(status,
 
 
 def test_commands_that_start_at_once_with_a_new_home_all_work(tmp_path):
-    """Each would make the database's tables while another does."""
+    """Each would make the database's tables while another does, whoever else is to make them."""
+    home = of_home(tmp_path / "home", PREFECT_SERVER_DATABASE_MIGRATE_ON_START="false")
     commands = [
         subprocess.Popen(
-            [sys.executable, "-c", _USE], env=of_home(tmp_path / "home"),
+            [sys.executable, "-c", _USE], env=home,
             text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )
-        for _ in range(3)
+        for _ in range(2)
     ]  # fmt: skip
     said = [command.communicate(timeout=PATIENCE_S) for command in commands]
-    assert [command.returncode for command in commands] == [0, 0, 0], said
+    assert [command.returncode for command in commands] == [0, 0], said
     line = "waiting for another command that starts Prefect's server\n"
-    assert sorted(line in error for _, error in said) == [False, True, True]
+    assert sorted(line in error for _, error in said) == [False, True]
