@@ -17,7 +17,7 @@ preset = "demo"
 drawn = true
 device = "cpu"
 plan = { target = "max", rarest = 1 }
-generator = { image_size = 16, dim = 8, dim_mults = [1, 2], timesteps = 20 }
+generator = { image_size = 16, dim = 8, dim_mults = [1, 2], timesteps = 5 }
 base = { steps = 4, evaluations = 1, batch_size = 4, preview_every = 6, checkpoint_every = 3 }
 training = { steps = 6, evaluations = 2, batch_size = 4, preview_every = 6, checkpoint_every = 3 }
 sampling = { steps = 4 }

@@ -133,7 +133,7 @@ def test_a_folder_elsewhere_is_known_by_its_weights(pinned, trained, tmp_path):
     ("setting", "said"),
     [
         ({"image_size": 24}, r"base-\w+ was made with .*: image_size 16 \(here 24\)"),
-        ({"dim": 16, "timesteps": 30}, r"dim 8 \(here 16\), timesteps 20 \(here 30\)"),
+        ({"dim": 16, "timesteps": 30}, r"dim 8 \(here 16\), timesteps 5 \(here 30\)"),
     ],
 )
 def test_a_network_that_does_not_fit_is_refused_by_the_plan(pinned, setting, said):
