@@ -1,5 +1,6 @@
 """A job of two classes that is to be spread over processes and machines, and struck on the way."""
 
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,10 @@ from flows.settings.config import RunConfig
 from terrabalance.files import sha256_of
 
 _MADE = ("*.safetensors", "*.png", "manifest.csv", "losses.csv", "screening.json")
-_TRAINING = {"steps": 100, "checkpoint_every": 10, "preview_every": 100}
+# Long in steps, which are what is struck; one average has no length to choose by evaluations.
+_TRAINING = {
+    "steps": 100, "checkpoint_every": 10, "preview_every": 100, "evaluations": 1, "ema_decay": 0.9,
+}  # fmt: skip
 
 
 def two_classes(scenes: Path, tiny: dict[str, Any], workdir: Path, **execution: Any) -> RunConfig:
@@ -32,6 +36,15 @@ def made_by(config: RunConfig) -> dict[str, str]:
     data = config.workdir / "data"
     paths = [path for pattern in _MADE for path in data.rglob(pattern)]
     return {str(path.relative_to(data)): sha256_of(path) for path in paths}
+
+
+def with_the_base(undisturbed: Path, workdir: Path) -> Path:
+    """Give a workdir what another one has made before its classes; return it."""
+    for made in ("catalogues/*", "classifiers/*", "generators/base-*"):
+        for path in (undisturbed / "data").glob(made):
+            if path.is_dir():  # and no lock
+                shutil.copytree(path, workdir / path.relative_to(undisturbed))
+    return workdir
 
 
 def wait_for_mid_training(config: RunConfig) -> None:

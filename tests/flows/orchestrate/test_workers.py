@@ -17,7 +17,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Pending, Scheduled
 from prefect_server import ROOT, environment_of, forget_server, prefect, running, served
-from spread import in_mid_training, made_by, wait_for_mid_training
+from spread import in_mid_training, made_by, wait_for_mid_training, with_the_base
 from waiting import PATIENCE_S, eventually
 
 from flows.orchestrate import artifacts, automations, tasks
@@ -98,8 +98,14 @@ def place(environment, tmp_path_factory) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(place, job, tmp_path_factory) -> dict[str, str]:
-    return made_by(job(tmp_path_factory.mktemp("alone")))
+def alone(tmp_path_factory) -> Path:
+    """The workdir of the undisturbed run."""
+    return tmp_path_factory.mktemp("alone")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(place, job, alone) -> dict[str, str]:
+    return made_by(job(alone))
 
 
 def kill_family(pid: int) -> None:
@@ -137,8 +143,8 @@ def test_who_waits_for_a_pool_without_workers_is_told_how_to_start_one(place):
         eventually(lambda: advice not in waiting_for({"lonely"}), "the worker is seen")
 
 
-def test_a_killed_flow_and_server_go_on_where_they_were(undisturbed, place, job, tmp_path):
-    config = job(tmp_path, runner="workers")
+def test_a_killed_flow_and_server_go_on_where_they_were(undisturbed, alone, place, job, tmp_path):
+    config = job(with_the_base(alone, tmp_path), runner="workers")
     before = len(place.runs("COMPLETED", "fill-class"))
     with place.worker("first"), place.worker("second"):
         flow = subprocess.Popen(
