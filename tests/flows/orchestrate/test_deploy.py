@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 from prefect.blocks.webhook import Webhook
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.events import emit_event
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Crashed
@@ -57,6 +59,15 @@ def deploy(environment: dict[str, str], folder: Path) -> None:
     with temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}):
         # A folder that each worker makes for itself.
         register("terrabalance", "terrabalance-gpu", folder / "work")
+
+
+@contextmanager
+def client_of(environment: dict[str, str]) -> Iterator[SyncPrefectClient]:
+    with (
+        temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}),
+        get_client(sync_client=True) as client,
+    ):
+        yield client
 
 
 def asked(environment: dict[str, str], kind: str, which: dict[str, Any] | None = None) -> Any:
@@ -103,7 +114,8 @@ def test_deploying_again_keeps_the_schedules(server, elsewhere):
     deploy(server, elsewhere)
     kept = deployments(server)["balance-dataset"]["schedules"]
     assert [one["schedule"]["cron"] for one in kept] == ["0 3 * * 0"]
-    prefect(server, "deployment", "schedule", "clear", WHOLE, "--accept-yes")
+    with client_of(server) as client:
+        client.delete_deployment_schedule(kept[0]["deployment_id"], kept[0]["id"])
 
 
 def test_deploying_again_into_one_pool_sends_work_to_no_other_worker(server, elsewhere):
@@ -132,17 +144,42 @@ def test_every_run_sends_a_sign_of_life_in_time_for_the_automation(server):
     ],
 )
 def test_the_server_refuses_a_wrong_parameter(server, tmp_path, settings, named):
-    config = json.dumps({"data": str(tmp_path), **settings})
+    whole = deployments(server)["balance-dataset"]["id"]
+    answer = httpx.post(
+        f"{server['PREFECT_API_URL']}/deployments/{whole}/create_flow_run",
+        json={"parameters": {"config": {"data": str(tmp_path), **settings}}},
+        timeout=PATIENCE_S,
+    )
+    assert answer.is_client_error and named in answer.text
+
+
+def test_a_wrong_parameter_is_told_where_it_is_given(server, tmp_path):
+    config = json.dumps({"data": str(tmp_path), "generator": {"setps": 1}})
     result = call(
         server, "prefect", "--no-prompt", "deployment", "run", WHOLE, "--param", f"config={config}"
     )
     assert result.returncode != 0
-    assert named in result.stdout + result.stderr
+    assert "setps" in result.stdout + result.stderr
 
 
-def test_the_weekly_example_is_scheduled(server):
-    prefect(server, "deploy", "--all", "--prefect-file", "docs/examples/weekly.yaml")
+@pytest.fixture(scope="module")
+def registered(server, tmp_path_factory) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What we registered, and what is there once `prefect deploy` did.
 
+    It does so for the checkout's file and the weekly example in one go: it imports the flows.
+    """
+    ours = deployments(server)
+    every = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+    weekly = yaml.safe_load((ROOT / "docs" / "examples" / "weekly.yaml").read_text())
+    every["deployments"] += weekly.pop("deployments")
+    assert list(weekly) == ["name"]  # nothing of it is left out
+    file = tmp_path_factory.mktemp("registered") / "prefect.yaml"
+    file.write_text(yaml.safe_dump(every))
+    prefect(server, "deploy", "--all", "--prefect-file", str(file))
+    return ours, deployments(server)
+
+
+def test_the_weekly_example_is_scheduled(server, registered):
     def scheduled() -> list[dict[str, Any]]:
         return [run for run in asked(server, "flow_runs") if run["auto_scheduled"]]
 
@@ -151,7 +188,8 @@ def test_the_weekly_example_is_scheduled(server):
     first = datetime.fromisoformat(min(run["expected_start_time"] for run in runs))
     assert (first.strftime("%A"), first.hour) == ("Sunday", 3)
     assert runs[0]["parameters"]["config"]["base_from"] == "base-0123456789ab"
-    prefect(server, "deployment", "delete", "balance-dataset/weekly")
+    with client_of(server) as client:
+        client.delete_deployment(registered[1]["weekly"]["id"])
 
 
 @pytest.fixture
@@ -195,11 +233,9 @@ def test_the_notifications_of_the_example_arrive(server, chat, tmp_path):
         assert said.get(timeout=PATIENCE_S) == "Failed: train Pond"
 
 
-def test_prefect_deploy_registers_the_same_from_a_checkout(server, elsewhere):
-    ours = deployments(server)
-    prefect(server, "deploy", "--all")
-    theirs = deployments(server)
-    assert sorted(ours) == sorted(theirs)
+def test_prefect_deploy_registers_the_same_from_a_checkout(server, registered, elsewhere):
+    ours, theirs = registered
+    assert sorted([*ours, "weekly"]) == sorted(theirs)
     for name, record in ours.items():
         for field in ("description", "tags", "work_pool_name", "parameter_openapi_schema"):
             assert record[field] == theirs[name][field], (name, field)
