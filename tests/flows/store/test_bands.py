@@ -43,8 +43,11 @@ def dataset(root: Path, count: int, dtype: str) -> Path:
 
 
 def config_of(tiny, data: Path, workdir: Path, **generator: object) -> RunConfig:
-    settings = {**tiny, "generator": {**tiny["generator"], **generator}, "seed": 1}
-    return RunConfig(data=data, workdir=workdir, **settings)
+    given = {
+        "generator": {**tiny["generator"], **generator},
+        "classifier": {**tiny["classifier"], "seeds": [0]},
+    }
+    return RunConfig(data=data, workdir=workdir, seed=1, **{**tiny, **given})
 
 
 def test_a_run_on_thirteen_bands_of_sixteen_bits_keeps_them_all(tiny, tmp_path):
