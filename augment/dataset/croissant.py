@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from augment.dataset.layout import class_folders
-from augment.dataset.openings import WHOLE, Opening
+from augment.dataset.openings import ALL, Opening
 from terrabalance.files import sha256_of
 from terrabalance.manifest import SPLITS, Manifest
 
@@ -91,7 +91,7 @@ def croissant(
         "geocr:spatialBias": _SPATIAL_BIAS,
         **_band_configuration(rows, names),
         "distribution": _distribution(manifest.root, rows),
-        "recordSet": [_classes(rows), _splits(rows), _images(openings)],
+        "recordSet": [_classes(rows), _splits(rows), _images(_are_given(rows, openings))],
     }
 
 
@@ -139,7 +139,7 @@ def _band_configuration(rows: pd.DataFrame, names: Sequence[str]) -> dict[str, A
 def _distribution(root: Path, rows: pd.DataFrame) -> list[dict[str, Any]]:
     suffixes = sorted({PurePosixPath(path).suffix for path in rows["path"]})
     splits = sorted(set(rows["split"]))
-    formats = {_FORMATS.get(suffix.lower(), "application/octet-stream") for suffix in suffixes}
+    formats = {_format_of(path) for path in rows["path"]}
     return [
         _file(root / _TABLE, "application/x-parquet"),
         _file(root / "manifest.csv", "text/csv", sameAs=_TABLE),
@@ -152,6 +152,10 @@ def _distribution(root: Path, rows: pd.DataFrame) -> list[dict[str, Any]]:
             "includes": [f"{split}/*/*{suffix}" for split in splits for suffix in suffixes],
         },
     ]
+
+
+def _format_of(path: str) -> str:
+    return _FORMATS.get(PurePosixPath(path).suffix.lower(), "application/octet-stream")
 
 
 def _file(path: Path, encoding: str, **more: str) -> dict[str, Any]:
@@ -196,13 +200,19 @@ def _splits(rows: pd.DataFrame) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _images(openings: Sequence[Opening]) -> dict[str, Any]:
-    # First, as mlcroissant makes only the first of several joins: that of files with their rows.
-    path = _field(
-        "images", "path", "sc:Text", description="Path of the image, relative to the dataset.",
-        source={**_of_files("fullpath"), "transform": {"regex": "(.*)"}},  # makes it a text
-        references=_of_table("path"),
-    )  # fmt: skip
+def _are_given(rows: pd.DataFrame, openings: Sequence[Opening]) -> bool:
+    """Return whether mlcroissant gives the pixels of every image as they are in its file.
+
+    It opens all files of a set by the first format of the set that it knows: JPEG and PNG with
+    Pillow, as RGB of 8 bit. A TIFF it takes for fractions of 255; a set of other formats alone is
+    an error.
+    """
+    formats = {_format_of(path) for path in rows["path"]}
+    by_pillow = bool(formats & {"image/jpeg", "image/png"}) and "image/tiff" not in formats
+    return by_pillow and bool(openings) and all(each.torchvision == ALL for each in openings)
+
+
+def _images(with_pixels: bool) -> dict[str, Any]:
     columns = [
         _field(
             "images", column, types, description=description, source=_of_table(column),
@@ -210,11 +220,18 @@ def _images(openings: Sequence[Opening]) -> dict[str, Any]:
         )
         for column, (types, description) in _COLUMNS.items()
     ]  # fmt: skip
-    fields = [path, *columns]
-    # By Pillow; of what that refuses, mlcroissant makes bytes without a word.
-    if openings and all(opening.hugging_face in WHOLE for opening in openings):
-        fields.append(_field("images", "image", "sc:ImageObject", source=_of_files("content")))
-    return _record_set("images", "A record for each image.", "path", fields)
+    about_path = "Path of the image, relative to the dataset."
+    if not with_pixels:  # of the table alone, as mlcroissant opens each file of a set that is used
+        path = _field("images", "path", "sc:Text", description=about_path, source=_of_table("path"))
+        return _record_set("images", "A record for each image.", "path", [path, *columns])
+    # First, as mlcroissant makes only the first of several joins: that of files with their rows.
+    path = _field(
+        "images", "path", "sc:Text", description=about_path,
+        source={**_of_files("fullpath"), "transform": {"regex": "(.*)"}},  # makes it a text
+        references=_of_table("path"),
+    )  # fmt: skip
+    image = _field("images", "image", "sc:ImageObject", source=_of_files("content"))
+    return _record_set("images", "A record for each image.", "path", [path, *columns, image])
 
 
 def _of_files(fact: str) -> dict[str, Any]:

@@ -25,7 +25,6 @@ _pillows_log = logging.getLogger("PIL.TiffImagePlugin")
 ALL, REFUSED, OTHER = "all values", "refused", "other values"
 WITH_ALPHA = "all values, and alpha"
 UNKNOWN = "not tried"
-WHOLE = frozenset({ALL, WITH_ALPHA})
 _JPEG_KINDS = ("`.jpg`", "`.jpeg`")
 _OF_JPEG = (
     "\nOf JPEG with colours stored at half the size, as is usual, rasterio reads other colours\n"

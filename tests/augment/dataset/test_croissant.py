@@ -7,7 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
+import tifffile
+from PIL import Image
 
+from augment.catalogue.config import ScanConfig
+from augment.catalogue.scan import scan
+from augment.catalogue.sources import open_source
 from augment.dataset.assemble import assemble
 from terrabalance.files import sha256_of
 from terrabalance.images import write_png
@@ -75,6 +81,64 @@ def test_records_are_the_rows_of_the_manifest_with_their_pictures(loaded, made):
         label = record["images/class"].decode()
         value = np.asarray(record["images/image"])[0, 0, 0]
         assert value == 10 * CLASSES.index(label)
+
+
+def draw(path: Path, n_bands: int, dtype: str, seed: int) -> None:
+    """Write noise that fills the range of its type, by the library that the suffix is for."""
+    most = 1 if dtype == "float32" else np.iinfo(dtype).max
+    noise = np.random.default_rng(seed).uniform(0, most, (16, 16, n_bands)).astype(dtype)
+    if path.suffix == ".tif":
+        tifffile.imwrite(path, noise, photometric="rgb" if n_bands == 3 else "minisblack")
+    elif path.suffix == ".jp2":
+        with rasterio.open(path, "w", driver="JP2OpenJPEG", count=n_bands, height=16, width=16,
+                           dtype=dtype, reversible="yes", quality=100) as file:  # fmt: skip
+            file.write(np.moveaxis(noise, -1, 0))
+    else:
+        more = {"lossless": True} if path.suffix == ".webp" else {}
+        Image.fromarray(noise[..., 0] if n_bands == 1 else noise).save(path, **more)
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+@pytest.mark.parametrize(
+    ("kinds", "has_pictures"),
+    [
+        ([(".png", 3, "uint8"), (".jpg", 3, "uint8")], True),
+        ([(".png", 1, "uint8"), (".png", 3, "uint8")], True),
+        ([(".png", 3, "uint8"), (".webp", 3, "uint8")], True),
+        ([(".png", 1, "uint16")], False),  # clipped to 255 by mlcroissant
+        ([(".png", 4, "uint8")], False),  # without the fourth band
+        ([(".tif", 3, "uint8")], False),  # 256 less the value
+        ([(".tif", 3, "uint8"), (".png", 3, "uint8")], False),
+        ([(".tif", 1, "float32")], False),
+        ([(".tif", 13, "uint16")], False),  # not opened
+        ([(".webp", 3, "uint8")], False),  # likewise
+        ([(".jp2", 3, "uint8")], False),  # likewise
+    ],
+    ids=str,
+)
+def test_each_data_set_is_listed_and_pictures_are_there_where_mlcroissant_reads_them_rightly(
+    tmp_path, kinds, has_pictures
+):
+    mlcroissant = pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
+    for seed, (kind, label) in enumerate((kind, label) for kind in kinds for label in ("A", "010")):
+        folder = tmp_path / "raw" / label
+        folder.mkdir(parents=True, exist_ok=True)
+        draw(folder / f"{seed}{kind[0]}", *kind[1:], seed)
+    catalogue = scan(open_source(tmp_path / "raw", tmp_path / "x"), ScanConfig())
+    catalogue.frame["split"] = ["train", "test"] * len(kinds)
+    rows = assemble(catalogue, [], tmp_path / "set", ABOUT).frame
+    assert len(rows) == 2 * len(kinds)
+    loaded = mlcroissant.Dataset(str(tmp_path / "set" / "croissant.json"))
+    assert not loaded.metadata.ctx.issues.errors
+    records = list(loaded.records("images"))
+    for column in ("path", "class", "split", "source", "sha256"):
+        assert sorted(r[f"images/{column}"].decode() for r in records) == sorted(rows[column])
+    assert [{"images/image"} <= set(record) for record in records] == [has_pictures] * len(rows)
+    for record in records if has_pictures else []:
+        found = np.asarray(record["images/image"])
+        with Image.open(tmp_path / "set" / record["images/path"].decode()) as image:
+            stored = np.asarray(image)
+        assert np.array_equal(found if stored.ndim == 3 else found[..., 0], stored)
 
 
 def test_classes_are_listed_with_folder_and_label_in_our_order(loaded, made):
