@@ -30,7 +30,7 @@ _PICTURES: dict[int, Callable[..., Any]] = {
     COMPRESSION.JPEGXL: imagecodecs.jpegxl_decode,
     COMPRESSION.JPEGXL_DNG: imagecodecs.jpegxl_decode,
 }
-_JPEG_2000 = frozenset({
+JPEG_2000 = frozenset({
     COMPRESSION.JPEG2000, COMPRESSION.APERIO_JP2000_YCBC, COMPRESSION.APERIO_JP2000_RGB,
     COMPRESSION.JPEG_2000_LOSSY,
 })  # fmt: skip
@@ -97,7 +97,7 @@ def _decoder(page: tifffile.TiffPage) -> Decoder:
     is_guessed = page.planarconfig == 2 or len(page.extrasamples) > 0
     if page.compression == COMPRESSION.JPEG and page.photometric != PHOTOMETRIC.YCBCR:
         return _jpeg if is_guessed else _picture
-    has_header = page.compression in {COMPRESSION.JPEG, *_PICTURES, *_JPEG_2000}
+    has_header = page.compression in {COMPRESSION.JPEG, *_PICTURES, *JPEG_2000}
     return _picture if has_header else _with_tifffile
 
 
@@ -122,7 +122,7 @@ def _check_picture(page: tifffile.TiffPage, data: bytes, shape: tuple[int, int, 
     if page.compression == COMPRESSION.JPEG:
         check_scans(data)
         claimed = max(map(_values_of_sof, _SOF.findall((page.jpegtables or b"") + data)), default=0)
-    elif page.compression in _JPEG_2000:
+    elif page.compression in JPEG_2000:
         claimed = max(map(_values_of_siz, _SIZ.findall(data)), default=0)
     else:
         claimed = _probed(_PICTURES[page.compression], data, page.dtype)
@@ -171,7 +171,8 @@ def _lerc(
 ) -> Block:
     """Decode a block whose bands lie apart where their masks differ, else pixel by pixel.
 
-    libtiff keeps an alpha of 0 and 255 as the mask, and no band for it.
+    libtiff keeps an alpha of 0 and 255 as the mask, and no band for it. Of a big-endian file it
+    encodes values whose bytes are swapped.
     """
     further, size = page.tags.valueof(_LERC_TAG, default=(4, 0))[1], math.prod(shape)
     if further:
@@ -180,6 +181,8 @@ def _lerc(
     if _probed(imagecodecs.lerc_decode, data, page.dtype, masks=True) > size:
         raise ValueError("a block that is larger inside than its tags say")
     values, mask = imagecodecs.lerc_decode(data, masks=True)
+    if page.parent.byteorder == ">":
+        values = values.byteswap()
     if values.ndim == 2:
         values = values[..., None]
     elif values.shape[:2] != shape[1:3] or (mask is not None and mask.ndim == 3):

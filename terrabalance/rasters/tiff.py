@@ -12,7 +12,7 @@ from PIL import Image
 from tifffile import COMPRESSION, PHOTOMETRIC
 
 from terrabalance.errors import UnreadableImage
-from terrabalance.rasters.blocks import read_blocks
+from terrabalance.rasters.blocks import JPEG_2000, read_blocks
 from terrabalance.rasters.directories import Refused, all_pages, axes_of, check_pages, open_tiff
 from terrabalance.rasters.gdal_tags import (
     band_items,
@@ -82,9 +82,29 @@ def _check_kind(page: tifffile.TiffPage) -> None:
         raise Refused(COMPLEX)
     if kind not in _RESOLVED:
         raise Refused(f"colours of the kind {PHOTOMETRIC(kind).name}. Convert it to RGB.")
+    if page.dtype is not None and page.parent.byteorder == ">":
+        _check_byte_order(page.compression, page.dtype)
     halved = kind == PHOTOMETRIC.YCBCR and page.subsampling not in (None, (1, 1))
     if halved and page.compression == COMPRESSION.NONE:
         raise Refused("YCbCr with halved colours and no compression. Convert it to RGB.")
+
+
+def _check_byte_order(compression: int, dtype: np.dtype) -> None:
+    """Refuse values whose bytes, swapped for a big-endian file, are not known to come back.
+
+    LERC is given floats that are swapped ones, and changes some of these. tifffile swaps the bytes
+    within JPEG 2000 and swaps none back; of other writers this cannot be told.
+    """
+    if compression == COMPRESSION.LERC and dtype.kind == "f":
+        raise Refused(
+            f"{dtype} in LERC of a big-endian file, which GDAL itself does not get back as written."
+            " Write it from its source again, little-endian or with deflate."
+        )
+    if compression in JPEG_2000 and dtype.itemsize > 1:
+        raise Refused(
+            f"{dtype} in JPEG 2000 of a big-endian file, whose byte order writers do not agree on. "
+            "Write it from its source again, little-endian or with deflate."
+        )
 
 
 def _is_pillows(page: tifffile.TiffPage) -> bool:

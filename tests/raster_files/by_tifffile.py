@@ -99,6 +99,10 @@ def _picture_codecs() -> Iterator[Case]:
             name = f"{dtype}x{count}-{codec}-{'tiles' if tiling else 'strip'}"
             options = {"compression": codec, **kind, **tiling}
             yield case_of(name, one_or_last(bands), options, values=bands)
+    for dtype in ("uint16", "int16"):  # which tifffile itself reads with the bytes swapped
+        options = {"compression": "jpeg2000", "byteorder": ">"}
+        stored = scene(1, dtype)[0]
+        yield case_of(f"{dtype}-jpeg2000-big", stored, options, refusal="big-endian")
     for count in (1, 3):  # three bands become YCbCr
         bands = gradients(count)
         options = {"compression": "jpeg", "compressionargs": {"level": 95}}

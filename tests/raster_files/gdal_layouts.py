@@ -67,6 +67,16 @@ def _big_endian() -> Iterator[Case]:
     for dtype, order in product(("float32", "float64"), ("pixel", "band")):
         options = {"compress": "deflate", "predictor": 3, "interleave": order}
         yield _case(f"big-endian-predictor3-{order}", dtype, 2, endianness="big", **options)
+    lerc, wholes = ("lerc", "lerc_deflate", "lerc_zstd"), ("uint16", "int16", "uint32", "int32")
+    for dtype, codec, (shape, tiling) in product(wholes, lerc, geotiff.TILINGS.items()):
+        options = {"compress": codec, "max_z_error": 0, "endianness": "big", **tiling}
+        yield _case(f"big-endian-{codec}-{shape}", dtype, 3, **options)
+    for dtype in ("float32", "float64"):
+        write = partial(
+            geotiff.write, stored=scene(1, dtype), compress="lerc", max_z_error=0, endianness="big"
+        )
+        name = f"gdal-{dtype}-big-endian-lerc.tif"
+        yield Case(name, write, refusal="big-endian", needs=geotiff.RASTERIO)
     for endianness, dtype in product(("little", "big"), ("uint8", "uint16", "float64")):
         options = {"bigtiff": "yes", "endianness": endianness, **geotiff.TILES}
         yield _case(f"bigtiff-{endianness}", dtype, 5, **options)

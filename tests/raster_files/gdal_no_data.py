@@ -60,6 +60,9 @@ def _declared() -> Iterator[Case]:
         stored, valid = with_gap(scene(2, dtype), fill)
         name = f"{dtype}x2-nodata{fill:g}-{codec}"
         yield _filled(name, stored, valid, nodata=fill, compress=codec, **geotiff.TILES)
+        if not dtype.startswith("float"):
+            options = {"compress": codec, "endianness": "big", **geotiff.TILES}
+            yield _filled(f"{name}-big-endian", stored, valid, nodata=fill, **options)
 
 
 def _few_bits() -> Iterator[Case]:
