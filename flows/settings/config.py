@@ -206,6 +206,23 @@ class RunConfig(Settings):
         self.sampling.check_timesteps(self.generator.timesteps)
         return self
 
+    @model_validator(mode="after")
+    def _can_be_guided(self) -> "RunConfig":
+        if self.sampling.guidance == 1:
+            return self
+        if self.strategy != "conditional":
+            raise ValueError(
+                f"sampling.guidance: with strategy={self.strategy} each class has a generator of "
+                "its own, which has learned no image without its class to be guided by. Leave "
+                "sampling.guidance out, or set strategy=conditional"
+            )
+        if self.base.label_dropout == 0:
+            raise ValueError(
+                "sampling.guidance: base.label_dropout=0 trains no image without its class, which "
+                "guidance needs. Leave sampling.guidance out, or set base.label_dropout=0.1"
+            )
+        return self
+
     @property
     def result_key(self) -> str:
         """A short hash of all that decides the result."""

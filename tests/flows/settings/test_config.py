@@ -151,6 +151,27 @@ def test_a_run_has_one_name_however_its_paths_are_written(tmp_path, monkeypatch)
     assert len(names) == 1
 
 
+@pytest.mark.parametrize(
+    ("settings", "remedy"),
+    [
+        ([], "set strategy=conditional"),
+        (["strategy=scratch"], "set strategy=conditional"),
+        (["strategy=conditional", "base.label_dropout=0"], r"set base\.label_dropout=0\.1"),
+    ],
+)
+def test_guidance_is_refused_where_no_image_was_learned_without_its_class(
+    tmp_path, settings, remedy
+):
+    with pytest.raises(BadInput, match=rf"sampling\.guidance: .*{remedy}"):
+        build_config(tmp_path, None, ["sampling.guidance=2", *settings], {})
+    build_config(tmp_path, None, ["sampling.guidance=1", *settings], {})
+
+
+def test_a_generator_of_all_classes_is_guided(tmp_path):
+    given = ["sampling.guidance=2", "strategy=conditional"]
+    assert build_config(tmp_path, None, given, {}).sampling.guidance == 2
+
+
 def test_a_pipe_is_no_config_file(tmp_path):
     os.mkfifo(tmp_path / "a.toml")
     with pytest.raises(BadInput, match=r"a\.toml': is no file"):
