@@ -16,13 +16,14 @@ from terrabalance.rasters.pictures import opened
 from terrabalance.system_errors import pass_on_refusal
 
 SYNTHETIC_KEY = "terrabalance:synthetic"  # in the text of every synthetic image
+KEPT_KEY = "terrabalance:kept"  # likewise, where a part is of a real image: its side, as a share
 REPAIRED_KEY = "terrabalance:filled"  # likewise of a repaired one: the share that was filled
 ORIGINAL_KEY = "terrabalance:source"  # of a repaired one: name and SHA-256 of the real image
 XMP_KEY = "XML:com.adobe.xmp"  # of a PNG's iTXt chunk
 XMP_TAG = 700  # of a TIFF
 _TIFF = frozenset({".tif", ".tiff"})
 _SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-_GENERATED, _FILLED = "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"
+_GENERATED, _COMPOSITE = "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"
 _PACKET = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
@@ -37,8 +38,8 @@ _PACKET = (
 def xmp_of(text: Mapping[str, str]) -> str | None:
     """Return the XMP packet of an image with such text; None for one that no model has touched."""
     if text.get(SYNTHETIC_KEY) == "true":
-        return _PACKET.format(_SOURCE_TYPE + _GENERATED)
-    return _PACKET.format(_SOURCE_TYPE + _FILLED) if REPAIRED_KEY in text else None
+        return _PACKET.format(_SOURCE_TYPE + (_COMPOSITE if KEPT_KEY in text else _GENERATED))
+    return _PACKET.format(_SOURCE_TYPE + _COMPOSITE) if REPAIRED_KEY in text else None
 
 
 def read_marks(path: Path) -> dict[str, str]:
@@ -117,7 +118,11 @@ def lost_marks(path: Path) -> list[str]:
         UnreadableImage: the file is damaged.
     """
     lost = [] if is_marked_synthetic(path) else [f"text {SYNTHETIC_KEY}"]
-    return lost if read_source_type(path) == _GENERATED else [*lost, "XMP DigitalSourceType"]
+    return (
+        lost
+        if read_source_type(path) in (_GENERATED, _COMPOSITE)
+        else [*lost, "XMP DigitalSourceType"]
+    )
 
 
 def _png_text(path: Path) -> dict[str, str]:

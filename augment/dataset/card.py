@@ -9,6 +9,7 @@ import pandas as pd
 from augment.dataset.layout import class_folders, lacking
 from augment.dataset.loading import MANIFEST_NOTE, hub_config, loading_section
 from augment.dataset.openings import Opening, section
+from augment.dataset.real_parts import of_real_images
 from terrabalance.manifest import Manifest
 from terrabalance.markdown import escape_markdown
 
@@ -18,16 +19,26 @@ _USE = """## Intended use and warnings
 
 For training image classifiers, and for research on imbalanced data.
 
-- Images with source `synthetic` are the output of a diffusion model. They show no place on Earth:
+- Images with source `synthetic` are the output of a diffusion model. {places}:
   do not measure, map or monitor anything on them, and do not pass them on as photographs.
 - They add no new information about the ground: what the real training images of a class lack,
   they lack too, and an error of a label or a bias of selection is repeated.
-- They may resemble a training image; what holds for the rights in the real images may hold here.
+- {likeness}
 - `val` and `test` hold real images only. Keep it so: never move a synthetic image there, and never
   choose by looking at `test`.
 - Real images are hard links where the disk allows it: changing one in place changes the original.
   Copy the folder to another disk before editing it.
 """
+
+_NO_PLACE = "They show no place on Earth"
+_MAY_RESEMBLE = (
+    "They may resemble a training image; what holds for the rights in the real images may hold "
+    "here."
+)
+_ARE_OF_REAL = (
+    "What they show of training images is theirs: what holds for the rights in the real images "
+    "holds here."
+)
 
 
 def dataset_card(
@@ -47,7 +58,7 @@ def dataset_card(
     """
     rows = manifest.usable()
     name = str(about.get("name", "Balanced aerial images"))
-    generators = about.get("generators", {})
+    generators, of_real = about.get("generators", {}), of_real_images(rows, about)
     parts = [
         _front_matter(name, rows),
         f"# {escape_markdown(name)}\n",
@@ -55,12 +66,12 @@ def dataset_card(
         _summary(rows, about),
         _counts_table(rows),
         _gaps(rows),
-        _generators(rows, generators if isinstance(generators, Mapping) else {}),
+        _generators(rows, generators if isinstance(generators, Mapping) else {}, of_real),
         _settings(about),
         loading_section(rows),
         section(openings),
         MANIFEST_NOTE,
-        _USE,
+        _use(of_real),
     ]
     return "\n".join(part for part in parts if part)
 
@@ -114,13 +125,20 @@ def _gaps(rows: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _generators(rows: pd.DataFrame, cards: Mapping[str, Any]) -> str:
+def _use(of_real: str) -> str:
+    if not of_real:
+        return _USE.format(places=_NO_PLACE, likeness=_MAY_RESEMBLE)
+    return _USE.format(places=f"Each {of_real}, and shows no place as it is", likeness=_ARE_OF_REAL)
+
+
+def _generators(rows: pd.DataFrame, cards: Mapping[str, Any], of_real: str) -> str:
     made = rows[rows["source"] == "synthetic"]
     if made.empty:
         return "## Synthetic images\n\nNone: every image is real.\n"
     lines = [
         "## How the synthetic images were made\n",
-        f"{_trained_on(cards.values())} Each image is drawn from its own seed.\n",
+        f"{_trained_on(cards.values())} Each image is drawn from its own seed"
+        f"{f', and {of_real}' if of_real else ''}.\n",
         "| class | generator | images drawn | what is known of it |",
         "|---|---|---:|---|",
     ]

@@ -2,7 +2,7 @@
 
 Croissant 1.1 (http://mlcommons.org/croissant/1.1) with the terms of GeoCroissant 1.0
 (http://mlcommons.org/croissant/geo/1.0). What only a publisher knows (address, authors, date) is
-left out. So are reference systems and places: synthetic images show none.
+left out. So are reference systems and places: synthetic images have none.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +13,7 @@ import pandas as pd
 
 from augment.dataset.layout import class_folders
 from augment.dataset.openings import ALL, Opening
+from augment.dataset.real_parts import of_real_images
 from terrabalance.files import sha256_of
 from terrabalance.manifest import SPLITS, Manifest
 
@@ -61,10 +62,7 @@ _REFERENCES = {
     "class": {"field": {"@id": "classes/name"}},
     "split": {"field": {"@id": "splits/name"}},
 }
-_SPATIAL_BIAS = (
-    "Not assessed. Synthetic images show no place on Earth; where the real ones were taken is not "
-    "stated here."
-)
+_NO_PLACE = "Synthetic images show no place on Earth; where the real ones were taken"
 
 
 def croissant(
@@ -74,10 +72,12 @@ def croissant(
 
     Args:
         manifest: the dataset's own, with its files written below the root.
-        about: as of the card; `name`, `licence` and `source` are used.
+        about: as of the card; `name`, `notice`, `licence`, `source` and `sampling` are used.
         openings: how other programs open the images.
     """
     rows = manifest.usable()
+    of_real = of_real_images(rows, about)
+    places = f"Each synthetic image {of_real}; where these were taken" if of_real else _NO_PLACE
     names = next((opening.names for opening in openings if opening.names), ())
     return {
         "@context": _CONTEXT,
@@ -87,8 +87,8 @@ def croissant(
         "description": _description(rows, about),
         **({"license": str(about["licence"])} if "licence" in about else {}),
         "keywords": ["remote sensing", "image classification", "synthetic images"],
-        "geocr:samplingStrategy": _sampling_strategy(rows),
-        "geocr:spatialBias": _SPATIAL_BIAS,
+        "geocr:samplingStrategy": _sampling_strategy(rows, of_real),
+        "geocr:spatialBias": f"Not assessed. {places} is not stated here.",
         **_band_configuration(rows, names),
         "distribution": _distribution(manifest.root, rows),
         "recordSet": [_classes(rows), _splits(rows), _images(_are_given(rows, openings))],
@@ -106,14 +106,15 @@ def _description(rows: pd.DataFrame, about: Mapping[str, object]) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _sampling_strategy(rows: pd.DataFrame) -> str:
+def _sampling_strategy(rows: pd.DataFrame, of_real: str) -> str:
     made = rows[rows["source"] == "synthetic"]
     real = f"{len(rows) - len(made)} real images, as they were given"
     if made.empty:
         return f"{real}; none is synthetic."
     return (
         f"{real}; {len(made)} synthetic images, drawn by diffusion models that were trained on "
-        f"real images of the training split, fill {made['class'].nunique()} of its classes."
+        f"real images of the training split, fill {made['class'].nunique()} of its classes"
+        f"{f'; each {of_real}' if of_real else ''}."
     )
 
 

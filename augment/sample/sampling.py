@@ -19,7 +19,7 @@ from terrabalance.files import sha256_of
 from terrabalance.finished import done, mark_done
 from terrabalance.images import suffix_for, write_image
 from terrabalance.manifest import Manifest, frame_of, read_manifest, write_manifest
-from terrabalance.marks import SYNTHETIC_KEY, lost_marks, read_marks
+from terrabalance.marks import KEPT_KEY, SYNTHETIC_KEY, lost_marks, read_marks
 from terrabalance.progress import Progress, silent
 from terrabalance.rasters.decode import decode
 
@@ -155,6 +155,8 @@ def _marks(request: SamplingRequest, index: int, bands: Bands) -> dict[str, str]
         # How many are drawn at once changes no image.
         "terrabalance:sampling": request.config.model_dump_json(exclude={"batch_size"}),
     }
+    if request.config.keep:
+        marks[KEPT_KEY] = f"{request.config.keep:g}"
     if request.layout is not None and _file(request, index, bands).suffix == ".tif":
         marks[_LAYOUT_KEY] = json.dumps(asdict(request.layout))
     return marks

@@ -9,6 +9,7 @@ from terrabalance.bands import RGB, measure_bands
 from terrabalance.errors import UnreadableImage
 from terrabalance.images import write_image, write_png
 from terrabalance.marks import (
+    KEPT_KEY,
     REPAIRED_KEY,
     SYNTHETIC_KEY,
     is_marked_synthetic,
@@ -62,6 +63,12 @@ def test_a_repaired_image_is_a_composite_to_other_programs(tmp_path, picture):
     write_png(tmp_path / "a.png", picture, {REPAIRED_KEY: "0.2500"})
     assert read_source_type(tmp_path / "a.png") == "compositeWithTrainedAlgorithmicMedia"
     assert not is_marked_synthetic(tmp_path / "a.png")
+
+
+def test_a_synthetic_image_around_a_real_part_is_a_composite_to_other_programs(tmp_path, picture):
+    write_image(tmp_path / "a.png", picture, RGB, {**MARKS, KEPT_KEY: "0.6"})
+    assert read_source_type(tmp_path / "a.png") == "compositeWithTrainedAlgorithmicMedia"
+    assert is_marked_synthetic(tmp_path / "a.png") and lost_marks(tmp_path / "a.png") == []
 
 
 def test_an_image_of_no_model_carries_no_source_type(tmp_path, picture):

@@ -102,6 +102,20 @@ def test_the_card_says_of_which_classes_the_models_have_seen_images(manifest, fa
     assert said in text.replace("\\", "")
 
 
+@pytest.mark.parametrize(
+    ("sampling", "said"),
+    [
+        ({"keep": 0.6, "strength": 1.0}, "keeps a part of a real training image of its class, 60%"),
+        ({"keep": 0.0, "strength": 0.5}, "starts from a real training image of its class, noised"),
+    ],
+)
+def test_the_card_says_what_synthetic_images_hold_of_real_ones(manifest, sampling, said):
+    card = dataset_card(manifest, {**ABOUT, "sampling": sampling})
+    assert card.count(said) == 2 and "no place on Earth" not in card
+    plain = dataset_card(manifest, {**ABOUT, "sampling": {"keep": 0.0, "strength": 1.0}})
+    assert said not in plain and "no place on Earth" in plain
+
+
 def test_the_card_warns_and_shows_three_ways_to_load(manifest):
     card = dataset_card(manifest, ABOUT)
     for words in ("do not measure", "real images only", "hard links", "ImageFolder",

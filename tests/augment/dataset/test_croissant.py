@@ -184,3 +184,15 @@ def test_the_licence_is_given_where_it_is_known(made, tmp_path):
 def test_sampling_is_said_in_numbers(made):
     said = described(made)["geocr:samplingStrategy"]
     assert said.startswith("14 real images, as they were given; 1 synthetic images")
+
+
+def test_what_synthetic_images_keep_of_real_ones_is_said_of_sampling_and_of_places(made, tmp_path):
+    rows = read_manifest(made).frame
+    catalogue = Manifest(made, rows.query("source == 'real'"))
+    synthetic = [Manifest(made, rows.query("source == 'synthetic'"))]
+    about = {"sampling": {"keep": 0.6, "strength": 1.0}}
+    again = described(assemble(catalogue, synthetic, tmp_path / "again", about).root)
+    for term in ("samplingStrategy", "spatialBias"):
+        assert "keeps a part of a real training image" in again[f"geocr:{term}"]
+    assert "no place on Earth" not in json.dumps(again)
+    assert "no place on Earth" in described(made)["geocr:spatialBias"]

@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 from augment.config import SamplingConfig
 from augment.sample.request import RealImages
 from augment.sample.sampling import sample_class
+from terrabalance.marks import read_source_type
 
 from .pond_requests import DDIM, pixels, ponds
 
@@ -33,6 +34,18 @@ def reals():
     """Soft pictures, unlike what an untrained network draws."""
     noise = np.random.default_rng(2).normal(128, 200, (9, 3, 16, 16))
     return gaussian_filter(noise, (0, 0, 1, 1)).clip(0, 255).astype(np.uint8)
+
+
+def test_an_image_around_a_part_of_a_real_one_is_a_composite(generator, reals, tmp_path):
+    for keep, kind in (
+        (0.5, "compositeWithTrainedAlgorithmicMedia"),
+        (0, "trainedAlgorithmicMedia"),
+    ):
+        config = SamplingConfig(steps=5, keep=keep)
+        folder = sample_class(
+            ponds(generator, 1, tmp_path / str(keep), config), RealImages(lambda: reals)
+        )
+        assert read_source_type(folder / "000000.png") == kind
 
 
 def test_the_spectrum_of_real_images_is_matched(generator, reals, tmp_path):
