@@ -7,6 +7,7 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import IO
@@ -33,6 +34,8 @@ _OTHER_MARKS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:[\\/]")
 _USUAL = {"path": "", "class": "", "split": "", "source": "real", "group": ""}
 _NEEDED = ("path", "class")
+# What R, pandas and databases write for a value that is missing.
+_MISSING = frozenset({"NA", "N/A", "NaN", "nan", "NULL", "None", "null"})
 _Row = tuple[int, Entry]  # with the number of the line that it ends on
 
 
@@ -64,7 +67,9 @@ def read_table(table: Path, images: Path | None) -> Source:
         problems.append(str(error))
     refuse(where, problems)
     _tell_set_aside(table, rows)
-    entries = sorted((entry for _, entry in rows), key=lambda entry: natural_key(entry.path))
+    entries = sorted(
+        _without_missing_groups(table, rows), key=lambda entry: natural_key(entry.path)
+    )
     return Source(root, entries, Given(table, "csv"))
 
 
@@ -79,6 +84,18 @@ def _tell_set_aside(table: Path, rows: list[_Row]) -> None:
         "%s: in the column split, %s are neither train, val nor test, and their images are set "
         "aside", table, named,
     )  # fmt: skip
+
+
+def _without_missing_groups(table: Path, rows: list[_Row]) -> Iterator[Entry]:
+    """Yield the entries, in no group where a word stands for none; warn of these words."""
+    words = Counter(entry.group for _, entry in rows if entry.group in _MISSING)
+    if words:
+        _log.warning(
+            "%s: in the column group, %s is taken as no group (%d images). If it is a scene's "
+            "name, change it", table, ", ".join(map(shown, sorted(words))), words.total(),
+        )  # fmt: skip
+    for _, entry in rows:
+        yield replace(entry, group="") if entry.group in words else entry
 
 
 def _rows(table: Path) -> Iterator[_Row]:

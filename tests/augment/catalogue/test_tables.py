@@ -1,6 +1,7 @@
 import os
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from augment.catalogue.sources import open_source
@@ -48,6 +49,17 @@ def test_a_csv_may_name_the_group_of_an_image(tmp_path):
     lines = "path,class,Group", "a.jpg,Pond, scene 1 ", "b.jpg,Pond,"
     source = open_source(table(tmp_path / "t.csv", *lines), tmp_path / "x")
     assert [entry.group for entry in source.entries] == ["scene 1", ""]
+
+
+def test_a_group_that_is_missing_is_none_in_the_words_of_r_pandas_and_databases(tmp_path, caplog):
+    put(tmp_path, *(f"{n}.jpg" for n in range(9)))
+    frame = pd.DataFrame({"path": [f"{n}.jpg" for n in range(9)], "class": "Pond"})
+    frame["group"] = ["NA", "N/A", None, "nan", "NULL", "None", "null", "", "Nam"]
+    frame.to_csv(tmp_path / "t.csv", index=False, na_rep="NaN")
+    source = open_source(tmp_path / "t.csv", tmp_path / "x")
+    assert [entry.group for entry in source.entries] == [""] * 8 + ["Nam"]
+    (said,) = caplog.messages
+    assert "'NULL', 'NaN', 'None'" in said and "(7 images)" in said
 
 
 def test_csv_paths_are_found_in_the_one_subfolder_that_has_them(tmp_path):
