@@ -47,6 +47,8 @@ class Page:
 def debugger(profile: Path, address: str) -> str:
     """Return the DevTools address of the page."""
 
+    found: list[str] = []
+
     def opened() -> list[str]:
         port = profile / "DevToolsActivePort"
         if not port.is_file() or len(lines := port.read_text().split()) < 2:
@@ -54,7 +56,8 @@ def debugger(profile: Path, address: str) -> str:
         there = f"http://127.0.0.1:{lines[0]}/json"
         with urllib.request.urlopen(there, timeout=PATIENCE_S) as answer:
             pages = json.load(answer)
-        return [page["webSocketDebuggerUrl"] for page in pages if page["url"] == address]
+        found.extend(page["webSocketDebuggerUrl"] for page in pages if page["url"] == address)
+        return found
 
     eventually(opened, "Chromium has opened the page", every_s=0.1)
-    return opened()[0]
+    return found[0]

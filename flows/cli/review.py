@@ -37,7 +37,7 @@ def review(
 
     Example: `terrabalance review aid.zip --preset 8gb --classes Mountain --by Ada`
     """
-    from flows.cli.review_page import board_of
+    from flows.cli.review_board import board_of
     from flows.cli.serve import serve
     from flows.stages.run import Run
 

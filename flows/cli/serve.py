@@ -6,7 +6,8 @@ import webbrowser
 import uvicorn
 
 from flows.cli.console import console
-from flows.cli.review_page import Board, review_app
+from flows.cli.review_board import Board
+from flows.cli.review_page import review_app
 from terrabalance.errors import BadInput
 
 _LOOPBACK = "127.0.0.1"
