@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -50,6 +51,29 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):  # it would hide why
             aside.unlink(missing_ok=True)
+
+
+def copy_file(source: Path, target: Path, *, with_facts: bool = False) -> None:
+    """Copy a file, or a symbolic link as one where `with_facts`.
+
+    Args:
+        source: what is copied.
+        target: where to; it may be there.
+        with_facts: whether permissions and times go along.
+
+    Raises:
+        OSError: as of `shutil.copyfile`; a disk that is full or fails has the target's name where
+            the system gives none.
+    """
+    try:
+        if with_facts:
+            shutil.copy2(source, target, follow_symlinks=False)
+        else:
+            shutil.copyfile(source, target)
+    except OSError as error:
+        if error.filename is None and error.errno in OF_DISKS:
+            error.filename = str(target)
+        raise
 
 
 def write_text(path: Path, text: str) -> None:

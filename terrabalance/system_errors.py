@@ -34,6 +34,8 @@ _MEANING = {
     errno.ELOOP: ("links that lead to themselves", "Remove them, or give another folder"),
     errno.ENOENT: ("no such file or folder", "Give one that is there"),
 }
+# Of a copy the system names the source first; of these, at fault is what is written to.
+_OF_TARGET = frozenset({*_FULL, errno.EROFS, errno.EFBIG, errno.EEXIST})
 # What reading or writing an open file may end with; the system names no file then.
 OF_DISKS = frozenset({*_FULL, errno.EROFS, errno.EIO, errno.ESTALE, errno.EFBIG})
 # Why the system may not give a file's bytes, which says nothing of what the file is. By name, as
@@ -56,7 +58,10 @@ def in_words(error: OSError) -> str:
     Names the path, and of a full disk also the disk and its room. What has no number of the system
     (of a library, or of a connection) is left as it is.
     """
-    path = None if error.filename is None else os.fsdecode(error.filename)
+    named = error.filename
+    if error.filename2 is not None and error.errno in _OF_TARGET:
+        named = error.filename2
+    path = None if named is None else os.fsdecode(named)
     before = f"{path}: " if path else ""
     if error.errno in _FULL:
         return f"{before}{_FULL[error.errno]}{_room(path)}. {_ROOM}."

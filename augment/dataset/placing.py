@@ -1,11 +1,10 @@
 """Put the file of an image into a dataset, with all that it needs to be read there."""
 
 import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from terrabalance.files import sha256_of
+from terrabalance.files import copy_file, sha256_of
 from terrabalance.manifest import changed_since
 from terrabalance.rasters.formats import format_of
 
@@ -73,4 +72,4 @@ def _link(origin: Path, target: Path) -> None:
         # Resolved, because a hard link to a symbolic link is one that breaks when moved.
         os.link(origin.resolve(), target)
     except OSError:  # another disk, or no hard links there
-        shutil.copyfile(origin, target)
+        copy_file(origin, target)

@@ -14,6 +14,7 @@ from pathlib import Path
 from augment.dataset.beside import OWN
 from augment.dataset.placing import files_of
 from terrabalance.errors import BadInput, NotReady
+from terrabalance.files import copy_file
 from terrabalance.finished import done
 from terrabalance.manifest import USED, read_manifest
 
@@ -99,7 +100,7 @@ def carry(files: Collection[str], folder: Path, aside: Path) -> None:
         except FileExistsError:
             raise
         except OSError:  # no hard links here, or none to the file of another user
-            shutil.copy2(folder / path, aside / path, follow_symlinks=False)
+            copy_file(folder / path, aside / path, with_facts=True)
 
 
 def swap(aside: Path, folder: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from waiting import PATIENCE_S
 
-from terrabalance.files import write_text
+from terrabalance.files import copy_file, write_text
 from terrabalance.system_errors import in_words, is_out_of_memory, no_memory_in_words
 from terrabalance.tables import write_table
 
@@ -76,6 +76,22 @@ def test_a_file_that_may_not_grow_is_named_though_the_system_names_none(tmp_path
     script = "with atomic_write(Path('a.bin')) as file: file.write(b'x' * 100_000)"
     assert limited("RLIMIT_FSIZE", script, tmp_path).startswith("a.bin: no file may be so large")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_that_of_the_copy_and_not_that_of_its_source(tmp_path):
+    source, full = tmp_path / "source", Path("/dev/full")  # to which nothing can be written
+    source.write_bytes(b"x" * 100_000)
+    with pytest.raises(OSError) as caught:
+        copy_file(source, full)
+    assert in_words(caught.value).startswith(f"{full}: the disk is full (disk /dev")
+
+
+def test_a_copy_that_may_not_grow_is_named_and_not_its_source(tmp_path):
+    (tmp_path / "source").write_bytes(b"x" * 100_000)
+    script = "from terrabalance.files import copy_file; copy_file('source', 'copy', with_facts={})"
+    for with_facts in (False, True):
+        said = limited("RLIMIT_FSIZE", script.format(with_facts), tmp_path)
+        assert said.startswith("copy: no file may be so large")
 
 
 def test_too_many_open_files_end_with_how_to_raise_the_limit(tmp_path):
