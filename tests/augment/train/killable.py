@@ -23,7 +23,7 @@ def train(folder: str) -> None:
 def sample(folder: str) -> None:
     generator = _train(Path(folder).with_name("Pond-1"), steps=2)
     few = SamplingConfig(steps=10, batch_size=4)
-    sample_class(SamplingRequest(generator, "Pond", 60, few, 0, Path(folder), CPU, "r"))
+    sample_class(SamplingRequest(generator, "Pond", 32, few, 0, Path(folder), CPU, "r"))
 
 
 def _train(folder: Path, steps: int) -> Path:
