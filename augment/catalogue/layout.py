@@ -21,6 +21,9 @@ _NO_CLASS = frozenset({
     "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "data", "jpg",
     "jpeg", "png", "tif", "tiff", "webp", "rgb",
 })  # fmt: skip
+_ANNOTATIONS = frozenset({
+    "label", "labels", "annotation", "annotations", "mask", "masks", "bbox", "bboxes",
+})  # fmt: skip
 
 
 class Role(NamedTuple):
@@ -79,9 +82,27 @@ def read_layout(
     place = -1 if class_folder == "last" else 0
     roles = {path: Role(f.names[place] if f.names else "", f.part) for path, f in tree.items()}
     parted = {role.class_name for role in roles.values() if role.part in ("train", "val", "test")}
-    if not parted:
-        return roles
-    return {p: r if r.class_name in parted else Role("", r.part) for p, r in roles.items()}
+    if parted:
+        roles = {p: r if r.class_name in parted else Role("", r.part) for p, r in roles.items()}
+    _tell_no_classes(given, n_images, roles)
+    return roles
+
+
+def _tell_no_classes(given: Given, n_images: Mapping[str, int], roles: Mapping[str, Role]) -> None:
+    """Warn where folders tell no classes apart, as in data for detection: images and labels."""
+    names = {role.class_name for role in roles.values()} - {""}
+    full = {role.class_name for path, role in roles.items() if n_images[path]} - {""}
+    if len(names) > len(full) == 1:
+        _log.warning(
+            "%s: only the folder %s holds images, of %s", given, *full,
+            in_short(sorted(names), _NAMED),
+        )  # fmt: skip
+    if names and {name.lower() for name in names} <= _NO_CLASS | _ANNOTATIONS:
+        _log.warning(
+            "%s: folders named %s are no classes by their names. Put the images of each class in a "
+            "folder with its name, or list them in a CSV with the columns path, class and split.%s",
+            given, in_short(sorted(names), _NAMED), given.in_archive,
+        )  # fmt: skip
 
 
 def _unwrapped(tree: _Tree) -> _Tree:

@@ -115,6 +115,8 @@ def _kept(manifest: Manifest, given: Given) -> pd.DataFrame:
     used = left[left["split"].isin(SPLITS)]
     if lacking := [part for part in SPLITS if not (used["split"] == part).any()]:
         hint = _HINTS.get(tuple(lacking), "")
+        if len(out := frame[frame["split"].isin(lacking) & (frame["status"] != "ok")]):
+            hint = f"Left out there: {_reasons(out)}. {hint}"
         raise BadInput(
             f"{given}: the given split has no usable image in {listed(lacking)}; it "
             f"names {listed(sorted(left['split'].unique()))}. {hint}Name the parts train, val and "

@@ -146,6 +146,26 @@ def test_parts_without_classes_are_refused(read):
         read("train/a.jpg", "test/b.jpg")
 
 
+@pytest.mark.parametrize("part", ["train/", ""])
+def test_images_and_labels_of_a_detector_are_told_to_be_no_classes(read, caplog, part):
+    read(f"{part}images/1.png", f"{part}labels/1.txt", f"{part}images/2.png")
+    one, none = caplog.messages
+    assert "only the folder images holds images, of images, labels" in one
+    assert "images, labels are no classes by their names" in none and "CSV" in none
+
+
+def test_images_and_masks_are_told_to_be_no_classes(read, caplog):
+    read("train/images/1.png", "train/masks/1.png", "test/images/2.png", "test/masks/2.png")
+    (said,) = caplog.messages
+    assert "images, masks are no classes by their names" in said
+
+
+def test_a_class_whose_folder_holds_no_images_is_told_where_one_is_left(read, caplog):
+    read("Pond/1.png", "Park/readme.txt")
+    (said,) = caplog.messages
+    assert "only the folder Pond holds images, of Park, Pond" in said
+
+
 def test_a_folder_around_all_classes_is_passed_by(read):
     found = read("download/AID/Pond/a.jpg", "download/AID/Park/b.jpg", "README.md")
     assert [name for name, _ in found.values()] == ["Park", "Pond"]

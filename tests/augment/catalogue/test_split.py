@@ -159,6 +159,13 @@ def test_a_given_split_must_name_all_parts(tmp_path):
         assign_splits(manifest_of(tmp_path, rows), SplitConfig(), 0)
 
 
+def test_images_of_a_part_that_lie_in_no_class_folder_are_told(tmp_path):
+    lost = [{**row, "class": "", "status": "no class"} for row in parted("", test=6)]
+    rows = parted("Pond", train=3) + lost
+    with pytest.raises(BadInput, match=r"Left out there: no class: 6, the first is /test"):
+        assign_splits(manifest_of(tmp_path, rows), SplitConfig(), 0)
+
+
 def test_a_given_split_without_val_has_it_drawn_from_train_and_the_log_says_so(tmp_path, caplog):
     rows = parted("Pond", train=40, test=5) + parted("Park", train=20, test=3, oracle=1)
     for name, number in (("Pond", 7), ("Pond", 9)):
