@@ -7,6 +7,7 @@ known from `tests/augment/dataset/test_openings.py`, which asks all of them.
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -53,6 +54,7 @@ class Opening:
         opencv: what `cv2.imread(path, cv2.IMREAD_UNCHANGED)` reads, bands as B, G, R.
         rasterio: what GDAL reads.
         names: of the bands; empty where the files have none.
+        stored: what the kind does not say of how values lie in the file; "" for what is usual.
     """
 
     source: str
@@ -63,6 +65,7 @@ class Opening:
     opencv: str
     rasterio: str
     names: tuple[str, ...] = ()
+    stored: tuple[str, ...] = ()
 
     @property
     def read(self) -> tuple[str, str, str, str]:
@@ -118,7 +121,25 @@ def _opening(path: Path, count: int, source: str) -> Opening:
         opencv=_of_picture(turned) if layout is None else _by_opencv(path, stored, layout, turned),
         rasterio=_by_rasterio(stored, turned),
         names=layout.names if layout is not None else (),
+        stored=_how_stored(path, stored),
     )
+
+
+def _how_stored(path: Path, raster: Raster) -> tuple[str, str, str, str]:
+    """Return order, colours, alpha and compression, in words."""
+    layout, alpha = raster.layout, "" if raster.alpha is None else "with alpha"
+    colours = "palette" if raster.mode in _PALETTES else raster.mode * (raster.mode == "CMYK")
+    if layout is None:
+        return "", colours, alpha, ""
+    order = "band by band" if layout.planar else "pixel by pixel"
+    meant = {0: "white is zero", 1: "grey", 2: "called RGB"}.get(layout.photometric, "")
+    compression = tifffile.COMPRESSION(_compression(path)).name
+    return "a page a band" if _in_pages(raster) else order, colours or meant, alpha, compression
+
+
+def _compression(path: Path) -> int:
+    with tifffile.TiffFile(path) as file:
+        return int(file.pages.first.compression)
 
 
 def _by_hugging_face(path: Path, pixels: np.ndarray) -> str:
@@ -204,9 +225,7 @@ def _in_pages(raster: Raster) -> bool:
 
 def _by_opencv(path: Path, raster: Raster, layout: Layout, turned: bool) -> str:
     count, dtype = len(raster.pixels), str(raster.pixels.dtype)
-    with tifffile.TiffFile(path) as file:
-        compression = int(file.pages.first.compression)
-    tried = dtype in _TRIED and compression in _TRIED_COMPRESSIONS
+    tried = dtype in _TRIED and _compression(path) in _TRIED_COMPRESSIONS
     if turned or not tried or layout.photometric not in (1, 2):
         return UNKNOWN
     if count == 1:
@@ -244,8 +263,21 @@ def section(openings: Sequence[Opening]) -> str:
 
 
 def _name(opening: Opening, others: Sequence[Opening]) -> str:
-    alike = {other.read for other in others if other.kind == opening.kind}
-    return opening.kind if len(alike) == 1 else f"{opening.kind}, {opening.source}"
+    """Return the kind, with as few words more as tell apart what is read differently."""
+    alike = [other for other in others if other.kind == opening.kind]
+    every = range(1 + len(opening.stored))
+    for places in (chosen for n in every for chosen in combinations(every, n)):
+        if all(_words(a, places) != _words(b, places) or a.read == b.read
+               for a, b in combinations(alike, 2)):  # fmt: skip
+            break
+    else:
+        places = tuple(every)
+    return ", ".join([opening.kind, *filter(None, _words(opening, places))])
+
+
+def _words(opening: Opening, places: Sequence[int]) -> tuple[str, ...]:
+    facts = (opening.source, *opening.stored)
+    return tuple(facts[place] for place in places)
 
 
 def _give_away(openings: Sequence[Opening]) -> list[str]:

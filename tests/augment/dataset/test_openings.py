@@ -209,6 +209,20 @@ def test_the_card_tables_what_is_lost(variants):
     assert "timm takes the next image" in said
 
 
+def test_rows_that_are_read_differently_are_told_apart_by_how_the_values_are_stored(variants):
+    pixel, band = (variants[f"uint16-13-{name}"].foretold for name in ("grey", "grey-planar"))
+    said = section([pixel, band, replace(pixel, source="synthetic")])
+    assert "| `.tif`, 13 bands of uint16, pixel by pixel | refused |" in said
+    assert "| `.tif`, 13 bands of uint16, band by band | other values, of 8 bit |" in said
+    assert "synthetic" not in said
+
+
+def test_each_row_of_the_table_has_a_name_of_its_own(variants):
+    said = section([variant.foretold for variant in variants.values()])
+    names = [line.split("|")[1] for line in said.splitlines() if line.startswith("| `")]
+    assert len(names) == len(set(names)) > 52  # 13 counts of 4 types
+
+
 def test_synthetic_images_that_open_in_another_mode_are_called_out(variants):
     real = variants["uint8-4-rgb-alpha"].foretold
     made = replace(variants["uint8-4-grey-planar"].foretold, source="synthetic")
