@@ -67,12 +67,17 @@ def refuse_damaged(folder: Path, what: str) -> None:
         )
 
 
-def done(folder: Path, fields: Fields = NO_FIELDS) -> dict[str, Any] | None:
+def done(
+    folder: Path, fields: Fields = NO_FIELDS, remedy: str | None = None
+) -> dict[str, Any] | None:
     """Return the record of a finished stage, or None when the stage has not finished.
 
     Args:
         folder: of the result.
         fields: what the record needs to have, as of `read_record`.
+        remedy: what the user does if it cannot be used; None: deletes the mark alone. The stage
+            then makes what is missing in the folder, which may hold what it cannot make again, as
+            decisions by eye.
 
     Raises:
         BadInput: `done.json` is damaged, or none of ours.
@@ -80,7 +85,10 @@ def done(folder: Path, fields: Fields = NO_FIELDS) -> dict[str, Any] | None:
     path = folder / DONE
     if not path.is_file():
         return None
-    remedy = f"Restore it from a copy, or delete the folder {folder} and run again."
+    remedy = remedy or (
+        f"Restore it from a copy, or delete {path} alone and run again: what is missing is made in "
+        "its folder, and the rest stays."
+    )
     record: Any = read_json(path, remedy)
     if not isinstance(record, dict) or not _are_hashes(record.get("files", {})):
         raise BadInput(f"{path}: not a mark of terrabalance. {remedy}")

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock
 
+from augment.dataset.beside import mark_of
 from augment.dataset.card import dataset_card
 from augment.dataset.croissant import CROISSANT, croissant
 from augment.dataset.layout import CLASS_MAP, class_map, dataset_rows, lacking
@@ -28,7 +29,7 @@ from augment.dataset.replacing import (
 )
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, sha256_of, write_plain_json, write_text
-from terrabalance.finished import damaged_files, done, mark_done
+from terrabalance.finished import damaged_files, mark_done
 from terrabalance.manifest import Manifest, read_manifest, write_manifest
 from terrabalance.progress import Progress, silent
 from terrabalance.settings import listed
@@ -177,7 +178,7 @@ def is_assembled(folder: Path, key: str) -> bool:
 
 
 def _is_of(folder: Path, key: str) -> bool:
-    record = done(folder) or {}
+    record = mark_of(folder) or {}
     return (record.get("stage"), record.get("fingerprint")) == (_STAGE, key)
 
 
@@ -201,7 +202,7 @@ def _refuse_foreign(folder: Path, roots: Iterable[Path]) -> None:
         raise BadInput(f"{folder} holds images to be assembled. Name another folder.")
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    if not folder.is_dir() or (done(folder) or {}).get("stage") != _STAGE:
+    if not folder.is_dir() or (mark_of(folder) or {}).get("stage") != _STAGE:
         raise BadInput(
             f"{folder} exists and was not made by this stage. Move it away or name another folder."
         )

@@ -29,6 +29,19 @@ _LABEL = re.compile(r"""\s+['"]?(\d{1,9})['"]?:\s*(.*?)\s*""")
 Found = tuple[str, str]  # kind and detail of a problem
 
 
+def mark_of(folder: Path) -> dict[str, Any] | None:
+    """Return the record of an assembled dataset; None where none was assembled in the folder.
+
+    Raises:
+        BadInput: its `done.json` is damaged.
+    """
+    remedy = (
+        f"Restore it from a copy, or move the folder {folder} away and run again; files of yours "
+        "in it can then be put into the new one."
+    )
+    return done(folder, remedy=remedy)
+
+
 def problems_beside(manifest: Manifest) -> Iterator[tuple[str, *Found]]:
     """Yield name, kind and detail of what is wrong with the files beside the images.
 
@@ -37,7 +50,8 @@ def problems_beside(manifest: Manifest) -> Iterator[tuple[str, *Found]]:
     """
     checksums: dict[str, str] = {}
     try:
-        record = done(manifest.root)
+        read_mark = mark_of if (manifest.root / CLASS_MAP).is_file() else done
+        record = read_mark(manifest.root)
         checksums = (record or {}).get("files", {})
         if record is None:
             yield DONE, "missing", "with the checksums of the files beside the images"

@@ -20,6 +20,8 @@ LOAD_BEARING = (
     "data/catalogues/*/manifest.parquet", "data/generators/base-*/generator.safetensors",
     "data/generators/Beach-*/card.json", "data/generators/Beach-*/done.json",
     "data/synthetic/*/000000.png", "data/synthetic/*/manifest.parquet",
+    "data/synthetic/*/done.json", "data/datasets/*/done.json", "data/catalogues/*/done.json",
+    "data/classifiers/real*/done.json",
     "data/classifiers/real*/classifier.safetensors", "data/classifiers/real*/test.parquet",
     "data/datasets/*/train/Beach/synthetic_*.png", "reports/*/comparison.json",
 )  # fmt: skip
@@ -98,7 +100,7 @@ def damage(path: Path, draw: random.Random) -> None:
 
 
 def _follow_the_advice(run: TinyRun, name: str, said: str) -> Outcome:
-    """Delete what an error says, and give the same commands again; it may name more then."""
+    """Delete or move what an error says, and give the commands again; it may name more then."""
     followed = said
     for _ in range(_MOST_ADVICE):
         place = _to_delete(said, run.workdir)
@@ -120,10 +122,10 @@ def _follow_the_advice(run: TinyRun, name: str, said: str) -> Outcome:
 
 
 def _to_delete(said: str, workdir: Path) -> Path | None:
-    """Return the file or folder of the workdir that a sentence says to delete."""
+    """Return the file or folder of the workdir that a sentence says to delete or move away."""
     place = re.escape(str(workdir)) + r"/[^\s'\",;()]*?(?=[.:]?(?:[\s'\",;()]|$))"
     named = re.findall(place, said)
-    told = re.search(rf"[Dd]elete (?:the \w+ )?({place})", said)
+    told = re.search(rf"(?:[Dd]elete|[Mm]ove) (?:the \w+ )?({place})", said)
     if told is not None:
         return Path(told[1])
     return Path(named[0]) if named and re.search(r"[Dd]elete it", said) else None

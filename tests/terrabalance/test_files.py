@@ -217,5 +217,5 @@ def test_a_record_may_say_more_than_is_needed_of_it(tmp_path):
 
 def test_a_mark_without_what_is_needed_of_it_is_named_with_its_folder(tmp_path):
     (tmp_path / "done.json").write_text("{}")
-    with pytest.raises(BadInput, match=rf"delete the folder {re.escape(str(tmp_path))}"):
+    with pytest.raises(BadInput, match=rf"delete {re.escape(str(tmp_path / 'done.json'))} alone"):
         done(tmp_path, {"n_images": int})

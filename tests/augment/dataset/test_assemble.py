@@ -123,6 +123,20 @@ def test_the_same_inputs_do_nothing_the_second_time(tmp_path, catalogue, synthet
     assert list(again.frame["path"]) == list(first.frame["path"])
 
 
+def test_a_damaged_mark_is_named_with_a_remedy_that_keeps_files_of_others(
+    tmp_path, catalogue, synthetic
+):
+    target = tmp_path / "set"
+    assemble(catalogue, synthetic, target, ABOUT)
+    (target / "notes.txt").write_text("mine")
+    (target / "done.json").write_text("{")
+    with pytest.raises(BadInput, match=rf"done\.json: not valid.*move the folder {target} away"):
+        assemble(catalogue, synthetic, target, ABOUT)
+    moved = target.rename(tmp_path / "moved")
+    assemble(catalogue, synthetic, target, ABOUT)
+    assert (moved / "notes.txt").read_text() == "mine"
+
+
 def test_a_file_that_was_lost_is_put_back(tmp_path, catalogue, synthetic):
     manifest = assemble(catalogue, synthetic, tmp_path / "set", {})
     for path in (manifest.frame["path"].iloc[0], "class_map.txt"):

@@ -12,6 +12,7 @@ from flows.cli.review_page import review_app
 from flows.stages.dataset import assemble_dataset
 from flows.stages.run import Run
 from flows.stages.synthetic import synthesize_class
+from terrabalance.errors import BadInput
 from terrabalance.manifest import read_manifest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -76,6 +77,21 @@ def test_a_run_draws_on_for_what_was_refused(board, reviewed):
     needed = len(board.items)
     assert len(frame) > needed and (frame["status"] == "ok").sum() == needed
     assert frame["reviewer"].iloc[0] == "Ada <b>"
+
+
+def test_a_damaged_mark_that_is_deleted_as_is_said_costs_no_decision(board, reviewed):
+    board.decide(0, "refuse")
+    folder = board.folders["Beach"]
+    images = {path: path.read_bytes() for path in folder.glob("*.png")}
+    decisions = (folder / "reviews.json").read_bytes()
+    (folder / "done.json").write_text("{")
+    with pytest.raises(BadInput, match=rf"delete {folder / 'done.json'} alone"):
+        synthesize_class(Run(reviewed), "Beach")
+    (folder / "done.json").unlink()
+    synthesize_class(Run(reviewed), "Beach")
+    assert (folder / "reviews.json").read_bytes() == decisions
+    assert first_row(board)["review"] == "refuse"
+    assert all(path.read_bytes() == before for path, before in images.items())
 
 
 def test_a_rule_without_a_limit_refuses_nothing_and_the_page_says_so(board):
