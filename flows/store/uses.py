@@ -1,5 +1,6 @@
 """That a run exists, and which results it uses: what `terrabalance cache prune` goes by."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,18 @@ def claim_dataset(config: RunConfig) -> None:
 
     Raises:
         BadInput: the dataset that is there is of other settings; only its run's report is gone.
+            Or the note is damaged, so that nothing says whose the dataset is.
     """
     note, dataset = paths.uses_folder(config) / _OF_DATASET, paths.dataset_folder(config)
-    known = note.read_text() if note.is_file() else None
+    known = note.read_bytes().decode(errors="replace") if note.is_file() else None
     if known == config.result_key:
         return
     if known is not None and (dataset / DONE).is_file():
+        if re.fullmatch("[0-9a-f]{12}", known) is None:
+            raise BadInput(
+                f"{note}: damaged, so that nothing says of which settings {dataset} is. If it is "
+                "of these, delete the note and give the command again; else give another --name."
+            )
         raise BadInput(
             f"{dataset}: is of a run named {config.run_name!r} with other settings, whose "
             f"{paths.settings_file(config)} is gone. Give another --name, or move the dataset away."

@@ -130,6 +130,19 @@ def test_a_dataset_of_other_settings_is_not_replaced_where_only_its_report_is_go
     claim_dataset(run_with(made.seed + 1))
 
 
+@pytest.mark.parametrize("left", [b"", b"1a2b", b"\xff\xfe\0\0"])
+def test_a_damaged_note_of_whose_a_dataset_is_is_named_with_what_to_do(workdir, made, left):
+    config = made.model_copy(update={"workdir": workdir})
+    note = workdir / "data" / "uses" / "kept" / "dataset.key"
+    before = note.read_bytes()
+    note.write_bytes(left)
+    with pytest.raises(BadInput, match=rf"{note}: damaged.* delete the note"):
+        claim_dataset(config)
+    note.unlink()
+    claim_dataset(config)
+    assert note.read_bytes() == before
+
+
 def test_what_somebody_works_on_stays(workdir):
     forget(workdir)
     (generator,) = (workdir / "data" / "generators").glob("Beach-*[0-9a-f]")
