@@ -10,12 +10,15 @@ from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
 from prefect.exceptions import ObjectNotFound
 from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
+from pydantic import ValidationError
 
 from flows.orchestrate import balance
 from flows.orchestrate.automations import HEARTBEAT_S, TAG, ensure_automations
 from flows.orchestrate.server import need_named_server, some_server
 from flows.settings.execution import RUNNER_VARIABLE
 from terrabalance import __version__
+from terrabalance.errors import BadInput
+from terrabalance.settings import shown
 
 _GPU_TAG = "gpu"
 ENVIRONMENT = {
@@ -67,14 +70,15 @@ def deploy(pool: str, gpu_pool: str, workdir: Path) -> dict[str, str]:
         workdir: where workers run the flows: what a run's relative `workdir` starts from.
 
     Raises:
-        BadInput: no server is named.
+        BadInput: no server is named, or a work pool cannot have such a name.
         ServerUnreachable: it does not answer, or cannot be used.
     """
     pools = {entry.name: gpu_pool if entry.needs_gpu else pool for entry in ENTRIES}
     need_named_server("a deployment")
+    wanted = [_pool_of(name) for name in dict.fromkeys(pools.values())]
     with some_server(), get_client(sync_client=True) as client:
-        for name in dict.fromkeys(pools.values()):
-            _ensure_pool(client, name)
+        for each in wanted:
+            _ensure_pool(client, each)
         for entry in ENTRIES:
             waits = not entry.needs_gpu and pool != gpu_pool
             environment = ENVIRONMENT | ({RUNNER_VARIABLE: "workers"} if waits else {})
@@ -83,11 +87,20 @@ def deploy(pool: str, gpu_pool: str, workdir: Path) -> dict[str, str]:
     return pools
 
 
-def _ensure_pool(client: SyncPrefectClient, name: str) -> None:
+def _pool_of(name: str) -> WorkPoolCreate:
     template = ProcessWorker.get_default_base_job_template()
-    pool = WorkPoolCreate(name=name, type=ProcessWorker.type, base_job_template=template)
     try:
-        client.read_work_pool(name)
+        return WorkPoolCreate(name=name, type=ProcessWorker.type, base_job_template=template)
+    except ValidationError as error:
+        raise BadInput(
+            f"{shown(name)}: no work pool can be called so. Give --pool and --gpu-pool a name that "
+            "is not empty and has none of / % & < >."
+        ) from error
+
+
+def _ensure_pool(client: SyncPrefectClient, pool: WorkPoolCreate) -> None:
+    try:
+        client.read_work_pool(pool.name)
     except ObjectNotFound:
         client.create_work_pool(pool)
 

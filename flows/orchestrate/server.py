@@ -160,6 +160,12 @@ def _refused_by_named(answer: httpx.Response) -> ServerUnreachable:
 
 def _why_refused(answer: httpx.Response) -> str:
     code = answer.status_code
+    if code in _REFUSING and (detail := _detail_of(answer)):
+        return (
+            f"the server refuses what this command asks (status {code}: {detail}). If it refuses "
+            "this user, set PREFECT_API_AUTH_STRING as the server has it, or PREFECT_API_KEY for "
+            "Prefect Cloud"
+        )
     if code in _REFUSING:
         return (
             f"the server refuses this user (status {code}). Set PREFECT_API_AUTH_STRING as the "
@@ -168,6 +174,16 @@ def _why_refused(answer: httpx.Response) -> str:
     if answer.is_server_error:
         return f"the server fails (status {code}). See its log, and try again once it works"
     return f"{_ANOTHER} (status {code})"
+
+
+def _detail_of(answer: httpx.Response) -> str:
+    """Return what a server says of why it refuses; "" where it says nothing in a text."""
+    try:
+        said = answer.json()
+    except ValueError:
+        return ""
+    detail = said.get("detail") if isinstance(said, dict) else None
+    return detail.rstrip(". ") if isinstance(detail, str) else ""
 
 
 def _unusable(reason: str) -> ServerUnreachable:

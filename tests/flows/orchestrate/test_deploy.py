@@ -246,6 +246,23 @@ def test_prefect_deploy_registers_the_same_from_a_checkout(server, registered, e
             assert record[field] == ours[name][field], (name, field)
 
 
+@pytest.mark.parametrize("name", ["", " ", "a/b", "x%y"])
+def test_a_name_that_no_work_pool_can_have_is_refused(name, server, tmp_path):
+    with (
+        temporary_settings({PREFECT_API_URL: server["PREFECT_API_URL"]}),
+        pytest.raises(BadInput, match=f"^{name!r}: no work pool can be called so"),
+    ):
+        register("terrabalance", name, tmp_path)
+
+
+def test_what_the_server_says_of_a_reserved_name_is_told(server, tmp_path):
+    with (
+        temporary_settings({PREFECT_API_URL: server["PREFECT_API_URL"]}),
+        pytest.raises(ServerUnreachable, match="403: Work pools starting with 'Prefect' are rese"),
+    ):
+        register("prefect-of-ours", "terrabalance-gpu", tmp_path)
+
+
 def test_a_server_that_does_not_answer_is_named(tmp_path):
     lost, said = {PREFECT_API_URL: "http://127.0.0.1:9/api"}, r":9/api.*prefect server start"
     with temporary_settings(lost), pytest.raises(ServerUnreachable, match=said):
