@@ -6,6 +6,9 @@ from typing import Annotated
 import typer
 
 from flows.cli.prefects import read_prefects_settings
+from flows.settings.addresses import is_address
+from terrabalance.errors import BadInput
+from terrabalance.settings import shown
 
 
 def deploy(
@@ -16,10 +19,11 @@ def deploy(
         str, typer.Option(help="Work pool for what trains and draws; may be the same.")
     ] = "terrabalance-gpu",
     workdir: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
+            metavar="FOLDER",
             help="Folder on the workers' machines that gets data/ and reports/ where a run names "
-            "no other. Default: the current folder."
+            "no other; an address (s3://) is given with the run. Default: the current folder.",
         ),
     ] = None,
 ) -> None:
@@ -34,7 +38,12 @@ def deploy(
     """
     from flows.cli.console import print_deployments
 
+    if is_address(workdir):
+        raise BadInput(
+            f"--workdir {shown(workdir)}: a deployment has a folder on the workers' machines. Give "
+            'an address as "workdir" in the parameters of the run.'
+        )
     read_prefects_settings()
     from flows.orchestrate import deploy as work
 
-    print_deployments(work.deploy(pool, gpu_pool, (workdir or Path()).expanduser().absolute()))
+    print_deployments(work.deploy(pool, gpu_pool, Path(workdir or "").expanduser().absolute()))

@@ -21,8 +21,10 @@ from prefect.events import emit_event
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Crashed
 from prefect_server import ROOT, call, environment_of, forget_server, prefect, running, served
+from typer.testing import CliRunner
 from waiting import PATIENCE_S, eventually
 
+from flows.cli.app import app
 from flows.orchestrate.automations import TAG, watches
 from flows.orchestrate.balance import compare_classifiers
 from flows.orchestrate.deploy import ENTRIES
@@ -244,6 +246,12 @@ def test_prefect_deploy_registers_the_same_from_a_checkout(server, registered, e
     for name, record in deployments(server).items():
         for field in ("entrypoint", "pull_steps", "path"):
             assert record[field] == ours[name][field], (name, field)
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/balance", "GS://bucket", "file:///mnt/balance"])
+def test_an_address_is_not_registered_as_a_folder(address):
+    with pytest.raises(BadInput, match=f'{address}.*"workdir" in the parameters of the run'):
+        CliRunner().invoke(app, ["deploy", "--workdir", address], catch_exceptions=False)
 
 
 @pytest.mark.parametrize("name", ["", " ", "a/b", "x%y"])
