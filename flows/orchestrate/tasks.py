@@ -35,10 +35,17 @@ from flows.stages.run import Run
 from flows.stages.synthetic import synthesize_class
 from flows.store import paths
 from flows.store.timings import timed
-from terrabalance.errors import ProcessLost, StoreUnreachable, SystemRefused, TerrabalanceError
+from terrabalance.errors import (
+    BadInput,
+    ProcessLost,
+    StoreUnreachable,
+    SystemRefused,
+    TerrabalanceError,
+)
 from terrabalance.files import read_json
 from terrabalance.manifest import read_manifest
 from terrabalance.page import duration
+from terrabalance.settings import listed
 from terrabalance.system_errors import in_words
 
 tell_refusals_in_words()  # here, as a worker imports a flow by its module and calls nothing else
@@ -172,15 +179,18 @@ def assemble(config: RunConfig) -> Path:
 @_stage(name="classify", task_run_name="classifiers of seed {seed}")
 def classify(config: RunConfig, seed: int) -> Path:
     """Train the classifiers of every arm with one seed."""
+    trials = [trial for trial in trials_of(config.classifier) if trial.seed == seed]
+    if not trials:
+        seeds = listed(config.classifier.seeds)
+        raise BadInput(f"seed {seed} is none of this run's classifiers, which have {seeds}.")
     run = _run_of(config)
     experiment = experiment_of(run, Parts(run).key)
 
     def train(trial: Trial) -> Path:
         return train_classifier(config, experiment, trial, listen(f"classify {trial}"))
 
-    for trial in trials_of(config.classifier):
-        if trial.seed == seed:
-            timed(config, f"classify {trial.arm}", functools.partial(train, trial))
+    for trial in trials:
+        timed(config, f"classify {trial.arm}", functools.partial(train, trial))
     return paths.classifiers_folder(config)
 
 

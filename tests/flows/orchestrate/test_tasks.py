@@ -6,7 +6,8 @@ import pytest
 import torch
 from prefect.states import Failed
 
-from flows.orchestrate.tasks import _may_pass
+from flows.orchestrate.tasks import _may_pass, classify
+from flows.settings.config import RunConfig
 from terrabalance.errors import BadInput, ProcessLost, StoreUnreachable, SystemRefused
 
 
@@ -22,6 +23,12 @@ def test_a_refusal_is_logged_without_a_trace_and_a_bug_with_its_own(refused, cap
         log.propagate = before
     assert ("Traceback" in caplog.text) == isinstance(refused, KeyError)
     assert ("BadInput: a.png: is damaged." in caplog.text) == isinstance(refused, BadInput)
+
+
+def test_a_seed_that_the_run_does_not_have_is_refused_with_those_that_it_has(tiny, tmp_path):
+    config = RunConfig(data=tmp_path, workdir=tmp_path, **tiny)
+    with pytest.raises(BadInput, match=r"seed 7 is none of .* which have 0, 1\."):
+        classify.fn(config, 7)
 
 
 @pytest.mark.parametrize(
