@@ -114,8 +114,17 @@ def _is_of_classes(record_set: Any) -> bool:
 
 
 def _card_agrees(manifest: Manifest, file: Path) -> bool:
-    """Return whether the card's names of labels, if it has any, are the class folders in order."""
-    text = file.read_text(encoding="utf-8", errors="replace")
+    """Return whether the card's names of labels, if it has any, are the class folders in order.
+
+    Raises:
+        BadInput: it is no text.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"it is no text in UTF-8 ({error})") from error
+    if "\0" in text:
+        raise BadInput("it holds a NUL, and so is no text")
     front, matter, _ = text.removeprefix("---\n").partition("\n---\n")
     if not matter or not text.startswith("---\n") or "class_label:" not in front:
         return True  # written anew by a person: it gives no labels

@@ -56,6 +56,12 @@ def test_a_csv_that_does_not_have_the_rows_of_the_manifest_is_found(any_dataset)
     assert found(any_dataset) == {("manifest.csv", "missing")}
 
 
+@pytest.mark.parametrize("content", [bytes(5000), bytes(range(128, 256)), "# é".encode("utf-16")])
+def test_a_card_that_is_no_text_is_found(dataset, content):
+    (dataset / "README.md").write_bytes(content)
+    assert found(dataset) == {("README.md", "changed")}
+
+
 def test_a_card_that_is_gone_is_found(dataset):
     (dataset / "README.md").unlink()
     assert found(dataset) == {("README.md", "missing")}
