@@ -54,7 +54,7 @@ def sample_class(
     folder, altered = request.folder, _altered(request.folder)
     if is_drawn(folder, request.n_images):
         return folder
-    if altered:
+    if altered and _listed(folder, tell=True) is not None:
         first, more = sorted(altered)[:3], " …" if len(altered) > 3 else ""
         _log.warning("%s: changed or lost, drawn again: %s%s", folder, ", ".join(first), more)
     bands = read_bands(request.generator)
@@ -130,16 +130,22 @@ def _altered(folder: Path) -> set[str]:
         return set()
     manifest = _listed(folder)
     if manifest is None:  # nothing tells which are as they were
-        return {path.name for path in folder.iterdir()}
+        return {path.name for path in folder.iterdir() if path.stem.isdigit()}
     return {path.name for path in manifest.changed(manifest.frame)}
 
 
-def _listed(folder: Path) -> Manifest | None:
-    """Return the images of a finished drawing; None where their manifest is damaged or gone."""
+def _listed(folder: Path, tell: bool = False) -> Manifest | None:
+    """Return the images of a finished drawing; None where their manifest is damaged or gone.
+
+    Args:
+        folder: of the images.
+        tell: whether to warn of a manifest that is damaged; many ask, before they are drawn again.
+    """
     try:
         return read_manifest(folder)
     except (BadInput, NotReady) as error:
-        _log.warning("the images are drawn again: %s", error)
+        if tell:
+            _log.warning("the images are drawn again: %s", error)
         return None
 
 

@@ -5,7 +5,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from augment.config import SamplingConfig
-from augment.sample.sampling import sample_class
+from augment.sample.sampling import is_drawn, sample_class
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import sha256_of
 from terrabalance.finished import done
@@ -72,6 +72,18 @@ def test_an_image_that_was_lost_or_changed_after_the_end_is_named_and_drawn_agai
     sample_class(ponds(generator, 4, folder))
     assert pixels(folder) == before
     assert "changed or lost, drawn again: 000000.png, 000002.png" in caplog.text
+
+
+def test_a_damaged_manifest_is_told_once_and_the_images_drawn_again(generator, tmp_path, caplog):
+    folder = sample_class(ponds(generator, 4, tmp_path))
+    before = pixels(folder)
+    (folder / "notes.txt").write_text("mine")
+    (folder / "manifest.parquet").write_bytes(b"PAR1")
+    assert not is_drawn(folder, 4)  # as stages ask before
+    sample_class(ponds(generator, 4, folder))
+    assert pixels(folder) == before and is_drawn(folder, 4)
+    assert caplog.text.count("drawn again") == 1 and "manifest.parquet" in caplog.text
+    assert "notes.txt" not in caplog.text
 
 
 def test_another_number_of_calls_draws_anew(generator, tmp_path):
