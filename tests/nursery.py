@@ -30,7 +30,10 @@ def warm() -> None:
             if not module.name.endswith(("__main__", ".kernels")):
                 importlib.import_module(module.name)
     # Imported by these when they are first used.
-    for name in ("timm", "torchvision.transforms", "denoising_diffusion_pytorch", "tensorboard"):
+    for name in (
+        "timm", "torchvision.transforms", "denoising_diffusion_pytorch", "torch.utils.tensorboard",
+        "diffusers.schedulers.scheduling_dpmsolver_multistep",
+    ):  # fmt: skip
         importlib.import_module(name)
 
 

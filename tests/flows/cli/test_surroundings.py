@@ -105,25 +105,19 @@ def test_a_login_that_the_system_has_no_name_for_reviews_by_its_number(monkeypat
     assert _login() == f"user {os.getuid()}"
 
 
-@pytest.mark.skipif(
-    shutil.which("unshare") is None
-    or subprocess.run(["unshare", "-Urm", "true"], capture_output=True, check=False).returncode,
-    reason="this user cannot mount a small disk",
-)
 @pytest.mark.parametrize("command", ["scan", "run"])
-def test_a_full_disk_is_named_with_its_room_and_what_to_do(command, scenes, tiny_toml, tmp_path):
+def test_a_full_disk_is_named_with_its_room_and_what_to_do(
+    command, scenes, tiny_toml, nursery, tmp_path
+):
+    if not nursery.has_mounts:
+        pytest.skip("this user cannot mount a small disk")
     disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = f"mount -t tmpfs -o size=16k none {disk} && exec "
-    words = [sys.executable, "-m", "flows", command, scenes, "--config", tiny_toml,
-             "--workdir", disk, "--name", "x"]  # fmt: skip
-    result = subprocess.run(
-        ["unshare", "-Urm", "sh", "-c", mount + " ".join(map(str, words))],
-        capture_output=True, text=True, check=False, timeout=PATIENCE_S,
-    )  # fmt: skip
-    assert result.returncode == 2, result.stderr
-    assert "Traceback" not in result.stderr and "the disk is full" in result.stderr
-    assert re.search(rf"disk {disk}: [\d,]+ of 16,384 bytes are free", result.stderr)
+    words = [command, scenes, "--config", tiny_toml, "--workdir", disk, "--name", "x"]
+    with nursery.mounted(disk, "-t", "tmpfs", "-o", "size=16k", "none"):
+        refused = nursery.do(words)
+    assert refused.exit == 2 and "Traceback" not in refused.said, refused.said
+    assert "the disk is full" in refused.said
+    assert re.search(rf"disk {disk}: [\d,]+ of 16,384 bytes are free", refused.said)
 
 
 @pytest.mark.parametrize(
