@@ -18,7 +18,7 @@ drawn = true
 device = "cpu"
 name = "tiny"
 plan = { target = "max", rarest = 1 }
-generator = { image_size = 16, dim = 8, dim_mults = [1, 2], timesteps = 20 }
+generator = { image_size = 16, dim = 8, dim_mults = [1, 2], timesteps = 5 }
 sampling = { steps = 4 }
 [base]
 steps = 8
