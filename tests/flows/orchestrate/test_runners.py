@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from spread import in_mid_training, made_by
+from spread import in_mid_training, made_by, with_the_base
 
 from flows.orchestrate.balance import train_and_synthesize
 from flows.orchestrate.runners.ray import connect
@@ -19,8 +19,14 @@ pytestmark = pytest.mark.usefixtures("server")
 
 
 @pytest.fixture(scope="module")
-def undisturbed(server, job, tmp_path_factory) -> dict[str, str]:
-    return made_by(job(tmp_path_factory.mktemp("alone")))
+def alone(tmp_path_factory) -> Path:
+    """The workdir of the undisturbed run."""
+    return tmp_path_factory.mktemp("alone")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server, job, alone) -> dict[str, str]:
+    return made_by(job(alone))
 
 
 @pytest.fixture(scope="class")
@@ -67,27 +73,27 @@ def test_a_class_may_have_two_processes_of_this_machine(tiny, scenes, tmp_path):
     assert devices_of_each(tiny, scenes, tmp_path, "local") == [2, 2]
 
 
-def test_two_processes_do_so_too_even_if_one_is_killed(undisturbed, job, tmp_path):
+def test_two_processes_do_so_too_even_if_one_is_killed(undisturbed, alone, job, tmp_path):
     killed = []
 
     def kill_one() -> None:
         killed.extend(multiprocessing.active_children()[:1])
         killed[0].kill()
 
-    config = job(tmp_path, runner="local", per_device=2)
+    config = job(with_the_base(alone, tmp_path), runner="local", per_device=2)
     killer = in_mid_training(config, kill_one)
     assert made_by(config) == undisturbed
     assert not killer.is_alive() and killed[0].exitcode == -signal.SIGKILL
 
 
-def test_a_lost_ray_node_has_its_class_done_by_another(undisturbed, job, tmp_path):
+def test_a_lost_ray_node_has_its_class_done_by_another(undisturbed, alone, job, tmp_path):
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(
         initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
     )
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
-    config = job(tmp_path, runner="ray", ray_address=cluster.address)
+    config = job(with_the_base(alone, tmp_path), runner="ray", ray_address=cluster.address)
     killer = in_mid_training(config, lambda: cluster.remove_node(nodes[0], allow_graceful=False))
     try:
         assert made_by(config) == undisturbed
