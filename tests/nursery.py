@@ -109,6 +109,8 @@ def watch(children: list[int], kill_after_s: float | None) -> list[dict[str, Any
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
+    gc.disable()  # there is nothing to be freed while modules are imported, and it takes a second
     warm()
     gc.freeze()  # a collection in a fork would copy all of it
+    gc.enable()
     serve()
