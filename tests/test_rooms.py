@@ -53,7 +53,7 @@ def test_the_wheel_holds_the_four_packages_only():
 
 def test_what_lists_plans_and_checks_needs_no_network_library(tmp_path):
     """`scan`, `verify`, `cache`, `settings` and help start in a second: torch alone takes three."""
-    heavy = {"torch", "diffusers", "timm", "sklearn", "prefect", "matplotlib"}
+    heavy = {"torch", "timm", "sklearn", "prefect", "matplotlib"}
     for module in (
         "flows.cli.app", "flows.stages.catalogue", "flows.store.cache", "augment.dataset.verify",
         "flows.cli.console", "flows.settings.config", "flows.stages.dataset",

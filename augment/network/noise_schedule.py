@@ -23,11 +23,17 @@ def shift_noise_schedule(diffusion: GaussianDiffusion, base_size: int, min_snr: 
     """
     height, width = diffusion.image_size
     shift = math.log(base_size**2 / (height * width))
-    # From the betas: of products near 1, the cleanest timesteps, float32 keeps too few digits.
-    signal = (1 - diffusion.betas.double()).cumprod(0)
-    shifted = torch.sigmoid(torch.logit(signal) + shift)
+    shifted = torch.sigmoid(torch.logit(signal_of(diffusion)) + shift)
     for name, values in _derived(shifted, diffusion.objective, min_snr).items():
         getattr(diffusion, name).copy_(values)
+
+
+def signal_of(diffusion: GaussianDiffusion) -> Tensor:
+    """Return the share of the signal's variance at each timestep, (T,) float64 in (0, 1).
+
+    From the betas: of products near 1, the cleanest timesteps, float32 keeps too few digits.
+    """
+    return (1 - diffusion.betas.double()).cumprod(0)
 
 
 def _derived(signal: Tensor, objective: str, min_snr: bool) -> dict[str, Tensor]:

@@ -1,19 +1,21 @@
 """From noise to image: the samplers, which walk the reverse process of a diffusion model.
 
 A sampler is a row of `SAMPLERS`. A new one is a function, its row, and its name in
-`augment.config.SamplerName`; a scheduler of diffusers is walked by `_step_by`.
+`augment.config.SamplerName`.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from typing import Any
 
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion
 from torch import Tensor
 
 from augment.config import SamplerName, SamplingConfig
+from augment.network.noise_schedule import signal_of
+from augment.sample.multistep import Prediction, Solver
 
 Noise = Callable[[], Tensor]
 
@@ -155,34 +157,25 @@ def ddim_step(
     return images + sigma * noise() if eta else images
 
 
-def _dpm_solver(walk: Walk) -> Iterator[Tensor]:
-    # Loaded here: it takes a second, and most processes of a training never draw.
-    from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
-
-    scheduler = DPMSolverMultistepScheduler(**_scheduler_settings(walk.diffusion))
-    scheduler.set_timesteps(timesteps=walk.times, device=walk.images.device)
-    return _step_by(scheduler, walk)
-
-
-def _scheduler_settings(diffusion: GaussianDiffusion) -> dict[str, Any]:
-    """Return the settings of a diffusers scheduler that is given clean images."""
-    return {
-        "num_train_timesteps": diffusion.num_timesteps,
-        "trained_betas": diffusion.betas.cpu().numpy(),
-        "prediction_type": "sample",
-    }
-
-
-def _step_by(scheduler: Any, walk: Walk) -> Iterator[Tensor]:
-    """Step by a diffusers scheduler; it is given clean images, so that clipping stays ours."""
-    images = walk.images
-    for place, time in zip(walk.times, scheduler.timesteps, strict=True):
-        times = torch.full((len(images),), place, device=images.device)
-        clean = walk.diffusion.model_predictions(images, times, clip_x_start=True).pred_x_start
-        if walk.start is not None and walk.kept is not None:
-            clean = torch.lerp(clean, walk.start, walk.kept)
-        images = scheduler.step(clean, time, images, return_dict=False)[0]
+def _multistep(walk: Walk, *, corrects: bool) -> Iterator[Tensor]:
+    solver, images = Solver(signal_of(walk.diffusion)), walk.images
+    last = before = None
+    for time, after in pairwise([*walk.times, -1]):
+        clean = _clean(walk, images, time)
+        if corrects and last is not None:
+            images = solver.correct(last, before, time, clean)
+        last, before = Prediction(time, images, clean), last
+        images = clean if after < 0 else solver.predict(last, before, after)
         yield images
+
+
+def _clean(walk: Walk, images: Tensor, time: int) -> Tensor:
+    """Return the clean images that the network predicts, with what is kept."""
+    times = torch.full((len(images),), time, device=images.device)
+    clean: Tensor = walk.diffusion.model_predictions(images, times, clip_x_start=True).pred_x_start
+    if walk.start is None or walk.kept is None:
+        return clean
+    return torch.lerp(clean, walk.start, walk.kept)
 
 
 def even_snr_times(diffusion: GaussianDiffusion, steps: int) -> list[int]:
@@ -191,8 +184,7 @@ def even_snr_times(diffusion: GaussianDiffusion, steps: int) -> list[int]:
     Where the exact solution is known, 20 calls so spaced come within 0.4 % of it, evenly in time
     within 25 %: those leave the last, finest details to a single call.
     """
-    signal, last = diffusion.alphas_cumprod.double().cpu(), diffusion.num_timesteps - 1
-    log_snr = torch.logit(signal)
+    log_snr, last = torch.logit(signal_of(diffusion)).cpu(), diffusion.num_timesteps - 1
     # The last timestep is pure noise, far from its neighbour; every walk begins there.
     wanted = torch.linspace(float(log_snr[-2]), float(log_snr[0]), steps)
     nearest = (log_snr - wanted[:, None]).abs().argmin(1).tolist()
@@ -203,7 +195,8 @@ def even_snr_times(diffusion: GaussianDiffusion, steps: int) -> list[int]:
 
 
 SAMPLERS: dict[SamplerName, Sampler] = {
-    "dpm++": Sampler(_dpm_solver, even_snr_times, keeps=True),
+    "unipc": Sampler(partial(_multistep, corrects=True), even_snr_times, keeps=True),
+    "dpm++": Sampler(partial(_multistep, corrects=False), even_snr_times, keeps=True),
     "ddim": Sampler(_ddim, _even_times),
     "ancestral": Sampler(_ancestral, _every_time, every_timestep=True),
 }

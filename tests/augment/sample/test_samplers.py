@@ -4,14 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from augment.config import (
-    KEEPING_SAMPLERS,
-    UNHURRIED_SAMPLERS,
-    GeneratorConfig,
-    SamplerName,
-    SamplingConfig,
-)
+from augment.config import KEEPING_SAMPLERS, UNHURRIED_SAMPLERS, SamplerName, SamplingConfig
+from augment.network.config import GeneratorConfig
 from augment.network.generator import build_diffusion
+from augment.network.noise_schedule import signal_of
 from augment.sample.samplers import SAMPLERS, even_snr_times, trajectory
 
 MEAN, SPREAD = 0.2, 0.15
@@ -76,15 +72,56 @@ def error(diffusion, **config: object) -> float:
     return float((draw(diffusion, start, **config) - exact).square().mean().sqrt())
 
 
-def test_multistep_solver_reaches_the_exact_solution_in_few_calls(oracle):
-    assert error(oracle, sampler="dpm++", steps=20) < 0.02 * SPREAD
-    assert error(oracle, sampler="dpm++", steps=10) < error(oracle, sampler="ddim", steps=20)
-    assert error(oracle, sampler="dpm++", steps=40) < 0.02 * SPREAD
+@pytest.mark.parametrize("sampler", ["unipc", "dpm++"])
+def test_multistep_solvers_reach_the_exact_solution_in_few_calls(oracle, sampler):
+    assert error(oracle, sampler=sampler, steps=20) < 0.02 * SPREAD
+    assert error(oracle, sampler=sampler, steps=10) < error(oracle, sampler="ddim", steps=20)
+    assert error(oracle, sampler=sampler, steps=40) < 0.02 * SPREAD
+
+
+@pytest.mark.parametrize("sampler", ["unipc", "dpm++"])
+def test_multistep_solvers_step_as_those_of_diffusers(oracle, sampler):
+    schedulers = pytest.importorskip("diffusers.schedulers")
+    settings = {
+        "num_train_timesteps": oracle.num_timesteps,
+        "trained_betas": oracle.betas.numpy(),
+        "prediction_type": "sample",
+    }
+    times = even_snr_times(oracle, 8)
+    if sampler == "dpm++":
+        scheduler = schedulers.DPMSolverMultistepScheduler(**settings)
+        scheduler.set_timesteps(timesteps=times)
+    else:  # it takes no timesteps of one's own, so they are put into it
+        scheduler = schedulers.UniPCMultistepScheduler(**settings)
+        scheduler.set_timesteps(8)
+        scheduler.timesteps = torch.tensor(times)
+        noise_to_signal = (torch.logit(signal_of(oracle))[times] / -2).exp().float()
+        scheduler.sigmas = torch.cat([noise_to_signal, torch.zeros(1)])
+    start = torch.randn((2, 3, 8, 8), generator=torch.Generator().manual_seed(0))
+    images = start
+    for time in times:
+        clean = oracle.model_predictions(images, torch.full((2,), time), clip_x_start=True)
+        images = scheduler.step(clean.pred_x_start, time, images, return_dict=False)[0]
+    torch.testing.assert_close(
+        draw(oracle, start, sampler=sampler, steps=8), images, atol=1e-4, rtol=1e-4
+    )
+
+
+def test_timesteps_next_to_the_clean_image_can_be_told_apart():
+    config = GeneratorConfig(image_size=8, dim=8, dim_mults=(1, 2), noise_schedule_base_size=4096)
+    diffusion = build_diffusion(config.model_copy(update={"beta_schedule": "cosine"}))
+    assert diffusion.alphas_cumprod[0] == 1  # in float32
+    diffusion.model = GaussianOracle(diffusion.alphas_cumprod - 1e-7)
+    times = even_snr_times(diffusion, 20)
+    assert times == sorted(set(times), reverse=True) and len(times) == 20
+    start = torch.randn((2, 3, 8, 8), generator=torch.Generator().manual_seed(0))
+    assert draw(diffusion.eval(), start, sampler="unipc").isfinite().all()
 
 
 def test_every_solver_draws_the_distribution_that_the_model_predicts(oracle):
     start = torch.randn((64, 3, 8, 8), generator=torch.Generator().manual_seed(0))
     for config in (
+        {"sampler": "unipc"},
         {"sampler": "dpm++"},
         {"sampler": "ddim", "steps": 400},
         {"sampler": "ddim", "steps": 400, "eta": 1.0},
@@ -95,7 +132,7 @@ def test_every_solver_draws_the_distribution_that_the_model_predicts(oracle):
         assert float(images.std()) == pytest.approx(SPREAD, rel=0.05), config
 
 
-@pytest.mark.parametrize("sampler", ["dpm++", "ddim"])
+@pytest.mark.parametrize("sampler", ["unipc", "dpm++", "ddim"])
 def test_a_sampler_calls_the_network_as_often_as_the_settings_say(oracle, sampler):
     calls = []
     oracle.model.register_forward_hook(lambda *_: calls.append(1))
