@@ -2,9 +2,9 @@
 
     python benchmarks/sampling.py GENERATOR CLASS HELD_OUT efficientnet-lite0.pth docs/benchmarks
 
-GENERATOR is a trained generator's folder, HELD_OUT a CSV with path, class and split beside whose
-images it lies (as aid-lt10.csv); its val and oracle images of CLASS are the real ones to compare
-with. Writes sampling.md and the curve sampling.png.
+GENERATOR is a trained generator's folder, HELD_OUT a CSV with path, class and split that lies
+beside the folder of its images (as aid-lt10.csv beside aid); its val and oracle images of CLASS are
+the real ones to compare with. Writes sampling.md and the curve sampling.png.
 """
 
 import argparse
@@ -20,9 +20,12 @@ import pandas as pd
 import torch
 from charts import chart, save
 from denoising_diffusion_pytorch import GaussianDiffusion
+from upstream import upstream_diffusion
 
 from augment.config import SamplingConfig
 from augment.measure.metrics import Estimate, kernel_distance
+from augment.network.card import read_drawing_card
+from augment.network.config import GeneratorConfig
 from augment.network.generator import load_generator
 from augment.sample.batch import draw_batch
 from classifier.feature_network import FeatureConfig
@@ -38,7 +41,12 @@ _NOTE = (
     "timesteps. DDIM's smoother images score lower than it with this generator, which was trained "
     "for minutes only; with calls its figures approach the others."
 )
-CALLS = {"dpm++": (5, 8, 10, 15, 20, 25, 50), "ddim": (10, 20, 50, 100)}
+_TIMED_CALLS, _EXACT_CALLS = 20, 500
+CALLS = {
+    "unipc": (5, 8, 10, 12, 15, 20, 25, 50),
+    "dpm++": (5, 8, 10, 12, 15, 20, 25, 50),
+    "ddim": (10, 20, 50, 100),
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,7 @@ class Point:
     calls: int
     kid: Estimate
     images_per_s: float
+    distance: float
 
 
 def upstream(diffusion: GaussianDiffusion) -> np.ndarray:
@@ -59,25 +68,49 @@ def upstream(diffusion: GaussianDiffusion) -> np.ndarray:
     return (images.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
 
 
-def measure(diffusion: GaussianDiffusion, real: np.ndarray, embed: Embed) -> list[Point]:
+def upstreams_rate(config: GeneratorConfig, device: torch.device) -> float:
+    """Return the images a second of upstream's network with all timesteps, from some of them."""
+    diffusion = upstream_diffusion(config).to(device).eval()
+    images = torch.randn(N_IMAGES, 3, *diffusion.image_size, device=device)
+    with torch.inference_mode():
+        images, _ = diffusion.p_sample(images, diffusion.num_timesteps - 1)  # warms up
+        images.sum().item()
+        began = time.perf_counter()
+        for step in range(_TIMED_CALLS):
+            images, _ = diffusion.p_sample(images, diffusion.num_timesteps - 2 - step)
+        images.sum().item()  # waits for the device
+    seconds = time.perf_counter() - began
+    return N_IMAGES / (seconds * diffusion.num_timesteps / _TIMED_CALLS)
+
+
+def measure(
+    diffusion: GaussianDiffusion, config: GeneratorConfig, real: np.ndarray, embed: Embed
+) -> list[Point]:
     """Measure upstream's sampling and every solver and number of calls."""
     device, points = pick_device("auto"), []
 
-    def point(sampler: str, calls: int, draw: Callable[[], np.ndarray]) -> None:
-        began = time.perf_counter()
-        images = draw()
-        rate = N_IMAGES / (time.perf_counter() - began)
-        points.append(Point(sampler, calls, kernel_distance(real, embed(images)), rate))
-        print(points[-1], flush=True)
-
     def ours(config: SamplingConfig) -> np.ndarray:
         return draw_batch(diffusion, range(N_IMAGES), config, device)[0]
+
+    exact = ours(SamplingConfig(sampler="unipc", steps=_EXACT_CALLS)).astype(np.float32)
+
+    def point(
+        sampler: str, calls: int, draw: Callable[[], np.ndarray], rate: float | None = None
+    ) -> None:
+        began = time.perf_counter()
+        images = draw()
+        rate = rate or N_IMAGES / (time.perf_counter() - began)
+        kid = kernel_distance(real, embed(images))
+        distance = float(np.sqrt(np.square(images - exact).mean()))
+        points.append(Point(sampler, calls, kid, rate, distance))
+        print(points[-1], flush=True)
 
     for sampler, all_calls in CALLS.items():
         for calls in all_calls:
             config = SamplingConfig(sampler=sampler, steps=calls)
             point(sampler, calls, partial(ours, config))
-    point("upstream", diffusion.num_timesteps, lambda: upstream(diffusion))
+    rate = upstreams_rate(config, device)
+    point("upstream", diffusion.num_timesteps, lambda: upstream(diffusion), rate)
     return points
 
 
@@ -109,23 +142,31 @@ def main() -> None:
     diffusion = load_generator(given.generator, given.class_name, device)
     frame = pd.read_csv(given.held_out)
     held_out = (frame["class"] == given.class_name) & frame["split"].isin(["val", "oracle"])
-    paths = [given.held_out.parent / "aid" / path for path in frame[held_out]["path"]]
+    paths = [
+        given.held_out.parent / given.held_out.stem.split("-")[0] / path
+        for path in frame[held_out]["path"]
+    ]
     real = network.embed(read_patches(paths, diffusion.image_size[0]))
-    points = measure(diffusion, real, network.embed)
+    config = read_drawing_card(given.generator).config.generator
+    points = measure(diffusion, config, real, network.embed)
     curve(points, given.out / "sampling.png")
     lines = [
         "# Network calls an image", "",
-        f"{given.class_name} of AID-LT at {diffusion.image_size[0]} px, {N_IMAGES} images against "
-        f"{len(real)} real ones that the generator never saw, by {network.name} at 96 px. "
-        f"{describe_device(device)}, torch {torch.__version__}, Python "
+        f"{given.class_name} of {given.held_out.stem} at {diffusion.image_size[0]} px, "
+        f"{N_IMAGES} images against {len(real)} real ones that the generator never saw, by "
+        f"{network.name} at 96 px. {describe_device(device)}, torch {torch.__version__}, Python "
         f"{platform.python_version()} (`benchmarks/sampling.py`).", "",
         _NOTE, "",
-        "| Sampler | Calls | KID | Images a second | times upstream's |", "|---|---|---|---|---|",
+        "| Sampler | Calls | Distance | KID | Images a second | times upstream's |",
+        "|---|---|---|---|---|---|",
     ]  # fmt: skip
     for p in points:
         kid = f"{p.kid.value:.2f} ± {p.kid.standard_error:.2f}"
         ratio = p.images_per_s / points[-1].images_per_s
-        lines.append(f"| {p.sampler} | {p.calls} | {kid} | {p.images_per_s:.2f} | {ratio:.0f} |")
+        near = "other noise" if p.sampler == "upstream" else f"{p.distance:.2f}"
+        lines.append(
+            f"| {p.sampler} | {p.calls} | {near} | {kid} | {p.images_per_s:.2f} | {ratio:.0f} |"
+        )
     write_text(given.out / "sampling.md", "\n".join([*lines, "", "![KID](sampling.png)", ""]))
 
 

@@ -1,0 +1,217 @@
+r"""Which network is best at equal processor time, on whole images or on patches of pixels.
+
+    python benchmarks/patches.py ../shared/eurosat-lt100-a.csv WEIGHTS.pth WORKDIR OUT.md \
+        --side 64 --seconds 400 "1=patch=1" "2=patch=2" "2, dim 64=patch=2,dim=64"
+
+Each network is trained on the train part of all classes, conditioned on the class, one thread, for
+the same seconds of processor time; the network is that of the preset `cpu` with the settings that
+are named. Six times on the way, and not counted, its averaged weights are tried on images of the
+val part, always with the same noise: that loss compares, as all predict the same pixels. At the
+end images are drawn and measured:
+
+- KID to the val part;
+- gradient: mean square difference of neighbouring pixels, over that of real images (1);
+- grid: that difference across the borders of 4 x 4 patches over the one within them (1). A patch
+  must not leave its period in the image.
+
+Goes on where it was stopped, network by network.
+"""
+
+import argparse
+import json
+import platform
+import re
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from denoising_diffusion_pytorch import GaussianDiffusion
+
+from augment.config import SamplingConfig, TrainingConfig
+from augment.measure.metrics import kernel_distance
+from augment.network.conditioning import set_labels
+from augment.network.config import GeneratorConfig
+from augment.sample.batch import draw_batch
+from augment.train.data import TrainingData
+from augment.train.loop import TrainingLoop
+from augment.train.objective import diffusion_loss
+from augment.train.spec import TrainingSpec
+from classifier.feature_network import FeatureConfig
+from classifier.network.features import pretrained_network
+from flows.settings.config import RunConfig
+from flows.stages.run import Run
+from terrabalance.device import autocast
+from terrabalance.files import read_json, write_json, write_text
+from terrabalance.images import grid, read_patches, write_png
+from terrabalance.levels import centred
+
+NETWORK = {"dim": 32, "dim_mults": (1, 2, 4), "attention_heads": 2, "attention_dim": 16}
+BATCH, EVALUATIONS, CALLS, N_DRAWN, N_SHOWN, PERIOD = 16, 6, 20, 256, 24, 4
+NOISES, AT_ONCE = 4, 32
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Images of the parts train and val, with labels."""
+
+    train: np.ndarray
+    labels: np.ndarray
+    unseen: np.ndarray
+    unseen_labels: np.ndarray
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Of one network: (CPU seconds, steps, loss) of each evaluation, and measures at the end."""
+
+    curve: list[tuple[float, int, float]]
+    drawing_ms: float
+    kid: float
+    kid_error: float
+    gradient: float
+    grid: float
+    parameters: int
+
+
+def pictures(data: Path, workdir: Path, side: int) -> Pictures:
+    """Read the images."""
+    config = RunConfig(data=data, workdir=workdir, preset="cpu", generator={"image_size": side})
+    manifest = Run(config).catalogue
+    classes = tuple(sorted(manifest.usable("train")["class"].unique()))
+    parts = []
+    for part in ("train", "val"):
+        rows = manifest.usable(part)
+        labels = rows["class"].map(classes.index).to_numpy()
+        parts += [read_patches(manifest.paths(rows), side), labels]
+    return Pictures(*parts, classes)
+
+
+def loss_of(diffusion: GaussianDiffusion, known: Pictures) -> float:
+    """Return the loss on 192 unseen images, over timesteps spread evenly."""
+    draw, total = torch.Generator().manual_seed(7), 0.0
+    some = np.linspace(0, len(known.unseen) - 1, 192).round().astype(int)
+    images = centred(torch.from_numpy(known.unseen[some]))
+    labels = torch.from_numpy(known.unseen_labels[some])
+    for part in range(NOISES):
+        share = (part + torch.rand(len(images), generator=draw)) / NOISES
+        times, noise = (share * 1000).long(), torch.randn(images.shape, generator=draw)
+        for block in torch.arange(len(images)).split(AT_ONCE):
+            set_labels(diffusion.model, labels[block])
+            loss = diffusion_loss(diffusion, images[block], times[block], noise[block], "l2")
+            total += loss.item() * len(block)
+    return total / NOISES / len(images)
+
+
+def differences(images: np.ndarray) -> tuple[float, float]:
+    """Return the mean square difference of neighbours, and its share across borders of patches."""
+    across, within = [], []
+    for axis in (2, 3):
+        square = np.square(np.diff(images.astype(np.float32), axis=axis)).mean((0, 1, 5 - axis))
+        at_border = np.arange(1, len(square) + 1) % PERIOD == 0
+        across.append(square[at_border].mean())
+        within.append(square[~at_border].mean())
+    return float(np.mean(across + 3 * within)), float(np.mean(across) / np.mean(within))
+
+
+def drawn_by(diffusion: GaussianDiffusion, known: Pictures) -> tuple[np.ndarray, float]:
+    """Draw images of all classes in turn; return them and the CPU milliseconds of each."""
+    labels, images = torch.arange(N_DRAWN) % len(known.classes), []
+    began = time.process_time()
+    for block in torch.arange(N_DRAWN).split(AT_ONCE):
+        set_labels(diffusion.model, labels[block])
+        config = SamplingConfig(steps=CALLS)
+        images.append(draw_batch(diffusion, block.tolist(), config, CPU)[0])
+    return np.concatenate(images), 1000 * (time.process_time() - began) / N_DRAWN
+
+
+def train(loop: TrainingLoop, known: Pictures, seconds: float) -> list[tuple[float, int, float]]:
+    """Train for so many seconds of processor time, and evaluate on the way."""
+    curve: list[tuple[float, int, float]] = []
+    spent = 0.0
+    for number in range(1, EVALUATIONS + 1):
+        while spent < seconds * number / EVALUATIONS:
+            began = time.process_time()
+            loop.stepper.advance()
+            spent += time.process_time() - began
+        with loop.stepper.drawing_with(loop.stepper.average) as diffusion, torch.inference_mode():
+            curve.append((spent, loop.stepper.step, loss_of(diffusion, known)))
+        print("  {:.0f} s, {} steps: {:.4f}".format(*curve[-1]), flush=True)
+    return curve
+
+
+def measure(name: str, known: Pictures, given: argparse.Namespace) -> Found:
+    """Train and measure one network, unless that is done."""
+    stem = re.sub(r"\W+", "-", f"{given.data.stem}-{given.side}-{given.seconds}-{name}")
+    path = given.workdir / f"{stem}.json"
+    if path.exists():
+        return Found(**read_json(path))
+    words = dict(word.split("=") for word in name.split(" ") if "=" in word)
+    settings = {key: json.loads(value.replace("-", ",")) for key, value in words.items()}
+    network = GeneratorConfig(**{"image_size": given.side, **NETWORK, **settings})
+    config = TrainingConfig(
+        batch_size=BATCH, learning_rate=given.rate, learning_rate_schedule="constant"
+    )
+    data = TrainingData(known.train, known.labels)
+    spec = TrainingSpec("", network, config, seed=0, classes=known.classes)
+    loop = TrainingLoop(data, spec, given.workdir / "training", CPU)
+    print(name, loop.precision, flush=True)
+    curve = train(loop, known, given.seconds)
+    with (
+        loop.stepper.drawing_with(loop.stepper.average) as diffusion,
+        autocast(CPU, loop.precision),
+    ):
+        images, milliseconds = drawn_by(diffusion, known)
+    judge = FeatureConfig(model="tf_efficientnet_lite0", weights=given.weights, image_size=96)
+    embed = pretrained_network(judge, CPU).embed
+    kid = kernel_distance(embed(known.unseen), embed(images))
+    (power, border), (real_power, real_border) = map(differences, (images, known.unseen))
+    found = Found(
+        curve, milliseconds, kid.value, kid.standard_error, power / real_power,
+        border / real_border, sum(each.numel() for each in diffusion.model.parameters()),
+    )  # fmt: skip
+    write_png(path.with_suffix(".png"), grid(images[:N_SHOWN], 12))
+    write_json(path, asdict(found))
+    return found
+
+
+def row(name: str, found: Found) -> str:
+    """Return the row of the table."""
+    _, steps, loss = found.curve[-1]
+    return (
+        f"| {name} | {found.parameters / 1e6:.1f} M | {steps:,} | {loss:.4f} | "
+        f"{found.kid:.2f} ± {found.kid_error:.2f} | {found.drawing_ms:.0f} | "
+        f"{found.gradient:.2f} | {found.grid:.2f} |"
+    )
+
+
+def main() -> None:
+    """Train what is missing, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("data", "weights", "workdir", "out"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("networks", nargs="+", metavar="SETTING=VALUE SETTING=VALUE …")
+    parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--seconds", type=int, default=400)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    known = pictures(given.data, given.workdir, given.side)
+    lines = [
+        f"{given.data.stem}, {given.side} px, {given.seconds} s of processor time each, one "
+        f"thread; {platform.machine()}, Python {platform.python_version()}, torch "
+        f"{torch.__version__} (`benchmarks/patches.py`).", "",
+        "| Network | Weights | Steps | Loss, val | KID | Drawing, CPU ms an image | gradient "
+        "| grid |", "|---|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for name in given.networks:
+        lines.append(row(name, measure(name, known, given)))
+        print(lines[-1], flush=True)
+    write_text(given.out, "\n".join([*lines, ""]))
+
+
+if __name__ == "__main__":
+    main()
