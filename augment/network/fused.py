@@ -9,8 +9,9 @@ from functools import cache
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from augment.network.unfused import SHORTEST, norm_silu_unfused
 
 try:
     from augment.network import kernels
@@ -19,7 +20,6 @@ except ImportError:  # Triton comes with torch, but not on every system
 
 log = logging.getLogger(__name__)
 
-_SHORTEST = 1e-12  # of a vector that is normalized, as in `torch.nn.functional.normalize`
 _TILE = 4096  # features that a program holds at once
 _PROGRAMS = 64  # for each image, in the backward pass: each leaves one partial sum
 
@@ -41,7 +41,7 @@ class _Fused(torch.autograd.Function):
         batch, width, high, wide = features.shape
         ctx.sizes = _sizes(features, bias, scale, activates)
         ctx.tiles = -(-high * wide // ctx.sizes["ROWS"])
-        ctx.numbers = high * wide, width**0.5, _SHORTEST
+        ctx.numbers = high * wide, width**0.5, SHORTEST
         out = torch.empty_like(features)
         # Triton asks which device is the current one.
         with torch.cuda.device_of(features):  # type: ignore[no-untyped-call]
@@ -112,29 +112,6 @@ def norm_silu(
     return cast(
         Tensor, _Fused.apply(features, bias, gain.float().flatten(), scale, shift, activates)
     )
-
-
-def norm_silu_unfused(
-    features: Tensor,
-    gain: Tensor,
-    scale: Tensor | None = None,
-    shift: Tensor | None = None,
-    bias: Tensor | None = None,
-    *,
-    activates: bool = True,
-) -> Tensor:
-    """Return the result of `norm_silu` by PyTorch's own operators, on any device.
-
-    Computed in the dtype of the features, except for sums of squares.
-    """
-    features = features if bias is None else features + bias[:, None, None]
-    with torch.autocast(features.device.type, enabled=False):  # on CUDA it would copy to float32
-        length = torch.linalg.vector_norm(features, dim=1, keepdim=True, dtype=torch.float32)
-        factor = features.shape[1] ** 0.5 / length.clamp_min(_SHORTEST)
-        features = features * factor.to(features.dtype) * gain.to(features.dtype)
-    if scale is not None and shift is not None:
-        features = torch.addcmul(shift, features, scale + 1)
-    return F.silu(features) if activates else features
 
 
 def fuses(features: Tensor) -> bool:

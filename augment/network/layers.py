@@ -16,7 +16,10 @@ from denoising_diffusion_pytorch.denoising_diffusion_pytorch import (
 )
 from torch import Tensor, nn
 
-from augment.network.fused import fuses, norm_silu, norm_silu_unfused
+from augment.network.fused import fuses, norm_silu
+from augment.network.unfused import norm_silu_unfused
+
+_MOST_IN_A_MATRIX = 1024  # pixels whose attention is one matrix: of 4 heads, 8 MB an image in bf16
 
 
 class LeanNorm(RMSNorm):  # type: ignore[misc]
@@ -56,30 +59,54 @@ class LeanUpsample(nn.Upsample):
 
 
 class LeanLinearAttention(LinearAttention):  # type: ignore[misc]
-    """Linear attention: its cost grows with the number of pixels (arXiv:1812.01243)."""
+    """Linear attention: its cost grows with the number of pixels (arXiv:1812.01243).
+
+    Values and what is attended are never stored for each pixel. Both are linear maps, of the pixels
+    and of the context, so their weights are applied to the context of a head, which is small.
+    """
 
     def forward(self, images: Tensor) -> Tensor:
         """Attend within (B, C, H, W) features."""
-        queries, keys, values = _split(self.to_qkv(self.norm(images)), self.heads)
-        keys, values = _with_memory(keys, values, self.mem_kv.transpose(-1, -2))
+        pixels = self.norm(images).permute(0, 2, 3, 1).flatten(1, 2)
+        of_queries, of_keys, of_values = self.to_qkv.weight.flatten(1).chunk(3)
+        learned_keys, learned_values = self.mem_kv.transpose(-1, -2)  # (heads, M, D) each
+        queries = _by_head(F.linear(pixels, of_queries), self.heads)
         # With an explicit dtype, autocast does not change it.
-        queries = queries.softmax(-1, dtype=queries.dtype)
-        context = keys.softmax(-2, dtype=keys.dtype).transpose(-1, -2) @ values * self.scale
-        return self.to_out(_joined(queries @ context, images.shape))
+        queries = queries.softmax(-1, dtype=queries.dtype).flatten(-2)
+        keys = F.linear(pixels, of_keys)
+        learned = learned_keys.transpose(0, 1).flatten(1).to(keys.dtype)
+        keys = torch.cat((learned.expand(len(keys), -1, -1), keys), dim=1)
+        keys = keys.softmax(1, dtype=keys.dtype)
+        n_learned = len(learned)
+        # Of each head: keys times pixels, times the weights of the values, (B, heads, D, D).
+        gathered = (keys[:, n_learned:].transpose(1, 2) @ pixels).unflatten(1, (self.heads, -1))
+        context = gathered @ of_values.unflatten(0, (self.heads, -1)).transpose(-1, -2)
+        recalled = _by_head(keys[:, :n_learned], self.heads).permute(0, 2, 3, 1) @ learned_values
+        project = self.to_out[0]
+        of_out = project.weight.flatten(1).unflatten(1, (self.heads, -1)).permute(1, 2, 0)
+        joint = ((context + recalled) * self.scale @ of_out).flatten(1, 2)  # (B, heads D, C)
+        attended = queries @ joint + project.bias.to(queries.dtype)
+        return self.to_out[1](_as_image(attended, images.shape))
 
 
 class LeanAttention(Attention):  # type: ignore[misc]
     """Attention between all pixels, by torch's fused kernels: its matrix is never stored.
 
     Upstream's own `flash=True` allows nothing but the flash kernel on CUDA, which refuses float32.
+    On a CPU that kernel's backward pass is slow, and few pixels are attended to by plain products.
     """
 
     def forward(self, images: Tensor) -> Tensor:
         """Attend within (B, C, H, W) features."""
         queries, keys, values = _split(self.to_qkv(self.norm(images)), self.heads)
         keys, values = _with_memory(keys, values, self.mem_kv)
-        attended = F.scaled_dot_product_attention(queries, keys, values)
-        return self.to_out(_joined(attended, images.shape))
+        if images.is_cuda or keys.shape[-2] > _MOST_IN_A_MATRIX:
+            attended = F.scaled_dot_product_attention(queries, keys, values)
+        else:
+            weights = queries * keys.shape[-1] ** -0.5 @ keys.transpose(-1, -2)
+            attended = weights.softmax(-1, dtype=weights.dtype) @ values
+        attended = attended.transpose(1, 2).flatten(2)
+        return self.to_out(_as_image(attended, images.shape))
 
 
 def use_lean_layers(unet: Unet) -> None:
@@ -109,7 +136,12 @@ def _with_memory(keys: Tensor, values: Tensor, memory: Tensor) -> tuple[Tensor, 
     return torch.cat((learned[0], keys), dim=-2), torch.cat((learned[1], values), dim=-2)
 
 
-def _joined(attended: Tensor, shape: torch.Size) -> Tensor:
-    """Turn (B, heads, N, D) into (B, heads D, H, W), channels last in memory."""
+def _by_head(features: Tensor, heads: int) -> Tensor:
+    """Turn (B, N, heads D) into (B, N, heads, D)."""
+    return features.view(*features.shape[:-1], heads, -1)
+
+
+def _as_image(pixels: Tensor, shape: torch.Size) -> Tensor:
+    """Turn (B, N, D) into (B, D, H, W), channels last in memory."""
     batch, _, height, width = shape
-    return attended.transpose(1, 2).reshape(batch, height, width, -1).permute(0, 3, 1, 2)
+    return pixels.reshape(batch, height, width, -1).permute(0, 3, 1, 2)

@@ -8,7 +8,8 @@ os.environ["TRITON_INTERPRET"] = "1"  # before Triton compiles anything
 import torch
 
 from augment.network import fused
-from augment.network.fused import norm_silu, norm_silu_unfused
+from augment.network.fused import norm_silu
+from augment.network.unfused import norm_silu_unfused
 
 
 def results(function, inputs, activates, weights):

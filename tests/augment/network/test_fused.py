@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from augment.network.fused import fuses, norm_silu, norm_silu_unfused
+from augment.network.fused import fuses, norm_silu
+from augment.network.unfused import norm_silu_unfused
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

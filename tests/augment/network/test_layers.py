@@ -29,9 +29,10 @@ def upstream_and_lean() -> tuple[Unet, Unet]:
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_lean_layers_compute_what_upstreams_do(layout):
+@pytest.mark.parametrize("size", [(16, 8), (64, 72)])  # attention by plain products, by the kernel
+def test_lean_layers_compute_what_upstreams_do(layout, size):
     networks = upstream_and_lean()
-    images, times = torch.randn(2, 3, 16, 8), torch.tensor([3, 900])
+    images, times = torch.randn(2, 3, *size), torch.tensor([3, 900])
     outputs = [net.to(memory_format=layout)(images, times) for net in networks]
     torch.testing.assert_close(*outputs, atol=1e-5, rtol=1e-5)
     for output in outputs:
