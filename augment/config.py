@@ -3,7 +3,6 @@
 Nothing here imports torch, so that a wrong setting is reported at once.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -12,22 +11,15 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from terrabalance.class_names import one_form
 from terrabalance.settings import MOST, Settings, shown
-from terrabalance.sizes import halved
-
-_MOST_POSITIONS = 256**2  # of an image in the smallest level of the network
-_MOST_CHANNELS = 16_384  # a layer of twice as many has four times its weights
 
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Images = Annotated[int, Field(ge=1, le=65_536)]  # at once
 Timesteps = Annotated[int, Field(ge=2, le=10_000)]
-Side = Annotated[int, Field(ge=8, le=4096)]
-Band = Annotated[int, Field(ge=0, le=65_535)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-Multiple = Annotated[int, Field(ge=1, le=64)]
 ClassName = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(one_form)]
 # Rows of `augment.sample.samplers.SAMPLERS`; those that can keep a part of a real image.
-SamplerName = Literal["dpm++", "ddim", "ancestral"]
-KEEPING_SAMPLERS: tuple[SamplerName, ...] = ("dpm++",)
+SamplerName = Literal["unipc", "dpm++", "ddim", "ancestral"]
+KEEPING_SAMPLERS: tuple[SamplerName, ...] = ("unipc", "dpm++")
 UNHURRIED_SAMPLERS: tuple[SamplerName, ...] = ("ancestral",)  # that take every timestep
 # Settings of a training that do not decide its result, beyond rounding.
 NOT_RESULT = {"checkpoint_every", "compile", "preview_every"}
@@ -61,72 +53,6 @@ class PlanConfig(Settings):
             known = f"max, median, a number up to {MOST:,}, or a share such as 80%"
             raise ValueError(f"{shown(value)} is not {known}")
         return text
-
-
-class GeneratorConfig(Settings):
-    """The network and its diffusion process (denoising_diffusion_pytorch)."""
-
-    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"noise_schedule_base_size": "schedule_base_size"}
-
-    image_size: Side | tuple[Side, Side] = Field(
-        64, description="side of square images, or height and width as [40, 56], in pixels"
-    )
-    bands: Literal["auto", "rgb"] = Field(
-        "auto",
-        description="auto: all bands at their own bit depth where all images have the same, else "
-        "8-bit RGB; rgb: always 8-bit RGB",
-    )
-    shown_bands: tuple[Band, Band, Band] | None = Field(
-        None,
-        description="bands shown as red, green and blue, counted from 0; none: the first three, or "
-        "Sentinel-2's red, green and blue where there are 12 or 13 bands",
-    )
-    dim: int = Field(64, ge=8, le=1024, multiple_of=4, description="channels at full resolution")
-    dim_mults: tuple[Multiple, ...] = Field(
-        (1, 2, 4, 8), min_length=1, max_length=8, description="multiple of `dim` at each halving "
-        "of the side"
-    )  # fmt: skip
-    attention_heads: int = Field(4, ge=1, le=64, description="heads of every attention layer")
-    attention_dim: int = Field(
-        32, ge=8, le=512, description="channels of each head; at small `dim` attention takes most "
-        "time"
-    )  # fmt: skip
-    dropout: Share = Field(
-        0.0, description="share of activations dropped in every block during training"
-    )
-    timesteps: Timesteps = Field(1000, description="timesteps of the diffusion process")
-    objective: Literal["pred_v", "pred_noise", "pred_x0"] = Field(
-        "pred_v", description="what the network predicts: velocity, noise, or the clean image"
-    )
-    beta_schedule: Literal["sigmoid", "cosine", "linear"] = Field(
-        "sigmoid", description="noise schedule, by the name that upstream gives it"
-    )
-    noise_schedule_base_size: Count | None = Field(
-        None,
-        description="side, in pixels, of the images that the noise schedule is meant for (64 in "
-        "arXiv:2301.11093): larger images get more noise, smaller ones less; none: the same noise "
-        "at every size. Use it with beta_schedule=cosine: a shifted sigmoid schedule has no "
-        "timestep that is nearly clean",
-    )
-    min_snr: bool = Field(
-        False, description="clip loss weights at a signal-to-noise ratio of 5 (arXiv:2303.09556)"
-    )
-
-    @model_validator(mode="after")
-    def _can_be_built(self) -> "GeneratorConfig":
-        if (channels := self.dim * max(self.dim_mults)) > _MOST_CHANNELS:
-            raise ValueError(
-                f"dim {self.dim} times the largest of dim_mults is {channels:,} channels; "
-                f"{_MOST_CHANNELS:,} are the most"
-            )
-        n_halvings = len(self.dim_mults) - 1
-        n_positions = math.prod(halved(self.image_size, n_halvings))
-        if n_positions > _MOST_POSITIONS:  # each attends to all: a step that nothing can interrupt
-            raise ValueError(
-                f"image_size halved {n_halvings} times leaves {n_positions:,} positions for the "
-                f"full attention; {_MOST_POSITIONS:,} are the most. Add levels to dim_mults"
-            )
-        return self
 
 
 class TrainingConfig(Settings):
@@ -210,8 +136,9 @@ class SamplingConfig(Settings):
 
     sampler: SamplerName = Field(
         "dpm++",
-        description="dpm++: DPM-Solver++(2M), needs the fewest steps (arXiv:2211.01095); ddim "
-        "(arXiv:2010.02502); ancestral: every timestep (arXiv:2006.11239)",
+        description="unipc: UniPC-2 (arXiv:2302.04867); dpm++: DPM-Solver++(2M), the same without "
+        "its corrections (arXiv:2211.01095); ddim (arXiv:2010.02502); ancestral: every timestep "
+        "(arXiv:2006.11239)",
     )
     steps: int = Field(
         20, ge=1, le=10_000, description="network calls for each image, no more than "
@@ -233,7 +160,7 @@ class SamplingConfig(Settings):
         0.0,
         description="side of a square, as a share of the image's side, that is kept from a real "
         "training image; the rest is drawn around it (DDNM, arXiv:2212.00490); 0: nothing is kept. "
-        "Needs sampler=dpm++",
+        "Needs sampler=unipc or dpm++",
     )
     match_spectrum: bool = Field(
         True,

@@ -29,7 +29,8 @@ import torch
 from prefect import flow, task
 from prefect_here import deploy_flows, running, server
 
-from augment.config import GeneratorConfig, TrainingConfig
+from augment.config import TrainingConfig
+from augment.network.config import GeneratorConfig
 from augment.scenes import draw_dataset
 from augment.train.data import TrainingData
 from augment.train.spec import TrainingSpec

@@ -23,9 +23,10 @@ from gap_tiles import ARMS, CLEAN, MASKED, SHARES, SIDE_PX, TILE_PX, read_arm, v
 from scipy.ndimage import minimum_filter
 from torch import Tensor
 
-from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
+from augment.config import SamplingConfig, TrainingConfig
 from augment.measure.giveaway import give_away
 from augment.measure.metrics import Estimate, kernel_distance
+from augment.network.config import GeneratorConfig
 from augment.network.generator import build_diffusion
 from augment.sample.batch import draw_batch
 from augment.train.batches import Batch

@@ -30,8 +30,9 @@ import torch
 from training_speed import pictures, take
 
 import augment.network.layers
-from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
+from augment.config import SamplingConfig, TrainingConfig
 from augment.network.conditioning import Guided
+from augment.network.config import GeneratorConfig
 from augment.network.fused import fuses
 from augment.network.generator import InBf16, build_diffusion
 from augment.sample.batch import draw_batch

@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from safetensors.torch import load_file
 
-from augment.config import GeneratorConfig
+from augment.network.config import GeneratorConfig
 from augment.network.generator import build_diffusion
 from terrabalance.checkpoint import read_tensors, write_tensors
 from terrabalance.dataset import TerraBalanceDataset

@@ -25,7 +25,8 @@ from torch import nn
 from torch.distributed._tools.mem_tracker import MemTracker
 from torch.profiler import ProfilerActivity, profile
 
-from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
+from augment.config import SamplingConfig, TrainingConfig
+from augment.network.config import GeneratorConfig
 from augment.network.generator import build_diffusion
 from augment.sample.samplers import trajectory
 from augment.train.ema import LENGTHS

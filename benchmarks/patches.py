@@ -11,8 +11,8 @@ end images are drawn and measured:
 
 - KID to the val part;
 - gradient: mean square difference of neighbouring pixels, over that of real images (1);
-- grid: that difference across the borders of 4 x 4 patches over the one within them (1). A patch
-  must not leave its period in the image.
+- grid: that difference across the borders of patches of 2 and of 4 pixels over the one within them,
+  over that of real images (1). A patch must not leave its period in the image.
 
 Goes on where it was stopped, network by network.
 """
@@ -48,8 +48,8 @@ from terrabalance.images import grid, read_patches, write_png
 from terrabalance.levels import centred
 
 NETWORK = {"dim": 32, "dim_mults": (1, 2, 4), "attention_heads": 2, "attention_dim": 16}
-BATCH, EVALUATIONS, CALLS, N_DRAWN, N_SHOWN, PERIOD = 16, 6, 20, 256, 24, 4
-NOISES, AT_ONCE = 4, 32
+BATCH, EVALUATIONS, CALLS, N_DRAWN, N_SHOWN = 16, 6, 20, 256, 24
+NOISES, AT_ONCE, PERIODS = 4, 32, (2, 4)
 CPU = torch.device("cpu")
 
 
@@ -73,7 +73,7 @@ class Found:
     kid: float
     kid_error: float
     gradient: float
-    grid: float
+    grid: list[float]
     parameters: int
 
 
@@ -106,15 +106,21 @@ def loss_of(diffusion: GaussianDiffusion, known: Pictures) -> float:
     return total / NOISES / len(images)
 
 
-def differences(images: np.ndarray) -> tuple[float, float]:
-    """Return the mean square difference of neighbours, and its share across borders of patches."""
-    across, within = [], []
-    for axis in (2, 3):
-        square = np.square(np.diff(images.astype(np.float32), axis=axis)).mean((0, 1, 5 - axis))
-        at_border = np.arange(1, len(square) + 1) % PERIOD == 0
-        across.append(square[at_border].mean())
-        within.append(square[~at_border].mean())
-    return float(np.mean(across + 3 * within)), float(np.mean(across) / np.mean(within))
+def differences(images: np.ndarray) -> tuple[float, list[float]]:
+    """Return the mean square difference of neighbours, and for each period across over within."""
+    squares = [
+        np.square(np.diff(images.astype(np.float32), axis=axis)).mean((0, 1, 5 - axis))
+        for axis in (2, 3)
+    ]
+    ratios = []
+    for period in PERIODS:
+        borders = [np.arange(1, len(square) + 1) % period == 0 for square in squares]
+        across, within = (
+            np.concatenate([square[at] for square, at in zip(squares, places, strict=True)]).mean()
+            for places in (borders, [~at for at in borders])
+        )
+        ratios.append(float(across / within))
+    return float(np.concatenate(squares).mean()), ratios
 
 
 def drawn_by(diffusion: GaussianDiffusion, known: Pictures) -> tuple[np.ndarray, float]:
@@ -169,10 +175,11 @@ def measure(name: str, known: Pictures, given: argparse.Namespace) -> Found:
     embed = pretrained_network(judge, CPU).embed
     kid = kernel_distance(embed(known.unseen), embed(images))
     (power, border), (real_power, real_border) = map(differences, (images, known.unseen))
+    ratios = [mine / real for mine, real in zip(border, real_border, strict=True)]
+    n_weights = sum(each.numel() for each in diffusion.model.parameters())
     found = Found(
-        curve, milliseconds, kid.value, kid.standard_error, power / real_power,
-        border / real_border, sum(each.numel() for each in diffusion.model.parameters()),
-    )  # fmt: skip
+        curve, milliseconds, kid.value, kid.standard_error, power / real_power, ratios, n_weights
+    )
     write_png(path.with_suffix(".png"), grid(images[:N_SHOWN], 12))
     write_json(path, asdict(found))
     return found
@@ -184,7 +191,7 @@ def row(name: str, found: Found) -> str:
     return (
         f"| {name} | {found.parameters / 1e6:.1f} M | {steps:,} | {loss:.4f} | "
         f"{found.kid:.2f} ± {found.kid_error:.2f} | {found.drawing_ms:.0f} | "
-        f"{found.gradient:.2f} | {found.grid:.2f} |"
+        f"{found.gradient:.2f} | {', '.join(f'{ratio:.2f}' for ratio in found.grid)} |"
     )
 
 
@@ -205,7 +212,7 @@ def main() -> None:
         f"thread; {platform.machine()}, Python {platform.python_version()}, torch "
         f"{torch.__version__} (`benchmarks/patches.py`).", "",
         "| Network | Weights | Steps | Loss, val | KID | Drawing, CPU ms an image | gradient "
-        "| grid |", "|---|---|---|---|---|---|---|---|",
+        "| grid, 2 and 4 px |", "|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for name in given.networks:
         lines.append(row(name, measure(name, known, given)))

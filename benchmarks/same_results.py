@@ -20,7 +20,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from augment.config import GeneratorConfig, TrainingConfig
+from augment.config import TrainingConfig
+from augment.network.config import GeneratorConfig
 from augment.scenes import DEMO_COUNTS, draw_dataset
 from terrabalance.files import sha256_of
 from terrabalance.settings import Settings

@@ -32,7 +32,8 @@ _CHILD = f"""
 import json, tempfile, time
 from pathlib import Path
 import numpy as np, torch
-from augment.config import GeneratorConfig, TrainingConfig
+from augment.config import TrainingConfig
+from augment.network.config import GeneratorConfig
 from augment.train.data import TrainingData
 from augment.train.loop import TrainingLoop
 from augment.train.spec import TrainingSpec

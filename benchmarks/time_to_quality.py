@@ -23,8 +23,9 @@ from charts import chart, save
 from training_speed import BATCH, pictures, rates, training_of, upstreams
 from upstream import upstream_trainer
 
-from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
+from augment.config import SamplingConfig, TrainingConfig
 from augment.measure.metrics import Estimate, kernel_distance
+from augment.network.config import GeneratorConfig
 from augment.network.generator import load_generator
 from augment.sample.batch import draw_batch
 from augment.train.data import TrainingData

@@ -96,11 +96,13 @@ class Settings(BaseModel):
     Attributes:
         FORMER_NAMES: field -> its name in earlier versions, which is still understood.
         RETIRED: a field that is gone -> the only value that it may still be given.
+        ADDED: a field that came later -> the value that all results before it were made with.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {}
     RETIRED: ClassVar[Mapping[str, Any]] = {}
+    ADDED: ClassVar[Mapping[str, Any]] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -151,16 +153,28 @@ class Settings(BaseModel):
         may_be_none = field is not None and NoneType in get_args(field.annotation)
         return None if may_be_none and value == "none" else value
 
+    @classmethod
+    def completed(cls, written: Mapping[str, Any]) -> dict[str, Any]:
+        """Add to settings that an earlier version wrote the fields that came later (`ADDED`)."""
+        values = {**cls.ADDED, **written}
+        for name, field in cls.model_fields.items():
+            kind, value = field.annotation, values.get(name)
+            if isinstance(kind, type) and issubclass(kind, Settings) and isinstance(value, Mapping):
+                values[name] = kind.completed(value)
+        return values
+
     def key(self, exclude: Collection[str] = ()) -> dict[str, Any]:
         """Return JSON-able values that name a result, for `terrabalance.files.fingerprint`.
 
         Fields have the names, and fields that are gone the values, that they had when results were
-        first named so: renaming a setting makes no result anew.
+        first named so, and fields that came later are left out where they change nothing: neither
+        a renamed nor a new setting makes a result anew.
 
         Args:
             exclude: fields, also such as are gone, that do not decide the result.
         """
-        plain = self.model_dump(mode="json", exclude=set(exclude))
+        unchanged = {name for name, before in self.ADDED.items() if getattr(self, name) == before}
+        plain = self.model_dump(mode="json", exclude={*exclude, *unchanged})
         values = {
             name: value.key() if isinstance(value := getattr(self, name), Settings) else plain[name]
             for name in plain

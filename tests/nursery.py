@@ -32,7 +32,6 @@ def warm() -> None:
     # Imported by these when they are first used.
     for name in (
         "timm", "torchvision.transforms", "denoising_diffusion_pytorch", "torch.utils.tensorboard",
-        "diffusers.schedulers.scheduling_dpmsolver_multistep",
     ):  # fmt: skip
         importlib.import_module(name)
 

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from augment.config import GeneratorConfig
+from augment.network.config import GeneratorConfig
 from terrabalance.bands import Bands, bands_from
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import read_record

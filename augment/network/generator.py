@@ -6,11 +6,12 @@ import torch
 from denoising_diffusion_pytorch import GaussianDiffusion, Unet
 from torch import Tensor, nn
 
-from augment.config import GeneratorConfig
 from augment.network.card import CARD, WEIGHTS, read_drawing_card
 from augment.network.conditioning import Guided, condition, label_of
+from augment.network.config import GeneratorConfig
 from augment.network.layers import use_lean_layers
 from augment.network.noise_schedule import shift_noise_schedule
+from augment.network.patches import work_on_patches
 from terrabalance.bands import bands_from
 from terrabalance.checkpoint import load_into, read_tensors
 from terrabalance.cuda_graphs import Replayed
@@ -35,6 +36,7 @@ def build_diffusion(
         attn_dim_head=config.attention_dim,
         dropout=config.dropout,
     )
+    work_on_patches(unet, config.patch)
     use_lean_layers(unet)
     condition(unet, n_classes)
     diffusion = GaussianDiffusion(

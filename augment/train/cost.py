@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
+from augment.config import SamplingConfig, TrainingConfig
+from augment.network.config import GeneratorConfig
 from augment.network.generator import InBf16, build_diffusion
 from augment.sample.batch import draw_batch
 from augment.sample.samplers import SAMPLERS

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from augment.config import GeneratorConfig, TrainingConfig
+from augment.config import TrainingConfig
 from augment.network.conditioning import label_of
+from augment.network.config import GeneratorConfig
 from terrabalance.bands import RGB, Bands
 
 

@@ -15,13 +15,8 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from augment.catalogue.config import ScanConfig, SplitConfig
-from augment.config import (
-    GeneratorConfig,
-    PlanConfig,
-    SamplingConfig,
-    ScreeningConfig,
-    TrainingConfig,
-)
+from augment.config import PlanConfig, SamplingConfig, ScreeningConfig, TrainingConfig
+from augment.network.config import GeneratorConfig
 from classifier.config import ClassifierConfig
 from classifier.feature_network import FeatureConfig
 from flows.settings.addresses import checked_address, is_address, mirror_of

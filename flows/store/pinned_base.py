@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from augment.config import GeneratorConfig
 from augment.network.card import WEIGHTS, read_card_as
+from augment.network.config import GeneratorConfig
 from flows.settings.config import RunConfig
 from flows.store import paths
 from flows.store.result import Folder, find

@@ -99,7 +99,7 @@ def _pairs(
 
 def _begun_with(path: Path) -> RunConfig:
     try:
-        return RunConfig(**read_record(path))
+        return RunConfig(**RunConfig.completed(read_record(path)))
     except ValidationError as error:
         raise BadInput(
             f"{path}: settings of another version of terrabalance ({error.error_count()} fields do "

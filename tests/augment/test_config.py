@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from augment.config import NOT_RESULT, GeneratorConfig, SamplingConfig, TrainingConfig
+from augment.config import NOT_RESULT, SamplingConfig, TrainingConfig
+from augment.network.config import GeneratorConfig
 
 # As `model_dump(mode="json")` gave them before settings were renamed.
 OLD_TRAINING = {
@@ -44,5 +45,5 @@ def test_a_small_class_is_trained_for_fewer_steps(n_images, steps):
 
 
 def test_keeping_a_part_needs_a_sampler_that_can():
-    with pytest.raises(ValueError, match=r"keep needs sampler = dpm\+\+"):
+    with pytest.raises(ValueError, match=r"keep needs sampler = unipc or dpm\+\+"):
         SamplingConfig(keep=0.5, sampler="ddim")

@@ -17,7 +17,9 @@ class _Before(Settings):
 class _Now(Settings):
     FORMER_NAMES: ClassVar[dict[str, str]] = {"passes": "views"}
     RETIRED: ClassVar[dict[str, Any]] = {"compile": False}
+    ADDED: ClassVar[dict[str, Any]] = {"patch": 1}
 
+    patch: int = 1
     passes: int = 800
     rate: float | None = 0.1
 
@@ -29,6 +31,17 @@ class _Run(Settings):
 def test_a_renamed_and_a_retired_setting_leave_the_key_as_it_was():
     assert fingerprint(_Now(passes=3).key()) == fingerprint(_Before(views=3).model_dump())
     assert _Run().key() == {"training": _Before().model_dump()}
+
+
+def test_a_setting_that_came_later_counts_only_where_it_changes_something():
+    assert "patch" not in _Now().key()
+    assert _Now(patch=2).key() == {**_Now().key(), "patch": 2}
+
+
+def test_what_an_earlier_version_wrote_is_completed_by_what_it_did():
+    written = _Before(views=5).model_dump()
+    assert _Run.completed({"training": written}) == {"training": {**written, "patch": 1}}
+    assert _Run.completed({"training": {"patch": 2}}) == {"training": {"patch": 2}}
 
 
 def test_settings_of_an_earlier_version_are_understood():

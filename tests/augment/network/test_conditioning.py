@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
+from augment.config import SamplingConfig, TrainingConfig
 from augment.network.card import read_card
 from augment.network.conditioning import Guided, drop_labels
+from augment.network.config import GeneratorConfig
 from augment.network.generator import build_diffusion, load_generator
 from augment.sample.batch import draw_batch
 from augment.train.data import TrainingData

@@ -8,7 +8,7 @@ from denoising_diffusion_pytorch.denoising_diffusion_pytorch import (
     sigmoid_beta_schedule,
 )
 
-from augment.config import GeneratorConfig
+from augment.network.config import GeneratorConfig
 from augment.network.generator import build_diffusion
 
 SMALL = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2))

@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from augment.config import GeneratorConfig, SamplingConfig
+from augment.config import SamplingConfig
+from augment.network.config import GeneratorConfig
 from augment.sample.request import SamplingRequest
 
 TINY = GeneratorConfig(image_size=16, dim=8, dim_mults=(1, 2), timesteps=20)

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from augment.config import GeneratorConfig, InpaintConfig
+from augment.config import InpaintConfig
+from augment.network.config import GeneratorConfig
 from augment.network.generator import build_diffusion
 from augment.sample.inpaint import inpaint, n_calls, walk
 

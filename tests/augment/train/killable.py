@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
+from augment.config import SamplingConfig, TrainingConfig
+from augment.network.config import GeneratorConfig
 from augment.sample.request import SamplingRequest
 from augment.sample.sampling import sample_class
 from augment.train.data import TrainingData

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from augment.config import GeneratorConfig, TrainingConfig
+from augment.config import TrainingConfig
+from augment.network.config import GeneratorConfig
 from augment.train.data import HeldOut, TrainingData
 from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator

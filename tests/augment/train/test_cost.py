@@ -1,6 +1,7 @@
 import pytest
 
-from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
+from augment.config import SamplingConfig, TrainingConfig
+from augment.network.config import GeneratorConfig
 from augment.train.cost import estimate_cost
 from augment.train.ema import LENGTHS
 from augment.train.evaluation import CALLS

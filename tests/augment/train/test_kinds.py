@@ -5,8 +5,9 @@ import pytest
 import tifffile
 import torch
 
-from augment.config import GeneratorConfig, SamplingConfig, TrainingConfig
+from augment.config import SamplingConfig, TrainingConfig
 from augment.network.card import read_bands
+from augment.network.config import GeneratorConfig
 from augment.sample.request import SamplingRequest
 from augment.sample.sampling import sample_class
 from augment.train.data import TrainingData

@@ -1,6 +1,6 @@
 import torch
 
-from augment.config import GeneratorConfig
+from augment.network.config import GeneratorConfig
 from augment.network.generator import build_diffusion
 from augment.train.objective import diffusion_loss
 

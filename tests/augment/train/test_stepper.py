@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from augment.config import GeneratorConfig, TrainingConfig
+from augment.config import TrainingConfig
 from augment.network.card import read_card
+from augment.network.config import GeneratorConfig
 from augment.train.data import TrainingData
 from augment.train.spec import TrainingSpec
 from augment.train.stepper import Stepper

@@ -8,8 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from augment.config import GeneratorConfig, TrainingConfig
+from augment.config import TrainingConfig
 from augment.network.card import WEIGHTS, read_card
+from augment.network.config import GeneratorConfig
 from augment.network.generator import load_generator
 from augment.network.layers import LeanBlock
 from augment.train.data import TrainingData
@@ -61,8 +62,10 @@ def test_stopped_and_resumed_training_ends_bit_identical(squares, tmp_path, cpu)
         assert sha256_of(whole / name) == sha256_of(broken / name), name
 
 
-def test_resumed_training_is_bit_identical_with_dropout_and_augmentation(squares, tmp_path, cpu):
-    torch_draws = TINY.model_copy(update={"dropout": 0.5})
+def test_resumed_training_is_bit_identical_with_patches_dropout_and_augmentation(
+    squares, tmp_path, cpu
+):
+    torch_draws = TINY.model_copy(update={"patch": 2, "dropout": 0.5})
     loop = SHORT.model_copy(update={"steps": 8, "augment": 0.5, "accumulate": 2})
     spec_ = TrainingSpec("Pond", torch_draws, loop, seed=1)
     whole = train(squares, spec_, tmp_path / "whole")

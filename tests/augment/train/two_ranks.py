@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from augment.config import GeneratorConfig, TrainingConfig
+from augment.config import TrainingConfig
+from augment.network.config import GeneratorConfig
 from augment.train.data import HeldOut, TrainingData
 from augment.train.launch import CallParent
 from augment.train.objective import diffusion_loss

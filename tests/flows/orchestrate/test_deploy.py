@@ -294,10 +294,6 @@ def test_telemetry_is_off_by_default(environment):
     plain = {k: v for k, v in environment.items() if k != "PREFECT_SERVER_ANALYTICS_ENABLED"}
     result = subprocess.run(
         [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=plain,
-        check=True,
-    )
+        capture_output=True, text=True, cwd=ROOT, env=plain, check=True,
+    )  # fmt: skip
     assert result.stdout.strip() == "False"

@@ -62,7 +62,7 @@ def test_every_number_in_the_form_has_a_highest_value_and_every_text_a_length(fo
         if "anyOf" in kind:
             return any(map(unbounded, kind["anyOf"]))
         if kind.get("type") in ("integer", "number"):
-            return not {"maximum", "exclusiveMaximum"} & set(kind)
+            return not {"maximum", "exclusiveMaximum", "enum"} & set(kind)
         if kind.get("type") == "string":
             return not ({"enum", "const", "maxLength"} & set(kind) or kind.get("format") == "path")
         if kind.get("type") == "array":

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from augment.config import GeneratorConfig, TrainingConfig
+from augment.config import TrainingConfig
+from augment.network.config import GeneratorConfig
 from augment.train.data import TrainingData
 from augment.train.spec import TrainingSpec
 from augment.train.training import train_generator
