@@ -11,6 +11,7 @@ from terrabalance.settings import Settings
 from terrabalance.sizes import halved
 
 _MOST_POSITIONS = 256**2  # of an image in the smallest level of the network
+_MOST_OF_LINEAR = 20  # timesteps for which the last of the linear betas is 1 or more
 _MOST_CHANNELS = 16_384  # a layer of twice as many has four times its weights
 
 Side = Annotated[int, Field(ge=8, le=4096)]
@@ -75,6 +76,16 @@ class GeneratorConfig(Settings):
     min_snr: bool = Field(
         False, description="clip loss weights at a signal-to-noise ratio of 5 (arXiv:2303.09556)"
     )
+
+    @model_validator(mode="after")
+    def _keeps_some_signal(self) -> "GeneratorConfig":
+        # Upstream spreads its linear betas, up to 0.02 of 1,000 timesteps, over however many.
+        if self.beta_schedule == "linear" and self.timesteps <= _MOST_OF_LINEAR:
+            raise ValueError(
+                f"beta_schedule=linear adds more noise than there is room for in {self.timesteps} "
+                f"timesteps. Set timesteps to {_MOST_OF_LINEAR + 1} or more, or another schedule"
+            )
+        return self
 
     @model_validator(mode="after")
     def _can_be_built(self) -> "GeneratorConfig":

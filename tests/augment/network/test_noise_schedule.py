@@ -1,4 +1,5 @@
 import math
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -7,6 +8,7 @@ from denoising_diffusion_pytorch.denoising_diffusion_pytorch import (
     linear_beta_schedule,
     sigmoid_beta_schedule,
 )
+from pydantic import ValidationError
 
 from augment.network.config import GeneratorConfig
 from augment.network.generator import build_diffusion
@@ -51,3 +53,12 @@ def test_loss_weights_follow_the_shift():
     shifted = diffusion_of(noise_schedule_base_size=4, min_snr=True)
     snr = shifted.alphas_cumprod / (1 - shifted.alphas_cumprod)
     torch.testing.assert_close(shifted.loss_weight, snr.clamp(max=5) / (snr + 1))
+
+
+@pytest.mark.parametrize("timesteps", [2, 19, 20, 21, 1000])
+@pytest.mark.parametrize("schedule", UPSTREAM)
+def test_a_schedule_that_leaves_no_signal_is_refused(schedule, timesteps):
+    leaves_some = bool((UPSTREAM[schedule](timesteps) < 1).all())
+    assert leaves_some == (schedule != "linear" or timesteps > 20)
+    with nullcontext() if leaves_some else pytest.raises(ValidationError, match="timesteps to 21"):
+        GeneratorConfig(beta_schedule=schedule, timesteps=timesteps)
