@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from filelock import FileLock
 from torch import Tensor
 
 from classifier.images.chroma import jittered_by_name
@@ -15,7 +16,7 @@ from classifier.images.paste import pasted_by_name
 from terrabalance.bands import Bands
 from terrabalance.checkpoint import read_tensors, write_tensors
 from terrabalance.errors import BadInput
-from terrabalance.files import fingerprint
+from terrabalance.files import ASIDE, fingerprint
 from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest
 from terrabalance.progress import Progress
@@ -86,7 +87,7 @@ class FeatureCache:
             if features is None:
                 embed = embed or self.open_network()
                 features = self._embed(embed, manifest, part, views)
-                write_tensors(path, {"features": features})
+                _keep(path, features)
             order.extend(part.index)
             parts.append(features)
             on_progress(len(order), len(rows), "features")
@@ -140,6 +141,15 @@ def _features(embed: Embed, views: Tensor) -> np.ndarray:
     # One call for all: full batches of one shape, for which a GPU's library prepares only once.
     found = embed(views.flatten(0, 1).numpy())
     return found.reshape(*views.shape[:2], found.shape[-1])
+
+
+def _keep(path: Path, features: Tensor) -> None:
+    """Write features, and remove what a writer that was killed left of the same ones."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(".lock")):  # two runs may write the same
+        write_tensors(path, {"features": features})
+        for left in path.parent.glob(f".{path.name}{ASIDE}"):
+            left.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> Tensor | None:

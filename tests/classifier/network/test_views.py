@@ -31,3 +31,13 @@ def test_nothing_is_kept_where_a_part_is_missing_or_other_views_are_asked_for(
     assert cache.kept(rows, Views((0, 3))) is None
     next(iter(tmp_path.glob("*.safetensors"))).unlink()
     assert cache.kept(rows, Views()) is None
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_writing(squares: Manifest, tmp_path):
+    cache = FeatureCache(tmp_path, "key", lambda: embed, 32, RGB)
+    rows = squares.usable("train")
+    cache.of(squares, rows, Views(), silent)
+    lost = next(iter(tmp_path.glob("*.safetensors")))
+    lost.rename(tmp_path / f".{lost.name}.0123456789ab.part")  # killed before the rename
+    cache.of(squares, rows, Views(), silent)
+    assert lost.is_file() and not list(tmp_path.glob(".*.part"))
