@@ -2,7 +2,7 @@
 
     git worktree add BEFORE REVISION
     python benchmarks/builds.py OUT.md --side 64 \
-        before=BEFORE: now=.: "patch 2=.:patch=2" "patch 2, dim 64=.:patch=2,dim=64"
+        before=BEFORE: now=.: "patch 2=.:patch=2" "patch 2, dim 64=.:patch=2 dim=64"
 
 Each is a process of one thread with the code of its checkout; they take turns, a round each, so
 that a busy machine slows all alike. The network is that of the preset `cpu` (dim 32, 1-2-4) with
@@ -21,8 +21,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from networks import settings_of
+
 BATCH, STEPS, ROUNDS, CALLS, N_DRAWN = 16, 3, 7, 20, 8
-NETWORK = {"dim": 32, "dim_mults": [1, 2, 4], "attention_heads": 2, "attention_dim": 16}
 
 
 def work(settings: dict[str, Any], precision: str) -> None:
@@ -88,10 +89,8 @@ class Side:
     def __init__(self, told: str, side_px: int, precision: str) -> None:
         self.name, _, rest = told.partition("=")
         checkout, _, words = rest.partition(":")
-        given = dict(word.split("=") for word in words.split(",") if word)
-        settings = {"image_size": side_px, **NETWORK}
-        settings |= {name: json.loads(value.replace("-", ",")) for name, value in given.items()}
-        self.settings, self.rounds = settings, list[list[float]]()
+        settings = settings_of(words.split(), side_px)
+        self.rounds = list[list[float]]()
         root = str(Path(checkout).resolve())
         self._process = subprocess.Popen(
             [sys.executable, __file__, "--work", json.dumps(settings), "--precision", precision],
@@ -137,8 +136,8 @@ def main() -> None:
     parser.add_argument("--precision", default="bf16", choices=["bf16", "fp32"])
     parser.add_argument("--side", type=int, default=64)
     parser.add_argument("out", nargs="?", type=Path)
-    parser.add_argument("sides", nargs="*", metavar="NAME=CHECKOUT:SETTING=VALUE,…")
-    given = parser.parse_args()
+    parser.add_argument("sides", nargs="*", metavar="NAME=CHECKOUT:SETTING=VALUE …")
+    given = parser.parse_intermixed_args()
     if given.work:
         work(given.work, given.precision)
         return

@@ -1,7 +1,7 @@
 r"""Which network is best at equal processor time, on whole images or on patches of pixels.
 
     python benchmarks/patches.py ../shared/eurosat-lt100-a.csv WEIGHTS.pth WORKDIR OUT.md \
-        --side 64 --seconds 400 "1=patch=1" "2=patch=2" "2, dim 64=patch=2,dim=64"
+        --side 64 --seconds 200 "patch=1" "patch=2" "patch=2 dim=48 dim_mults=[1-2-2]"
 
 Each network is trained on the train part of all classes, conditioned on the class, one thread, for
 the same seconds of processor time; the network is that of the preset `cpu` with the settings that
@@ -18,7 +18,6 @@ Goes on where it was stopped, network by network.
 """
 
 import argparse
-import json
 import platform
 import re
 import time
@@ -28,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion
+from networks import settings_of
 
 from augment.config import SamplingConfig, TrainingConfig
 from augment.measure.metrics import kernel_distance
@@ -47,7 +47,6 @@ from terrabalance.files import read_json, write_json, write_text
 from terrabalance.images import grid, read_patches, write_png
 from terrabalance.levels import centred
 
-NETWORK = {"dim": 32, "dim_mults": (1, 2, 4), "attention_heads": 2, "attention_dim": 16}
 BATCH, EVALUATIONS, CALLS, N_DRAWN, N_SHOWN = 16, 6, 20, 256, 24
 NOISES, AT_ONCE, PERIODS = 4, 32, (2, 4)
 CPU = torch.device("cpu")
@@ -155,9 +154,7 @@ def measure(name: str, known: Pictures, given: argparse.Namespace) -> Found:
     path = given.workdir / f"{stem}.json"
     if path.exists():
         return Found(**read_json(path))
-    words = dict(word.split("=") for word in name.split(" ") if "=" in word)
-    settings = {key: json.loads(value.replace("-", ",")) for key, value in words.items()}
-    network = GeneratorConfig(**{"image_size": given.side, **NETWORK, **settings})
+    network = GeneratorConfig(**settings_of(name.split(), given.side))
     config = TrainingConfig(
         batch_size=BATCH, learning_rate=given.rate, learning_rate_schedule="constant"
     )

@@ -53,6 +53,11 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
             aside.unlink(missing_ok=True)
 
 
+def left_of(path: Path) -> list[Path]:
+    """Return what writers that were killed left of a file that `atomic_write` makes."""
+    return list(path.parent.glob(f".{path.name}{ASIDE}"))
+
+
 def copy_file(source: Path, target: Path, *, with_facts: bool = False) -> None:
     """Copy a file, or a symbolic link as one where `with_facts`.
 

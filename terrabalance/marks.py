@@ -118,11 +118,8 @@ def lost_marks(path: Path) -> list[str]:
         UnreadableImage: the file is damaged.
     """
     lost = [] if is_marked_synthetic(path) else [f"text {SYNTHETIC_KEY}"]
-    return (
-        lost
-        if read_source_type(path) in (_GENERATED, _COMPOSITE)
-        else [*lost, "XMP DigitalSourceType"]
-    )
+    is_told = read_source_type(path) in (_GENERATED, _COMPOSITE)
+    return lost if is_told else [*lost, "XMP DigitalSourceType"]
 
 
 def _png_text(path: Path) -> dict[str, str]:

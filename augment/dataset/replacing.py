@@ -11,11 +11,10 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from augment.dataset.beside import OWN
+from augment.dataset.beside import OWN, mark_of
 from augment.dataset.placing import files_of
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import copy_file
-from terrabalance.finished import done
 from terrabalance.manifest import USED, read_manifest
 
 
@@ -159,7 +158,7 @@ def _known(folder: Path) -> set[str] | None:
         images = read_manifest(folder).frame["path"]
     except (NotReady, BadInput):
         return None
-    return files_of(images).union((done(folder) or {}).get("files", ()))
+    return files_of(images).union((mark_of(folder) or {}).get("files", ()))
 
 
 def _refuse(error: OSError) -> None:

@@ -67,7 +67,7 @@ class LeanLinearAttention(LinearAttention):  # type: ignore[misc]
 
     def forward(self, images: Tensor) -> Tensor:
         """Attend within (B, C, H, W) features."""
-        pixels = self.norm(images).permute(0, 2, 3, 1).flatten(1, 2)
+        pixels = _as_pixels(self.norm(images))
         of_queries, of_keys, of_values = self.to_qkv.weight.flatten(1).chunk(3)
         learned_keys, learned_values = self.mem_kv.transpose(-1, -2)  # (heads, M, D) each
         queries = _by_head(F.linear(pixels, of_queries), self.heads)
@@ -79,7 +79,8 @@ class LeanLinearAttention(LinearAttention):  # type: ignore[misc]
         keys = keys.softmax(1, dtype=keys.dtype)
         n_learned = len(learned)
         # Of each head: keys times pixels, times the weights of the values, (B, heads, D, D).
-        gathered = (keys[:, n_learned:].transpose(1, 2) @ pixels).unflatten(1, (self.heads, -1))
+        gathered = keys[:, n_learned:].transpose(1, 2) @ pixels
+        gathered = gathered.view(len(keys), self.heads, -1, gathered.shape[-1])
         context = gathered @ of_values.unflatten(0, (self.heads, -1)).transpose(-1, -2)
         recalled = _by_head(keys[:, :n_learned], self.heads).permute(0, 2, 3, 1) @ learned_values
         project = self.to_out[0]
@@ -125,9 +126,8 @@ def use_lean_layers(unet: Unet) -> None:
 
 def _split(features: Tensor, heads: int) -> list[Tensor]:
     """Return queries, keys, values, (B, heads, N, D) each, as views of (B, 3 heads D, H, W)."""
-    pixels = features.permute(0, 2, 3, 1).flatten(1, 2)
-    shape = (*pixels.shape[:2], heads, -1)
-    return [part.view(shape).transpose(1, 2) for part in pixels.chunk(3, dim=-1)]
+    parts = _as_pixels(features).chunk(3, dim=-1)
+    return [_by_head(part, heads).transpose(1, 2) for part in parts]
 
 
 def _with_memory(keys: Tensor, values: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
@@ -139,6 +139,11 @@ def _with_memory(keys: Tensor, values: Tensor, memory: Tensor) -> tuple[Tensor, 
 def _by_head(features: Tensor, heads: int) -> Tensor:
     """Turn (B, N, heads D) into (B, N, heads, D)."""
     return features.view(*features.shape[:-1], heads, -1)
+
+
+def _as_pixels(features: Tensor) -> Tensor:
+    """Turn (B, C, H, W), channels last in memory, into (B, N, C)."""
+    return features.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def _as_image(pixels: Tensor, shape: torch.Size) -> Tensor:

@@ -29,11 +29,12 @@ def shift_noise_schedule(diffusion: GaussianDiffusion, base_size: int, min_snr: 
 
 
 def signal_of(diffusion: GaussianDiffusion) -> Tensor:
-    """Return the share of the signal's variance at each timestep, (T,) float64 in (0, 1).
+    """Return the share of the signal's variance at each timestep.
 
-    From the betas: of products near 1, the cleanest timesteps, float32 keeps too few digits.
+    (T,) float64 in (0, 1), on the CPU. From the betas: of products near 1, the cleanest timesteps,
+    float32 keeps too few digits.
     """
-    return (1 - diffusion.betas.double()).cumprod(0)
+    return (1 - diffusion.betas.cpu().double()).cumprod(0)
 
 
 def _derived(signal: Tensor, objective: str, min_snr: bool) -> dict[str, Tensor]:

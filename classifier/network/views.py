@@ -16,7 +16,7 @@ from classifier.images.paste import pasted_by_name
 from terrabalance.bands import Bands
 from terrabalance.checkpoint import read_tensors, write_tensors
 from terrabalance.errors import BadInput
-from terrabalance.files import ASIDE, fingerprint
+from terrabalance.files import fingerprint, left_of
 from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest
 from terrabalance.progress import Progress
@@ -146,9 +146,9 @@ def _features(embed: Embed, views: Tensor) -> np.ndarray:
 def _keep(path: Path, features: Tensor) -> None:
     """Write features, and remove what a writer that was killed left of the same ones."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(".lock")):  # two runs may write the same
+    with FileLock(path.with_name(".writing.lock")):  # two runs may write the same
         write_tensors(path, {"features": features})
-        for left in path.parent.glob(f".{path.name}{ASIDE}"):
+        for left in left_of(path):
             left.unlink(missing_ok=True)
 
 

@@ -26,7 +26,7 @@ from flows.store.locks import locked
 from flows.store.sync import adding, exchange, fetch_file, is_shared, publish_files, sharing
 from flows.store.uses import begin, is_begun, note_use
 from terrabalance.errors import NotReady
-from terrabalance.files import ASIDE
+from terrabalance.files import ASIDE, left_of
 from terrabalance.finished import done, refuse_damaged
 from terrabalance.progress import Progress, silent
 
@@ -152,8 +152,7 @@ class Files:
 
     def leftovers(self) -> list[Path]:
         """Return what writers that were killed left of files that never took their place."""
-        folder = self.place.parent
-        return [left for file in self._files() for left in folder.glob(f".{file.name}{ASIDE}")]
+        return [left for file in self._files() for left in left_of(file)]
 
     def _files(self) -> list[Path]:
         return [*(self.place.with_name(name) for name in self.beside), self.place]

@@ -1,7 +1,5 @@
 """Reviewing by eye: the addresses."""
 
-import shutil
-
 import pytest
 from fastapi.testclient import TestClient
 
@@ -14,8 +12,6 @@ from flows.stages.run import Run
 from flows.stages.synthetic import synthesize_class
 from terrabalance.errors import BadInput
 from terrabalance.manifest import read_manifest
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def client(board: Board, host: str = "127.0.0.1") -> TestClient:
