@@ -10,7 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from terrabalance.class_names import one_form
-from terrabalance.settings import MOST, Settings, shown
+from terrabalance.settings import MOST, Settings
+from terrabalance.wording import shown
 
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Images = Annotated[int, Field(ge=1, le=65_536)]  # at once

@@ -10,7 +10,7 @@ from typing import Any
 
 from augment.config import PlanConfig
 from terrabalance.errors import BadInput
-from terrabalance.settings import listed
+from terrabalance.wording import listed
 
 FEWEST_IMAGES = 2  # of a class in the train part: one is copied, not learned
 

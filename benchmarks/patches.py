@@ -35,20 +35,21 @@ from augment.network.conditioning import set_labels
 from augment.network.config import GeneratorConfig
 from augment.sample.batch import draw_batch
 from augment.train.data import TrainingData
+from augment.train.evaluation import even_loss
 from augment.train.loop import TrainingLoop
-from augment.train.objective import diffusion_loss
 from augment.train.spec import TrainingSpec
 from classifier.feature_network import FeatureConfig
 from classifier.network.features import pretrained_network
 from flows.settings.config import RunConfig
 from flows.stages.run import Run
 from terrabalance.device import autocast
+from terrabalance.evenly import evenly
 from terrabalance.files import read_json, write_json, write_text
 from terrabalance.images import grid, read_patches, write_png
 from terrabalance.levels import centred
 
 BATCH, EVALUATIONS, CALLS, N_DRAWN, N_SHOWN = 16, 6, 20, 256, 24
-NOISES, AT_ONCE, PERIODS = 4, 32, (2, 4)
+AT_ONCE, PERIODS = 32, (2, 4)
 CPU = torch.device("cpu")
 
 
@@ -90,19 +91,11 @@ def pictures(data: Path, workdir: Path, side: int) -> Pictures:
 
 
 def loss_of(diffusion: GaussianDiffusion, known: Pictures) -> float:
-    """Return the loss on 192 unseen images, over timesteps spread evenly."""
-    draw, total = torch.Generator().manual_seed(7), 0.0
-    some = np.linspace(0, len(known.unseen) - 1, 192).round().astype(int)
+    """Return the loss on 192 unseen images, always with the same noise."""
+    some = evenly(len(known.unseen), 192)
     images = centred(torch.from_numpy(known.unseen[some]))
     labels = torch.from_numpy(known.unseen_labels[some])
-    for part in range(NOISES):
-        share = (part + torch.rand(len(images), generator=draw)) / NOISES
-        times, noise = (share * 1000).long(), torch.randn(images.shape, generator=draw)
-        for block in torch.arange(len(images)).split(AT_ONCE):
-            set_labels(diffusion.model, labels[block])
-            loss = diffusion_loss(diffusion, images[block], times[block], noise[block], "l2")
-            total += loss.item() * len(block)
-    return total / NOISES / len(images)
+    return even_loss(diffusion, images, labels, torch.Generator().manual_seed(7))
 
 
 def differences(images: np.ndarray) -> tuple[float, list[float]]:

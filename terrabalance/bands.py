@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from terrabalance.errors import BadInput
+from terrabalance.evenly import evenly
 from terrabalance.rasters.raster import Raster, Scaling
 
 # Where red, green and blue are among the 12 or 13 bands of Sentinel-2, in the order of the product.
@@ -190,8 +191,7 @@ def _thin(raster: Raster, band: int, most: int = 4096) -> np.ndarray:
     if valid is not None:
         values = values[valid[0]]
     flat = values.reshape(-1)
-    at = np.linspace(0, flat.size - 1, min(most, flat.size)).round().astype(int)
-    return flat[at].astype(np.float64)
+    return flat[evenly(flat.size, most)].astype(np.float64)
 
 
 def _range_of(

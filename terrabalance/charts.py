@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from terrabalance.evenly import evenly
+
 WIDTH = 600  # of the curve's own coordinate system; the page stretches it
 HEIGHT = 120
 _MOST_POINTS = 300
@@ -48,7 +50,7 @@ def loss_curve(steps: Sequence[int], losses: Sequence[float]) -> Curve | None:
     # Averaged as drawn, in logarithms: a plain mean would lag behind the steep start.
     smooth = np.exp(_moving_average(np.log(y), max(1, len(y) // 40)))
     low, high = float(y.min()), float(y.max())
-    thin = np.unique(np.linspace(0, len(x) - 1, _MOST_POINTS).round().astype(int))
+    thin = evenly(len(x), _MOST_POINTS)
     return Curve(
         _points(x[thin], y[thin], low, high),
         _points(x[thin], smooth[thin], low, high),

@@ -4,7 +4,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
-from terrabalance.settings import in_short
+from terrabalance.wording import in_short
 
 _NAMED = 3  # sets of names in a sentence
 

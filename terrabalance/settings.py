@@ -1,7 +1,7 @@
 """The base of every settings model: frozen, and a misspelt key is an error that names itself."""
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, ClassVar, get_args
@@ -17,11 +17,11 @@ from pydantic import (
     model_validator,
 )
 
+from terrabalance.wording import shown
+
 MOST = 100_000_000  # of what is counted and has no bound by itself, such as steps
 HIGHEST_SEED = 2**53 - 1  # the highest that a form in a browser keeps exactly
 LONGEST_PATH = 4096  # bytes
-_LONGEST_SHOWN = 120  # characters of a value in a message
-_MOST_LISTED = 30  # names in a message
 _LONGEST_PART = 255  # bytes of a name in a path
 
 Seed = Annotated[int, Field(ge=0, le=HIGHEST_SEED)]
@@ -54,28 +54,6 @@ def absolute_path(path: Path) -> Path:
         )
     # Not `Path.resolve`, which raises for links that lead in a circle.
     return Path(os.path.realpath(found)) if ".." in found.parts else found
-
-
-def shown(value: Any) -> str:
-    """Return a value that was given as people may read it: short, whatever it is."""
-    if isinstance(value, str | bytes):
-        value = value[: 2 * _LONGEST_SHOWN]
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # an integer of thousands of digits, endless nesting
-        text = f"this {type(value).__name__}"
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
-
-
-def listed(names: Sequence[Any]) -> str:
-    """Return names as a message lists them: the first of many, each short."""
-    return in_short(list(map(shown, names)), _MOST_LISTED)
-
-
-def in_short(told: Sequence[str], most: int) -> str:
-    """Return the first `most` of some words, with commas between, and how many more there are."""
-    more = f" and {len(told) - most} more" if len(told) > most else ""
-    return ", ".join(told[:most]) + more
 
 
 # However a path is written, from wherever, it is the same setting: a run's name follows from them.

@@ -12,11 +12,12 @@ from typing import IO
 
 from filelock import FileLock
 
-from augment.catalogue.members import ARCHIVE_SUFFIXES, Member, reading, refusal, shown
+from augment.catalogue.members import ARCHIVE_SUFFIXES, Member, reading, refusal
 from augment.catalogue.tars import tar_members
 from augment.catalogue.unpacked import is_as_unpacked, note_files, put_in_place
 from augment.catalogue.zips import zip_members
 from terrabalance.files import fingerprint, slug
+from terrabalance.wording import shown
 
 ARCHIVES = "a zip, a tar (.tar, .tar.gz, .tar.xz, .tar.bz2, .tar.zst)"
 # Images hardly compress: a large archive that unpacks to a hundred times its size is a bomb.

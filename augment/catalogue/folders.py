@@ -11,10 +11,10 @@ from pathlib import Path, PurePath
 from augment.catalogue.config import ClassFolder
 from augment.catalogue.entries import Entry, Given, Source, natural_key, refuse
 from augment.catalogue.layout import read_layout
-from augment.catalogue.members import ARCHIVE_SUFFIXES, shown
+from augment.catalogue.members import ARCHIVE_SUFFIXES
 from terrabalance.errors import BadInput
 from terrabalance.rasters.formats import format_of, is_side_file
-from terrabalance.settings import in_short
+from terrabalance.wording import in_short, shown
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from augment.catalogue.entries import Given
 from augment.catalogue.parts import is_named_plainly, parts_among
 from terrabalance.class_names import one_form
 from terrabalance.errors import BadInput
-from terrabalance.settings import in_short
+from terrabalance.wording import in_short
 
 _log = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import IO
 
 from terrabalance.errors import BadInput
+from terrabalance.wording import shown
 
 ARCHIVE_SUFFIXES = (
     ".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar.zst", ".tzst",
 )  # fmt: skip
-_SHOWN = 60  # characters of each end of a long name
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,6 @@ def not_a_file(archive: Path, name: str) -> BadInput:
 def refusal(archive: Path, what: str) -> BadInput:
     """Return the error that names the archive."""
     return BadInput(f"{archive}: {what}")
-
-
-def shown(name: str) -> str:
-    """Return a stranger's name as it is shown in a sentence: quoted, and cut where it is long."""
-    return repr(name if len(name) <= 2 * _SHOWN else f"{name[:_SHOWN]}…{name[-_SHOWN:]}")
 
 
 def _at(name: str | None) -> str:

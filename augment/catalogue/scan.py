@@ -52,7 +52,7 @@ from terrabalance.progress import Progress, silent
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.memory import room_for
 from terrabalance.rasters.raster import Footprint, holds_bytes
-from terrabalance.settings import in_short
+from terrabalance.wording import in_short
 
 _log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from augment.catalogue.entries import Given, natural_key
 from augment.catalogue.left_out import Left, with_statuses
 from terrabalance.errors import BadInput
 from terrabalance.manifest import ORACLE, REPAIRED, SPLITS, USED, Manifest
-from terrabalance.settings import listed
+from terrabalance.wording import listed
 
 _log = logging.getLogger(__name__)
 

@@ -14,13 +14,12 @@ from typing import IO
 
 from augment.catalogue.entries import Entry, Given, Source, natural_key, refuse
 from augment.catalogue.folders import folders_in
-from augment.catalogue.members import shown
 from augment.catalogue.parts import split_name
 from terrabalance.class_names import one_form
 from terrabalance.errors import BadInput
 from terrabalance.files import inside
 from terrabalance.manifest import USED
-from terrabalance.settings import in_short
+from terrabalance.wording import in_short, shown
 
 _log = logging.getLogger(__name__)
 

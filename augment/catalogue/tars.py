@@ -15,7 +15,8 @@ from typing import IO, Any, Protocol, cast
 
 import pyarrow as pa
 
-from augment.catalogue.members import Member, not_a_file, reading, refusal, shown
+from augment.catalogue.members import Member, not_a_file, reading, refusal
+from terrabalance.wording import shown
 
 _CHUNK = 2**18
 _XZ_MEMORY = 2**29  # bytes; `xz -9` asks for 65 MiB

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from augment.catalogue.members import Member, not_a_file, reading, refusal, shown
+from augment.catalogue.members import Member, not_a_file, reading, refusal
 from terrabalance.errors import BadInput
+from terrabalance.wording import shown
 
 _log = logging.getLogger(__name__)
 

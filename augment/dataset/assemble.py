@@ -32,7 +32,7 @@ from terrabalance.files import fingerprint, sha256_of, write_plain_json, write_t
 from terrabalance.finished import damaged_files, mark_done
 from terrabalance.manifest import Manifest, read_manifest, write_manifest
 from terrabalance.progress import Progress, silent
-from terrabalance.settings import listed
+from terrabalance.wording import listed
 
 _log = logging.getLogger(__name__)
 _STAGE = "terrabalance.assemble"

@@ -16,6 +16,7 @@ import PIL
 import tifffile
 from PIL import Image
 
+from terrabalance.evenly import evenly
 from terrabalance.manifest import Manifest
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.orientation import ORIENTATION_TAG, known_orientation
@@ -102,7 +103,7 @@ def _openings(manifest: Manifest, rows: pd.DataFrame) -> Iterator[Opening]:
 
 
 def _some(manifest: Manifest, rows: pd.DataFrame) -> list[tuple[Path, int]]:
-    some = rows.iloc[np.linspace(0, len(rows) - 1, min(_MOST, len(rows))).round().astype(int)]
+    some = rows.iloc[evenly(len(rows), _MOST)]
     return list(zip(manifest.paths(some), some["bands"], strict=True))
 
 

@@ -13,6 +13,7 @@ import torch
 from terrabalance.bands import Bands
 from terrabalance.charts import Curve, Lines, loss_curve, plain_lines
 from terrabalance.errors import UnreadableImage
+from terrabalance.evenly import evenly
 from terrabalance.files import inside
 from terrabalance.images import read_patch, read_patches, to_rgb
 from terrabalance.manifest import Manifest, read_manifest
@@ -81,8 +82,7 @@ class Pictures:
 
     def _places(self, n: int) -> np.ndarray:
         # Evenly over the sorted paths: not chosen by quality, and the same in every run.
-        places: np.ndarray = np.linspace(0, n - 1, min(6 if self.light else 12, n)).round()
-        return places.astype(int)
+        return evenly(n, 6 if self.light else 12)
 
     def _sample(self, manifest: Manifest, rows: pd.DataFrame) -> list[str]:
         chosen = rows.iloc[self._places(len(rows))]

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from terrabalance.bands import Bands
+from terrabalance.evenly import evenly
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.raster import Layout
 
@@ -27,8 +26,7 @@ def usual_layout(paths: Sequence[Path], bands: Bands) -> Layout | None:
     Raises:
         UnreadableImage: a file is damaged.
     """
-    places = np.linspace(0, len(paths) - 1, min(_MOST, len(paths))).round().astype(int)
-    rasters = [decode(paths[place]) for place in places.tolist()]
+    rasters = [decode(paths[place]) for place in evenly(len(paths), _MOST)]
     layouts = [
         raster.layout and replace(raster.layout, scaling=None)
         for raster in rasters

@@ -20,6 +20,7 @@ from augment.sample.batch import draw_batch
 from augment.train.data import TrainingData
 from augment.train.objective import diffusion_loss
 from augment.train.spec import TrainingSpec
+from terrabalance.evenly import evenly
 from terrabalance.levels import centred
 from terrabalance.seeds import generator_for, seed_for
 
@@ -93,19 +94,8 @@ class HeldOutEvaluator:
         )
 
     def _loss(self, diffusion: GaussianDiffusion, images: Tensor, labels: Tensor) -> float:
-        """Return the loss over timesteps spread evenly, so that few noises suffice."""
-        draw, total = generator_for(*self._key, "noise"), 0.0
-        for part in range(_NOISES):
-            share = (part + torch.rand(len(images), generator=draw)) / _NOISES
-            times = (share * diffusion.num_timesteps).long()
-            noise = torch.randn(images.shape, generator=draw)
-            for block in torch.split(torch.arange(len(images)), _AT_ONCE):
-                self._set_labels(diffusion, labels[block])
-                clean, at, added = (x[block].to(self._device) for x in (images, times, noise))
-                with torch.inference_mode():
-                    loss = diffusion_loss(diffusion, clean, at, added, "l2")
-                total += loss.item() * len(block) / len(images)
-        return total / _NOISES
+        draw = generator_for(*self._key, "noise")
+        return even_loss(diffusion, images, labels if self._is_conditional else None, draw)
 
     def _draw(self, diffusion: GaussianDiffusion) -> np.ndarray:
         labels, drawn = self._unknown[1], []
@@ -135,8 +125,34 @@ class HeldOutEvaluator:
         return float((nearest[:, 0] < COPY_RATIO * nearest[:, 1]).mean())
 
 
+def even_loss(
+    diffusion: GaussianDiffusion, images: Tensor, labels: Tensor | None, draw: torch.Generator
+) -> float:
+    """Return the denoising loss over timesteps spread evenly, so that few noises suffice.
+
+    Args:
+        diffusion: in evaluation mode.
+        images: (B, C, H, W) float32 in [-1, 1], on the CPU.
+        labels: (B,) int64, for a network that is conditioned on classes.
+        draw: of timesteps and noise.
+    """
+    total = 0.0
+    for part in range(_NOISES):
+        share = (part + torch.rand(len(images), generator=draw)) / _NOISES
+        times = (share * diffusion.num_timesteps).long()
+        noise = torch.randn(images.shape, generator=draw)
+        for block in torch.split(torch.arange(len(images)), _AT_ONCE):
+            if labels is not None:
+                set_labels(diffusion.model, labels[block])
+            clean, at, added = (x[block].to(diffusion.betas.device) for x in (images, times, noise))
+            with torch.inference_mode():
+                loss = diffusion_loss(diffusion, clean, at, added, "l2")
+            total += loss.item() * len(block) / len(images)
+    return total / _NOISES
+
+
 def _some(images: np.ndarray, labels: np.ndarray) -> tuple[Tensor, Tensor]:
     """Return at most `_IMAGES` images in [-1, 1], evenly over the labels, and their labels."""
     order = np.argsort(labels, kind="stable")
-    chosen = order[np.linspace(0, len(order) - 1, min(_IMAGES, len(order))).round().astype(int)]
+    chosen = order[evenly(len(order), _IMAGES)]
     return centred(torch.from_numpy(images[chosen])), torch.from_numpy(labels[chosen])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from terrabalance.errors import BadInput
-from terrabalance.settings import listed
+from terrabalance.wording import listed
 
 _KEY = ["arm", "seed", "path"]
 _CLASS_COLUMNS = {"class": "str", "predicted": "str"}

@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from terrabalance.errors import BadInput
-from terrabalance.settings import listed
+from terrabalance.wording import listed
 
 _BINS = 15
 

@@ -7,7 +7,7 @@ from typing import Any
 from classifier.arms.arm import BASELINE
 from classifier.arms.registry import arm_of
 from terrabalance.page import signed
-from terrabalance.settings import in_short
+from terrabalance.wording import in_short
 
 _NAMED = 8  # classes named in a sentence
 FEWEST_FOR_A_VERDICT = 10  # test images of every class

@@ -15,8 +15,8 @@ from terrabalance.errors import BadInput
 from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest
 from terrabalance.progress import Progress, silent
-from terrabalance.settings import listed
 from terrabalance.sizes import Size
+from terrabalance.wording import listed
 
 
 @dataclass(frozen=True)

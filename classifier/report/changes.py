@@ -15,6 +15,7 @@ from classifier.network.views import Views
 from classifier.train.experiment import Experiment, Trial
 from classifier.train.setup import feature_cache
 from classifier.train.training import is_trained
+from terrabalance.evenly import evenly
 from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest
 from terrabalance.page import Section, data_uri, render
@@ -106,8 +107,7 @@ def changes_section(
 
 
 def _evenly(found: list[Change]) -> list[Change]:
-    places = np.linspace(0, len(found) - 1, min(_SHOWN, len(found))).round().astype(int)
-    return [found[place] for place in places]
+    return [found[place] for place in evenly(len(found), _SHOWN)]
 
 
 def _with_nearest(

@@ -8,7 +8,7 @@ import typer
 from flows.cli.prefects import read_prefects_settings
 from flows.settings.addresses import is_address
 from terrabalance.errors import BadInput
-from terrabalance.settings import shown
+from terrabalance.wording import shown
 
 
 def deploy(

@@ -18,7 +18,7 @@ from flows.orchestrate.server import need_named_server, some_server
 from flows.settings.execution import RUNNER_VARIABLE
 from terrabalance import __version__
 from terrabalance.errors import BadInput
-from terrabalance.settings import shown
+from terrabalance.wording import shown
 
 _GPU_TAG = "gpu"
 ENVIRONMENT = {

@@ -45,8 +45,8 @@ from terrabalance.errors import (
 from terrabalance.files import read_json
 from terrabalance.manifest import read_manifest
 from terrabalance.page import duration
-from terrabalance.settings import listed
 from terrabalance.system_errors import in_words
+from terrabalance.wording import listed
 
 tell_refusals_in_words()  # here, as a worker imports a flow by its module and calls nothing else
 P = ParamSpec("P")

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from terrabalance.cache import cache_folder
 from terrabalance.errors import BadInput
 from terrabalance.files import slug
-from terrabalance.settings import shown
+from terrabalance.wording import shown
 
 
 def is_address(text: object) -> bool:

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from terrabalance.settings import Settings, shown
+from terrabalance.settings import Settings
+from terrabalance.wording import shown
 
 _MOST_TOLD = 10  # faults in a message
 _LONGEST_NAME = 100  # characters of an unknown setting

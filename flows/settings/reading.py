@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from terrabalance.errors import BadInput
-from terrabalance.settings import shown
+from terrabalance.wording import shown
 
 _LARGEST_FILE = 2**20  # bytes of TOML
 _LONGEST_SETTING = 100_000  # characters of one --set

@@ -7,7 +7,7 @@ from augment.screen.statuses import is_screened
 from flows.stages.run import Run
 from flows.store.result import Folder, find
 from terrabalance.errors import NotReady
-from terrabalance.settings import listed
+from terrabalance.wording import listed
 
 
 def images_of(run: Run, plan: ClassPlan) -> Folder:

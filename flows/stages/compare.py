@@ -40,8 +40,8 @@ from terrabalance.files import sha256_of, slug, write_json
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.page import write_page
 from terrabalance.progress import Progress
-from terrabalance.settings import listed
 from terrabalance.sizes import Size
+from terrabalance.wording import listed
 
 _log = logging.getLogger(__name__)
 

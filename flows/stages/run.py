@@ -19,7 +19,7 @@ from terrabalance.bands import Bands
 from terrabalance.errors import BadInput
 from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest, count_by_class, read_manifest
-from terrabalance.settings import listed
+from terrabalance.wording import listed
 
 
 class Run:

@@ -13,7 +13,7 @@ from flows.store.sync import fetch_file, publish_files
 from terrabalance.errors import BadInput
 from terrabalance.files import read_json, read_record, slug, write_json, write_text
 from terrabalance.finished import DONE
-from terrabalance.settings import shown
+from terrabalance.wording import shown
 
 _OF_DATASET = "dataset.key"  # beside the notes: of the settings that the dataset is of
 _MOST_TOLD = 3  # settings that differ, in a message
