@@ -31,11 +31,13 @@ class TrainingData:
         images: (N, C, H, W) levels of the train part, see `terrabalance.bands`.
         labels: (N,) int64, places in `TrainingSpec.classes`; None: all are of the spec's class.
         held_out: images of the val part; None: the training is not evaluated.
+        hashes: SHA-256 of the images' files, for the list of what was learned; empty: not known.
     """
 
     images: np.ndarray
     labels: np.ndarray | None = None
     held_out: HeldOut | None = None
+    hashes: tuple[str, ...] = ()
 
     def labels_or(self, label: int) -> np.ndarray:
         """Return the labels, (N,) int64; `label` for all images where there are none."""

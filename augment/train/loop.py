@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from augment.network.card import CARD, WEIGHTS
+from augment.network.learned import LEARNED, write_learned
 from augment.train.data import TrainingData
 from augment.train.divergence import is_healthy
 from augment.train.history import EVALUATIONS, LOSSES, History
@@ -58,7 +59,7 @@ class TrainingLoop:
         group: ProcessGroup | None = None,
     ) -> None:
         n_images = len(data.images)
-        self.asked = spec
+        self.asked, self.hashes = spec, data.hashes
         self.spec = spec = replace(spec, training=spec.training.for_images(n_images))
         self.n_images, self.folder, self.device, self.key = n_images, folder, device, key
         self.config, self.group = spec.training, group or ProcessGroup()
@@ -170,8 +171,9 @@ class TrainingLoop:
         choice = self.selection.choose(self.stepper)
         write_tensors(self.folder / WEIGHTS, self.stepper.average.state_dict())
         write_json(self.folder / CARD, self._card(choice))
+        write_learned(self.folder, self.hashes, self.asked.start)
         record = {"class": self.spec.title, "steps": self.step, "key": self.key}
-        files = [self.folder / name for name in (WEIGHTS, CARD, LOSSES, EVALUATIONS)]
+        files = [self.folder / name for name in (WEIGHTS, CARD, LEARNED, LOSSES, EVALUATIONS)]
         mark_done(self.folder, record, [file for file in files if file.is_file()])
         tidy(self.folder)
 

@@ -51,7 +51,8 @@ def train_generator(
             than two held-out images are not used.
         spec: class, network, loop and seed.
         folder: gets `generator.safetensors` (averaged weights), `card.json`, `losses.csv`,
-            `looks.csv` (evaluations), `previews/`, `tensorboard/`, and `done.json` last.
+            `looks.csv` (evaluations), `learned.txt` (SHA-256 of the images, where known),
+            `previews/`, `tensorboard/`, and `done.json` last.
         devices: to train on, at least one. Several of this machine share every batch, a process on
             each. The generator is the same up to rounding, and up to what dropout draws. By two
             processes on the CPU it is the same to the bit each time; the mean of more depends on
@@ -99,6 +100,7 @@ class _RankWork:
     Attributes:
         images: (N, C, H, W) levels, in shared memory.
         labels: (N,) int64, or None.
+        hashes: of the images' files.
         spec: what to train.
         folder: of the generator.
         key: `training_key` of the training.
@@ -107,6 +109,7 @@ class _RankWork:
 
     images: torch.Tensor
     labels: np.ndarray | None
+    hashes: tuple[str, ...]
     spec: TrainingSpec
     folder: Path
     key: str
@@ -135,7 +138,7 @@ def _train_on_ranks(
         functions |= {"held out": lambda: fields, "features": held_out.embed}
     images, micro_batch = _shared(data.images), None
     while True:
-        work = _RankWork(images, data.labels, spec, folder, key, micro_batch)
+        work = _RankWork(images, data.labels, data.hashes, spec, folder, key, micro_batch)
         try:
             return run_ranks(_train_as_rank, devices, functions, spec.title, work)
         except MicroBatchTooLarge as error:
@@ -158,7 +161,7 @@ def _train_as_rank(
         if (fields := call_parent("held out")) is not None:
             images, labels, name = fields
             held_out = HeldOut(images, labels, partial(call_parent, "features"), name)
-    data = TrainingData(work.images.numpy(), work.labels, held_out)
+    data = TrainingData(work.images.numpy(), work.labels, held_out, work.hashes)
     loop = TrainingLoop(data, work.spec, work.folder, group.device, work.key, group)
     if work.micro_batch is not None:
         loop.stepper.micro_batch = work.micro_batch

@@ -107,9 +107,10 @@ class RunConfig(Settings):
         None,
         min_length=1,
         max_length=LONGEST_PATH,
-        description="a finished base that is used as it is, whatever the data now holds, so that "
-        "only classes whose own images changed are trained: the name of its folder below "
-        "data/generators/, or a path; none: a base is trained whenever any image changed",
+        description="a finished base that is used as it is, so that only classes whose own images "
+        "changed are trained; refused where it has learned images that are now in val or test: "
+        "the name of its folder below data/generators/, or a path; none: a base is trained "
+        "whenever any image changed",
     )
     base: TrainingConfig = Field(TrainingConfig(), description="how the base is trained")
     training: TrainingConfig = Field(

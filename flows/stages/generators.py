@@ -76,7 +76,8 @@ def train_base(run: Run, on_progress: Progress = silent) -> Path | None:
             "", config.generator, config.base, config.seed, classes=classes, bands=run.bands
         )
         held_out = load and _held_out(run, shown, classes, load, devices[0])
-        data = TrainingData(run.patches(run.catalogue, rows), labels, held_out)
+        images = run.patches(run.catalogue, rows)
+        data = TrainingData(images, labels, held_out, tuple(rows["sha256"]))
         train_generator(data, spec, base.place, devices, listener)
 
     return make_once(run.config, base, make, on_progress)
@@ -98,9 +99,10 @@ def train_class(run: Run, class_name: str, on_progress: Progress = silent) -> Pa
         spec = TrainingSpec(
             class_name, config.generator, config.training, config.seed, start, classes, run.bands
         )
-        images = run.patches(run.catalogue, run.catalogue.usable("train", class_name))
+        rows = run.catalogue.usable("train", class_name)
+        images = run.patches(run.catalogue, rows)
         held_out = load and _held_out(run, shown, classes, load, devices[0])
-        data = TrainingData(images, held_out=held_out)
+        data = TrainingData(images, held_out=held_out, hashes=tuple(rows["sha256"]))
         train_generator(data, spec, generator.place, devices, listener)
 
     return make_once(run.config, generator, make, on_progress)

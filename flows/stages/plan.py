@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from augment.config import TrainingConfig
+from augment.network.learned import learned_by
 from augment.plan import plan_record
 from augment.screen.statuses import is_screened
 from classifier.feature_network import TRAINED_HERE
@@ -46,6 +47,7 @@ def make_plan(run: Run, on_progress: Progress = silent) -> Path:
         from augment.train.cost import estimate_cost
 
         _warn_of_baseline(run.config)
+        _warn_of_unknown(run)
         config, n_images = run.config, sum(plan.n_needed for plan in plans)
         loops = trainings_of(run)
         cost = estimate_cost(
@@ -79,6 +81,19 @@ def _warn_of_baseline(config: RunConfig) -> None:
             "%s is trained on all images. Name a pretrained network to train only classes whose "
             "own images changed.",
             TRAINED_HERE,
+        )
+
+
+def _warn_of_unknown(run: Run) -> None:
+    """Warn where a named base may have learned what the verdict is on."""
+    base = run.names.base
+    if run.config.base_from and base is not None and learned_by(base) is None:
+        _log.warning(
+            "base_from: %s does not say which images it has learned, as an older version made it. "
+            "If the split or the data changed since, some may be in val or test by now, and a "
+            "verdict on them would not hold. Leave base_from out once to have a base trained that "
+            "says it.",
+            base.name,
         )
 
 

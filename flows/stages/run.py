@@ -14,7 +14,7 @@ from flows.store import paths
 from flows.store.bands import bands_of
 from flows.store.names import Names
 from flows.store.originals import with_originals
-from flows.store.pinned_base import identity_of, pinned_base
+from flows.store.pinned_base import identity_of, pinned_base, refuse_held_out
 from terrabalance.bands import Bands
 from terrabalance.errors import BadInput
 from terrabalance.images import read_patches
@@ -99,6 +99,7 @@ class Run:
         if self.config.base_from is None:
             return None
         base = pinned_base(self.config)
+        refuse_held_out(base, self.catalogue)
         return base, identity_of(self.config, base)
 
     @property

@@ -1,18 +1,26 @@
-"""An S3 server on loopback (moto); a machine is a working copy of its own."""
+"""An S3 server on loopback (moto), a machine with a working copy of its own; a run with a base."""
 
 import logging
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
+import timm
 from machines import Machine
 from moto.server import ThreadedMotoServer
+from safetensors.torch import save_file
 
+import flows.stages.generators
+from augment.train.training import train_generator
 from flows.settings.config import RunConfig
 from flows.store import remote
 from terrabalance.files import write_text
 from terrabalance.finished import mark_done
+
+from .bases import changed, train_all
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for every request
 
@@ -63,3 +71,37 @@ def result(address, on_machine) -> tuple[RunConfig, Path]:
     write_text(folder / "deep" / "b.txt", "b")
     mark_done(folder, {"by": "one"})
     return config, folder
+
+
+@pytest.fixture(scope="session")
+def first(scenes, tiny, tmp_path_factory) -> RunConfig:
+    """A run that trained a base and two classes, judged by a network that no data decides."""
+    root = tmp_path_factory.mktemp("first")
+    data = shutil.copytree(scenes, root / "scenes")
+    judge = {"model": "test_resnet", "weights": root / "judge.safetensors", "image_size": 32}
+    save_file(timm.create_model("test_resnet").state_dict(), judge["weights"])
+    given = {**tiny, "plan": {"target": "max", "rarest": 2}, "fidelity": judge}
+    config = RunConfig(data=data, workdir=root / "work", **given)
+    train_all(config)
+    return config
+
+
+@pytest.fixture
+def pinned(first, tmp_path) -> RunConfig:
+    """The same on a copy of all that, with its base named."""
+    shutil.copytree(first.data.parent, tmp_path, dirs_exist_ok=True)
+    (base,) = (tmp_path / "work" / "data" / "generators").glob("base-*[0-9a-f]")
+    return changed(first, data=tmp_path / "scenes", workdir=tmp_path / "work", base_from=base.name)
+
+
+@pytest.fixture
+def trained(monkeypatch) -> list[str]:
+    """What is trained from now on."""
+    found: list[str] = []
+
+    def counted(data: Any, spec: Any, *more: Any) -> Path:
+        found.append(spec.title)
+        return train_generator(data, spec, *more)
+
+    monkeypatch.setattr(flows.stages.generators, "train_generator", counted)
+    return found

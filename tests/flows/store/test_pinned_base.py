@@ -1,20 +1,13 @@
 """A base that is named: what is trained when images come, and what is refused."""
 
 import shutil
-from pathlib import Path
-from typing import Any
 
 import pytest
-import timm
-from safetensors.torch import save_file
 
-import flows.stages.generators
 from augment.network.card import CARD, WEIGHTS, read_card
-from augment.scenes import draw_scene
-from augment.train.training import train_generator
 from flows.orchestrate.jobs import base_jobs
 from flows.settings.config import RunConfig
-from flows.stages.generators import train_base, train_class
+from flows.stages.generators import train_class
 from flows.stages.plan import make_plan, trainings_of
 from flows.stages.run import Run
 from flows.stages.synthetic import synthesize_class
@@ -22,60 +15,10 @@ from flows.store import cache
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import read_json, write_json
 from terrabalance.finished import mark_done
-from terrabalance.images import write_png
+
+from .bases import add_images, changed, train_all
 
 CLASSES = {"Beach", "River"}
-
-
-def train_all(config: RunConfig) -> dict[str, Path]:
-    """Train the generators of the plan, as the flow does; class -> folder."""
-    train_base(Run(config))
-    return {job.class_name: train_class(Run(config), job.class_name) for job in Run(config).filled}
-
-
-@pytest.fixture(scope="module")
-def first(scenes, tiny, tmp_path_factory) -> RunConfig:
-    """A run that trained a base and two classes, judged by a network that no data decides."""
-    root = tmp_path_factory.mktemp("first")
-    data = shutil.copytree(scenes, root / "scenes")
-    judge = {"model": "test_resnet", "weights": root / "judge.safetensors", "image_size": 32}
-    save_file(timm.create_model("test_resnet").state_dict(), judge["weights"])
-    given = {**tiny, "plan": {"target": "max", "rarest": 2}, "fidelity": judge}
-    config = RunConfig(data=data, workdir=root / "work", **given)
-    train_all(config)
-    return config
-
-
-@pytest.fixture
-def pinned(first, tmp_path) -> RunConfig:
-    """The same on a copy of all that, with its base named."""
-    shutil.copytree(first.data.parent, tmp_path, dirs_exist_ok=True)
-    (base,) = (tmp_path / "work" / "data" / "generators").glob("base-*[0-9a-f]")
-    return changed(first, data=tmp_path / "scenes", workdir=tmp_path / "work", base_from=base.name)
-
-
-@pytest.fixture
-def trained(monkeypatch) -> list[str]:
-    """What is trained from now on."""
-    found: list[str] = []
-
-    def counted(data: Any, spec: Any, *more: Any) -> Path:
-        found.append(spec.title)
-        return train_generator(data, spec, *more)
-
-    monkeypatch.setattr(flows.stages.generators, "train_generator", counted)
-    return found
-
-
-def changed(config: RunConfig, **given: Any) -> RunConfig:
-    return RunConfig(**{**config.model_dump(), **given})
-
-
-def add_images(config: RunConfig, class_name: str, painted: str, n: int) -> None:
-    for index in range(n):
-        path = config.data / class_name / f"new_{index}.png"
-        path.parent.mkdir(exist_ok=True)
-        write_png(path, draw_scene(painted, 1000 + index, 32))
 
 
 def test_what_a_run_trained_from_its_base_is_found_when_that_base_is_named(first, pinned, trained):

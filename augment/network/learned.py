@@ -1,0 +1,39 @@
+"""The images that a finished generator has learned, so that none of them is held out from it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from terrabalance.files import write_text
+from terrabalance.finished import done, refuse_damaged
+
+LEARNED = "learned.txt"
+
+
+def write_learned(folder: Path, hashes: Iterable[str], start: Path | None) -> None:
+    """List what a generator has learned, also before: what it started from had learned that.
+
+    Nothing is written where it is not known.
+
+    Args:
+        folder: of the generator; gets `learned.txt`, with one SHA-256 a line.
+        hashes: of the files that it was trained on; none where they are not known.
+        start: folder of the generator that it started from; None: from random weights.
+    """
+    own, before = set(hashes), learned_by(start) if start else frozenset[str]()
+    if own and before is not None:
+        write_text(folder / LEARNED, "".join(f"{sha256}\n" for sha256 in sorted(own | before)))
+
+
+def learned_by(folder: Path) -> frozenset[str] | None:
+    """Return the SHA-256 of every image that a finished generator has learned.
+
+    None where that is not known: it is of an older version, or started from such a one.
+
+    Raises:
+        BadInput: one of its files is damaged or gone.
+    """
+    # By the mark, not by the file: a list that was lost is not taken for one that never was.
+    if LEARNED not in (done(folder) or {}).get("files", {}):
+        return None
+    refuse_damaged(folder, "the generator")
+    return frozenset((folder / LEARNED).read_bytes().decode(errors="replace").split())
