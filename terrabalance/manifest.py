@@ -62,14 +62,15 @@ _EMPTY = {"str": "", "int64": 0, "float64": 0.0}
 _DEFAULTS = {"group": -1, "place": -1, "seed": -1}
 _ROOT_KEY = b"terrabalance.root"
 _READERS = 8  # threads that hash: hashing lets others run
-_ROWS_AT_ONCE = (
-    2**12
-)  # of which files are compared: a file that waits for a thread takes a kilobyte
-_MENDS = {
-    # A scan tells a changed file by its size and time, and those of a damaged one may be as before.
-    "real": "Restore it from a copy, or `touch` it and give the command again: it is scanned anew.",
-    "synthetic": "Run `terrabalance sample` and `assemble` again: they make it anew.",
-}
+_ROWS_AT_ONCE = 2**12  # of compared files: one that waits for a thread takes a kilobyte
+_ANEW = (
+    "give the images themselves as DATA (a folder, an archive or a CSV): those are scanned anew, a "
+    "named catalogue or manifest never is."
+)
+_OF_SYNTHETIC = (
+    "What a run of yours drew is made anew by `terrabalance sample` and `assemble`; of others, "
+    "have the manifest made anew without it."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,8 +271,15 @@ def changed_since(path: Path, source: str) -> BadInput:
         path: of the file.
         source: of its row.
     """
-    how = _MENDS.get(source, _MENDS["real"])
-    return BadInput(f"{path}: gone, damaged, or changed since it was listed. {how}")
+    is_there = path.is_file()
+    if source == "synthetic":
+        how = _OF_SYNTHETIC
+    elif is_there:  # a scan goes by size and time, and those of a damaged file may be as before
+        how = f"Or, to take it as it is now, `touch` it and {_ANEW}"
+    else:  # `touch` would put an empty file there
+        how = f"Or, to go on without it, {_ANEW}"
+    what = "damaged, or changed since it was listed" if is_there else "gone since it was listed"
+    return BadInput(f"{path}: {what}. Restore it from a copy. {how}")
 
 
 def count_by_class(manifest: Manifest, split: str | None = None) -> pd.Series:
