@@ -1,10 +1,14 @@
 """Values and names in the sentences of messages: short, whatever a stranger gave."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 _SHOWN = 60  # characters of each end of what is long
 _MOST_LISTED = 30  # names in a message
+_MOST_UNFIT = 3  # fields in a message
 
 
 def shown(value: Any) -> str:
@@ -20,6 +24,15 @@ def shown(value: Any) -> str:
 def listed(names: Sequence[Any]) -> str:
     """Return names as a message lists them: the first of many, each short."""
     return in_short(list(map(shown, names)), _MOST_LISTED)
+
+
+def unfit(error: "ValidationError") -> str:
+    """Return which fields of a file do not fit what this version reads of it."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    places = (".".join(map(str, fault["loc"])) or fault["msg"] for fault in faults)
+    names = list(dict.fromkeys(map(shown, places)))
+    told = in_short(names, _MOST_UNFIT)
+    return f"the field {told} does not fit" if len(names) == 1 else f"the fields {told} do not fit"
 
 
 def in_short(told: Sequence[str], most: int) -> str:

@@ -10,6 +10,7 @@ from terrabalance.bands import Bands, bands_from
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import read_record
 from terrabalance.finished import done, refuse_damaged
+from terrabalance.wording import unfit
 
 WEIGHTS = "generator.safetensors"
 CARD = "card.json"
@@ -67,8 +68,7 @@ def read_card_as(model: type[M], folder: Path, remedy: str) -> M:
         return model.model_validate(read_card(folder))
     except ValidationError as error:
         raise BadInput(
-            f"{folder / CARD}: of another version of terrabalance ({error.error_count()} fields do "
-            f"not fit). {remedy}"
+            f"{folder / CARD}: of another version of terrabalance ({unfit(error)}). {remedy}"
         ) from error
 
 

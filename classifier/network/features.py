@@ -20,6 +20,7 @@ from terrabalance.checkpoint import load_into, read_tensors
 from terrabalance.device import autocast, precision_on
 from terrabalance.errors import BadInput
 from terrabalance.files import MADE_ANEW, read_record
+from terrabalance.wording import unfit
 
 _log = logging.getLogger(__name__)
 
@@ -117,8 +118,7 @@ def trained_network(folder: Path, device: torch.device) -> FeatureNetwork:
         config = ClassifierConfig.model_validate(card["config"])
     except ValidationError as error:
         raise BadInput(
-            f"{path}: of another version of terrabalance ({error.error_count()} settings do not "
-            f"fit). {MADE_ANEW}"
+            f"{path}: of another version of terrabalance ({unfit(error)}). {MADE_ANEW}"
         ) from error
     config = config.model_copy(update={"pretrained": False, "weights": None})
     n_bands = bands_from(card["bands"], path).count

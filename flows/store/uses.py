@@ -13,7 +13,7 @@ from flows.store.sync import fetch_file, publish_files
 from terrabalance.errors import BadInput
 from terrabalance.files import read_json, read_record, slug, write_json, write_text
 from terrabalance.finished import DONE
-from terrabalance.wording import shown
+from terrabalance.wording import shown, unfit
 
 _OF_DATASET = "dataset.key"  # beside the notes: of the settings that the dataset is of
 _MOST_TOLD = 3  # settings that differ, in a message
@@ -102,8 +102,8 @@ def _begun_with(path: Path) -> RunConfig:
         return RunConfig(**RunConfig.completed(read_record(path)))
     except ValidationError as error:
         raise BadInput(
-            f"{path}: settings of another version of terrabalance ({error.error_count()} fields do "
-            "not fit). Choose another --name."
+            f"{path}: settings of another version of terrabalance ({unfit(error)}). Choose another "
+            "--name."
         ) from error
 
 

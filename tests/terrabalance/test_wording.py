@@ -1,4 +1,33 @@
-from terrabalance.wording import in_short, listed, shown
+import pytest
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from terrabalance.wording import in_short, listed, shown, unfit
+
+
+class Pond(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    depth: int
+
+
+class Park(BaseModel):
+    pond: Pond
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"pond": {"depth": "deep"}}, "the field 'pond.depth' does not fit"),
+        ({"pond": {"depth": 1, "reed": 2}}, "the field 'pond.reed' does not fit"),
+        (
+            {"pond": {"depth": "deep", "a": 1, "b": 1, "c": 1, "d": 1}},
+            "the fields 'pond.depth', 'pond.a', 'pond.b' and 2 more do not fit",
+        ),
+    ],
+)
+def test_the_fields_that_do_not_fit_are_named(given, said):
+    with pytest.raises(ValidationError) as refused:
+        Park.model_validate(given)
+    assert unfit(refused.value) == said
 
 
 def test_a_long_value_is_shown_by_both_ends():

@@ -260,3 +260,4 @@ def test_a_generator_of_another_version_is_named(tmp_path, photo, generator):
     command = ["inpaint", str(photo), "--mask", str(mask), "--generator", str(copy), *QUICK]
     refused = CliRunner().invoke(app, command).exception
     assert isinstance(refused, BadInput) and "of another version of terrabalance" in str(refused)
+    assert "the field 'config.generator.unheard_of' does not fit" in str(refused)
