@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.cli import options
-from flows.cli.console import console, print_results
+from flows.cli.console import console, print_results, print_unread
 from terrabalance.errors import BadInput
 
 app = typer.Typer(
@@ -35,16 +35,21 @@ def _there(root: Path) -> Path:
 def list_results(workdir: options.Workdir = None, as_json: AsJson = False) -> None:
     """List every result: its kind, name, size, time, whether it is finished, and who uses it.
 
-    A run uses what its report and its dataset came from, and what it has made so far.
+    A run uses what its report and its dataset came from, and what it has made so far. What this
+    user may not read is named, and the rest listed, without what is unread; exit code 1 then.
     """
     from flows.settings.addresses import local_folder
     from flows.store import cache
 
-    found = cache.results(_there(local_folder(workdir)))
+    unread: list[OSError] = []
+    found = cache.results(_there(local_folder(workdir)), unread.append)
     if as_json:
         typer.echo(json.dumps([result.record() for result in found], indent=2))
     else:
         print_results(found)
+    if unread:
+        print_unread(unread)
+        raise typer.Exit(1)
 
 
 @app.command()

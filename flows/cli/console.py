@@ -17,6 +17,7 @@ from rich.table import Table
 from flows.settings.limits import first_of, limits_of, schema_of
 from flows.stages.progress import Watcher, throttled
 from terrabalance.progress import Progress as Listener
+from terrabalance.system_errors import in_words
 from terrabalance.terminal import Terminal, told_columns
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def _width() -> int | None:
 
 
 console = Terminal(width=_width())
+refusals = Terminal(stderr=True)
 _LINE_EVERY_S = 30.0
 _BAR = 30  # columns
 
@@ -185,6 +187,12 @@ def print_results(results: "Iterable[Result]") -> None:
         )  # fmt: skip
     console.print(table)
     console.print(f"{n_bytes / 1e6:.1f} MB in all")
+
+
+def print_unread(refused: "Iterable[OSError]") -> None:
+    """Print what the system refused to read, a line each."""
+    for error in dict.fromkeys(map(in_words, refused)):
+        refusals.print(f"[bold yellow]not read:[/] {escape(error)}", soft_wrap=True)
 
 
 def print_problems(problems: list["Problem"]) -> None:

@@ -4,11 +4,12 @@
 there.
 """
 
+import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -20,6 +21,7 @@ from terrabalance.files import read_record
 from terrabalance.finished import DONE
 from terrabalance.tables import read_table
 
+OnUnread = Callable[[OSError], object]  # gets why a folder or file cannot be read
 Kind = Literal["catalogues", "generators", "synthetic", "classifiers", "extracted"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _ASIDE = ".pruned-"
@@ -50,19 +52,38 @@ class Result:
         }  # fmt: skip
 
 
-def results(workdir: Path) -> list[Result]:
+def _refuse(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):  # what is made at this moment comes and goes
+        raise error
+
+
+def results(workdir: Path, on_unread: OnUnread = _refuse) -> list[Result]:
     """Return all results below `workdir`/data, by kind and name.
+
+    Args:
+        workdir: holds `data/` and `reports/`.
+        on_unread: is told what cannot be read, and the rest is returned; by default that is an
+            error, as who removes results has to know all that use them.
 
     Raises:
         BadInput: what says which results a run uses is damaged.
+        OSError: as of `on_unread`.
     """
-    uses = _uses(workdir)
-    return [
-        _look_at(kind, folder, uses.get(f"{kind}/{folder.name}", []))
-        for kind in KINDS
-        for folder in _folders(workdir / "data" / kind)
-        if _OURS.fullmatch(folder.name)
-    ]
+    uses, found = _uses(workdir, on_unread), []
+    for kind in KINDS:
+        for folder in _folders(workdir / "data" / kind, on_unread):
+            if _OURS.fullmatch(folder.name):
+                with _telling(on_unread):
+                    found.append(_look_at(kind, folder, uses.get(f"{kind}/{folder.name}", [])))
+    return found
+
+
+@contextmanager
+def _telling(on_unread: OnUnread) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        on_unread(error)
 
 
 def unexplained(workdir: Path) -> list[str]:
@@ -154,7 +175,7 @@ def _is_locked(folder: Path) -> bool:
 
 
 def _look_at(kind: Kind, folder: Path, used_by: list[str]) -> Result:
-    files = [path.stat() for path in folder.rglob("*") if path.is_file()]
+    files = [path.stat() for path in _files_below(folder) if path.is_file()]
     changed = max((stat.st_mtime for stat in files), default=folder.stat().st_mtime)
     if (
         kind == "extracted"
@@ -166,14 +187,27 @@ def _look_at(kind: Kind, folder: Path, used_by: list[str]) -> Result:
     return Result(kind, folder, n_bytes, changed, finished, tuple(sorted(used_by)))
 
 
-def _uses(workdir: Path) -> dict[str, list[str]]:
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield all files; a folder that cannot be read is an error, which `rglob` keeps to itself."""
+    for parent, _, names in os.walk(folder, onerror=_refuse):
+        yield from (Path(parent, name) for name in names)
+
+
+def _uses(workdir: Path, on_unread: OnUnread) -> dict[str, list[str]]:
     """Return the runs that use each result, by `kind/name`."""
     uses: dict[str, list[str]] = {}
-    for run in _runs(workdir):
-        notes = (workdir / "data" / "uses" / run).glob("*.json")
-        noted = {read_record(note, {"result": str})["result"] for note in notes}
-        noted |= {base for one in noted if (base := _start_of(workdir / "data" / one))}
-        for result in noted | _generators_of(workdir / "data" / "datasets" / run):
+    for run in _runs(workdir, on_unread):
+        noted: set[str] = set()
+        with _telling(on_unread):
+            files = _files_below(workdir / "data" / "uses" / run)
+            notes = [file for file in files if file.suffix == ".json"]
+            noted = {read_record(note, {"result": str})["result"] for note in notes}
+        for one in sorted(noted):
+            with _telling(on_unread):
+                noted |= {base for base in [_start_of(workdir / "data" / one)] if base}
+        with _telling(on_unread):
+            noted |= _generators_of(workdir / "data" / "datasets" / run)
+        for result in noted:
             uses.setdefault(result, []).append(run)
     return uses
 
@@ -195,17 +229,19 @@ def _generators_of(dataset: Path) -> set[str]:
     return {f"generators/{name}" for name in names if name}
 
 
-def _runs(workdir: Path) -> set[str]:
+def _runs(workdir: Path, on_unread: OnUnread = _refuse) -> set[str]:
     """Return the runs whose report or dataset is there."""
     places = (workdir / "reports", workdir / "data" / "datasets")
-    return {folder.name for place in places for folder in _folders(place)}
+    return {folder.name for place in places for folder in _folders(place, on_unread)}
 
 
-def _folders(place: Path) -> Iterator[Path]:
-    if place.is_dir():
-        yield from sorted(
-            path
-            for path in place.iterdir()
-            if path.is_dir() and not path.is_symlink()
-            if path.name not in _NO_RESULT and not path.name.startswith(".")
-        )
+def _folders(place: Path, on_unread: OnUnread = _refuse) -> list[Path]:
+    with _telling(on_unread):
+        if place.is_dir():
+            return sorted(
+                path
+                for path in place.iterdir()
+                if path.is_dir() and not path.is_symlink()
+                if path.name not in _NO_RESULT and not path.name.startswith(".")
+            )
+    return []

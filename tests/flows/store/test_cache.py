@@ -3,12 +3,15 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from typer.testing import CliRunner
+from users import AS_USER, needs_a_user
 
 from augment.screen.statuses import review
 from classifier.train.experiment import trials_of
@@ -24,6 +27,8 @@ from flows.store import cache
 from flows.store.uses import claim_dataset
 from terrabalance.errors import BadInput
 from terrabalance.finished import done
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +100,33 @@ def test_prune_takes_only_the_kind_and_the_age_asked_for(workdir):
     assert {one["kind"] for one in ask(workdir, "list")} == {
         "catalogues", "synthetic", "classifiers",
     }  # fmt: skip
+
+
+@needs_a_user
+@pytest.mark.parametrize(
+    ("shut", "hides"),
+    [("data/datasets", set()), ("data/generators/base-*", {"base"}), ("data/uses/kept", set())],
+)
+def test_what_this_user_may_not_read_is_named_and_the_rest_listed(workdir, shut, hides):
+    everything = {one["name"] for one in ask(workdir, "list")}
+    (folder,) = (path for path in workdir.glob(shut) if path.is_dir())
+    folder.chmod(0)
+    try:
+        listed, refused = (as_user("cache", words, workdir) for words in ("list", "prune"))
+    finally:
+        folder.chmod(0o755)
+    found = {one["name"] for one in json.loads(listed.stdout)}
+    assert {name.split("-")[0] for name in everything - found} == hides
+    assert listed.returncode == 1 and f"{folder}: no permission" in listed.stderr
+    assert refused.returncode == 2 and refused.stdout == ""
+
+
+def as_user(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [*AS_USER, sys.executable, "-m", "flows", *map(str, words[:-1]), "--json"]
+    return subprocess.run(
+        [*command, "--workdir", str(words[-1])],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
 
 
 def test_an_unknown_kind_is_named(workdir):
