@@ -18,7 +18,7 @@ from flows.orchestrate.server import need_named_server, some_server
 from flows.settings.execution import RUNNER_VARIABLE
 from terrabalance import __version__
 from terrabalance.errors import BadInput
-from terrabalance.wording import shown
+from terrabalance.wording import shown, unfit
 
 _GPU_TAG = "gpu"
 ENVIRONMENT = {
@@ -26,6 +26,10 @@ ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
 }
 _ENTER_FOLDER = "flows.orchestrate.pull_step.enter_folder"
+
+
+class _Broken(Exception):
+    """A deployment on the server is such that what its user set in it might be lost."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,8 @@ def deploy(pool: str, gpu_pool: str, workdir: Path) -> dict[str, str]:
         workdir: where workers run the flows: what a run's relative `workdir` starts from.
 
     Raises:
-        BadInput: no server is named, or a work pool cannot have such a name.
+        BadInput: no server is named, a work pool cannot have such a name, or a deployment that is
+            there cannot be understood; all others are registered then.
         ServerUnreachable: it does not answer, or cannot be used.
     """
     pools = {entry.name: gpu_pool if entry.needs_gpu else pool for entry in ENTRIES}
@@ -79,11 +84,21 @@ def deploy(pool: str, gpu_pool: str, workdir: Path) -> dict[str, str]:
     with some_server(), get_client(sync_client=True) as client:
         for each in wanted:
             _ensure_pool(client, each)
+        broken = {}
         for entry in ENTRIES:
             waits = not entry.needs_gpu and pool != gpu_pool
             environment = ENVIRONMENT | ({RUNNER_VARIABLE: "workers"} if waits else {})
-            _register(client, entry, pools[entry.name], workdir, environment)
+            try:
+                _register(client, entry, pools[entry.name], workdir, environment)
+            except (_Broken, ValidationError) as error:  # of what the server says that it has
+                broken[entry.name] = str(error) if isinstance(error, _Broken) else unfit(error)
         ensure_automations(client)
+    if broken:
+        raise BadInput(
+            f"not updated: {'; '.join(f'{name} ({why})' for name, why in broken.items())}. All "
+            "others are. Correct it on the server, or `prefect deployment delete` it, with its "
+            "schedules, and give the command again."
+        )
     return pools
 
 
@@ -129,7 +144,15 @@ def _register(
     except ObjectNotFound:
         client.create_deployment(client.create_flow_from_name(flow.name), flow.name, **fields)
     else:  # creating it anew would drop the schedules that it has
-        job = known.job_variables or {}  # a user may have added keys or an image
-        kept = {key: value for key, value in job.get("env", {}).items() if key != RUNNER_VARIABLE}
+        job = known.job_variables  # a user may have added keys or an image
+        kept = {key: value for key, value in _env_of(job).items() if key != RUNNER_VARIABLE}
         fields["job_variables"] = {**job, "env": {**kept, **environment}}
         client.update_deployment(known.id, DeploymentUpdate(**fields))
+
+
+def _env_of(job: dict[str, Any]) -> dict[str, Any]:
+    """Return the environment in job variables, which anybody may have written; null is none."""
+    env = job.get("env")
+    if env is not None and not isinstance(env, dict):
+        raise _Broken(f"its job variable env is {shown(env)}, not names and values")
+    return env or {}
