@@ -1,6 +1,7 @@
 """Do jobs as deployment runs, which any number of Prefect workers take from their work pools."""
 
 import logging
+import shlex
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -58,13 +59,20 @@ def run(_config: RunConfig, jobs: Sequence[Job], what: str) -> dict[str, str]:
     need_named_server("execution.runner=workers")
     report, failed = listen(what), dict[str, str]()
     left = [_begin(job, 0) for job in jobs]
-    report(0, len(jobs), waiting_for({order.pool for order in left if order.pool}))
+    pools = {order.pool for order in left if order.pool}
+    told = waiting_for(pools)
+    report(0, len(jobs), told)
     while left:
         states = _patiently(partial(_states, [order.run_id for order in left]))
         still = [_followed(order, states.get(order.run_id), failed) for order in left]
         n_before, left = len(left), [order for order in still if order is not None]
         if len(left) < n_before:
             report(len(jobs) - len(left), len(jobs))
+        if left and (now := waiting_for(pools)) != told:
+            told = now
+            level = logging.WARNING if "; " in told else logging.INFO  # with advice, or without
+            _log.log(level, "%s", told)  # a report that follows another at once may be passed over
+            report(len(jobs) - len(left), len(jobs), told)
         time.sleep(_LOOK_EVERY_S * -(-len(left) // _PAGE))  # one page in that time, however many
     return failed
 
@@ -91,16 +99,28 @@ def _followed(order: _Order, state: State | None, failed: dict[str, str]) -> _Or
 
 
 def waiting_for(pools: Collection[str]) -> str:
-    """Return whose workers are waited for, and how to start one where a work pool has none."""
-    lonely = [pool for pool in sorted(pools) if not _patiently(partial(_has_worker, pool))]
-    advice = [f"{pool} has none, start one: prefect worker start --pool {pool}" for pool in lonely]
+    """Return whose workers are waited for, and what to do about a work pool that begins nothing."""
+    idle = [_patiently(partial(_why_idle, pool)) for pool in sorted(pools)]
     whose = f" of the work pool {', '.join(sorted(pools))}" if pools else ""
-    return "; ".join([f"waiting for workers{whose}", *advice])
+    return "; ".join([f"waiting for workers{whose}", *filter(None, idle)])
 
 
-def _has_worker(pool: str) -> bool:
-    with get_client(sync_client=True) as client:
-        return client.read_work_pool(pool).status != WorkPoolStatus.NOT_READY
+def _why_idle(pool: str) -> str | None:
+    """Return why a work pool begins no run, and what to do; None where it does."""
+    name = shlex.quote(pool)
+    try:
+        with get_client(sync_client=True) as client:
+            known = client.read_work_pool(pool)
+    except ObjectNotFound:
+        return f"{pool} was deleted: terrabalance deploy, then give this command again"
+    if known.is_paused:  # then its status says nothing of workers
+        return f"{pool} is paused: prefect work-pool resume {name}"
+    if known.concurrency_limit == 0:
+        how = f"prefect work-pool clear-concurrency-limit {name}"
+        return f"{pool} has a concurrency limit of 0: {how}"
+    if known.status == WorkPoolStatus.NOT_READY:
+        return f"{pool} has none, start one: prefect worker start --pool {name}"
+    return None
 
 
 def _begin(job: Job, number: int) -> _Order:

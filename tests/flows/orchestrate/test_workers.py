@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -22,7 +23,11 @@ from waiting import PATIENCE_S, eventually
 
 from flows.orchestrate import artifacts, automations, tasks
 from flows.orchestrate.deploy import deploy
+from flows.orchestrate.job import Job
+from flows.orchestrate.runners import workers
 from flows.orchestrate.runners.workers import waiting_for
+from flows.settings.config import RunConfig
+from flows.stages.progress import watched_by
 from flows.store import paths
 
 _SLOTS = "gpus"
@@ -73,6 +78,13 @@ class Place:
             body["flows"] = {"name": {"any_": [flow]}}
         url = f"{self.environment['PREFECT_API_URL']}/flow_runs/filter"
         return httpx.post(url, json=body, timeout=PATIENCE_S).raise_for_status().json()
+
+    def end(self, state: str, flow: str) -> None:
+        """Say of runs that they are completed."""
+        body = {"state": {"type": "COMPLETED"}, "force": True}
+        for run in self.runs(state, flow):
+            url = f"{self.environment['PREFECT_API_URL']}/flow_runs/{run['id']}/set_state"
+            httpx.post(url, json=body, timeout=PATIENCE_S).raise_for_status()
 
     def slots_taken(self) -> int:
         url = f"{self.environment['PREFECT_API_URL']}/v2/concurrency_limits/{_SLOTS}"
@@ -141,6 +153,45 @@ def test_who_waits_for_a_pool_without_workers_is_told_how_to_start_one(place):
     worker = ["worker", "start", "--pool", "lonely"]
     with running(place.environment, place.folder / "lonely.log", *worker, cwd=place.folder):
         eventually(lambda: advice not in waiting_for({"lonely"}), "the worker is seen")
+
+
+def test_a_paused_pool_and_a_limit_of_none_are_told_with_what_ends_them(place):
+    prefect(place.environment, "work-pool", "create", "still", "--type", "process")
+    for words, ends in (
+        (["pause", "still"], "still is paused: prefect work-pool resume still"),
+        (["set-concurrency-limit", "still", "0"], "work-pool clear-concurrency-limit still"),
+    ):
+        prefect(place.environment, "work-pool", *words)
+        said = waiting_for({"still"})
+        assert said.endswith(ends)
+        prefect(place.environment, *said[said.index("prefect ") :].split()[1:])
+        assert ends not in waiting_for({"still"})
+    prefect(place.environment, "work-pool", "delete", "still")
+    assert "still was deleted" in waiting_for({"still"})
+
+
+def test_who_waits_is_told_when_the_pool_is_paused_meanwhile(place, tmp_path, caplog):
+    pool, told = "terrabalance-gpu", list[str]()
+    given = {"config": {"data": str(tmp_path)}}
+    job = Job("the base", tasks.train_base, "train-base/train-base", given, "paused", lambda: True)
+
+    def strike() -> None:
+        try:
+            eventually(lambda: told, "it waits")
+            prefect(place.environment, "work-pool", "pause", pool)
+            advice = f"{pool} is paused: prefect work-pool resume {pool}"
+            eventually(lambda: advice in told[-1] and advice in caplog.text, "it is told")
+            prefect(place.environment, "work-pool", "resume", pool)
+            eventually(lambda: advice not in told[-1], "that it goes on as well")
+        finally:
+            place.end("SCHEDULED", "train-base")
+
+    striker = Thread(target=strike)
+    striker.start()
+    with watched_by(lambda _: lambda _done, _total, message="": told.append(message)):
+        assert workers.run(RunConfig(data=tmp_path), [job], "the base") == {}
+    striker.join()
+    assert ["paused" in message for message in told] == [False, True, False, False]
 
 
 def test_a_killed_flow_and_server_go_on_where_they_were(undisturbed, alone, place, job, tmp_path):
