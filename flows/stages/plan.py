@@ -91,8 +91,8 @@ def _warn_of_unknown(run: Run) -> None:
         _log.warning(
             "base_from: %s does not say which images it has learned, as an older version made it. "
             "If the split or the data changed since, some may be in val or test by now, and a "
-            "verdict on them would not hold. Leave base_from out once to have a base trained that "
-            "says it.",
+            "verdict on them would not hold. To be sure, move its folder away and leave base_from "
+            "out once: a base is trained that says it.",
             base.name,
         )
 

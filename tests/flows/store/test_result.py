@@ -15,7 +15,9 @@ from waiting import PATIENCE_S
 
 from flows.settings.config import RunConfig
 from flows.store.devices import held, waited_s
+from flows.store.paths import settings_file
 from flows.store.result import Files, Folder, find, make_anew, make_once, require
+from flows.store.uses import begin
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import read_json, write_json
 from terrabalance.finished import damaged_files, mark_done
@@ -60,6 +62,14 @@ def test_of_many_threads_one_makes_it_and_all_get_it(config):
     with ThreadPoolExecutor(6) as pool:
         places = set(pool.map(lambda _: make_once(config, result, make), range(6)))
     assert made == ["cpu"] and places == {result.place}
+
+
+def test_settings_of_another_version_are_refused_with_the_field_that_does_not_fit(config):
+    begin(config)
+    path = settings_file(config)
+    write_json(path, {**read_json(path), "unheard_of": 1})
+    with pytest.raises(BadInput, match=r"the field 'unheard_of' does not fit.*another --name"):
+        begin(config)
 
 
 def test_of_several_processes_one_makes_it(tmp_path):
