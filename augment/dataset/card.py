@@ -19,15 +19,16 @@ _USE = """## Intended use and warnings
 
 For training image classifiers, and for research on imbalanced data.
 
-- Images with source `synthetic` are the output of a diffusion model. {places}:
+{of_synthetic}- Never choose by looking at `test`.
+- Real images are hard links where the disk allows it: changing one in place changes the original.
+  Copy the folder to another disk before editing it.
+"""
+_OF_SYNTHETIC = """- Images with source `synthetic` are the output of a diffusion model. {places}:
   do not measure, map or monitor anything on them, and do not pass them on as photographs.
 - They add no new information about the ground: what the real training images of a class lack,
   they lack too, and an error of a label or a bias of selection is repeated.
 - {likeness}
-- `val` and `test` hold real images only. Keep it so: never move a synthetic image there, and never
-  choose by looking at `test`.
-- Real images are hard links where the disk allows it: changing one in place changes the original.
-  Copy the folder to another disk before editing it.
+- `val` and `test` hold real images only. Keep it so: never move a synthetic image there.
 """
 
 _NO_PLACE = "They show no place on Earth"
@@ -57,13 +58,14 @@ def dataset_card(
         The text of README.md. Names from outside are escaped for Markdown and YAML.
     """
     rows = manifest.usable()
+    made = int((rows["source"] == "synthetic").sum())
     name = str(about.get("name", "Balanced aerial images"))
     generators, of_real = about.get("generators", {}), of_real_images(rows, about)
     parts = [
-        _front_matter(name, rows),
+        _front_matter(name, rows, made),
         f"# {escape_markdown(name)}\n",
         f"> **{escape_markdown(about['notice'])}**\n" if "notice" in about else "",
-        _summary(rows, about),
+        _summary(rows, made, about),
         _counts_table(rows),
         _gaps(rows),
         _generators(rows, generators if isinstance(generators, Mapping) else {}, of_real),
@@ -71,24 +73,27 @@ def dataset_card(
         loading_section(rows),
         section(openings),
         MANIFEST_NOTE,
-        _use(of_real),
+        _use(made, of_real),
     ]
     return "\n".join(part for part in parts if part)
 
 
-def _front_matter(name: str, rows: pd.DataFrame) -> str:
+def _front_matter(name: str, rows: pd.DataFrame, made: int) -> str:
     # Every JSON string is a YAML string, so a name cannot add keys of its own.
     lines = ["---", f"pretty_name: {json.dumps(name)}", "task_categories:"]
-    lines += ["- image-classification", "tags:", "- remote-sensing", "- synthetic"]
+    lines += ["- image-classification", "tags:", "- remote-sensing"]
+    lines += ["- synthetic"] if made else []
     return "\n".join([*lines, *hub_config(rows), "---", ""])
 
 
-def _summary(rows: pd.DataFrame, about: Mapping[str, object]) -> str:
-    made = int((rows["source"] == "synthetic").sum())
+def _summary(rows: pd.DataFrame, made: int, about: Mapping[str, object]) -> str:
+    whole = f"{len(rows)} aerial images of {rows['class'].nunique()} classes"
     lines = [
-        f"{len(rows)} aerial images of {rows['class'].nunique()} classes: {len(rows) - made} real, "
-        f"and {made} synthetic ones that fill the small classes of the training split. "
-        "Made with terrabalance, which trains one diffusion model for each minority class.\n"
+        f"{whole}: {len(rows) - made} real, and {made} synthetic ones that fill the small classes "
+        "of the training split. Made with terrabalance, which trains one diffusion model for each "
+        "minority class.\n"
+        if made
+        else f"{whole}, all real. Made with terrabalance.\n"
     ]
     for key, label in (("source", "Real images"), ("licence", "Licence of the real images")):
         if key in about:
@@ -125,10 +130,12 @@ def _gaps(rows: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _use(of_real: str) -> str:
-    if not of_real:
-        return _USE.format(places=_NO_PLACE, likeness=_MAY_RESEMBLE)
-    return _USE.format(places=f"Each {of_real}, and shows no place as it is", likeness=_ARE_OF_REAL)
+def _use(made: int, of_real: str) -> str:
+    if not made:
+        return _USE.format(of_synthetic="")
+    places = f"Each {of_real}, and shows no place as it is" if of_real else _NO_PLACE
+    likeness = _ARE_OF_REAL if of_real else _MAY_RESEMBLE
+    return _USE.format(of_synthetic=_OF_SYNTHETIC.format(places=places, likeness=likeness))
 
 
 def _generators(rows: pd.DataFrame, cards: Mapping[str, Any], of_real: str) -> str:

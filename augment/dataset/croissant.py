@@ -77,33 +77,40 @@ def croissant(
     """
     rows = manifest.usable()
     of_real = of_real_images(rows, about)
-    places = f"Each synthetic image {of_real}; where these were taken" if of_real else _NO_PLACE
+    made = int((rows["source"] == "synthetic").sum())
     names = next((opening.names for opening in openings if opening.names), ())
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": _CONFORMS_TO,
         "name": str(about.get("name", "Balanced aerial images")),
-        "description": _description(rows, about),
+        "description": _description(rows, made, about),
         **({"license": str(about["licence"])} if "licence" in about else {}),
-        "keywords": ["remote sensing", "image classification", "synthetic images"],
+        "keywords": ["remote sensing", "image classification"]
+        + (["synthetic images"] if made else []),
         "geocr:samplingStrategy": _sampling_strategy(rows, of_real),
-        "geocr:spatialBias": f"Not assessed. {places} is not stated here.",
+        "geocr:spatialBias": f"Not assessed. {_places(made, of_real)} is not stated here.",
         **_band_configuration(rows, names),
         "distribution": _distribution(manifest.root, rows),
         "recordSet": [_classes(rows), _splits(rows), _images(_are_given(rows, openings))],
     }
 
 
-def _description(rows: pd.DataFrame, about: Mapping[str, object]) -> str:
-    made = int((rows["source"] == "synthetic").sum())
+def _description(rows: pd.DataFrame, made: int, about: Mapping[str, object]) -> str:
     parts = [
         str(about["notice"]) if "notice" in about else "",
-        f"{len(rows)} aerial images of {rows['class'].nunique()} classes, {made} of them synthetic "
-        "and in the training split alone. README.md says how they were made and how to load them.",
+        f"{len(rows)} aerial images of {rows['class'].nunique()} classes, "
+        + (f"{made} of them synthetic and in the training split alone" if made else "all real")
+        + ". README.md says how they were made and how to load them.",
         f"Real images: {about['source']}" if "source" in about else "",
     ]
     return " ".join(part for part in parts if part)
+
+
+def _places(made: int, of_real: str) -> str:
+    if not made:
+        return "Where the images were taken"
+    return f"Each synthetic image {of_real}; where these were taken" if of_real else _NO_PLACE
 
 
 def _sampling_strategy(rows: pd.DataFrame, of_real: str) -> str:

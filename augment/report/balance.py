@@ -11,7 +11,7 @@ from augment.report.pictures import Pictures, read_curve, read_evaluations
 from augment.screen.rules import MEANINGS
 from augment.screen.statuses import FEW_LIMITS, has_few_limits
 from terrabalance.charts import Lines
-from terrabalance.markdown import markdown_table
+from terrabalance.markdown import escape_markdown, markdown_table
 from terrabalance.page import Section, render
 from terrabalance.sizes import at_most
 
@@ -72,13 +72,21 @@ def balance_markdown(record: Mapping[str, Any]) -> str:
             for row in record["classes"]
         ],
     )
-    return f"## Balance\n\n{table}\n{classes}"
+    why_not = record["why_not_compared"]
+    said = f"**{escape_markdown(why_not)}**\n\n" if why_not else ""
+    return f"## Balance\n\n{said}{table}\n{classes}"
 
 
 def _share(record: Mapping[str, Any], class_name: str) -> str:
     shares = {row["class"]: row["neighbours"]["copy_share"] for row in record["filled"]}
     share = shares.get(class_name)
     return "" if share is None else f"{100 * share:.1f} %"
+
+
+def not_compared_section(why: str) -> Section:
+    """Say in place of a verdict why there are no classifiers to compare."""
+    html = render("augment.report", "not_compared.html.j2", why=why)
+    return Section("Not compared", html, "not-compared")
 
 
 def balance_section(record: Mapping[str, Any], inputs: BalanceInputs) -> Section:

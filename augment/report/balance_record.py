@@ -38,20 +38,24 @@ class BalanceInputs:
     bands: Bands
 
 
-def balance_record(inputs: BalanceInputs, plan: Mapping[str, Any]) -> dict[str, Any]:
+def balance_record(
+    inputs: BalanceInputs, plan: Mapping[str, Any], why_not_compared: str | None = None
+) -> dict[str, Any]:
     """Count images, and compare each synthetic one with the real ones that its generator saw.
 
     Args:
         inputs: of the report.
         plan: as in `plan.json`.
+        why_not_compared: why there are no classifiers to compare, in a sentence; None: there are.
 
     Returns:
         A record that JSON can hold: `target`, `left_out` (why classes below it are not filled, or
         ""), `side_px`, `resolution`, `before` and `after` (images, imbalance ratio, effective
         number of classes, all of the train part), `classes` (largest first), `problems` in the
-        data, and `filled`: for each class with synthetic images its card, its nearest neighbours
-        (distances are root-mean-square, scaled to [0, 255]; None: too few images) and the record
-        of its screening (of `augment.screen.statuses`).
+        data, `why_not_compared`, and `filled`: for each class that images were drawn for its card,
+        its nearest neighbours (distances are root-mean-square, scaled to [0, 255]; None: too few
+        images) and the record of its screening (of `augment.screen.statuses`). Where none of its
+        images was accepted, its `n_synthetic` in `classes` is 0.
     """
     catalogue, synthetic = inputs.catalogue, inputs.synthetic
     made = {name: len(read_manifest(folder).usable()) for name, folder in synthetic.items()}
@@ -59,6 +63,7 @@ def balance_record(inputs: BalanceInputs, plan: Mapping[str, Any]) -> dict[str, 
     return {
         "target": dict(plan["target"]),
         "left_out": plan["left_out"],
+        "why_not_compared": why_not_compared,
         "side_px": max(height_width(inputs.size)),
         "resolution": describe_size(inputs.size),
         "before": _balance([row["n_real"] for row in classes]),

@@ -8,7 +8,7 @@ Statuses that screening sets in the manifest of a class's synthetic images:
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -185,13 +185,33 @@ def what_is_missing(class_name: str, record: Mapping[str, Any]) -> str:
     """Return how many images a class lacks and why, from its record; "" where it lacks none."""
     if not record["n_missing"]:
         return ""
-    why = [f"{MEANINGS[rule]} ({count})" for rule, count in record["refused"].items()]
-    if record["refused_by_eye"]:
-        why.append(f"human review ({record['refused_by_eye']})")
     return (
         f"{class_name}: {record['n_missing']} of {record['n_needed']} images are missing after "
-        f"drawing {record['n_drawn']}; refused: {', '.join(why)}; an image may count for several."
+        f"drawing {record['n_drawn']}; {_refused([record])}"
     )
+
+
+def why_none_accepted(records: Sequence[Mapping[str, Any]]) -> str:
+    """Return that no image of any class was accepted and why; "" where one was, or without records.
+
+    Args:
+        records: of the screening, one a class.
+    """
+    if not records or any(record["n_accepted"] for record in records):
+        return ""
+    n_drawn = sum(record["n_drawn"] for record in records)
+    return f"No synthetic image was accepted: {n_drawn} were drawn; {_refused(records)}"
+
+
+def _refused(records: Sequence[Mapping[str, Any]]) -> str:
+    """Return what refused images of some classes, and how many."""
+    by_rule: Counter[str] = Counter()
+    for record in records:
+        by_rule.update(record["refused"])
+    why = [f"{MEANINGS[rule]} ({count})" for rule, count in by_rule.items()]
+    if by_eye := sum(record["refused_by_eye"] for record in records):
+        why.append(f"human review ({by_eye})")
+    return f"refused: {', '.join(why)}; an image may count for several."
 
 
 def is_screened(folder: Path) -> bool:

@@ -93,8 +93,10 @@ def train(config: "RunConfig") -> None:
 
 
 def _print_nothing_filled(run: "Run") -> None:
+    from flows.stages.comparable import NOTHING_FILLED
+
     if not run.filled:
-        console.print(run.why_not_compared, soft_wrap=True)
+        console.print(NOTHING_FILLED, soft_wrap=True)
 
 
 def sample(config: "RunConfig") -> None:
@@ -189,14 +191,12 @@ def run(config: "RunConfig") -> None:
         importing = partial(import_module, "flows.orchestrate.balance")
         with some_server(importing) as server, tagged(server), watched_by(watcher):
             from flows.orchestrate.balance import balance_dataset
-            from flows.stages.run import why_not_compared
 
             page = balance_dataset(config)
-    planned = read_json(page.with_name("plan.json"))["classes"]
-    why_not = why_not_compared(row["n_needed"] for row in planned)
+    why_not = read_json(page.with_name("balance.json"))["why_not_compared"]
     if why_not is None:
         print_verdict(page.with_name("comparison.json"))
     else:
-        console.print(why_not, soft_wrap=True)
+        console.print(escape(why_not), soft_wrap=True)
     print_missing(page.with_name("balance.json"))
     print_path("Report", page)

@@ -28,11 +28,11 @@ def experiment_of(run: Run, key: str) -> Experiment:
         key: of the dataset's `Parts`.
 
     Raises:
-        BadInput: the plan fills no class, or there is but one.
+        BadInput: the plan fills no class, there is but one, or no synthetic image was accepted.
         NotReady: the balanced dataset is not there, or is of other images.
     """
-    if run.why_not_compared:
-        raise BadInput(run.why_not_compared)
+    if why := run.why_not_compared:
+        raise BadInput(why)
     drawn_at = run.config.generator.image_size
     resolution = resolution_of(run.config, drawn_at, drawn_at)
     return experiment_on(run.config, load_dataset(run, key), resolution, run.bands)

@@ -43,8 +43,9 @@ def measure_fidelity(
 
     Returns:
         `network`, `wanted` (the one that the settings name, where its weights could not be had,
-        else None), `resolution`, and `classes`: for each its name, the measures of `measure_class`
-        and the area under the curve of `give_away` (None with too few images).
+        else None), `resolution`, and `classes`: for each its name, its number of synthetic images,
+        the measures of `measure_class` and the area under the curve of `give_away` (None with too
+        few images).
     """
     config, catalogue, named = run.config, run.catalogue, run.config.fidelity.model
     size, bands = config.generator.image_size, run.bands
@@ -59,6 +60,7 @@ def measure_fidelity(
         "classes": [
             {
                 "class": name,
+                "n_synthetic": len(drawn.usable()),
                 "measures": measured[name],
                 "give_away": _give_away(catalogue, name, drawn, trained_on),
             }

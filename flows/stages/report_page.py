@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from augment.measure.giveaway import HIGHEST_GIVE_AWAY
-from augment.report.balance import balance_section, balance_table
+from augment.report.balance import balance_section, balance_table, not_compared_section
 from augment.report.balance_record import BalanceInputs, balance_record
 from augment.report.fidelity import fidelity_section
 from classifier.compare.predictions import read_predictions
@@ -47,12 +47,14 @@ def write_report(run: Run, on_progress: Progress = silent) -> Path:
     """Write the report from what the stages left; return the path of `index.html`.
 
     The comparison is shown when it is there, and of these images; the balance part needs the
-    synthetic images. Where the plan fills no class there are none, and nothing is measured.
+    synthetic images. Where there are none, as the plan fills no class or all were refused, nothing
+    is measured, and the page says why nothing is compared.
     """
     plan = read_plan(make_plan(run, on_progress))
-    parts = Parts(run)
-    load = feature_network(run, on_progress) if parts.folders else None
-    comparison = _comparison(run, parts.key)
+    parts, why_not = Parts(run), run.why_not_compared
+    has_images = any(len(made.usable()) for made in parts.synthetic)
+    load = feature_network(run, on_progress) if has_images else None
+    comparison = None if why_not else _comparison(run, parts.key)
     experiment = experiment_of(run, parts.key) if comparison else None
     inputs = _balance_inputs(run, parts.folders)
     beside = (*_BESIDE, _FIDELITY) if load else _BESIDE
@@ -61,12 +63,13 @@ def write_report(run: Run, on_progress: Progress = silent) -> Path:
     )
 
     def make(devices: list[torch.device], _listener: Progress) -> None:
-        sections = _compared(comparison, experiment and experiment.on(devices[0]), page.place)
+        sections = [not_compared_section(why_not)] if why_not else []
+        sections += _compared(comparison, experiment and experiment.on(devices[0]), page.place)
         if load:
             fidelity = measure_fidelity(run, parts.folders, load(devices[0]))
             write_json(page.place.with_name(_FIDELITY), fidelity)
             sections.append(fidelity_section(fidelity))
-        sections.append(_balance(inputs, plan, page.place.parent))
+        sections.append(_balance(inputs, plan, why_not, page.place.parent))
         write_page(
             page.place,
             title=f"Balance report: {run.config.run_name}",
@@ -89,9 +92,11 @@ def _balance_inputs(run: Run, synthetic: dict[str, Path]) -> BalanceInputs:
     )
 
 
-def _balance(inputs: BalanceInputs, plan: dict[str, Any], folder: Path) -> Section:
+def _balance(
+    inputs: BalanceInputs, plan: dict[str, Any], why_not: str | None, folder: Path
+) -> Section:
     """Write the balance as JSON and CSV; return its part of the page."""
-    balance = balance_record(inputs, plan)
+    balance = balance_record(inputs, plan, why_not)
     write_json(folder / "balance.json", balance)
     with atomic_write(folder / "classes.csv") as file:
         balance_table(balance).to_csv(file, index=False)

@@ -1,6 +1,5 @@
 """A run: its settings, and what follows from them, each found once and read through it."""
 
-from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -8,8 +7,10 @@ import numpy as np
 import pandas as pd
 
 from augment.plan import ClassPlan, plan_classes
+from augment.screen.statuses import screening_record
 from flows.settings.config import RunConfig
 from flows.stages.catalogue import make_catalogue
+from flows.stages.comparable import NOTHING_FILLED, ONE_CLASS, why_nothing_to_compare
 from flows.store import paths
 from flows.store.bands import bands_of
 from flows.store.names import Names
@@ -63,8 +64,17 @@ class Run:
 
     @property
     def why_not_compared(self) -> str | None:
-        """Why this run has no classifiers to compare, see the function of this name."""
-        return why_not_compared(plan.n_needed for plan in self.class_plans)
+        """Why this run has no classifiers to compare, in a sentence; None: it has.
+
+        Before its images are drawn and screened, only what the plan says is known.
+        """
+        if not self.filled:
+            return NOTHING_FILLED
+        if len(self.class_plans) == 1:
+            return ONE_CLASS
+        records = [screening_record(self.names.synthetic(plan)) for plan in self.filled]
+        screened = [record for record in records if record is not None]
+        return why_nothing_to_compare(screened) if len(screened) == len(records) else None
 
     def plan_of(self, class_name: str) -> ClassPlan:
         """Return what a class gets.
@@ -121,21 +131,3 @@ class Run:
         """The catalogued settings of a job, which runs locally wherever it is done."""
         here = self.config.execution.model_copy(update={"runner": "local"})
         return self.catalogued.model_copy(update={"execution": here})
-
-
-def why_not_compared(n_needed: Iterable[int]) -> str | None:
-    """Return why a run has no classifiers to compare, in a sentence; None: it has.
-
-    Args:
-        n_needed: synthetic images that the plan gives each class.
-    """
-    wanted = list(n_needed)
-    if not any(wanted):
-        return (
-            "This plan fills no class, so nothing is drawn and there is nothing to compare. A "
-            "higher --target asks for more images; `terrabalance compare` compares classifiers on "
-            "real images alone."
-        )
-    if len(wanted) == 1:
-        return "The data has one class, and a classifier needs two: nothing is compared."
-    return None

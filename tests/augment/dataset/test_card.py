@@ -139,3 +139,11 @@ def test_the_table_has_the_labels_in_the_order_of_the_class_names(manifest):
     card = dataset_card(manifest, ABOUT)
     assert "| 0 | Pond | 9 |" in card
     assert r"| 1 | a\|b" in card
+
+
+def test_a_dataset_of_real_images_alone_is_not_called_synthetic():
+    real = manifest_of(rows_of("Pond", "train", 9), rows_of("Pond", "test", 3))
+    card = dataset_card(real, ABOUT)
+    assert front_matter(card)["tags"] == ["remote-sensing"]
+    assert "12 aerial images of 1 classes, all real." in card
+    assert "diffusion" not in card and "hard links" in card

@@ -181,6 +181,14 @@ def test_the_licence_is_given_where_it_is_known(made, tmp_path):
     assert "license" not in described(again)
 
 
+def test_a_dataset_of_real_images_alone_is_not_called_synthetic(made, tmp_path):
+    catalogue = Manifest(made, read_manifest(made).frame.query("source == 'real'"))
+    again = described(assemble(catalogue, [], tmp_path / "again", {}).root)
+    assert again["keywords"] == ["remote sensing", "image classification"]
+    assert "14 aerial images of 7 classes, all real." in again["description"]
+    assert again["geocr:spatialBias"].startswith("Not assessed. Where the images were taken")
+
+
 def test_sampling_is_said_in_numbers(made):
     said = described(made)["geocr:samplingStrategy"]
     assert said.startswith("14 real images, as they were given; 1 synthetic images")

@@ -20,6 +20,7 @@ from augment.screen.statuses import (
     screening_record,
     set_statuses,
     what_is_missing,
+    why_none_accepted,
 )
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import write_json
@@ -88,6 +89,18 @@ def test_what_is_missing_is_said_in_the_words_of_the_page(folder):
         "edges unlike the class (1), human review (1); an image may count for several."
     )
     assert what_is_missing("Pond", set_statuses(folder, 4, 6, found(), LIMIT)) == ""
+
+
+def test_that_no_image_of_any_class_was_accepted_is_said_with_what_refused_them(folder):
+    record = set_statuses(folder, 2, 6, found(off_class=0, edges=0), LIMIT)
+    assert why_none_accepted([record]) == "" and why_none_accepted([]) == ""
+    for path in read_manifest(folder).frame["path"]:
+        review(folder, path, "refuse", "Ada")
+    record = screening_record(folder)
+    assert record and why_none_accepted([record, record]) == (
+        "No synthetic image was accepted: 12 were drawn; refused: looks like another class (2), "
+        "edges unlike the class (2), human review (12); an image may count for several."
+    )
 
 
 def test_an_image_refused_by_eye_is_replaced_by_a_spare_one(folder):

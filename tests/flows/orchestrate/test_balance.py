@@ -3,16 +3,19 @@ from pathlib import Path
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ParameterTypeError
+from typer.testing import CliRunner
 
 from augment.scenes import draw_dataset
+from augment.screen.statuses import review
 from classifier.arms.registry import DEFAULT_ARMS
+from flows.cli.app import app
 from flows.orchestrate.balance import (
     JobsFailed,
     balance_dataset,
     compare_classifiers,
     train_and_synthesize,
 )
-from flows.settings.config import RunConfig
+from flows.settings.config import RunConfig, build_config
 from flows.stages.classifiers import experiment_of
 from flows.stages.dataset import Parts, assemble_dataset
 from flows.stages.plan import check_classifier, make_plan
@@ -136,8 +139,29 @@ def test_where_all_classes_are_as_large_nothing_is_trained_drawn_or_compared(tin
         "catalogues", "datasets", "uses"
     }  # fmt: skip
     assert not list(page.parent.glob("comparison.json")) and "Did it help?" not in page.read_text()
+    assert "This plan fills no class" in page.read_text()
     with pytest.raises(BadInput, match=r"This plan fills no class.*nothing to compare"):
         compare_classifiers(config)
+
+
+def test_where_no_image_was_accepted_a_run_says_so_and_compares_nothing(
+    scenes, tiny_toml, tmp_path
+):
+    words = [str(scenes), "--config", str(tiny_toml), "--set", "screening.most_draws=1",
+             "--workdir", str(tmp_path / "w"), "--name", "none"]  # fmt: skip
+    config = build_config(
+        scenes, tiny_toml, words[4:5], {"workdir": tmp_path / "w", "name": "none"}
+    )
+    train_and_synthesize(config)
+    (plan,) = Run(config).filled
+    folder = Run(config).names.synthetic(plan)
+    for path in read_manifest(folder).frame["path"]:
+        review(folder, path, "refuse", "Ada")
+    said = CliRunner().invoke(app, ["run", *words])
+    assert said.exit_code == 0, said.output
+    assert "No synthetic image was accepted: " in said.output
+    assert "balanced accuracy" not in said.output
+    assert not list((tmp_path / "w" / "reports").rglob("comparison.json"))
 
 
 def test_a_name_that_belongs_to_other_settings_is_refused(page, config):
