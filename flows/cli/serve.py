@@ -33,4 +33,7 @@ def serve(board: Board, port: int, browser: bool) -> None:
     console.print(f"Reviewing {len(board.items)} images at {address} (Ctrl-C ends)", soft_wrap=True)
     if browser:
         webbrowser.open(address)
-    uvicorn.Server(uvicorn.Config(review_app(board), log_level="warning")).run([listener])
+    # The page has nothing to begin or end with it: a second Ctrl-C would cancel the task that waits
+    # for its end, and print where.
+    config = uvicorn.Config(review_app(board), log_level="warning", lifespan="off")
+    uvicorn.Server(config).run([listener])

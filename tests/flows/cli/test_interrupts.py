@@ -3,9 +3,12 @@
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 
+import httpx
 import pytest
-from waiting import PATIENCE_S
+from waiting import PATIENCE_S, eventually
 
 # A Ctrl-C when a module is first asked for, or at the exit.
 _COMMAND = """
@@ -53,3 +56,39 @@ def test_an_interrupt_ends_a_command_with_a_line_or_without_a_word(moment, code,
 def test_a_command_that_was_told_to_ignore_interrupts_does(moment):
     ended = interrupted(moment, signal.SIG_IGN)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+_REVIEW = """
+from types import SimpleNamespace
+from flows.cli.serve import serve
+try:
+    serve(SimpleNamespace(items=[], key="k", cookie="c"), 0, False)
+except KeyboardInterrupt:
+    raise SystemExit(130)
+"""
+
+
+def test_a_second_interrupt_in_a_review_prints_no_trace():
+    review = subprocess.Popen(
+        [sys.executable, "-u", "-c", _REVIEW],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        _wait_until_it_answers(review.stdout.readline().partition(" at ")[2].partition("?")[0])
+        for _ in range(2):
+            review.send_signal(signal.SIGINT)
+            time.sleep(0.05)
+        _, said = review.communicate(timeout=PATIENCE_S)
+    finally:
+        review.kill()
+    assert (review.returncode, said) == (130, "")
+
+
+def _wait_until_it_answers(address: str) -> None:
+    def answers() -> bool:
+        with suppress(httpx.TransportError):
+            httpx.get(address)
+            return True
+        return False
+
+    eventually(answers, f"an answer of {address}", every_s=0.05)
