@@ -33,9 +33,9 @@ _OTHER_MARKS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:[\\/]")
 _USUAL = {"path": "", "class": "", "split": "", "source": "real", "group": ""}
 _NEEDED = ("path", "class")
-# What R, pandas and databases write for a value that is missing.
-_MISSING = frozenset({"NA", "N/A", "NaN", "nan", "NULL", "None", "null"})
-_ALONE = "-1"  # what manifest.csv writes of an image that is of no group
+# What R, pandas and databases write for a value that is missing; pandas.factorize, clusterings and
+# our own manifest.csv write -1.
+_MISSING = frozenset({"NA", "N/A", "NaN", "nan", "NULL", "None", "null", "-1"})
 _Row = tuple[int, Entry]  # with the number of the line that it ends on
 
 
@@ -87,7 +87,7 @@ def _tell_set_aside(table: Path, rows: list[_Row]) -> None:
 
 
 def _without_missing_groups(table: Path, rows: list[_Row]) -> Iterator[Entry]:
-    """Yield the entries, in no group where -1 or a word stands for none; warn of words."""
+    """Yield the entries, in no group where a word stands for none; warn of these words."""
     words = Counter(entry.group for _, entry in rows if entry.group in _MISSING)
     if words:
         _log.warning(
@@ -95,7 +95,7 @@ def _without_missing_groups(table: Path, rows: list[_Row]) -> Iterator[Entry]:
             "name, change it", table, ", ".join(map(shown, sorted(words))), words.total(),
         )  # fmt: skip
     for _, entry in rows:
-        yield replace(entry, group="") if entry.group in {*words, _ALONE} else entry
+        yield replace(entry, group="") if entry.group in words else entry
 
 
 def _rows(table: Path) -> Iterator[_Row]:

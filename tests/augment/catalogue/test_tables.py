@@ -62,6 +62,16 @@ def test_a_group_that_is_missing_is_none_in_the_words_of_r_pandas_and_databases(
     assert "'NULL', 'NaN', 'None'" in said and "(7 images)" in said
 
 
+def test_the_label_of_images_that_a_clustering_puts_in_no_group_is_no_scene(tmp_path, caplog):
+    put(tmp_path, *(f"{n}.jpg" for n in range(4)))
+    frame = pd.DataFrame({"path": [f"{n}.jpg" for n in range(4)], "class": "Pond"})
+    frame["group"] = pd.factorize(pd.Series(["north", None, None, "south"]))[0]
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    source = open_source(tmp_path / "t.csv", tmp_path / "x")
+    assert [entry.group for entry in source.entries] == ["0", "", "", "1"]
+    assert "'-1' is taken as no group (2 images)" in caplog.text
+
+
 def test_csv_paths_are_found_in_the_one_subfolder_that_has_them(tmp_path):
     put(tmp_path, "aid/Pond/a.jpg", "other/b.jpg")
     source = open_source(table(tmp_path / "t.csv", "path,class", "Pond/a.jpg,Pond"), tmp_path / "x")
