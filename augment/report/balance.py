@@ -9,7 +9,7 @@ import pandas as pd
 from augment.report.balance_record import BalanceInputs
 from augment.report.pictures import Pictures, read_curve, read_evaluations
 from augment.screen.rules import MEANINGS
-from augment.screen.statuses import FEW_LIMITS, has_few_limits
+from augment.screen.statuses import FEW_LIMITS, NOT_SCREENED, has_few_limits
 from terrabalance.charts import Lines
 from terrabalance.markdown import escape_markdown, markdown_table
 from terrabalance.page import Section, render
@@ -122,6 +122,7 @@ def balance_section(record: Mapping[str, Any], inputs: BalanceInputs) -> Section
         n_val=sum(row["n_val"] for row in record["classes"]),
         meanings=MEANINGS,
         few_limits=FEW_LIMITS,
+        not_screened=NOT_SCREENED,
     )
     return Section("Balance and synthetic images", html, "balance")
 

@@ -46,6 +46,7 @@ _FIELDS: Fields = {
     "ended": bool, "judged": bool, "refused": dict, "refused_by_eye": int, "reviews": str,
 }  # fmt: skip
 _LOCK = ".screening.lock"
+NOT_SCREENED = "Not screened: screening is off, or there are too few training images or classes."
 FEW_LIMITS = (
     "There are too few validation images to set the limits of all rules. Applied were only: "
     f"{'; '.join(MEANINGS[rule] for rule in ALWAYS_LIMITED)}."

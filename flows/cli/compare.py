@@ -1,8 +1,18 @@
 """`terrabalance compare`: compare classifiers on any dataset."""
 
+from typing import TYPE_CHECKING, Any
+
 from flows.cli import options
 from flows.cli.configure import configure, names
 from flows.cli.console import bars, print_path
+from terrabalance.errors import BadInput
+
+if TYPE_CHECKING:
+    from flows.settings.config import RunConfig
+
+# Settings of a run that a comparison never reads, and those that only a scan of the data reads.
+_NEVER_READ = {"plan", "base", "training", "sampling", "screening", "fidelity"}
+_OF_A_SCAN = {"images", "scan", "split", "seed"}
 
 
 def compare(
@@ -34,8 +44,8 @@ def compare(
     from flows.stages.compare import compare_manifest
 
     classifier = {
-        "arms": names(arms),
-        "seeds": names(seeds),
+        "arms": names("--arms", arms),
+        "seeds": names("--seeds", seeds),
         "tries": tries,
         "weights": weights,
         "resolution": resolution,
@@ -50,7 +60,36 @@ def compare(
         "classifier": classifier,
     }
     config = configure(data, given, config_file, settings)
+    _refuse_without_effect(config, given, settings or [])
     with bars() as watcher:
         page = compare_manifest(config, watcher)
     print_verdict(page.with_name("comparison.json"))
     print_path("Comparison", page)
+
+
+def _refuse_without_effect(config: "RunConfig", given: dict[str, Any], settings: list[str]) -> None:
+    """Refuse what is given on the command line and cannot change the comparison.
+
+    A file of settings is shared with other commands, so that what it holds beside is let through.
+
+    Raises:
+        BadInput: an option or setting without effect, or data that cannot be used.
+    """
+    from augment.catalogue.sources import check_source
+    from flows.settings.reading import parse_setting
+    from flows.stages.comparable import manifest_of
+
+    sections = {setting: next(iter(parse_setting(setting))) for setting in settings}
+    if idle := [each for each, section in sections.items() if section in _NEVER_READ]:
+        raise BadInput(f"--set {idle[0]}: a comparison does not read it. Leave it out.")
+    if manifest_of(config.data) is None:
+        check_source(config.data, config.images)
+        return
+    idle = [f"--set {each}" for each, section in sections.items() if section in _OF_A_SCAN]
+    options_given = {"--images": given["images"], "--group-by": given["scan"]["group_by"]}
+    idle += [option for option, value in options_given.items() if value is not None]
+    if idle:
+        raise BadInput(
+            f"{', '.join(idle)}: has no effect on {config.data}, whose manifest says where its "
+            "images are and of which part each is. Leave it out, or give the images themselves."
+        )

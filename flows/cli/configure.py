@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from terrabalance.errors import BadInput
+from terrabalance.wording import shown
+
 if TYPE_CHECKING:
     from flows.settings.config import RunConfig
 
@@ -45,11 +48,23 @@ def configure_run(
     return config
 
 
-def names(listed: str | None) -> list[str] | None:
-    """Split names that are separated by commas."""
-    return [name.strip() for name in listed.split(",")] if listed else None
+def names(option: str, given: str | None) -> list[str] | None:
+    """Split what an option names, separated by commas; None: it is not given.
+
+    Raises:
+        BadInput: one of the names is empty.
+    """
+    if given is None:
+        return None
+    parts = [name.strip() for name in given.split(",")]
+    if not all(parts):
+        raise BadInput(
+            f"{option} {shown(given)}: holds no name, or an empty one. Give names with commas "
+            f"between them, or leave {option} out."
+        )
+    return parts
 
 
 def plan_options(classes: str | None, target: str | None) -> dict[str, Any]:
     """Return the section `plan` of what a command was given."""
-    return {"classes": names(classes), "target": target}
+    return {"classes": names("--classes", classes), "target": target}

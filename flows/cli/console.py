@@ -130,7 +130,11 @@ def _print_left_out(manifest: "Manifest") -> None:
 
 
 def print_plan(plan: dict[str, Any], n_trained: int, n_drawn: int) -> None:
-    """Print what each class gets, the cost, and how many generators and images are there."""
+    """Print what each class gets, the cost, and how many generators and images are there.
+
+    Where no class is filled, there is nothing that could cost.
+    """
+    from flows.stages.comparable import NOTHING_FILLED
     from flows.stages.plan import NOT_COUNTED
     from terrabalance.page import duration
 
@@ -146,6 +150,10 @@ def print_plan(plan: dict[str, Any], n_trained: int, n_drawn: int) -> None:
     console.print(table)
     if plan["left_out"]:
         console.print(plan["left_out"])
+    n_filled = sum(row["n_needed"] > 0 for row in plan["classes"])
+    if not n_filled:
+        console.print(NOTHING_FILLED, soft_wrap=True)
+        return
     cost = plan["cost"]
     console.print(
         f"About {duration(cost['train_s'])} to train and {duration(cost['sample_s'])} to sample "
@@ -153,7 +161,6 @@ def print_plan(plan: dict[str, Any], n_trained: int, n_drawn: int) -> None:
         f"{NOT_COUNTED}"
     )
     if n_trained:
-        n_filled = sum(row["n_needed"] > 0 for row in plan["classes"])
         console.print(
             f"Made already: generators {n_trained} of {n_filled}, "
             f"classes' images {n_drawn} of {n_filled}."

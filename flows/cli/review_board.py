@@ -4,6 +4,7 @@ import io
 import logging
 import secrets
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,13 @@ import pandas as pd
 from augment.network.card import read_bands
 from augment.screen.limits import with_fixed
 from augment.screen.rules import NAMES
-from augment.screen.statuses import FEW_LIMITS, has_few_limits, review, screening_record
+from augment.screen.statuses import (
+    FEW_LIMITS,
+    NOT_SCREENED,
+    has_few_limits,
+    review,
+    screening_record,
+)
 from flows.stages.class_images import images_of, synthetic_folders
 from flows.stages.run import Run
 from terrabalance.errors import BadInput, NotReady, TerrabalanceError
@@ -80,12 +87,12 @@ class Board:
         """Return the states of rows of a class's manifest, by their places in `items`."""
         record = screening_record(self.folders[name])
         limits = (record and record["limits"]) or {}
-        note = FEW_LIMITS if record and has_few_limits(record) else ""
         return {
             self._places[name, row["path"]]: {
                 "class": name, "path": row["path"], "status": row["status"],
                 "detail": row["detail"], "review": row["review"],
-                "scores": _scores(row, limits), "note": note, "reals": len(self.reals[name]),
+                "scores": _scores(row, limits), "note": _note(record),
+                "reals": len(self.reals[name]),
             }
             for row in rows.to_dict("records")
             if (name, row["path"]) in self._places
@@ -139,6 +146,15 @@ def board_of(run: Run, reviewer: str) -> Board:
     if not folders:
         raise BadInput("this plan fills no class, so there is nothing to review.")
     return Board(folders, run, reviewer)
+
+
+def _note(record: Mapping[str, Any] | None) -> str:
+    """Return what has to be said of the scores of a class, by the record of its screening."""
+    if record is None:
+        return ""
+    if not record["judged"]:
+        return NOT_SCREENED
+    return FEW_LIMITS if has_few_limits(record) else ""
 
 
 def _refused_first(manifest: Manifest) -> list[str]:

@@ -1,6 +1,7 @@
-"""Whether a run has classifiers to compare, and if not, why."""
+"""What can be compared: whether a run has classifiers, and which data is a manifest; no torch."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from augment.screen.statuses import why_none_accepted
@@ -35,3 +36,11 @@ def why_nothing_to_compare(records: Sequence[Mapping[str, Any]]) -> str | None:
         f"{why} So the dataset holds real images only, and there is nothing to compare. "
         f"{' '.join(ways)} `terrabalance compare` compares classifiers on real images alone."
     )
+
+
+def manifest_of(data: Path) -> Path | None:
+    """Return the manifest that data is or has, as a dataset; None for data that is scanned."""
+    if data.suffix == ".parquet":
+        return data
+    table = data / "manifest.parquet"
+    return table if table.is_file() else None

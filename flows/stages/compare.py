@@ -22,6 +22,7 @@ from classifier.train.training import is_trained
 from flows.settings.config import RunConfig
 from flows.stages.catalogue import make_catalogue
 from flows.stages.classifiers import experiment_of, experiment_on, resolution_of, train_missing
+from flows.stages.comparable import manifest_of
 from flows.stages.dataset import Parts
 from flows.stages.fidelity import give_aways
 from flows.stages.progress import Watcher, unwatched
@@ -145,9 +146,7 @@ def _write_page(
 
 
 def _manifest_of(config: RunConfig, on_progress: Progress) -> Manifest:
-    named = config.data.suffix == ".parquet"
-    table = config.data if named else config.data / "manifest.parquet"
-    if named or table.is_file():
+    if table := manifest_of(config.data):
         manifest = read_manifest(table)
         tell_alike(config.data, manifest.classes())
         refuse_untrue(table, manifest)

@@ -73,6 +73,11 @@ def test_help_of_a_command_says_what_data_is(command):
         (["scan", ".", "--set", "generator.setps=3"], "generator.setps"),
         (["scan", ".", "--preset", "huge"], "preset"),
         (["plan", ".", "--target", "most"], "plan.target"),
+        (["plan", ".", "--classes", ""], "--classes '': holds no name"),
+        (["compare", ".", "--arms", ""], "--arms '': holds no name"),
+        (["compare", ".", "--seeds", "0,"], "--seeds '0,': holds no name"),
+        (["compare", ".", "--images", "."], "--images goes with a CSV only"),
+        (["compare", ".", "--set", "sampling.steps=9"], "sampling.steps=9: a comparison does not"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(words, reason, tmp_path):

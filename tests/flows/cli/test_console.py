@@ -49,6 +49,15 @@ def test_a_plan_says_which_work_of_a_run_its_cost_leaves_out(printed):
     assert "the classifiers that are compared" in left_out
 
 
+def test_a_plan_that_fills_no_class_says_so_and_names_no_cost(printed):
+    cost = {"train_s": 0.0, "sample_s": 0.0, "image_s": 0.0, "device": "cpu"}
+    config = PlanConfig(target="0%")
+    plan = plan_record(plan_classes({"Pond": 9, "River": 8}, config), config, cost)
+    console.print_plan(plan, 0, 0)
+    assert "This plan fills no class" in printed.getvalue()
+    assert "to train" not in printed.getvalue()
+
+
 def test_missing_images_are_told_a_line_a_class(printed, tmp_path):
     full = {"n_missing": 0}
     short = {"n_missing": 57, "n_needed": 59, "n_drawn": 177, "refused": {"off_class": 170},

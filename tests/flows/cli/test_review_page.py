@@ -4,7 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from augment.screen.rules import MEANINGS
-from augment.screen.statuses import FEW_LIMITS
+from augment.screen.statuses import FEW_LIMITS, NOT_SCREENED
 from flows.cli.review_board import Board, board_of
 from flows.cli.review_page import review_app
 from flows.stages.dataset import assemble_dataset
@@ -98,6 +98,14 @@ def test_a_rule_without_a_limit_refuses_nothing_and_the_page_says_so(board):
     assert state["note"] == FEW_LIMITS
     page = client(board).get("/").text
     assert FEW_LIMITS in page and MEANINGS["near_copy"] in page
+
+
+def test_of_images_that_were_not_screened_the_page_says_so(board, reviewed):
+    screening = reviewed.screening.model_copy(update={"enabled": False})
+    other = Run(reviewed.model_copy(update={"screening": screening}))
+    synthesize_class(other, "Beach")
+    state = board_of(other, "Ada").states()[0]
+    assert (state["scores"], state["note"]) == ([], NOT_SCREENED)
 
 
 def test_pictures_are_sent_and_others_are_not(board):

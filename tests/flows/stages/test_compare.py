@@ -182,3 +182,23 @@ def test_a_strip_among_images_decides_no_shape(tmp_path, size, told):
     assert said.exit_code == 0, said.output
     record = read_json(tmp_path / "w" / "reports" / "s" / "comparison.json")
     assert record["resolution"] == told
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--images", "."), ("--group-by", "(a)"), ("--set", "split.test=0.3"), ("--set", "seed=4")],
+)
+def test_what_only_a_scan_reads_is_refused_where_a_manifest_says_it(table, tmp_path, words):
+    assert compare(table, "--workdir", tmp_path / "w", "--name", "one").exit_code == 0
+    (catalogue,) = (tmp_path / "w" / "data" / "catalogues").glob("*/manifest.parquet")
+    for data in (catalogue, catalogue.parent):
+        said = compare(data, "--workdir", tmp_path / "w", "--name", "two", *words)
+        assert isinstance(said.exception, BadInput) and "has no effect on" in str(said.exception)
+    assert not (tmp_path / "w" / "reports" / "two").exists()
+
+
+def test_a_file_of_settings_may_hold_what_a_comparison_does_not_read(table, tmp_path):
+    shared = tmp_path / "shared.toml"
+    shared.write_text("seed = 4\n[split]\ntest = 0.3\n[sampling]\nsteps = 9\n")
+    said = compare(table, "--workdir", tmp_path / "w", "--config", shared)
+    assert said.exit_code == 0, said.output
