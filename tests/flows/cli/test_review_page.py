@@ -102,7 +102,7 @@ def test_a_rule_without_a_limit_refuses_nothing_and_the_page_says_so(board):
 
 def test_of_images_that_were_not_screened_the_page_says_so(board, reviewed):
     screening = reviewed.screening.model_copy(update={"enabled": False})
-    other = Run(reviewed.model_copy(update={"screening": screening}))
+    other = Run(reviewed.model_copy(update={"screening": screening, "name": "plain"}))
     synthesize_class(other, "Beach")
     state = board_of(other, "Ada").states()[0]
     assert (state["scores"], state["note"]) == ([], NOT_SCREENED)
