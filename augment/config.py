@@ -22,6 +22,7 @@ ClassName = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(
 SamplerName = Literal["unipc", "dpm++", "ddim", "ancestral"]
 KEEPING_SAMPLERS: tuple[SamplerName, ...] = ("unipc", "dpm++")
 UNHURRIED_SAMPLERS: tuple[SamplerName, ...] = ("ancestral",)  # that take every timestep
+OptimizerName = Literal["muon", "adam"]
 # Settings of a training that do not decide its result, beyond rounding.
 NOT_RESULT = {"checkpoint_every", "compile", "preview_every"}
 
@@ -64,6 +65,7 @@ class TrainingConfig(Settings):
     }  # fmt: skip
     # On an H200 at 64 px a compiled network took no shorter steps. Nobody changed the norm.
     RETIRED: ClassVar[Mapping[str, Any]] = {"compile": False, "max_grad_norm": 1.0}
+    ADDED: ClassVar[Mapping[str, Any]] = {"optimizer": "adam"}
 
     steps: Count = Field(10_000, description="optimizer steps, at most")
     passes: Count | None = Field(
@@ -83,7 +85,12 @@ class TrainingConfig(Settings):
     )  # fmt: skip
     batch_size: Images = Field(16, description="images in each forward pass")
     accumulate: int = Field(1, ge=1, le=10_000, description="forward passes in each optimizer step")
-    learning_rate: float = Field(3e-4, gt=0, le=1, description="highest learning rate of Adam")
+    optimizer: OptimizerName = Field(
+        "muon",
+        description="muon: kernels of hidden convolutions get orthogonal updates, the rest Adam's "
+        "(arXiv:2502.16982); adam: all weights get Adam's. Learning rates mean the same for both",
+    )
+    learning_rate: float = Field(3e-4, gt=0, le=1, description="highest learning rate")
     learning_rate_schedule: Literal["linear", "constant"] = Field(
         "linear", description="linear: a warm-up, then linearly down to 0; constant: no change"
     )

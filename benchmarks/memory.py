@@ -72,7 +72,12 @@ def networks(stepper: Stepper) -> list[nn.Module]:
 def state_bytes(stepper: Stepper) -> int:
     """Return the bytes of weights, averages and Adam's state."""
     tensors = [p for network in networks(stepper) for p in network.parameters()]
-    tensors += [t for state in stepper.optimizer.state.values() for t in state.values()]
+    tensors += [
+        each
+        for member in stepper.optimizer.members
+        for state in member.state.values()
+        for each in state.values()
+    ]
     return sum(tensor.nbytes for tensor in tensors)
 
 
@@ -104,7 +109,7 @@ def trained(load: Load) -> int:
     if load.training.accumulate > 1:
         for parameter in stepper.network.parameters():
             parameter.grad = torch.zeros_like(parameter)
-    return tracked(stepper.advance, *networks(stepper), stepper.optimizer)
+    return tracked(stepper.advance, *networks(stepper), *stepper.optimizer.members)
 
 
 def drawn(load: Load) -> int:

@@ -106,9 +106,9 @@ class RecordedGradients(Replay):
         """
         self._in_first_step = not self._records
 
-    def clear(self, optimizer: torch.optim.Optimizer) -> None:
+    def clear(self, zero_grad: Callable[[bool], None]) -> None:
         """Clear the gradients; recorded work adds to them, so their memory has to stay."""
-        optimizer.zero_grad(set_to_none=not self.is_on)
+        zero_grad(not self.is_on)  # whether to set them to None
 
     def restart(self) -> None:
         """Forget all recordings, and record again even if that failed before."""

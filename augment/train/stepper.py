@@ -17,6 +17,7 @@ from augment.train.batches import Batch, BatchSource, BatchSpec
 from augment.train.ema import LENGTHS, USUAL, Average, PowerAverage, WeightAverage
 from augment.train.learning_rate import learning_rate_at
 from augment.train.objective import diffusion_loss
+from augment.train.optimizer import optimizers_of
 from augment.train.process_group import MicroBatchTooLarge, ProcessGroup
 from augment.train.spec import TrainingSpec
 from terrabalance.cuda_graphs import RecordedGradients
@@ -95,9 +96,8 @@ class Stepper:
         self.diffusion.to(self.device, memory_format=torch.channels_last)
         self.network = self.diffusion.model
         self.averages = self._averages()
-        # Betas as upstream's Trainer; fused is one kernel for each step, not for each tensor.
-        self.optimizer = torch.optim.Adam(
-            self.network.parameters(), lr=self.config.learning_rate, betas=(0.9, 0.99), fused=True
+        self.optimizer = optimizers_of(
+            self.network, self.config.optimizer, self.config.learning_rate, self.precision == "bf16"
         )
         self.step = 0
         self.diffusion.model = self.group.wrap(self.network)
@@ -143,10 +143,9 @@ class Stepper:
             except torch.OutOfMemoryError as error:
                 self._halve_micro_batch(error)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), _MAX_GRAD_NORM)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate(self.step)
+        self.optimizer.set_learning_rate(self.learning_rate(self.step))
         self.optimizer.step()
-        self.gradients.clear(self.optimizer)
+        self.gradients.clear(self.optimizer.zero_grad)
         self.step += 1
         if self.step % self.config.ema_every == 0:
             for average in self.averages:

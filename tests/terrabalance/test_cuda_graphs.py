@@ -44,10 +44,10 @@ def test_gradients_stay_in_place_as_long_as_work_is_recorded():
     weight = torch.nn.Parameter(torch.ones(2))
     optimizer, gradients = torch.optim.SGD([weight]), Counting()
     weight.sum().backward()
-    gradients.clear(optimizer)
+    gradients.clear(optimizer.zero_grad)
     assert weight.grad is not None and weight.grad.tolist() == [0, 0]
     gradients.restart()  # no GPU here
-    gradients.clear(optimizer)
+    gradients.clear(optimizer.zero_grad)
     assert weight.grad is None
 
 
