@@ -9,12 +9,16 @@ arXiv:2212.09748, and the wavelets of section 3.4 of arXiv:2301.11093).
 from denoising_diffusion_pytorch import Unet
 from torch import nn
 
+_FEWEST_HIDDEN = 16  # channels of each pixel before the last convolution
+
 
 def work_on_patches(unet: Unet, patch: int) -> None:
     """Replace the first and the last convolution of a U-Net, in place.
 
     Upstream's first one looks at 7 x 7 pixels. Here it looks at 3 x 3 patches, which are at least
-    6 x 6. The number of pixels of a side must be a multiple of `patch`.
+    6 x 6. The last one works on pixels: were it one of patches, each pixel of a patch would have
+    weights of its own, and their borders would show as a mesh. The number of pixels of a side must
+    be a multiple of `patch`.
 
     Args:
         unet: of (B, C, H, W) images.
@@ -26,4 +30,11 @@ def work_on_patches(unet: Unet, patch: int) -> None:
     unet.init_conv = nn.Sequential(
         nn.PixelUnshuffle(patch), nn.Conv2d(n_values, width, 3, padding=1)
     )
-    unet.final_conv = nn.Sequential(nn.Conv2d(width, n_values, 1), nn.PixelShuffle(patch))
+    n_hidden = max(_FEWEST_HIDDEN, unet.channels)
+    unet.final_conv = nn.Sequential(
+        nn.Conv2d(width, n_hidden * patch**2, 1),
+        nn.PixelShuffle(patch),
+        nn.SiLU(),
+        # Zeros beyond the border would leave its pixels grainy.
+        nn.Conv2d(n_hidden, unet.channels, 3, padding=1, padding_mode="replicate"),
+    )

@@ -18,14 +18,20 @@ def network_of(patch: int, n_bands: int = 3) -> nn.Module:
 def test_patches_move_numbers_and_change_none(patch, n_bands):
     network = network_of(patch, n_bands)
     before, convolution = network.init_conv
-    after, back = network.final_conv
+    back = network.final_conv[1]
     images = torch.randn(2, n_bands, 16, 24)
     positions = before(images)
     assert positions.shape == (2, n_bands * patch**2, 16 // patch, 24 // patch)
     assert torch.equal(positions.flatten().sort().values, images.flatten().sort().values)
     assert torch.equal(back(positions), images)
-    assert convolution.in_channels == after.out_channels == n_bands * patch**2
+    assert convolution.in_channels == n_bands * patch**2
     assert network(images, torch.tensor([3, 500])).shape == images.shape
+
+
+def test_even_features_give_an_even_image_without_a_mesh_or_a_border():
+    last = network_of(2).final_conv[2:]
+    image = last(torch.randn(1, 16, 1, 1).expand(1, 16, 8, 12))
+    torch.testing.assert_close(image, image[..., :1, :1].expand_as(image))
 
 
 def test_a_network_without_patches_is_the_one_that_was():
