@@ -152,10 +152,11 @@ def line(name: str, results: list[Result], reference: list[Result]) -> str:
 def page(results: dict[str, list[Result]], network: str, real_grain: float) -> str:
     """Return the page with what has been measured."""
     reference = results[REFERENCE]
+    side = RunConfig(data=Path(), preset="cpu").generator.image_size
     lines = [
         "# One setting at a time", "",
         f"{', '.join(CLASSES)}: four of AID-LT's ten rarest classes, with 10 to 17 training "
-        f"images each. 32 px, the preset `cpu` with {BASE_STEPS} steps of the base and "
+        f"images each. {side} px, the preset `cpu` with {BASE_STEPS} steps of the base and "
         f"{CLASS_STEPS} of each class from it, 16 images a step, without evaluations. Judged by "
         f"{network} at 96 px on {N_DRAWN} drawn images a class against real images that no "
         f"generator saw. {describe_device(CPU)}, torch {torch.__version__}, Python "

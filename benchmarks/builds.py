@@ -5,9 +5,10 @@
         before=BEFORE: now=.: "patch 2=.:patch=2" "patch 2, dim 64=.:patch=2 dim=64"
 
 Each is a process of one thread with the code of its checkout; they take turns, a round each, so
-that a busy machine slows all alike. The network is that of the preset `cpu` (dim 32, 1-2-4) with
-the settings that are named. Told are the medians over the rounds, as processor time of an image,
-and the ratios to the first, round by round. Memory is what the first steps add to the peak.
+that a busy machine slows all alike. The network is that of the preset `cpu` (dim 32, 1-2-4), with
+the settings that are named, of the generator or of its training. Told are the medians over the
+rounds, as processor time of an image, and the ratios to the first, round by round. Memory is what
+the first steps add to the peak.
 """
 
 import argparse
@@ -21,12 +22,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from networks import settings_of
+from networks import TRAINING, settings_of
 
-BATCH, STEPS, ROUNDS, CALLS, N_DRAWN = 16, 3, 7, 20, 8
+BATCH, STEPS, ROUNDS, CALLS, N_DRAWN = TRAINING["batch_size"], 3, 7, 20, 8
 
 
-def work(settings: dict[str, Any], precision: str) -> None:
+def work(settings: dict[str, Any], in_training: dict[str, Any], precision: str) -> None:
     """Measure a round for each line of the input; one line of JSON for each, memory first."""
     import resource
     import time
@@ -49,7 +50,7 @@ def work(settings: dict[str, Any], precision: str) -> None:
     network = GeneratorConfig(**settings)
     side = settings["image_size"]
     images = np.random.default_rng(0).integers(0, 256, (BATCH * 4, 3, side, side), np.uint8)
-    loop = TrainingConfig(batch_size=BATCH, precision=precision)
+    loop = TrainingConfig(**in_training, precision=precision)
     device = torch.device("cpu")
     with tempfile.TemporaryDirectory() as folder:
         spec = TrainingSpec("speed", network, loop, seed=0)
@@ -89,11 +90,11 @@ class Side:
     def __init__(self, told: str, side_px: int, precision: str) -> None:
         self.name, _, rest = told.partition("=")
         checkout, _, words = rest.partition(":")
-        settings = settings_of(words.split(), side_px)
+        settings = json.dumps(settings_of(words.split(), side_px))
         self.rounds = list[list[float]]()
         root = str(Path(checkout).resolve())
         self._process = subprocess.Popen(
-            [sys.executable, __file__, "--work", json.dumps(settings), "--precision", precision],
+            [sys.executable, __file__, "--work", settings, "--precision", precision],
             cwd=root, env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
@@ -139,7 +140,7 @@ def main() -> None:
     parser.add_argument("sides", nargs="*", metavar="NAME=CHECKOUT:SETTING=VALUE …")
     given = parser.parse_intermixed_args()
     if given.work:
-        work(given.work, given.precision)
+        work(*given.work, given.precision)
         return
     sides = [Side(told, given.side, given.precision) for told in given.sides]
     for _ in range(ROUNDS):

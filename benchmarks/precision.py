@@ -36,9 +36,10 @@ def main() -> None:
     if sys.argv[1:] == ["row"]:
         print(json.dumps(measures()))
         return
+    side = RunConfig(data=Path("data"), preset="cpu").generator.image_size
     print(
         "# bf16 or float32 on a CPU\n\n"
-        f"Training step of the preset `cpu`'s generator (32 px, 16 images), {model()}, "
+        f"Training step of the preset `cpu`'s generator ({side} px, 16 images), {model()}, "
         f"{torch.get_num_threads()} thread(s), torch\n{torch.__version__}, by "
         "`benchmarks/precision.py`. Without AVX512-BF16 or AMX bf16 is emulated. `auto`\n"
         "times a few convolutions once a machine and takes bf16 where it is a tenth faster.\n\n"

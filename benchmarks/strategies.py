@@ -88,11 +88,12 @@ def measure(config: RunConfig, network: FeatureNetwork, out: Path) -> list[dict[
 
 def table(results: dict[str, list[dict[str, Any]]], network: str) -> str:
     """Return the page: means over the classes, then KID by class."""
+    side = config_of(Path(), Path(), "scratch").generator.image_size
     lines = [
         "# From scratch, warm start, conditional", "",
-        f"AID-LT's {N_CLASSES} rarest classes, 32 px, the preset `cpu`, {TOTAL:,} optimizer steps "
-        f"of 16 images in all for each strategy. Judged by {network} at 96 px on {N_DRAWN} drawn "
-        f"images a class. {describe_device(CPU)}, torch {torch.__version__}, "
+        f"AID-LT's {N_CLASSES} rarest classes, {side} px, the preset `cpu`, {TOTAL:,} optimizer "
+        f"steps of 16 images in all for each strategy. Judged by {network} at 96 px on {N_DRAWN} "
+        f"drawn images a class. {describe_device(CPU)}, torch {torch.__version__}, "
         f"Python {platform.python_version()}.", "",
         "| Strategy | Steps: base + each class | Minutes | KID | Precision | Coverage | Copying |",
         "|---|---|---|---|---|---|---|",

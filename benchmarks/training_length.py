@@ -3,7 +3,7 @@ r"""How long a class may be trained before its images are learned by heart, by h
     python benchmarks/training_length.py aid-lt10.csv efficientnet-lite0.pth WORKDIR \
         docs/benchmarks
 
-From a base trained as in the preset `cpu`, but shorter, at 32 px, one generator is trained on each
+From a base trained as in the preset `cpu`, but shorter, one generator is trained on each
 number of images of a class for the same steps, and evaluated on the way as every training is
 (`augment.train.evaluation`), but not ended. Goes on where it was stopped.
 """
@@ -83,7 +83,8 @@ def main() -> None:
     batch = config.training.batch_size * config.training.accumulate
     lines = [
         "# Training length", "",
-        f"Classes of AID-LT at 32 px, from a base of {BASE_STEPS} steps, batches of {batch}, "
+        f"Classes of AID-LT at {config.generator.image_size} px, from a base of {BASE_STEPS} "
+        f"steps, batches of {batch}, "
         f"{STEPS:,} steps with the learning rate falling linearly. Losses on the training images "
         "and on images of the validation part, always with the same noise; KID of 32 drawn "
         f"images to the validation part by {network.name} at 96 px. {describe_device(CPU)}, torch "
