@@ -17,7 +17,7 @@ Data = Annotated[
 Preset = Annotated[
     str | None,
     typer.Option(
-        help="Starting point: demo, cpu (32 px, the three rarest classes), 8gb (a GPU of that "
+        help="Starting point: demo, cpu (64 px, the three rarest classes), 8gb (a GPU of that "
         "size, 128 px), 24gb (256 px), datacenter (80 GB, 256 px), or tutorial (256 px, the "
         "original tutorial's settings). Default: cpu."
     ),

@@ -17,15 +17,15 @@ PRESETS: dict[str, dict[str, Any]] = {
     "demo": {
         "plan": {"rarest": 2, "target": "80"},
         "generator": {
-            "image_size": 24, "dim": 24, "dim_mults": (1, 2, 4), "attention_heads": 2,
-            "attention_dim": 16,
+            "image_size": 48, "patch": 2, "dim": 24, "dim_mults": (1, 2, 4),
+            "attention_heads": 2, "attention_dim": 16,
         },
         "base": {
-            "steps": 700, "batch_size": 16, "learning_rate": 2e-3, "ema_decay": 0.99,
+            "steps": 560, "batch_size": 16, "learning_rate": 2e-3, "ema_decay": 0.99,
             "preview_every": 100, "checkpoint_every": 50,
         },
         "training": {
-            "steps": 250, "batch_size": 16, "learning_rate": 1e-3, "ema_decay": 0.99,
+            "steps": 200, "batch_size": 16, "learning_rate": 1e-3, "ema_decay": 0.99,
             "preview_every": 50, "checkpoint_every": 50,
         },
         "classifier": {
@@ -38,8 +38,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "cpu": {
         "plan": {"rarest": 3},
         "generator": {
-            "image_size": 32, "dim": 32, "dim_mults": (1, 2, 4), "attention_heads": 2,
-            "attention_dim": 16,
+            "image_size": 64, "patch": 2, "dim": 32, "dim_mults": (1, 2, 4),
+            "attention_heads": 2, "attention_dim": 16,
         },
         "base": {
             "steps": 2000, "batch_size": 16, "learning_rate": 2e-3,
@@ -96,8 +96,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
         "training": {
             "steps": 10_000, "batch_size": 10, "accumulate": 2, "learning_rate": 8e-5,
-            "learning_rate_schedule": "constant", "loss": "l1", "ema_decay": 0.995, "ema_every": 10,
-            "symmetries": "flip",
+            "learning_rate_schedule": "constant", "optimizer": "adam", "loss": "l1",
+            "ema_decay": 0.995, "ema_every": 10, "symmetries": "flip",
             "precision": "fp32", "preview_every": 1000, "checkpoint_every": 1000,
         },
         "sampling": {"sampler": "ancestral", "batch_size": 16},

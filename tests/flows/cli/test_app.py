@@ -173,7 +173,7 @@ def test_settings_lists_every_field_with_its_value_in_a_preset():
     text = terrabalance("settings").stdout
     for name in ("training.steps", "generator.objective", "classifier.model", "split.val"):
         assert name in text
-    assert "preset cpu" in text and re.search(r"generator\.image_size +32 ", text)
+    assert "preset cpu" in text and re.search(r"generator\.image_size +64 ", text)
     for raw in ("Pydantic", "Posix", "(None)"):
         assert raw not in text
     text = terrabalance("settings", "--preset", "8gb").stdout
