@@ -49,6 +49,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "steps": 800, "passes": _PASSES, "batch_size": 16, "learning_rate": 1e-3,
             "preview_every": 100, "checkpoint_every": 100,
         },
+        "sampling": {"sampler": "unipc", "steps": 12},  # see docs/benchmarks/sampling.md
         "classifier": {
             "model": "resnet10t", "pretrained": False, "image_size": 64, "steps": 400,
             "batch_size": 32, "learning_rate": 2e-3,
