@@ -14,12 +14,14 @@ OLD_TRAINING = {
     "augment": 0.0, "label_dropout": 0.1, "precision": "auto", "compile": False,
     "preview_every": 500, "checkpoint_every": 250,
 }  # fmt: skip
-TRAINING = TrainingConfig(passes=800, evaluations=3, learning_rate_schedule="constant")
+TRAINING = TrainingConfig(
+    passes=800, evaluations=3, learning_rate_schedule="constant", optimizer="adam"
+)
 GENERATOR = GeneratorConfig(noise_schedule_base_size=64)
 
 
 def test_settings_by_their_old_names_are_understood():
-    assert TrainingConfig(**OLD_TRAINING) == TRAINING
+    assert TrainingConfig(**TrainingConfig.completed(OLD_TRAINING)) == TRAINING
     assert GeneratorConfig(schedule_base_size=64) == GENERATOR
     assert GeneratorConfig(schedule_base_size="none") == GeneratorConfig()
 

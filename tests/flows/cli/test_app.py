@@ -184,7 +184,7 @@ def test_the_demo_ends_with_a_report_and_can_be_given_again_with_other_settings(
     small = ["plan.rarest=1", "plan.target=30", "base.steps=2", "base.evaluations=1",
              "training.steps=2", "training.evaluations=1", "sampling.steps=2", "generator.dim=8",
              "generator.timesteps=5", "screening.most_draws=1", "classifier.model=test_resnet",
-             "classifier.steps=2", "classifier.seeds=[0]"]  # fmt: skip
+             "classifier.steps=2", "classifier.seeds=[0]", "screening.enabled=false"]  # fmt: skip
     demo = ["demo", "--workdir", tmp_path, *(word for each in small for word in ("--set", each))]
     first = terrabalance(*demo)  # as a newcomer would
     assert first.returncode == 0, first.stderr

@@ -145,7 +145,7 @@ def test_a_base_that_is_named_brings_its_bands(tiny, tmp_path):
     bands = Run(first).bands
     base = generators.train_base(Run(first))
     for index in range(9):  # of a kind that would move the ends of every band
-        write_image(tmp_path / "d" / "Field" / f"new{index}.tif", "Field", 100 + index, 4, "uint16")
+        write_image(tmp_path / "d" / "Sand" / f"new{index}.tif", "Field", 100 + index, 4, "uint16")
     pinned = RunConfig(**first.model_dump() | {"base_from": base.name})
     assert Run(pinned).bands == bands != Run(first).bands
 
@@ -165,7 +165,7 @@ def test_a_size_that_cannot_be_halved_is_one_line_at_the_command_line(tiny_toml,
 
     arguments = ["plan", str(scenes), "--config", str(tiny_toml), "--workdir", str(tmp_path)]
     found = CliRunner().invoke(app, [*arguments, "--set", "generator.image_size=[40, 57]"])
-    assert "the nearest sizes that can are 56 and 58" in str(found.exception)
+    assert "the nearest sizes that can are 56 and 60" in str(found.exception)
 
 
 def test_images_that_are_not_square_run_as_well(tiny, scenes, tmp_path):
