@@ -107,8 +107,7 @@ def measure(
 
     for sampler, all_calls in CALLS.items():
         for calls in all_calls:
-            config = SamplingConfig(sampler=sampler, steps=calls)
-            point(sampler, calls, partial(ours, config))
+            point(sampler, calls, partial(ours, SamplingConfig(sampler=sampler, steps=calls)))
     rate = upstreams_rate(config, device)
     point("upstream", diffusion.num_timesteps, lambda: upstream(diffusion), rate)
     return points
