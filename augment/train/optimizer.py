@@ -7,7 +7,7 @@ of arXiv:2502.16982), so learning rates mean the same for both.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from denoising_diffusion_pytorch import Unet
@@ -47,7 +47,7 @@ class Muon(torch.optim.Optimizer):
         """Update all weights by their gradients."""
         rate = self.param_groups[0]["lr"]
         for shape, weights in self._alike.items():
-            gradients = [weight.grad for weight in weights if weight.grad is not None]
+            gradients = [cast(Tensor, weight.grad) for weight in weights]
             averages = [self._average_of(weight) for weight in weights]
             torch._foreach_lerp_(averages, gradients, 1 - _MOMENTUM)
             ahead = torch._foreach_lerp(gradients, averages, _MOMENTUM)  # Nesterov's

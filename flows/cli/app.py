@@ -27,6 +27,7 @@ from flows.cli import (
     verify,
 )
 from flows.cli.configure import configure_run, plan_options
+from flows.cli.console import errors
 from flows.cli.signals import exit_code, signals_end_it
 from terrabalance import __version__
 from terrabalance.errors import BadInput, TerrabalanceError
@@ -37,7 +38,7 @@ from terrabalance.system_errors import (
     no_memory_in_words,
     no_threads_in_words,
 )
-from terrabalance.terminal import LogFormatter, Terminal
+from terrabalance.terminal import LogFormatter
 
 if TYPE_CHECKING:
     from flows.settings.config import RunConfig
@@ -73,7 +74,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-errors = Terminal(stderr=True)
 
 
 def _stage_command(work: Callable[["RunConfig"], None]) -> None:

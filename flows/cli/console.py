@@ -39,7 +39,7 @@ def _width() -> int | None:
 
 
 console = Terminal(width=_width())
-refusals = Terminal(stderr=True)
+errors = Terminal(stderr=True)
 _LINE_EVERY_S = 30.0
 _BAR = 30  # columns
 
@@ -199,7 +199,7 @@ def print_results(results: "Iterable[Result]") -> None:
 def print_unread(refused: "Iterable[OSError]") -> None:
     """Print what the system refused to read, a line each."""
     for error in dict.fromkeys(map(in_words, refused)):
-        refusals.print(f"[bold yellow]not read:[/] {escape(error)}", soft_wrap=True)
+        errors.print(f"[bold yellow]not read:[/] {escape(error)}", soft_wrap=True)
 
 
 def print_problems(problems: list["Problem"]) -> None:

@@ -204,7 +204,8 @@ def _uses(workdir: Path, on_unread: OnUnread) -> dict[str, list[str]]:
             noted = {read_record(note, {"result": str})["result"] for note in notes}
         for one in sorted(noted):
             with _telling(on_unread):
-                noted |= {base for base in [_start_of(workdir / "data" / one)] if base}
+                if base := _start_of(workdir / "data" / one):
+                    noted.add(base)
         with _telling(on_unread):
             noted |= _generators_of(workdir / "data" / "datasets" / run)
         for result in noted:
