@@ -1,15 +1,17 @@
-"""Compare the three strategies on the same number of optimizer steps, on AID-LT's rarest classes.
+"""Compare the three strategies on the same number of optimizer steps, on the rarest classes.
 
-    python benchmarks/strategies.py aid-lt10.csv efficientnet-lite0.pth WORKDIR docs/benchmarks
+    python benchmarks/strategies.py aid-lt10.csv lite0.pth WORKDIR strategies.md
+    python benchmarks/strategies.py eurosat-lt100-a.csv lite0.pth WORKDIR page.md --classes 5 --real
 
-Writes strategies.md (the table) and strategies.png (the first images of every strategy, none picked
-by hand). Judged by features of an ImageNet tf_efficientnet_lite0 at 96 px, against real images that
-no generator saw: the val part and, for less noise, the images that AID-LT took out of the tail
+Writes the page, and beside it a picture of the first images of every strategy, none picked by hand.
+Judged by features of an ImageNet tf_efficientnet_lite0 at 96 px, against real images that no
+generator saw: the val part and, for less noise, the images that the protocol took out of the tail
 ("oracle"). Goes on where it was stopped.
 """
 
 import argparse
 import platform
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,6 @@ import pandas as pd
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from augment.config import SamplingConfig
 from augment.measure.fidelity import measure_class
 from augment.network.generator import load_generator
 from augment.sample.batch import draw_batch
@@ -33,29 +34,44 @@ from terrabalance.files import read_json, write_json, write_text
 from terrabalance.images import grid, read_patches, to_pil, write_png
 from terrabalance.manifest import even_share
 
-N_CLASSES, N_DRAWN, N_SHOWN, CPU = 10, 88, 3, torch.device("cpu")
-# Optimizer steps of 16 images: (for the base, for each class); as many in all for ten classes.
-TOTAL = 6000
-BUDGETS = {"scratch": (0, 600), "warm-start": (3000, 300), "conditional": (TOTAL, 0)}
+N_DRAWN, N_SHOWN, CPU = 88, 4, torch.device("cpu")
 RATES = {"scratch": 2e-3, "warm-start": 1e-3, "conditional": 1e-3}
 
 
-def config_of(data: Path, workdir: Path, strategy: str) -> RunConfig:
-    """Return the run of one strategy: the preset `cpu`, but for its number of steps."""
-    base, steps = BUDGETS[strategy]
-    return RunConfig(
-        data=data, workdir=workdir, preset="cpu", strategy=strategy, plan={"rarest": N_CLASSES},
-        base={"steps": max(base, 1)},
-        training={"steps": max(steps, 1), "passes": None, "learning_rate": RATES[strategy]},
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Contest:
+    """What every strategy is given: the data, the rarest classes, and optimizer steps in all."""
 
+    data: Path
+    workdir: Path
+    n_classes: int
+    steps: int
 
-def cost(strategy: str) -> float:
-    """Return the seconds that a strategy's trainings take here, by steps measured now."""
-    config = config_of(Path(), Path(), strategy)
-    base, steps = BUDGETS[strategy]
-    trainings = [config.base] * (base > 0) + [config.training] * (N_CLASSES if steps else 0)
-    return estimate_cost(trainings, 0, config.generator, config.sampling, CPU)["train_s"]
+    def budget(self, strategy: str) -> tuple[int, int]:
+        """Return the optimizer steps of the base and of each class."""
+        base = {"scratch": 0, "warm-start": self.steps // 2, "conditional": self.steps}[strategy]
+        return base, (self.steps - base) // self.n_classes
+
+    def config(self, strategy: str) -> RunConfig:
+        """Return the run of one strategy: the preset `cpu`, but for its number of steps."""
+        base, steps = self.budget(strategy)
+        return RunConfig(
+            data=self.data, workdir=self.workdir, preset="cpu", strategy=strategy,
+            plan={"rarest": self.n_classes}, base={"steps": max(base, 1)},
+            training={"steps": max(steps, 1), "passes": None, "learning_rate": RATES[strategy]},
+        )  # fmt: skip
+
+    def cost(self, strategy: str) -> float:
+        """Return the seconds that a strategy's trainings take here, by steps measured now."""
+        (base, steps), config = self.budget(strategy), self.config(strategy)
+        trainings = [config.base] * (base > 0) + [config.training] * (self.n_classes * (steps > 0))
+        cost = estimate_cost(trainings, 0, config.generator, config.sampling, CPU)
+        return float(cost["train_s"])
+
+    def names(self) -> dict[str, int]:
+        """Return the rarest classes with their training images, the rarest first."""
+        counts = Run(self.config("scratch")).catalogue.usable("train").groupby("class").size()
+        return {str(k): int(n) for k, n in counts.sort_values().head(self.n_classes).items()}
 
 
 def judge(config: RunConfig, network: FeatureNetwork, name: str) -> tuple[dict[str, Any], Any]:
@@ -66,19 +82,20 @@ def judge(config: RunConfig, network: FeatureNetwork, name: str) -> tuple[dict[s
     held_out = frame[(frame["class"] == name) & frame["split"].isin(["val", "oracle"])]
     train = manifest.usable("train")
     others = even_share(train[train["class"] != name], 500)
-    drawn, _ = draw_batch(load_generator(folder, name, CPU), range(N_DRAWN), SamplingConfig(), CPU)
+    drawn, _ = draw_batch(load_generator(folder, name, CPU), range(N_DRAWN), config.sampling, CPU)
     parts = [held_out, train[train["class"] == name], others]
     real = [network.embed(read_patches(manifest.paths(part), side)) for part in parts]
     return measure_class(network.embed(drawn), *real) or {}, drawn[:N_SHOWN]
 
 
-def measure(config: RunConfig, network: FeatureNetwork, out: Path) -> list[dict[str, Any]]:
+def measure(
+    config: RunConfig, network: FeatureNetwork, names: dict[str, int], out: Path
+) -> list[dict[str, Any]]:
     """Judge every class of one strategy, once."""
-    counts = Run(config).catalogue.usable("train").groupby("class").size().sort_values()
     rows, pictures = [], []
-    for name, n_train in counts.head(N_CLASSES).items():
-        measures, drawn = judge(config, network, str(name))
-        rows.append({"class": name, "n_train": int(n_train), **measures})
+    for name, n_train in names.items():
+        measures, drawn = judge(config, network, name)
+        rows.append({"class": name, "n_train": n_train, **measures})
         pictures.append(drawn)
         print(config.strategy, name, measures["kid"], measures["manifold"]["coverage"], flush=True)
     np.save(out.with_suffix(".npy"), np.concatenate(pictures))
@@ -86,15 +103,16 @@ def measure(config: RunConfig, network: FeatureNetwork, out: Path) -> list[dict[
     return rows
 
 
-def table(results: dict[str, list[dict[str, Any]]], network: str) -> str:
-    """Return the page: means over the classes, then KID by class."""
-    side = config_of(Path(), Path(), "scratch").generator.image_size
+def table(contest: Contest, results: dict[str, list[dict[str, Any]]], network: str) -> list[str]:
+    """Return the page's lines: means over the classes, then KID by class."""
+    config = contest.config("scratch")
+    side, batch = config.generator.image_size, config.training.batch_size
     lines = [
         "# From scratch, warm start, conditional", "",
-        f"AID-LT's {N_CLASSES} rarest classes, {side} px, the preset `cpu`, {TOTAL:,} optimizer "
-        f"steps of 16 images in all for each strategy. Judged by {network} at 96 px on {N_DRAWN} "
-        f"drawn images a class. {describe_device(CPU)}, torch {torch.__version__}, "
-        f"Python {platform.python_version()}.", "",
+        f"The {contest.n_classes} rarest classes of `{contest.data.name}`, {side} px, the preset "
+        f"`cpu`, {contest.steps:,} optimizer steps of {batch} images in all for each strategy. "
+        f"Judged by {network} at 96 px on {N_DRAWN} drawn images a class. {describe_device(CPU)}, "
+        f"torch {torch.__version__}, Python {platform.python_version()}.", "",
         "| Strategy | Steps: base + each class | Minutes | KID | Precision | Coverage | Copying |",
         "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
@@ -105,10 +123,10 @@ def table(results: dict[str, list[dict[str, Any]]], network: str) -> str:
             np.mean([row["manifold"][key] for row in rows]) for key in ("precision", "coverage")
         ]
         copying = np.mean([row["copying"]["value"] for row in rows])
-        base, steps = BUDGETS[strategy]
-        minutes = cost(strategy) / 60
+        base, steps = contest.budget(strategy)
+        minutes = contest.cost(strategy) / 60
         lines.append(
-            f"| {strategy} | {base:,} + {N_CLASSES} x {steps} | {minutes:.0f} | {kid:.2f} ± "
+            f"| {strategy} | {base:,} + {len(rows)} x {steps} | {minutes:.0f} | {kid:.2f} ± "
             f"{error:.2f} | {shares[0]:.2f} | {shares[1]:.2f} | {copying:.2f} |"
         )
     by_class = pd.DataFrame(
@@ -128,46 +146,58 @@ def table(results: dict[str, list[dict[str, Any]]], network: str) -> str:
     lines += ["", "KID by class; `real` is what the class's own training images score:", "", header]
     lines.append("|---" * (len(by_class.columns) + 1) + "|")
     lines += [f"| {name} | " + " | ".join(row) + " |" for name, row in by_class.iterrows()]
-    return "\n".join([*lines, "", "![First images of each](strategies.png)", ""])
+    return lines
+
+
+def real_images(contest: Contest, names: dict[str, int]) -> np.ndarray:
+    """Return the first training images of every class, (N, 3, S, S) uint8."""
+    config = contest.config("scratch")
+    side, catalogue = config.generator.image_size, Run(config).catalogue
+    parts = [catalogue.usable("train", name).head(N_SHOWN) for name in names]
+    return np.concatenate([read_patches(catalogue.paths(part), side) for part in parts])
 
 
 def sheet(names: list[str], pictures: dict[str, np.ndarray]) -> np.ndarray:
-    """Return a (3, H, W) picture: a row of classes for each strategy.
-
-    Real images are not beside them: AID's must not be copied into a repository.
-    """
-    label, line, scale = 96, 22, 2
-    rows = [grid(p.repeat(scale, 2).repeat(scale, 3), len(p), gap_px=2) for p in pictures.values()]
-    height, width = rows[0].shape[1:]
-    page = Image.new("RGB", (label + width, line + len(rows) * (height + 4)), "white")
+    """Return a (3, H, W) picture: a row for each class, a column for each strategy."""
+    label, line, gap = 132, 22, 10
+    columns = [grid(shown, N_SHOWN) for shown in pictures.values()]
+    height, width = columns[0].shape[1:]
+    page = Image.new("RGB", (label + len(columns) * (width + gap), line + height), "white")
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(12)
     for index, name in enumerate(names):
-        draw.text((label + index * (width + 2) // len(names), 3), name, "#24292f", font)
-    for index, (strategy, row) in enumerate(zip(pictures, rows, strict=True)):
-        top = line + index * (height + 4)
-        draw.text((4, top + height // 2 - 7), strategy, "#24292f", font)
-        page.paste(to_pil(row), (label, top))
+        draw.text((4, line + round(height * (index + 0.5) / len(names)) - 7), name, "#24292f", font)
+    for index, (strategy, column) in enumerate(zip(pictures, columns, strict=True)):
+        left = label + index * (width + gap)
+        draw.text((left, 3), strategy, "#24292f", font)
+        page.paste(to_pil(column), (left, line))
     return np.asarray(page).transpose(2, 0, 1)
 
 
 def main() -> None:
     """Measure what is missing, then write the page and the picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("data", "weights", "workdir", "out"):
+    for name in ("data", "weights", "workdir", "page"):
         parser.add_argument(name, type=Path)
+    parser.add_argument("--classes", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=3000)
+    # AID's images must not be copied into a repository, so they are shown only on request.
+    parser.add_argument("--real", action="store_true", help="show training images too")
     given = parser.parse_args()
     judge_config = FeatureConfig(
         model="tf_efficientnet_lite0", weights=given.weights, image_size=96
     )
-    network, results, pictures = pretrained_network(judge_config, CPU), {}, {}
-    for strategy in BUDGETS:
+    contest = Contest(given.data, given.workdir, given.classes, given.steps)
+    network, names, results = pretrained_network(judge_config, CPU), contest.names(), {}
+    pictures = {"training": real_images(contest, names)} if given.real else {}
+    for strategy in RATES:
         out = given.workdir / f"{strategy}.json"
-        config = config_of(given.data, given.workdir, strategy)
-        results[strategy] = read_json(out) if out.exists() else measure(config, network, out)
+        config = contest.config(strategy)
+        results[strategy] = read_json(out) if out.exists() else measure(config, network, names, out)
         pictures[strategy] = np.load(out.with_suffix(".npy"))
-    write_text(given.out / "strategies.md", table(results, network.name))
-    names = [row["class"] for row in results["scratch"]]
-    write_png(given.out / "strategies.png", sheet(names, pictures))
+    picture = given.page.with_suffix(".png")
+    lines = [*table(contest, results, network.name), "", f"![First images of each]({picture.name})"]
+    write_text(given.page, "\n".join([*lines, ""]))
+    write_png(picture, sheet(list(names), pictures))
 
 
 if __name__ == "__main__":
