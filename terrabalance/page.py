@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,10 +11,12 @@ from typing import Any
 
 import numpy as np
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from terrabalance.files import write_text
 from terrabalance.images import to_pil
+
+_COMMAND = re.compile(r"`([^`]+)`")
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,14 @@ def _points(share: float, digits: int = 1) -> str:
     return signed(100 * share, digits)
 
 
-_FILTERS = {"count": _count, "percent": _percent, "points": _points, "duration": duration}
+def _prose(text: str) -> Markup:
+    """Return a message of the command line as HTML: its `commands` become code."""
+    return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(text))))
+
+
+_FILTERS = {
+    "count": _count, "percent": _percent, "points": _points, "duration": duration, "prose": _prose,
+}  # fmt: skip
 
 
 @cache

@@ -71,6 +71,15 @@ def test_a_failing_page_leaves_the_old_one(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
 
 
+@pytest.mark.parametrize("name", HOSTILE)
+def test_commands_in_a_message_are_code_and_nothing_else_becomes_markup(name: str):
+    why = f"`terrabalance compare` says `{name}` of {name}"
+    html = render("augment.report", "not_compared.html.j2", why=why)
+    assert "<code>terrabalance compare</code> says <code>" in html
+    said = html.partition("<p>")[2].partition("</p>")[0]
+    assert "<" not in said.replace("<code>", "").replace("</code>", "")
+
+
 def test_a_value_that_a_template_lacks_is_an_error():
     with pytest.raises(jinja2.UndefinedError):
         render("terrabalance", "page.html.j2", title="T")
