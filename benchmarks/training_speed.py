@@ -1,11 +1,12 @@
-"""Training throughput against upstream's `Trainer`: same network, same batch, same images.
+"""Training throughput against upstream's `Trainer`: same batch, same images.
 
     python benchmarks/training_speed.py docs/benchmarks --profile
     python benchmarks/training_speed.py OUT --sides 64 128 256     # on a GPU
 
 The two alternate in one process, so that both see the same machine; the median of several rounds
 is told, as images a second and as a ratio. Upstream runs as its `Trainer` does by default (fp32);
-ours in the precision that it chooses by itself. Set-up and the first steps are not counted.
+ours in the precision that it chooses by itself, with the same network, and with the same on patches
+of pixels. Set-up and the first steps are not counted.
 
 Beside it stands the floor: the FLOPs of the network, forward and backward, over the best rate that
 any of its own convolutions, or a large matrix product, reached forward in the same run. A loop that
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -50,11 +52,10 @@ def pictures(side_px: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (N_IMAGES, 3, side_px, side_px), np.uint8)
 
 
-def network_of(side_px: int, device: torch.device) -> GeneratorConfig:
+def network_of(side_px: int, device: torch.device, patch: int = 1) -> GeneratorConfig:
     """Return the network to measure: a small one on a CPU, the tutorial's on a GPU."""
-    if device.type == "cpu":
-        return GeneratorConfig(image_size=side_px, dim=32, dim_mults=(1, 2, 4))
-    return GeneratorConfig(image_size=side_px)
+    small = {"dim": 32, "dim_mults": (1, 2, 4)} if device.type == "cpu" else {}
+    return GeneratorConfig(image_size=side_px, patch=patch, **small)
 
 
 def training_of(config: GeneratorConfig, images: np.ndarray, folder: Path) -> TrainingLoop:
@@ -169,21 +170,21 @@ def operators(training: TrainingLoop, steps: int) -> list[str]:
     return lines
 
 
-def bars(measured: dict[int, tuple[float, float, float]], path: Path) -> None:
-    """Draw images a second of upstream, ours and the floor, by the side of the images."""
+def bars(measured: dict[tuple[int, int], tuple[float, float, float]], path: Path) -> None:
+    """Draw images a second of upstream, ours and the floor, by the side of images and patches."""
     figure, all_axes = chart(len(measured), 3.2 * len(measured))
-    for axes, (side, values) in zip(all_axes, measured.items(), strict=True):
+    for axes, ((side, patch), values) in zip(all_axes, measured.items(), strict=True):
         names = ("upstream", "terrabalance", "floor")
         axes.bar(names, values, color=[UPSTREAM, OURS, "#d0d7de"])
-        axes.set(title=f"{side} px", ylabel="images a second, training")
+        axes.set(title=f"{side} px, patches of {patch}", ylabel="images a second, training")
     save(figure, path)
 
 
 def compare(
-    side: int, given: argparse.Namespace, device: torch.device
+    side: int, patch: int, given: argparse.Namespace, device: torch.device
 ) -> tuple[tuple[float, float, float], str, list[str]]:
-    """Return the rates and the row of one size, and its profile where that is asked for."""
-    config = network_of(side, device)
+    """Return the rates and the row of one network, and its profile where that is asked for."""
+    config = network_of(side, device, patch)
     with tempfile.TemporaryDirectory() as folder:
         images = pictures(side)
         training = training_of(config, images, Path(folder))
@@ -194,8 +195,9 @@ def compare(
     rate, fastest = best_rate(config, device, training.precision)
     floor = rate / flops
     row = (
-        f"| {side} | {upstream:.1f} | {mine:.1f} | {mine / upstream:.2f} | {flops / 1e9:.1f} "
-        f"| {floor:.1f} | {mine / floor:.0%} | {fastest}, {rate / 1e12:.2f} TFLOP/s |"
+        f"| {side} | {patch} | {upstream:.1f} | {mine:.1f} | {mine / upstream:.2f} "
+        f"| {flops / 1e9:.1f} | {floor:.1f} | {mine / floor:.0%} "
+        f"| {fastest}, {rate / 1e12:.2f} TFLOP/s |"
     )
     return (upstream, mine, floor), row, profiled
 
@@ -205,8 +207,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--sides", type=int, nargs="+", default=[32, 64])
+    parser.add_argument("--patches", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--steps", type=int, default=10, help="a round")
-    parser.add_argument("--profile", action="store_true", help="of our loop, at the last side")
+    parser.add_argument("--profile", action="store_true", help="of our loop, of the last network")
     given = parser.parse_args()
     device = pick_device("auto")
     small = network_of(given.sides[0], device)
@@ -217,18 +220,18 @@ def main() -> None:
         f"{platform.python_version()}. Images a second, median of {ROUNDS} alternating rounds of "
         f"{given.steps} steps (`benchmarks/training_speed.py`). The floor is the network's FLOPs "
         "over the best rate that one of its convolutions, or a large matrix product, reached "
-        "forward in the same run and precision.", "",
-        "| Side, px | upstream's `Trainer` | terrabalance | ratio | GFLOP an image | floor "
-        "| share of the floor | fastest operation |", "|---|---|---|---|---|---|---|---|",
+        "forward in the same run and precision. Upstream's network has no patches.", "",
+        "| Side, px | patch | upstream's `Trainer` | terrabalance | ratio | GFLOP an image | floor "
+        "| share of the floor | fastest operation |", "|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     profiled: list[str] = []
     measured = {}
-    for side in given.sides:
-        measured[side], row, profiled = compare(side, given, device)
+    for side, patch in product(given.sides, given.patches):
+        measured[side, patch], row, profiled = compare(side, patch, given, device)
         lines.append(row)
         print(row, flush=True)
     if profiled:
-        lines += ["", f"Where a step of terrabalance at {given.sides[-1]} px spends its time:", ""]
+        lines += ["", f"Where a step of terrabalance at {side} px, patches of {patch}, goes:", ""]
     bars(measured, given.out / "training_speed.png")
     picture = ["", "![Images a second](training_speed.png)", ""]
     write_text(given.out / "training_speed.md", "\n".join([*lines, *profiled, *picture]))
