@@ -1,7 +1,9 @@
+import shutil
 import stat
 import tarfile
 import zipfile
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 from archive_files import (
@@ -102,6 +104,23 @@ def test_a_damaged_archive_is_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"no archive at all")
     with pytest.raises(BadInput, match="cannot be unpacked"):
         open_source(tmp_path / name, tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("made", "name", "kind"),
+    [
+        ("zip", "a.tar", "a zip"), ("zip", "a.tar.gz", "a zip"), ("tar", "a.zip", "a tar"),
+        ("gztar", "a.zip", "a tar"), ("xztar", "a.zip", "a tar"), ("bztar", "a.zip", "a tar"),
+    ],
+)  # fmt: skip
+def test_an_archive_with_the_name_of_another_kind_is_told_what_it_is(tmp_path, made, name, kind):
+    (tmp_path / "aid/Pond").mkdir(parents=True)
+    (tmp_path / "aid/Pond/p.jpg").write_bytes(b"x")
+    packed = shutil.make_archive(str(tmp_path / "packed"), made, tmp_path / "aid")
+    data = Path(packed).rename(tmp_path / name)
+    with pytest.raises(BadInput, match=f"{name}: is {kind} .*by its content"):
+        open_source(data, tmp_path / "x")
+    assert not left_behind(tmp_path / "x")
 
 
 def test_an_archive_that_is_cut_short_leaves_nothing(tmp_path):
