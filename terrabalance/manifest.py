@@ -17,8 +17,8 @@ Columns (in this order; a later stage adds rows or columns, none edits another's
     group       id shared by images that must stay in one part (near-duplicates, and what the user
                 groups); -1 alone
     place       id shared by images that show one place on the ground; -1 alone or unknown
-    generator, seed, run   of a synthetic image: its generator, noise seed and run; "",
-                -1 and "" for a real one
+    generator   what drew a synthetic image, or filled a part of a real one; "" where nothing did
+    seed, run   of a synthetic image: its noise seed and run; -1 and "" for a real one
     score_<name>   floats: scores of a synthetic image, any number of such columns; NaN where it
                 has none
     review, reviewer, reviewed   of a synthetic image that a person reviewed: accept or refuse,

@@ -19,9 +19,11 @@ SYNTHETIC_KEY = "terrabalance:synthetic"  # in the text of every synthetic image
 KEPT_KEY = "terrabalance:kept"  # likewise, where a part is of a real image: its side, as a share
 REPAIRED_KEY = "terrabalance:filled"  # likewise of a repaired one: the share that was filled
 ORIGINAL_KEY = "terrabalance:source"  # of a repaired one: name and SHA-256 of the real image
+GENERATOR_KEY = "terrabalance:generator"  # of both: the name of the folder of what drew or filled
 XMP_KEY = "XML:com.adobe.xmp"  # of a PNG's iTXt chunk
 XMP_TAG = 700  # of a TIFF
 _TIFF = frozenset({".tif", ".tiff"})
+_LONGEST_NAME = 255  # of a folder
 _SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _GENERATED, _COMPOSITE = "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"
 _PACKET = (
@@ -102,13 +104,21 @@ def is_marked_synthetic(path: Path) -> bool:
     return read_marks(path).get(SYNTHETIC_KEY) == "true"
 
 
-def repaired_from(path: Path) -> str | None:
-    """Return the SHA-256 of the image that a PNG or TIFF is a repair of, as it says of itself.
+def repaired_from(marks: Mapping[str, str]) -> str | None:
+    """Return the SHA-256 of the image that another is a repair of, as its marks say.
 
-    None where it does not say that terrabalance filled a part of it, "" where not of which.
+    None where they do not say that terrabalance filled a part of it, "" where not of which.
     """
-    marks = read_marks(path)
     return marks.get(ORIGINAL_KEY, "").rpartition(" ")[2] if REPAIRED_KEY in marks else None
+
+
+def generator_in(marks: Mapping[str, str]) -> str:
+    """Return the name of what drew or filled an image, as its marks say; "" where they do not.
+
+    It may be of a stranger: what a table could not hold is left out of it.
+    """
+    name = marks.get(GENERATOR_KEY, "")
+    return "".join(filter(str.isprintable, name[:_LONGEST_NAME]))
 
 
 def lost_marks(path: Path) -> list[str]:

@@ -17,7 +17,7 @@ from augment.catalogue.look import Look, look_at
 from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.files import inside, sha256_of
 from terrabalance.manifest import REPAIRED
-from terrabalance.marks import is_marked_synthetic, repaired_from
+from terrabalance.marks import SYNTHETIC_KEY, generator_in, read_marks, repaired_from
 from terrabalance.rasters.formats import BEGINNINGS, EXTENSIONS
 from terrabalance.rasters.limits import check_file_size
 from terrabalance.rasters.memory import room_for
@@ -121,15 +121,16 @@ def _scan_pixels(
     path: Path, content: bytes | None, row: dict[str, object], min_side_px: int
 ) -> Scanned:
     look = look_at(path, content)
-    if row["source"] == "real" and is_marked_synthetic(path):
+    marks = read_marks(path)
+    if row["source"] == "real" and marks.get(SYNTHETIC_KEY) == "true":
         return Scanned({**row, "status": "synthetic", "detail": "its metadata names its generator"})
     sketch = sketch_of(look.grey)
     facts = {
         "width_px": look.width_px, "height_px": look.height_px, "bands": look.bands,
         "mode": look.mode, "invalid": look.invalid, "scaling": _text(look.scaling),
-        "phash": sketch.phash,
+        "phash": sketch.phash, "generator": generator_in(marks),
     }  # fmt: skip
-    original = repaired_from(path)
+    original = repaired_from(marks)
     if original is not None:
         facts["detail"] = REPAIRED
     filled = {**row, **facts, **_fitness(row, look.width_px, look.height_px, min_side_px)}

@@ -19,7 +19,7 @@ from terrabalance.files import sha256_of
 from terrabalance.finished import done, mark_done
 from terrabalance.images import suffix_for, write_image
 from terrabalance.manifest import Manifest, frame_of, read_manifest, write_manifest
-from terrabalance.marks import KEPT_KEY, SYNTHETIC_KEY, lost_marks, read_marks
+from terrabalance.marks import GENERATOR_KEY, KEPT_KEY, SYNTHETIC_KEY, lost_marks, read_marks
 from terrabalance.progress import Progress, silent
 from terrabalance.rasters.decode import decode
 
@@ -155,7 +155,7 @@ def _marks(request: SamplingRequest, index: int, bands: Bands) -> dict[str, str]
         "Description": MARK,
         SYNTHETIC_KEY: "true",
         "terrabalance:class": request.class_name,
-        "terrabalance:generator": request.generator.name,
+        GENERATOR_KEY: request.generator.name,
         "terrabalance:seed": str(request.seed_of(index)),
         "terrabalance:run": request.run,
         # How many are drawn at once changes no image.
@@ -177,7 +177,7 @@ def _is_whole(path: Path, marks: dict[str, str]) -> bool:
         text, lost = read_marks(path), lost_marks(path)
     except UnreadableImage:
         return False
-    keys = ("terrabalance:seed", "terrabalance:generator", "terrabalance:sampling", _LAYOUT_KEY)
+    keys = ("terrabalance:seed", GENERATOR_KEY, "terrabalance:sampling", _LAYOUT_KEY)
     return not lost and all(text.get(key) == marks.get(key) for key in keys)
 
 
@@ -200,7 +200,7 @@ def _row(
         "bytes": path.stat().st_size,
         "sha256": sha256_of(path),
         "phash": sketch_of(grey_picture(raster)).phash,
-        "generator": marks["terrabalance:generator"],
+        "generator": marks[GENERATOR_KEY],
         "seed": int(marks["terrabalance:seed"]),
         "run": marks["terrabalance:run"],
     }

@@ -10,6 +10,7 @@ from augment.catalogue.split import assign_splits
 from augment.screen.rules import NAMES
 from flows.settings.config import RunConfig
 from flows.store import paths
+from flows.store.held_out import refuse_drawn_from_held_out
 from flows.store.names import catalogue_folder
 from flows.store.originals import publish_originals
 from flows.store.result import Folder, find, make_once
@@ -32,8 +33,9 @@ def make_catalogue(
         synthetic: whether a CSV may list synthetic images too.
 
     Raises:
-        BadInput: the data cannot be used, holds the folders that get the results, or a class is too
-            small to split.
+        BadInput: the data cannot be used, holds the folders that get the results, a class is too
+            small to split, or images were drawn or filled by a generator that has learned others
+            which are held out.
         NotReady: `config.catalogue` names one that is not there.
     """
     if config.catalogue is not None:
@@ -81,6 +83,7 @@ def _refuse_results_in_data(config: RunConfig) -> None:
 def _make(config: RunConfig, source: Source, folder: Path, on_progress: Progress) -> None:
     scanned = scan(source, config.scan, on_progress)
     manifest = assign_splits(scanned, config.split, config.seed, source.given)
+    refuse_drawn_from_held_out(config, manifest)
     frame = with_score_columns(manifest.frame, NAMES)  # as synthetic images have
     write_manifest(Manifest(manifest.root, frame), folder)
     write_json(folder / "summary.json", summarize(manifest))

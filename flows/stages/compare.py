@@ -27,9 +27,10 @@ from flows.stages.dataset import Parts
 from flows.stages.fidelity import give_aways
 from flows.stages.progress import Watcher, unwatched
 from flows.stages.run import Run
-from flows.stages.stated import refuse_untrue
+from flows.stages.stated import is_of_a_run, refuse_untrue
 from flows.store import paths
 from flows.store.bands import bands_of
+from flows.store.held_out import refuse_drawn_from_held_out, refuse_held_out
 from flows.store.originals import with_originals
 from flows.store.pinned_base import pinned_base
 from flows.store.result import Files, make_anew
@@ -92,6 +93,8 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
     resolution = resolution_of(config, _usual_size(rows), smallest)
     config = _with_possible_arms(config, manifest)
     base = pinned_base(config) if config.base_from else None
+    if base is not None:
+        refuse_held_out(base, manifest)
     experiment = experiment_on(config, manifest, resolution, bands_of(config, manifest, base))
     if not all(is_trained(experiment, trial) for trial in trials_of(experiment.config)):
         offline = config.classifier.model_copy(update={"pretrained": False})
@@ -150,7 +153,10 @@ def _manifest_of(config: RunConfig, on_progress: Progress) -> Manifest:
         manifest = read_manifest(table)
         tell_alike(config.data, manifest.classes())
         refuse_untrue(table, manifest)
-        return _with_hashes(manifest)
+        manifest = _with_hashes(manifest)
+        if not is_of_a_run(table):  # a run has asked its generators itself
+            refuse_drawn_from_held_out(config, manifest)
+        return manifest
     folder = make_catalogue(config, on_progress, synthetic=True)
     return with_originals(config, folder, read_manifest(folder))
 

@@ -22,7 +22,13 @@ from terrabalance.class_names import one_form
 from terrabalance.errors import BadInput
 from terrabalance.files import sha256_of
 from terrabalance.images import read_patch, suffix_for, write_image
-from terrabalance.marks import ORIGINAL_KEY, REPAIRED_KEY, is_marked_synthetic, read_marks
+from terrabalance.marks import (
+    GENERATOR_KEY,
+    ORIGINAL_KEY,
+    REPAIRED_KEY,
+    is_marked_synthetic,
+    read_marks,
+)
 from terrabalance.progress import Progress, silent
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.raster import Raster, Scaling
@@ -209,7 +215,7 @@ def _marks(
         "Description": "real image, a part of which a diffusion model has filled",
         REPAIRED_KEY: f"{mask.mean():.4f}",
         "terrabalance:class": class_name,
-        "terrabalance:generator": wanted.generator.name,
+        GENERATOR_KEY: wanted.generator.name,
         "terrabalance:seed": str(seed_for(wanted.seed, "inpaint", source, index)),
         ORIGINAL_KEY: f"{wanted.image.name} {source}",
         "terrabalance:mask": sha256_of(wanted.mask),

@@ -13,9 +13,10 @@ from flows.stages.catalogue import make_catalogue
 from flows.stages.comparable import NOTHING_FILLED, ONE_CLASS, why_nothing_to_compare
 from flows.store import paths
 from flows.store.bands import bands_of
+from flows.store.held_out import refuse_held_out
 from flows.store.names import Names
 from flows.store.originals import with_originals
-from flows.store.pinned_base import identity_of, pinned_base, refuse_held_out
+from flows.store.pinned_base import identity_of, pinned_base
 from terrabalance.bands import Bands
 from terrabalance.errors import BadInput
 from terrabalance.images import read_patches

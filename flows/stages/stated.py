@@ -15,11 +15,17 @@ from terrabalance.marks import is_marked_synthetic
 _READERS = 8  # threads: decoding lets others run
 
 
+def is_of_a_run(table: Path) -> bool:
+    """Return whether a manifest is a finished result's own: it is of a scan, and believed."""
+    ours = (done(table.parent) or {}).get("files", {}).get(table.name)
+    return ours is not None and is_as_hashed(table, ours)
+
+
 def refuse_untrue(table: Path, manifest: Manifest) -> None:
     """Refuse sizes that images do not have, and synthetic images that are listed as real.
 
     By the first it is decided what all images are reduced to, by the second what is tested on. A
-    finished result's own manifest is of a scan, and believed.
+    finished result's own manifest is believed.
 
     Args:
         table: the manifest's file.
@@ -28,8 +34,7 @@ def refuse_untrue(table: Path, manifest: Manifest) -> None:
     Raises:
         BadInput: it names up to ten rows that are not true, or whose images cannot be read.
     """
-    ours = (done(table.parent) or {}).get("files", {}).get(table.name)
-    if ours is not None and is_as_hashed(table, ours):
+    if is_of_a_run(table):
         return
     rows = manifest.usable()
     names = ("path", "source", "height_px", "width_px")

@@ -11,7 +11,6 @@ from pydantic import BaseModel
 
 from augment.network.card import WEIGHTS, read_card_as
 from augment.network.config import GeneratorConfig
-from augment.network.learned import learned_by
 from flows.settings.config import RunConfig
 from flows.store import paths
 from flows.store.result import Folder, find
@@ -20,7 +19,6 @@ from terrabalance.bands import Bands
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import content_of, fingerprint
 from terrabalance.finished import done
-from terrabalance.manifest import Manifest
 
 _MADE_BY_A_RUN = re.compile("base-[0-9a-f]{12}")
 # Of the network's settings: what only a training or a preview uses, and what is asked of the bands,
@@ -77,38 +75,6 @@ def _refuse_misfit(config: RunConfig, folder: Path) -> None:
         raise BadInput(
             f"base_from: {folder.name} was made with other settings of generator: {values}. Set "
             "those, or name another base."
-        )
-
-
-def refuse_held_out(base: Path, manifest: Manifest) -> None:
-    """Refuse a base that has learned images which the run holds out to choose and to judge by.
-
-    Args:
-        base: folder of the base that a run names.
-        manifest: of the run's real images.
-
-    Raises:
-        BadInput: images of val or test, or others of a group with them, are among those that the
-            base is known to have learned.
-    """
-    learned = learned_by(base)
-    if learned is None:
-        return
-    frame = manifest.frame
-    known = frame["sha256"].isin(learned)
-    groups = frame["group"][known & (frame["group"] >= 0)].unique()
-    spoilt = (known | frame["group"].isin(groups)) & (frame["status"] == "ok")
-    held_out = {part: frame["split"] == part for part in ("val", "test")}
-    counts = {part: int((spoilt & rows).sum()) for part, rows in held_out.items()}
-    if any(counts.values()):
-        first = frame["path"][spoilt & (held_out["val"] | held_out["test"])].iloc[0]
-        raise BadInput(
-            f"base_from: {base.name} has learned {counts['val']} images that are now in val and "
-            f"{counts['test']} that are now in test, or others of a group with them, such as "
-            f"{first}: a verdict on them would not hold. Keep the split that it was trained by: "
-            "unchanged data with the same seed, split and scan settings, or as DATA a CSV with the "
-            "column split, as manifest.csv of that run's catalogue has it. Or leave base_from out "
-            "to have a base trained."
         )
 
 

@@ -1,3 +1,4 @@
+import json
 from xml.etree import ElementTree
 
 import numpy as np
@@ -9,9 +10,11 @@ from terrabalance.bands import RGB, measure_bands
 from terrabalance.errors import UnreadableImage
 from terrabalance.images import write_image, write_png
 from terrabalance.marks import (
+    GENERATOR_KEY,
     KEPT_KEY,
     REPAIRED_KEY,
     SYNTHETIC_KEY,
+    generator_in,
     is_marked_synthetic,
     lost_marks,
     read_marks,
@@ -97,3 +100,10 @@ def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
     with pytest.raises(UnreadableImage, match=r"a\.png"):
         read_source_type(tmp_path / "a.png")
+
+
+def test_the_name_of_a_generator_in_a_strangers_file_fits_a_table(tmp_path):
+    note = json.dumps({GENERATOR_KEY: "a\0b\ud800c\n" + "x" * 999})
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((8, 8), np.uint8), description=note)
+    name = generator_in(read_marks(tmp_path / "a.tif"))
+    assert name.startswith("abcxxx") and len(name) < 256 and name.encode()

@@ -1,0 +1,120 @@
+"""Generators of other runs, which may have seen what judges this one.
+
+Such a generator comes into a run by name (`base_from`), or by what it has drawn or filled:
+synthetic images that are compared, and repaired ones among the real.
+"""
+
+import logging
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from augment.network.learned import learned_by
+from flows.settings.config import RunConfig
+from flows.store import paths
+from flows.store.result import Folder, find
+from terrabalance.errors import BadInput
+from terrabalance.manifest import ORACLE, Manifest
+from terrabalance.wording import listed
+
+_log = logging.getLogger(__name__)
+_FOLDER = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9_-]*"
+)  # as results are called: an image may say anything
+_TRAINED_ON = ("train", ORACLE)
+_KEEP = (
+    "Keep the split that it was trained by: unchanged data with the same seed, split and scan "
+    "settings, or as DATA a CSV with the column split, as manifest.csv of that run's catalogue has "
+    "it."
+)
+
+
+def refuse_held_out(base: Path, manifest: Manifest) -> None:
+    """Refuse a base that has learned images which the run holds out to choose and to judge by.
+
+    Args:
+        base: folder of the base that a run names.
+        manifest: of the run's real images.
+
+    Raises:
+        BadInput: images of val or test, or others of a group with them, are among those that the
+            base is known to have learned.
+    """
+    learned = learned_by(base)
+    if learned and (seen := _seen(learned, manifest)):
+        raise BadInput(
+            f"base_from: {base.name} {seen}. {_KEEP} Or leave base_from out, and a run trains one."
+        )
+
+
+def refuse_drawn_from_held_out(config: RunConfig, manifest: Manifest) -> None:
+    """Refuse images to train on by a generator that has learned what is held out.
+
+    They pass on what it has seen. Where it is not known what it has learned, a warning says so.
+
+    Args:
+        config: of the run, below whose workdir the generator is looked for.
+        manifest: of images that have their parts.
+
+    Raises:
+        BadInput: as of `refuse_held_out`, or what a generator has learned is damaged.
+        StoreUnreachable: it may be in the store, which does not answer.
+    """
+    rows = manifest.usable()
+    rows = rows[(rows["generator"] != "") & rows["split"].isin(_TRAINED_ON)]
+    unknown = []
+    for name, made in rows.groupby("generator"):
+        learned = _learned_by_named(config, str(name))
+        if learned is None:
+            unknown.append(str(name))
+        elif seen := _seen(learned, manifest):
+            raise BadInput(
+                f"{config.data}: {_counted(made)} drawn or filled by the generator {name}, which "
+                f"{seen}. {_KEEP} Or leave these images out."
+            )
+    if unknown:
+        _log.warning(
+            "%s: %s drawn or filled by %s, of which is not known below %s what they have learned. "
+            "If some of it is in val or test, a verdict on that does not hold. Give the --workdir "
+            "of the run that trained them",
+            config.data, _counted(rows[rows["generator"].isin(unknown)]), listed(unknown),
+            paths.generators_folder(config),
+        )  # fmt: skip
+
+
+def _counted(made: pd.DataFrame) -> str:
+    first = made["path"].iloc[0]
+    return f"{first} is" if len(made) == 1 else f"{len(made)} images, such as {first}, are"
+
+
+def _learned_by_named(config: RunConfig, name: str) -> frozenset[str] | None:
+    if not _FOLDER.fullmatch(name):
+        return None
+    folder = paths.generators_folder(config) / name
+    found = find(config, Folder(what=f"the generator {name}", place=folder))
+    return learned_by(folder) if found else None
+
+
+def _seen(learned: Iterable[str], manifest: Manifest) -> str:
+    """Say how many images that are held out were learned, or are of a group with such; "" if none.
+
+    Args:
+        learned: SHA-256 of images.
+        manifest: of images that have their parts.
+    """
+    frame = manifest.frame
+    known = frame["sha256"].isin(learned)
+    groups = frame["group"][known & (frame["group"] >= 0)].unique()
+    spoilt = (known | frame["group"].isin(groups)) & (frame["status"] == "ok")
+    held_out = {part: frame["split"] == part for part in ("val", "test")}
+    counts = {part: int((spoilt & rows).sum()) for part, rows in held_out.items()}
+    if not any(counts.values()):
+        return ""
+    first = frame["path"][spoilt & (held_out["val"] | held_out["test"])].iloc[0]
+    return (
+        f"has learned {counts['val']} images that are now in val and {counts['test']} that are now "
+        f"in test, or others of a group with them, such as {first}: a verdict on them would not "
+        "hold"
+    )

@@ -1,0 +1,130 @@
+"""Images that a generator of another run has drawn or filled, which may have seen the test part."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from augment.config import InpaintConfig
+from flows.settings.config import RunConfig
+from flows.stages.catalogue import make_catalogue
+from flows.stages.compare import compare_manifest
+from flows.stages.inpaint import Repair, repair
+from flows.stages.progress import unwatched
+from flows.stages.run import Run
+from flows.stages.synthetic import synthesize_class
+from terrabalance.errors import BadInput
+from terrabalance.images import write_png
+from terrabalance.manifest import Manifest, read_manifest, write_manifest
+
+from .bases import changed, train_all
+
+OTHERS = {"train": "test", "test": "train", "val": "val"}
+
+
+@pytest.fixture
+def drawn(pinned) -> RunConfig:
+    """A CSV of the images of a run: the real ones in its split, and the synthetic ones of Beach."""
+    real = pd.read_csv(make_catalogue(pinned) / "manifest.csv")
+    real = real.loc[real["status"] == "ok", ["path", "class", "split"]].assign(source="real")
+    real["path"] = [str(pinned.data / path) for path in real["path"]]
+    train_all(pinned)
+    made = read_manifest(synthesize_class(Run(pinned), "Beach"))
+    rows = [(str(path), "Beach", "train", "synthetic") for path in made.paths(made.frame)]
+    table = pd.concat([real, pd.DataFrame(rows, columns=list(real.columns))])
+    return listing(changed(pinned, base_from=None), table)
+
+
+def listing(config: RunConfig, table: pd.DataFrame) -> RunConfig:
+    path = config.workdir.parent / "listed.csv"
+    root = str(config.workdir.parent)
+    table.assign(path=[each.removeprefix(f"{root}/") for each in table["path"]]).to_csv(
+        path, index=False
+    )
+    return changed(config, data=path, images=config.workdir.parent, name="compared")
+
+
+def with_parts_exchanged(config: RunConfig) -> RunConfig:
+    """Test what was trained on, and the other way round; synthetic images stay in train."""
+    table = pd.read_csv(config.data)
+    real = table["source"] == "real"
+    table.loc[real, "split"] = table.loc[real, "split"].map(OTHERS)
+    return listing(config, table)
+
+
+def beach_of(config: RunConfig) -> Path:
+    (folder,) = (config.workdir / "data" / "generators").glob("Beach-*[0-9a-f]")
+    return folder
+
+
+def test_synthetic_images_are_compared_in_the_split_that_their_generator_was_trained_by(drawn):
+    frame = read_manifest(make_catalogue(drawn, synthetic=True)).frame
+    made = frame[frame["source"] == "synthetic"]
+    assert set(made["generator"]) == {beach_of(drawn).name}
+    assert not frame.loc[frame["source"] == "real", "generator"].any()
+
+
+def test_synthetic_images_of_a_generator_that_learned_what_is_tested_are_refused(drawn):
+    n_trained = (pd.read_csv(drawn.data).query("source == 'real'")["split"] == "train").sum()
+    said = (
+        rf"images, such as .*, are drawn or filled by the generator {beach_of(drawn).name}, which "
+        rf"has learned 0 images that are now in val and {n_trained} that are now in test.*leave "
+        "these images out"
+    )
+    with pytest.raises(BadInput, match=said):
+        compare_manifest(with_parts_exchanged(drawn), unwatched)
+    assert not (drawn.workdir / "reports" / "compared").exists()
+
+
+def test_a_manifest_that_was_changed_by_hand_is_asked_the_same(drawn, tmp_path):
+    scanned = read_manifest(make_catalogue(drawn, synthetic=True))
+    frame = scanned.frame.copy()
+    real = frame["source"] == "real"
+    frame.loc[real, "split"] = frame.loc[real, "split"].map(OTHERS)
+    write_manifest(Manifest(scanned.root, frame), tmp_path / "changed")
+    with pytest.raises(BadInput, match="now in test"):
+        compare_manifest(changed(drawn, data=tmp_path / "changed"), unwatched)
+
+
+def test_a_base_whose_ranges_a_comparison_takes_is_asked_as_by_a_run(pinned):
+    moved = changed(pinned, seed=pinned.seed + 1, classifier={"arms": ["real", "oversample"]})
+    with pytest.raises(BadInput, match=f"base_from: {pinned.base_from} has learned"):
+        compare_manifest(moved, unwatched)
+
+
+def repaired(config: RunConfig, generator: Path) -> Path:
+    """Fill a corner of a training image with a generator, beside the image."""
+    manifest = read_manifest(make_catalogue(config))
+    image = manifest.paths(manifest.usable("train", "Beach"))[0]
+    mask = np.zeros((32, 32), np.uint8)
+    mask[:8, :8] = 255
+    Image.fromarray(mask).save(config.workdir / "mask.png")
+    wanted = Repair(image, config.workdir / "mask.png", generator, "Beach")
+    (file,) = repair(wanted, InpaintConfig(steps=4, jump=2, resamplings=1), "cpu")
+    return file
+
+
+def test_a_repaired_image_trains_in_the_split_of_its_generator_and_is_refused_in_others(pinned):
+    generator = train_all(pinned)["Beach"]
+    file = repaired(pinned, generator)
+    plain = changed(pinned, base_from=None)
+    frame = read_manifest(make_catalogue(plain)).frame.set_index("path")
+    row = frame.loc[f"Beach/{file.name}"]
+    assert (row["split"], row["status"], row["generator"]) == ("train", "ok", generator.name)
+    said = rf"Beach/{file.name} is drawn or filled by the generator {generator.name}, which has lea"
+    with pytest.raises(BadInput, match=said):
+        make_catalogue(changed(plain, split={"val": 0.3, "test": 0.3}))
+
+
+@pytest.mark.parametrize("name", ["Beach-0123456789ab", "../generators", "a\0b/\u2028", "x" * 999])
+def test_a_generator_that_is_not_here_is_named_in_a_warning(pinned, caplog, name):
+    plain, pixels = changed(pinned, base_from=None), np.full((3, 32, 32), 90, np.uint8)
+    pixels[:, :9] = 7
+    marks = {"terrabalance:filled": "0.2", "terrabalance:generator": name}
+    write_png(pinned.data / "Beach" / "by_others.png", pixels, marks)
+    frame = read_manifest(make_catalogue(plain)).frame.set_index("path")
+    assert frame.loc["Beach/by_others.png", "status"] == "ok"
+    assert "Beach/by_others.png is drawn or filled by " in caplog.text
+    assert "not known below" in caplog.text
