@@ -61,7 +61,7 @@ _SCORE = "score_"
 _EMPTY = {"str": "", "int64": 0, "float64": 0.0}
 _DEFAULTS = {"group": -1, "place": -1, "seed": -1}
 _ROOT_KEY = b"terrabalance.root"
-_READERS = 8  # threads that hash: hashing lets others run
+READERS = 8  # threads that hash or decode: both let others run
 _ROWS_AT_ONCE = 2**12  # of compared files: one that waits for a thread takes a kilobyte
 _ANEW = (
     "give the images themselves as DATA (a folder, an archive or a CSV): those are scanned anew, a "
@@ -142,7 +142,7 @@ class Manifest:
 
     def _compared(self, rows: pd.DataFrame) -> Iterator[tuple[Path, str, bool]]:
         """Yield path, source and whether it is unchanged of each row, some rows at a time."""
-        with ThreadPoolExecutor(max_workers=_READERS) as pool:
+        with ThreadPoolExecutor(READERS) as pool:
             for start in range(0, len(rows), _ROWS_AT_ONCE):
                 some = rows.iloc[start : start + _ROWS_AT_ONCE]
                 paths = self.paths(some)

@@ -33,6 +33,14 @@ def experiment_of(run: Run, key: str) -> Experiment:
     """
     if why := run.why_not_compared:
         raise BadInput(why)
+    return experiment_with(run, key)
+
+
+def experiment_with(run: Run, key: str) -> Experiment:
+    """Return the same of a run that is known to have classifiers to compare.
+
+    Args and errors as of `experiment_of`.
+    """
     drawn_at = run.config.generator.image_size
     resolution = resolution_of(run.config, drawn_at, drawn_at)
     return experiment_on(run.config, load_dataset(run, key), resolution, run.bands)

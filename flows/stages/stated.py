@@ -9,10 +9,8 @@ from augment.catalogue.look import look_at
 from terrabalance.errors import UnreadableImage
 from terrabalance.files import is_as_hashed
 from terrabalance.finished import done
-from terrabalance.manifest import Manifest
+from terrabalance.manifest import READERS, Manifest
 from terrabalance.marks import is_marked_synthetic
-
-_READERS = 8  # threads: decoding lets others run
 
 
 def is_of_a_run(table: Path) -> bool:
@@ -39,7 +37,7 @@ def refuse_untrue(table: Path, manifest: Manifest) -> None:
     rows = manifest.usable()
     names = ("path", "source", "height_px", "width_px")
     facts = zip(manifest.unchanged(rows), *(rows[name] for name in names), strict=True)
-    with ThreadPoolExecutor(_READERS) as pool:
+    with ThreadPoolExecutor(READERS) as pool:
         found = pool.map(lambda fact: list(_problems(*fact)), facts)
         refuse(table, [problem for problems in found for problem in problems])
 
