@@ -15,10 +15,11 @@ from classifier.report.changes import changes_section
 from classifier.report.comparison import comparison_section
 from classifier.train.experiment import Experiment
 from flows.settings.config import RunConfig
-from flows.stages.classifiers import experiment_of
+from flows.stages.classifiers import experiment_with
 from flows.stages.dataset import DRAWN_NOTICE, Parts
 from flows.stages.features import feature_network
 from flows.stages.fidelity import measure_fidelity
+from flows.stages.former_comparison import set_aside_comparison
 from flows.stages.generators import generator_of
 from flows.stages.plan import make_plan, read_plan
 from flows.stages.run import Run
@@ -54,8 +55,10 @@ def write_report(run: Run, on_progress: Progress = silent) -> Path:
     parts, why_not = Parts(run), run.why_not_compared
     has_images = any(len(made.usable()) for made in parts.synthetic)
     load = feature_network(run, on_progress) if has_images else None
+    if why_not:
+        set_aside_comparison(run.config, on_progress)
     comparison = None if why_not else _comparison(run, parts.key)
-    experiment = experiment_of(run, parts.key) if comparison else None
+    experiment = experiment_with(run, parts.key) if comparison else None
     inputs = _balance_inputs(run, parts.folders)
     beside = (*_BESIDE, _FIDELITY) if load else _BESIDE
     page = Files(

@@ -225,6 +225,20 @@ def publish_files(config: RunConfig, paths: Iterable[Path]) -> None:
             write_json(_note(config, name), known_as(path.parent, listing))
 
 
+def withdraw_files(config: RunConfig, paths: Iterable[Path]) -> None:
+    """Delete single files in the store, of which the run has no more.
+
+    Raises:
+        BadInput, StoreUnreachable: as of `exchange`.
+    """
+    if config.storage is None:
+        return
+    names = [_name(config, path) for path in paths]
+    Remote(config.storage).delete(names)
+    for name in names:
+        _note(config, name).unlink(missing_ok=True)
+
+
 def _fetch(remote: Remote, name: str, listing: Listing, folder: Path) -> bool:
     names = {path: f"{name}/{path}" for path in listing}
     return DONE in listing and fetch_folder(remote, names, listing, folder)

@@ -59,9 +59,10 @@ def test_a_class_whose_images_are_all_refused_is_not_among_the_filled(config):
     assert read_json(page.with_name("balance.json"))["why_not_compared"] is None
 
 
-def test_where_every_image_is_refused_nothing_is_compared_and_it_is_said_why(config):
+def test_where_every_image_is_refused_nothing_is_compared_and_it_is_said_why(config, caplog):
     assemble_dataset(Run(config))
-    compare_arms(Run(config))
+    comparison = compare_arms(Run(config))
+    former = {comparison.read_bytes(), comparison.with_name("predictions.csv").read_bytes()}
     trained = set((config.workdir / "data" / "classifiers").iterdir())
     n_refused = sum(refuse_all(config, name) for name in ("Beach", "River"))
     card = (assemble_dataset(Run(config)) / "README.md").read_text()
@@ -79,3 +80,10 @@ def test_where_every_image_is_refused_nothing_is_compared_and_it_is_said_why(con
     assert "How near to real images?" not in page.read_text()
     assert read_json(page.with_name("balance.json"))["why_not_compared"] == said
     assert set((config.workdir / "data" / "classifiers").iterdir()) == trained
+    # What reads the verdict finds none, and nothing is lost that took hours.
+    assert not comparison.exists() and not comparison.with_name("predictions.csv").exists()
+    left = {path.read_bytes() for path in comparison.parent.iterdir() if path.is_file()}
+    assert former <= left and "comparison.json: is of synthetic images that the" in caplog.text
+    caplog.clear()
+    write_report(Run(config))
+    assert "set aside" not in caplog.text
