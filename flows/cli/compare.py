@@ -1,5 +1,6 @@
 """`terrabalance compare`: compare classifiers on any dataset."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from flows.cli import options
@@ -10,9 +11,14 @@ from terrabalance.errors import BadInput
 if TYPE_CHECKING:
     from flows.settings.config import RunConfig
 
-# Settings of a run that a comparison never reads, and those that only a scan of the data reads.
-_NEVER_READ = {"plan", "base", "training", "sampling", "screening", "fidelity"}
+# What a comparison reads of a run's settings, and what of that only a scan of the data reads.
+_READ = (
+    "preset", "workdir", "name", "device", "drawn", "catalogue", "images", "scan", "split", "seed",
+    "classifier", "execution.per_device", "execution.slots", "base_from", "generator.bands",
+    "generator.shown_bands",
+)  # fmt: skip
 _OF_A_SCAN = {"images", "scan", "split", "seed"}
+_OF_A_BASE = "generator"  # that `base_from` names has to be of the same settings
 
 
 def compare(
@@ -76,16 +82,21 @@ def _refuse_without_effect(config: "RunConfig", given: dict[str, Any], settings:
         BadInput: an option or setting without effect, or data that cannot be used.
     """
     from augment.catalogue.sources import check_source
-    from flows.settings.reading import parse_setting
+    from flows.settings.reading import fields_of
     from flows.stages.comparable import manifest_of
 
-    sections = {setting: next(iter(parse_setting(setting))) for setting in settings}
-    if idle := [each for each, section in sections.items() if section in _NEVER_READ]:
-        raise BadInput(f"--set {idle[0]}: a comparison does not read it. Leave it out.")
+    fields = {setting: fields_of(setting) for setting in settings}
+    read = {*_READ, _OF_A_BASE} if config.base_from else {*_READ}
+    if idle := [each for each, named in fields.items() if not all(_is_in(read, n) for n in named)]:
+        raise BadInput(
+            f"--set {idle[0]}: a comparison does not read it. Leave it out. `compare` takes "
+            f"{', '.join(_READ)}."
+        )
     if manifest_of(config.data) is None:
         check_source(config.data, config.images)
         return
-    idle = [f"--set {each}" for each, section in sections.items() if section in _OF_A_SCAN]
+    of_a_scan = [s for s, named in fields.items() if any(_is_in(_OF_A_SCAN, n) for n in named)]
+    idle = [f"--set {each}" for each in of_a_scan]
     options_given = {"--images": given["images"], "--group-by": given["scan"]["group_by"]}
     idle += [option for option, value in options_given.items() if value is not None]
     if idle:
@@ -93,3 +104,8 @@ def _refuse_without_effect(config: "RunConfig", given: dict[str, Any], settings:
             f"{', '.join(idle)}: has no effect on {config.data}, whose manifest says where its "
             "images are and of which part each is. Leave it out, or give the images themselves."
         )
+
+
+def _is_in(settings: Collection[str], field: str) -> bool:
+    """Return whether a field, or the section that it is of, is among some settings."""
+    return field in settings or field.partition(".")[0] in settings

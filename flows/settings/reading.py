@@ -74,3 +74,16 @@ def parse_setting(setting: str) -> dict[str, Any]:
     for part in reversed(parts):
         value = {part: value}
     return dict(value)
+
+
+def fields_of(setting: str) -> list[str]:
+    """Return which fields `section.field=value` gives; a value may be a table of several.
+
+    Raises:
+        BadInput: as of `parse_setting`.
+    """
+    named = []
+    for section, value in parse_setting(setting).items():
+        fields = value if isinstance(value, dict) else {}
+        named += [f"{section}.{field}" for field in fields] or [section]
+    return named
