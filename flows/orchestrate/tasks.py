@@ -28,6 +28,7 @@ from flows.stages import generators
 from flows.stages import plan as plans
 from flows.stages.account import class_facts, sample_of, write_account
 from flows.stages.classifiers import experiment_of, train_classifier
+from flows.stages.comparable import NOTHING_FILLED
 from flows.stages.compare import compare_arms
 from flows.stages.dataset import DRAWN_NOTICE, Parts, assemble_dataset
 from flows.stages.report_page import write_report
@@ -129,14 +130,19 @@ def plan(config: RunConfig) -> Path:
     listener = listen("plan")
     path = timed(config, "plan", lambda: plans.make_plan(_run_of(config), listener))
     record = read_json(path)
-    cost = record["cost"]
-    publish_table(
-        "plan",
-        record["classes"],
-        f"About {duration(cost['train_s'])} of training and {duration(cost['sample_s'])} of "
-        f"sampling on {cost['device']}. {plans.NOT_COUNTED} {record['left_out']}".rstrip(),
-    )
+    about = f"{_cost_in_words(record)} {record['left_out']}".rstrip()
+    publish_table("plan", record["classes"], about)
     return path
+
+
+def _cost_in_words(plan: dict[str, Any]) -> str:
+    if not any(row["n_needed"] for row in plan["classes"]):
+        return NOTHING_FILLED
+    cost = plan["cost"]
+    return (
+        f"About {duration(cost['train_s'])} of training and {duration(cost['sample_s'])} of "
+        f"sampling on {cost['device']}. {plans.NOT_COUNTED}"
+    )
 
 
 @_stage(name="train-base", task_run_name="train the base")

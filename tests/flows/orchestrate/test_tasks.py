@@ -6,9 +6,11 @@ import pytest
 import torch
 from prefect.states import Failed
 
-from flows.orchestrate.tasks import _may_pass, classify
+from flows.orchestrate.tasks import _may_pass, classify, plan
 from flows.settings.config import RunConfig
+from flows.stages.progress import watched_by
 from terrabalance.errors import BadInput, ProcessLost, StoreUnreachable, SystemRefused
+from terrabalance.files import write_json
 
 
 @pytest.mark.parametrize("refused", [BadInput("a.png: is damaged."), KeyError("a bug")])
@@ -71,3 +73,23 @@ def test_what_the_system_refuses_is_tried_again_as_what_it_came_from():
     full = refused_by(OSError(errno.ENOSPC, "no space left"))
     assert _may_pass(None, None, Failed(data=full))
     assert not _may_pass(None, None, Failed(data=refused_by(PermissionError("not yours"))))
+
+
+@pytest.mark.parametrize(("n_needed", "costs"), [(0, False), (3, True)])
+def test_a_plan_that_fills_nothing_is_published_without_a_cost(
+    tmp_path, monkeypatch, n_needed, costs
+):
+    path, published = tmp_path / "plan.json", list[str]()
+    cost = {"train_s": 7200.0, "sample_s": 60.0, "device": "cpu"}
+    rows = [{"class": "Beach", "n_needed": n_needed}, {"class": "River", "n_needed": 0}]
+    write_json(path, {"classes": rows, "cost": cost, "left_out": "Two classes are left out."})
+    monkeypatch.setattr("flows.stages.plan.make_plan", lambda *_: path)
+    monkeypatch.setattr(
+        "flows.orchestrate.tasks.publish_table", lambda _key, _rows, about: published.append(about)
+    )
+    with watched_by(lambda _: lambda *_progress: None):
+        plan.fn(RunConfig(data=tmp_path, workdir=tmp_path))
+    (about,) = published
+    assert about.endswith("Two classes are left out.")
+    assert ("of training and" in about) == costs
+    assert ("fills no class" in about) != costs
