@@ -1,7 +1,6 @@
 """Do jobs as deployment runs, which any number of Prefect workers take from their work pools."""
 
 import logging
-import shlex
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -10,9 +9,9 @@ from typing import TypeVar, cast
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun, State, WorkPoolStatus
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed, Pending
@@ -20,6 +19,7 @@ from prefect.states import Crashed, Pending
 from flows.orchestrate.artifacts import listen
 from flows.orchestrate.job import Job
 from flows.orchestrate.job_states import ATTEMPTS, plainly
+from flows.orchestrate.runners.waiting import advice_on, in_words
 from flows.orchestrate.server import need_named_server
 from flows.settings.config import RunConfig
 from terrabalance.errors import BadInput
@@ -60,20 +60,22 @@ def run(_config: RunConfig, jobs: Sequence[Job], what: str) -> dict[str, str]:
     report, failed = listen(what), dict[str, str]()
     left = [_begin(job, 0) for job in jobs]
     pools = {order.pool for order in left if order.pool}
-    told = waiting_for(pools)
-    report(0, len(jobs), told)
-    while left:
-        states = _patiently(partial(_states, [order.run_id for order in left]))
-        still = [_followed(order, states.get(order.run_id), failed) for order in left]
-        n_before, left = len(left), [order for order in still if order is not None]
-        if len(left) < n_before:
-            report(len(jobs) - len(left), len(jobs))
-        if left and (now := waiting_for(pools)) != told:
-            told = now
-            level = logging.WARNING if "; " in told else logging.INFO  # with advice, or without
-            _log.log(level, "%s", told)  # a report that follows another at once may be passed over
-            report(len(jobs) - len(left), len(jobs), told)
-        time.sleep(_LOOK_EVERY_S * -(-len(left) // _PAGE))  # one page in that time, however many
+    with get_client(sync_client=True) as client:
+        look = partial(advice_on, client, pools, {job.deployment for job in jobs})
+        advice = _patiently(look)
+        report(0, len(jobs), in_words(pools, advice))
+        while left:
+            states = _patiently(partial(_states, client, [order.run_id for order in left]))
+            still = [_followed(order, states.get(order.run_id), failed) for order in left]
+            n_before, left = len(left), [order for order in still if order is not None]
+            if len(left) < n_before:
+                report(len(jobs) - len(left), len(jobs))
+            if left and (now := _patiently(look)) != advice:
+                advice, told = now, in_words(pools, now)
+                # A report that follows another at once may be passed over.
+                _log.log(logging.WARNING if advice else logging.INFO, "%s", told)
+                report(len(jobs) - len(left), len(jobs), told)
+            time.sleep(_LOOK_EVERY_S * -(-len(left) // _PAGE))  # one page in that time
     return failed
 
 
@@ -100,27 +102,8 @@ def _followed(order: _Order, state: State | None, failed: dict[str, str]) -> _Or
 
 def waiting_for(pools: Collection[str]) -> str:
     """Return whose workers are waited for, and what to do about a work pool that begins nothing."""
-    idle = [_patiently(partial(_why_idle, pool)) for pool in sorted(pools)]
-    whose = f" of the work pool {', '.join(sorted(pools))}" if pools else ""
-    return "; ".join([f"waiting for workers{whose}", *filter(None, idle)])
-
-
-def _why_idle(pool: str) -> str | None:
-    """Return why a work pool begins no run, and what to do; None where it does."""
-    name = shlex.quote(pool)
-    try:
-        with get_client(sync_client=True) as client:
-            known = client.read_work_pool(pool)
-    except ObjectNotFound:
-        return f"{pool} was deleted: terrabalance deploy, then give this command again"
-    if known.is_paused:  # then its status says nothing of workers
-        return f"{pool} is paused: prefect work-pool resume {name}"
-    if known.concurrency_limit == 0:
-        how = f"prefect work-pool clear-concurrency-limit {name}"
-        return f"{pool} has a concurrency limit of 0: {how}"
-    if known.status == WorkPoolStatus.NOT_READY:
-        return f"{pool} has none, start one: prefect worker start --pool {name}"
-    return None
+    with get_client(sync_client=True) as client:
+        return in_words(pools, _patiently(partial(advice_on, client, pools, ())))
 
 
 def _begin(job: Job, number: int) -> _Order:
@@ -149,13 +132,12 @@ def _deployment_run(job: Job, number: int) -> FlowRun:
         ) from error
 
 
-def _states(ids: Sequence[UUID]) -> dict[UUID, State]:
+def _states(client: SyncPrefectClient, ids: Sequence[UUID]) -> dict[UUID, State]:
     found = {}
-    with get_client(sync_client=True) as client:
-        for first in range(0, len(ids), _PAGE):
-            page = FlowRunFilter(id=FlowRunFilterId(any_=list(ids[first : first + _PAGE])))
-            for run in client.read_flow_runs(flow_run_filter=page, limit=_PAGE):
-                found[run.id] = run.state or Pending()
+    for first in range(0, len(ids), _PAGE):
+        page = FlowRunFilter(id=FlowRunFilterId(any_=list(ids[first : first + _PAGE])))
+        for run in client.read_flow_runs(flow_run_filter=page, limit=_PAGE):
+            found[run.id] = run.state or Pending()
     return found
 
 
