@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,12 @@ torch.set_num_threads(1)
 
 # Files that wait for servers, workers and clusters, the longest first.
 _LONG = ("test_workers.py", "test_runners.py", "test_app.py", "test_deploy.py")
+# Files that share what each process of tests makes for itself: a Prefect server, or a warm process
+# to fork from. Each takes some 10 s of processor time; the server, later, 1 s in 20 as well.
+_TOGETHER = {
+    **dict.fromkeys(("test_runners.py", "test_balance.py", "test_deploy_broken.py"), "server"),
+    **dict.fromkeys(("test_app.py", "test_surroundings.py", "test_chaos.py"), "nursery"),
+}
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -26,6 +33,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest: at the end, one core would wait minutes for it."""
     places = {name: place for place, name in enumerate(_LONG)}
     items.sort(key=lambda item: places.get(item.path.name, len(_LONG)))
+
+
+@pytest.hookimpl(optionalhook=True)  # there is none without xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give all files of a group to one process, where xdist would give each to any."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return _TOGETHER.get(Path(file).name, file)
+
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")
