@@ -29,30 +29,20 @@ with some_server() as server, tagged(server), get_client(sync_client=True) as cl
     use()
     print(Variable.get("x"), *(run.name for run in client.read_flow_runs()))
 """
-
-
 _NOBODY = "http://127.0.0.1:9"
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {
-            "PREFECT_SERVER_API_AUTH_STRING": "admin:pass",
-            "PREFECT_API_AUTH_STRING": "other:word",
-            "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
-        },
-        {
-            "PREFECT_API_AUTH_STRING": "other:word",
-            "PREFECT_API_KEY": "of the cloud",
-            **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), _NOBODY),
-        },
-    ],
-    ids=["of a server and its clients", "of clients, which ask a proxy"],
+# Of a server and its clients, and of clients, which ask a proxy.
+_OF_ANOTHER_SERVER = (
+    {
+        "PREFECT_SERVER_API_AUTH_STRING": "admin:pass",
+        "PREFECT_API_AUTH_STRING": "other:word",
+        "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
+    },
+    {
+        "PREFECT_API_AUTH_STRING": "other:word",
+        "PREFECT_API_KEY": "of the cloud",
+        **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), _NOBODY),
+    },
 )
-def test_settings_of_another_server_do_not_lock_a_command_out_of_its_own(settings, prefect_home):
-    result = python_of_home(prefect_home(), _USE, **settings)
-    assert result.stdout == "kept used\n", result.stderr
 
 
 def test_a_profile_of_another_server_makes_its_own_usable_all_the_same(prefect_home):
@@ -80,17 +70,21 @@ def test_what_the_embedded_server_refuses_in_mid_command_is_one_sentence(status,
     assert (str(get_current_settings().home) in str(caught.value)) == (status == 500)
 
 
-def test_commands_that_start_at_once_with_a_new_home_all_work(tmp_path):
+def test_commands_that_start_at_once_with_a_new_home_all_work_with_settings_of_another_server(
+    tmp_path,
+):
     """Each would make the database's tables while another does, whoever else is to make them."""
     home = of_home(tmp_path / "home", PREFECT_SERVER_DATABASE_MIGRATE_ON_START="false")
     commands = [
         subprocess.Popen(
-            [sys.executable, "-c", _USE], env=home,
+            [sys.executable, "-c", _USE], env={**home, **settings},
             text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )
-        for _ in range(2)
+        for settings in _OF_ANOTHER_SERVER
     ]  # fmt: skip
     said = [command.communicate(timeout=PATIENCE_S) for command in commands]
     assert [command.returncode for command in commands] == [0, 0], said
+    # Who is later sees the run of the other as well.
+    assert [set(printed.split()) for printed, _ in said] == [{"kept", "used"}] * 2, said
     line = "waiting for another command that starts Prefect's server\n"
     assert sorted(line in error for _, error in said) == [False, True]

@@ -25,21 +25,6 @@ from waiting import PATIENCE_S, alive_of, eventually
 from flows.orchestrate.server import check_server, some_server
 from terrabalance.errors import BadInput, ServerUnreachable
 
-# A run without images, which lasts until it is killed.
-_ENDLESS = """
-import time
-from prefect import flow
-from flows.orchestrate.server import some_server
-from flows.orchestrate.stale import tagged
-
-@flow(name="endless", flow_run_name="endless")
-def endless():
-    print("begun", flush=True)
-    time.sleep(3600)
-
-with some_server() as server, tagged(server):
-    endless()
-"""
 # What the start of a command does; prints what the server then knows.
 _START = """
 import json
@@ -68,7 +53,7 @@ def begun(home: Path, log: Path, *words: str) -> Iterator[subprocess.Popen[bytes
         process.wait()
 
 
-def test_a_killed_run_leaves_no_process_and_is_marked_as_crashed_at_the_next_start(
+def test_a_run_is_left_alone_while_it_lives_and_marked_as_crashed_once_it_was_killed(
     scenes, tiny_toml, prefect_home, tmp_path
 ):
     # One class: it is in a process of its own, as there is room for two.
@@ -85,6 +70,11 @@ def test_a_killed_run_leaves_no_process_and_is_marked_as_crashed_at_the_next_sta
         )  # fmt: skip
         assert process.poll() is None, log.read_text()
         assert any("server_process.py" in line for line in alive_of(process.pid))
+        os.killpg(process.pid, signal.SIGSTOP)  # it lives, and takes no core from the other
+        beside = python_of_home(home, _START)  # with a server of its own, on the same database
+        states = json.loads(beside.stdout)
+        assert states["balance killed"] == "Running" and "Crashed" not in states.values(), states
+        os.killpg(process.pid, signal.SIGCONT)
         process.kill()
         process.wait()
         eventually(lambda: not alive_of(process.pid), "its children are gone too")
@@ -93,15 +83,6 @@ def test_a_killed_run_leaves_no_process_and_is_marked_as_crashed_at_the_next_sta
     assert len(states) > 1 and set(states.values()) == {"Completed", "Crashed"}, result.stderr
     assert states["balance killed"] == "Crashed"
     assert "balance killed: marked as crashed, its process is gone" in result.stderr
-
-
-def test_a_run_that_lives_is_left_alone_until_it_is_killed(prefect_home, tmp_path):
-    home, log = prefect_home(), tmp_path / "log"
-    with begun(home, log, "-c", _ENDLESS):
-        eventually(lambda: "begun" in log.read_text(), "the flow has begun")
-        beside = python_of_home(home, _START)  # with a server of its own, on the same database
-        assert json.loads(beside.stdout) == {"endless": "Running"}, beside.stderr
-    assert json.loads(python_of_home(home, _START).stdout) == {"endless": "Crashed"}
     left = {path.name for path in (home / "terrabalance").glob("*.lock")}
     assert left == {"start.lock"}  # which every command's start holds in its turn
 
