@@ -1,5 +1,6 @@
 """A Prefect server on loopback, for the tests that need a real one."""
 
+import io
 import os
 import shutil
 import signal
@@ -8,14 +9,17 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 from uuid import uuid4
 
 from filelock import FileLock
+from prefect.cli import app
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from waiting import PATIENCE_S, eventually
 
 ROOT = Path(__file__).parents[1]
@@ -30,8 +34,9 @@ def homes(base: Path) -> Callable[[], Path]:
     with FileLock(f"{template}.lock"):
         if not template.exists():
             made = template.with_suffix(".part")
-            upgrade = ("server", "database", "upgrade", "--yes")
-            prefect({**os.environ, "PREFECT_HOME": str(made)}, *upgrade)
+            upgrade = ("prefect", "server", "database", "upgrade", "--yes")
+            result = call({**os.environ, "PREFECT_HOME": str(made)}, *upgrade)
+            assert result.returncode == 0, result.stdout + result.stderr
             made.rename(template)
     return lambda: Path(shutil.copytree(template, base / f"prefect-{uuid4().hex[:8]}"))
 
@@ -75,11 +80,22 @@ def call(
     )  # fmt: skip
 
 
-def prefect(environment: dict[str, str], *words: str, cwd: Path = ROOT) -> str:
-    """Run a prefect command that must succeed; what it printed."""
-    result = call(environment, "prefect", "--no-prompt", *words, cwd=cwd)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
+def prefect(environment: dict[str, str], *words: str) -> str:
+    """Do a prefect command that must succeed, in this process; what it printed.
+
+    Another process would import Prefect first, which takes 3 s of processor time.
+    """
+    said = io.StringIO()
+    with (
+        temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}),
+        patch.object(sys, "argv", ["prefect", "--no-prompt", *words]),
+        redirect_stdout(said),
+    ):
+        try:
+            app()
+        except SystemExit as end:
+            assert not end.code, said.getvalue()
+    return said.getvalue()
 
 
 @contextmanager
