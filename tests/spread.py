@@ -38,9 +38,10 @@ def made_by(config: RunConfig) -> dict[str, str]:
     return {str(path.relative_to(data)): sha256_of(path) for path in paths}
 
 
-def with_the_base(undisturbed: Path, workdir: Path) -> Path:
-    """Give a workdir what another one has made before its classes; return it."""
-    for made in ("catalogues/*", "classifiers/*", "generators/base-*"):
+def with_the_base(undisturbed: Path, workdir: Path, *classes: str) -> Path:
+    """Give a workdir what another one has made before its classes, and some of these; return it."""
+    of_classes = [f"{kind}/{name}-*" for name in classes for kind in ("generators", "synthetic")]
+    for made in ("catalogues/*", "classifiers/*", "generators/base-*", *of_classes):
         for path in (undisturbed / "data").glob(made):
             if path.is_dir():  # and no lock
                 shutil.copytree(path, workdir / path.relative_to(undisturbed))
@@ -48,11 +49,16 @@ def with_the_base(undisturbed: Path, workdir: Path) -> Path:
 
 
 def wait_for_mid_training(config: RunConfig) -> None:
-    """Return once a class has a checkpoint, and none is finished."""
+    """Return once a class has a checkpoint, and none has been finished meanwhile."""
     generators = config.workdir / "data" / "generators"
-    checkpoints = "[!b]*-*/checkpoints/*.pt"
-    eventually(lambda: list(generators.glob(checkpoints)), "a class is in training", every_s=0.05)
-    assert not list(generators.glob("[!b]*-*/done.json"))
+    before = set(generators.glob("[!b]*-*/done.json"))
+
+    def has_checkpoint() -> bool:
+        found = generators.glob("[!b]*-*/checkpoints/*.pt")
+        return any(path.parents[1] / "done.json" not in before for path in found)
+
+    eventually(has_checkpoint, "a class is in training", every_s=0.05)
+    assert set(generators.glob("[!b]*-*/done.json")) == before
 
 
 def in_mid_training(config: RunConfig, strike: Callable[[], None]) -> threading.Thread:
