@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar, cast
@@ -98,12 +98,6 @@ def _followed(order: _Order, state: State | None, failed: dict[str, str]) -> _Or
     elif not job.is_done():
         failed[job.label] = _ELSEWHERE
     return None
-
-
-def waiting_for(pools: Collection[str]) -> str:
-    """Return whose workers are waited for, and what to do about a work pool that begins nothing."""
-    with get_client(sync_client=True) as client:
-        return in_words(pools, _patiently(partial(advice_on, client, pools, ())))
 
 
 def _begin(job: Job, number: int) -> _Order:

@@ -25,7 +25,7 @@ from flows.orchestrate import artifacts, automations, tasks
 from flows.orchestrate.deploy import deploy
 from flows.orchestrate.job import Job
 from flows.orchestrate.runners import workers
-from flows.orchestrate.runners.workers import waiting_for
+from flows.orchestrate.runners.waiting import advice_on, in_words
 from flows.settings.config import RunConfig
 from flows.stages.progress import watched_by
 from flows.store import paths
@@ -146,13 +146,18 @@ def test_a_killed_worker_has_its_class_done_by_another(undisturbed, place, job, 
     eventually(lambda: place.slots_taken() == 0, "all slots are free")
 
 
+def waiting_for(pool: str) -> str:
+    with get_client(sync_client=True) as client:
+        return in_words({pool}, advice_on(client, {pool}, ()))
+
+
 def test_who_waits_for_a_pool_without_workers_is_told_how_to_start_one(place):
     prefect(place.environment, "work-pool", "create", "lonely", "--type", "process")
     advice = "prefect worker start --pool lonely"
-    assert "work pool lonely" in waiting_for({"lonely"}) and advice in waiting_for({"lonely"})
+    assert "work pool lonely" in waiting_for("lonely") and advice in waiting_for("lonely")
     worker = ["worker", "start", "--pool", "lonely"]
     with running(place.environment, place.folder / "lonely.log", *worker, cwd=place.folder):
-        eventually(lambda: advice not in waiting_for({"lonely"}), "the worker is seen")
+        eventually(lambda: advice not in waiting_for("lonely"), "the worker is seen")
 
 
 def test_a_paused_pool_and_a_limit_of_none_are_told_with_what_ends_them(place):
@@ -162,12 +167,12 @@ def test_a_paused_pool_and_a_limit_of_none_are_told_with_what_ends_them(place):
         (["set-concurrency-limit", "still", "0"], "work-pool clear-concurrency-limit still"),
     ):
         prefect(place.environment, "work-pool", *words)
-        said = waiting_for({"still"})
+        said = waiting_for("still")
         assert said.endswith(ends)
         prefect(place.environment, *said[said.index("prefect ") :].split()[1:])
-        assert ends not in waiting_for({"still"})
+        assert ends not in waiting_for("still")
     prefect(place.environment, "work-pool", "delete", "still")
-    assert "still was deleted" in waiting_for({"still"})
+    assert "still was deleted" in waiting_for("still")
 
 
 def test_who_waits_is_told_when_the_pool_is_paused_meanwhile(place, tmp_path, caplog):
