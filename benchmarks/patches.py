@@ -10,6 +10,8 @@ way, and not counted, its averaged weights are tried on images of the val part, 
 noise: that loss compares, as all predict the same pixels. At the end images are drawn and measured:
 
 - KID to the val part;
+- colour: root mean square distance of an image's mean colour to that of its class in the val part,
+  over that of real images (1). KID to all classes is blind to it;
 - gradient: mean square difference of neighbouring pixels, over that of real images (1);
 - grid: that difference across the borders of patches of 2 and of 4 pixels over the one within them,
   over that of real images (1). A patch must not leave its period in the image.
@@ -72,6 +74,7 @@ class Found:
     drawing_ms: float
     kid: float
     kid_error: float
+    colour: float
     gradient: float
     grid: list[float]
     parameters: int
@@ -96,6 +99,13 @@ def loss_of(diffusion: GaussianDiffusion, known: Pictures) -> float:
     images = centred(torch.from_numpy(known.unseen[some]))
     labels = torch.from_numpy(known.unseen_labels[some])
     return even_loss(diffusion, images, labels, torch.Generator().manual_seed(7))
+
+
+def colour_spread(images: np.ndarray, labels: np.ndarray, known: Pictures) -> float:
+    """Return the root mean square distance of mean colours to those of the classes, in levels."""
+    colours, real = (each.mean((2, 3)) for each in (images, known.unseen))
+    of_classes = [real[known.unseen_labels == label].mean(0) for label in range(len(known.classes))]
+    return float(np.sqrt(np.square(colours - np.stack(of_classes)[labels]).sum(1).mean()))
 
 
 def differences(images: np.ndarray) -> tuple[float, list[float]]:
@@ -166,9 +176,12 @@ def measure(name: str, known: Pictures, given: argparse.Namespace) -> Found:
     (power, border), (real_power, real_border) = map(differences, (images, known.unseen))
     ratios = [mine / real for mine, real in zip(border, real_border, strict=True)]
     n_weights = sum(each.numel() for each in diffusion.model.parameters())
+    real_colour = colour_spread(known.unseen, known.unseen_labels, known)
+    colour = colour_spread(images, np.arange(N_DRAWN) % len(known.classes), known) / real_colour
     found = Found(
-        curve, milliseconds, kid.value, kid.standard_error, power / real_power, ratios, n_weights
-    )
+        curve, milliseconds, kid.value, kid.standard_error, colour, power / real_power, ratios,
+        n_weights,
+    )  # fmt: skip
     write_png(path.with_suffix(".png"), grid(images[:N_SHOWN], 12))
     write_json(path, asdict(found))
     return found
@@ -180,7 +193,8 @@ def row(name: str, found: Found) -> str:
     return (
         f"| {name} | {found.parameters / 1e6:.1f} M | {steps:,} | {loss:.4f} | "
         f"{found.kid:.2f} ± {found.kid_error:.2f} | {found.drawing_ms:.0f} | "
-        f"{found.gradient:.2f} | {', '.join(f'{ratio:.2f}' for ratio in found.grid)} |"
+        f"{found.colour:.2f} | {found.gradient:.2f} | "
+        f"{', '.join(f'{ratio:.2f}' for ratio in found.grid)} |"
     )
 
 
@@ -199,8 +213,8 @@ def main() -> None:
         f"{given.data.stem}, {given.side} px, {given.seconds} s of processor time each, one "
         f"thread; {platform.machine()}, Python {platform.python_version()}, torch "
         f"{torch.__version__} (`benchmarks/patches.py`).", "",
-        "| Network | Weights | Steps | Loss, val | KID | Drawing, CPU ms an image | gradient "
-        "| grid, 2 and 4 px |", "|---|---|---|---|---|---|---|---|",
+        "| Network | Weights | Steps | Loss, val | KID | Drawing, CPU ms an image | colour "
+        "| gradient | grid, 2 and 4 px |", "|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for name in given.networks:
         lines.append(row(name, measure(name, known, given)))
