@@ -6,7 +6,9 @@
 Writes the page, and beside it a picture of the first images of every strategy, none picked by hand.
 Judged by features of an ImageNet tf_efficientnet_lite0 at 96 px, against real images that no
 generator saw: the val part and, for less noise, the images that the protocol took out of the tail
-("oracle"). Goes on where it was stopped.
+("oracle"). Colour is the root mean square distance of an image's mean colour to that of its class
+in those, over the same of real images (1). Both are also told of images that start from pure noise,
+instead of from a mean colour of the class. Goes on where it was stopped.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from PIL import Image, ImageDraw, ImageFont
 from augment.measure.fidelity import measure_class
 from augment.network.generator import load_generator
 from augment.sample.batch import draw_batch
+from augment.sample.starts import mean_colours
 from augment.train.cost import estimate_cost
 from classifier.feature_network import FeatureConfig
 from classifier.network.features import FeatureNetwork, pretrained_network
@@ -82,10 +85,22 @@ def judge(config: RunConfig, network: FeatureNetwork, name: str) -> tuple[dict[s
     held_out = frame[(frame["class"] == name) & frame["split"].isin(["val", "oracle"])]
     train = manifest.usable("train")
     others = even_share(train[train["class"] != name], 500)
-    drawn, _ = draw_batch(load_generator(folder, name, CPU), range(N_DRAWN), config.sampling, CPU)
     parts = [held_out, train[train["class"] == name], others]
-    real = [network.embed(read_patches(manifest.paths(part), side)) for part in parts]
-    return measure_class(network.embed(drawn), *real) or {}, drawn[:N_SHOWN]
+    images = [read_patches(manifest.paths(part), side) for part in parts]
+    real, model = [network.embed(each) for each in images], load_generator(folder, name, CPU)
+    kinds: dict[str, Any] = {}
+    for begin, colours in {"noise": None, "class": mean_colours(images[1])}.items():
+        drawn, _ = draw_batch(model, range(N_DRAWN), config.sampling, CPU, colours=colours)
+        measures = measure_class(network.embed(drawn), *real) or {}
+        kinds[begin] = {**measures, "colour": colour_spread(drawn, images[0])}
+    return {**kinds["class"], "noise": kinds["noise"]}, drawn[:N_SHOWN]
+
+
+def colour_spread(drawn: np.ndarray, real: np.ndarray) -> float:
+    """Return how far mean colours are from the class's, over how far those of real images are."""
+    colours = [each.mean((2, 3)) for each in (drawn, real)]
+    far = [np.square(each - colours[1].mean(0)).sum(1).mean() ** 0.5 for each in colours]
+    return float(far[0] / far[1])
 
 
 def measure(
@@ -103,6 +118,26 @@ def measure(
     return rows
 
 
+def strategy_row(contest: Contest, strategy: str, rows: list[dict[str, Any]]) -> str:
+    """Return the line of a strategy, with means over the classes."""
+    kid = np.mean([row["kid"]["value"] for row in rows])
+    error = np.sqrt(np.sum([row["kid"]["standard_error"] ** 2 for row in rows])) / len(rows)
+    colour = np.mean([row["colour"] for row in rows])
+    noise_kid = np.mean([row["noise"]["kid"]["value"] for row in rows])
+    noise_colour = np.mean([row["noise"]["colour"] for row in rows])
+    precision, coverage = (
+        np.mean([row["manifold"][key] for row in rows]) for key in ("precision", "coverage")
+    )
+    copying = np.mean([row["copying"]["value"] for row in rows])
+    base, steps = contest.budget(strategy)
+    minutes = contest.cost(strategy) / 60
+    return (
+        f"| {strategy} | {base:,} + {len(rows)} x {steps} | {minutes:.0f} | {kid:.2f} ± "
+        f"{error:.2f} | {colour:.2f} | {noise_kid:.2f}, {noise_colour:.2f} | {precision:.2f} "
+        f"| {coverage:.2f} | {copying:.2f} |"
+    )
+
+
 def table(contest: Contest, results: dict[str, list[dict[str, Any]]], network: str) -> list[str]:
     """Return the page's lines: means over the classes, then KID by class."""
     config = contest.config("scratch")
@@ -113,22 +148,10 @@ def table(contest: Contest, results: dict[str, list[dict[str, Any]]], network: s
         f"`cpu`, {contest.steps:,} optimizer steps of {batch} images in all for each strategy. "
         f"Judged by {network} at 96 px on {N_DRAWN} drawn images a class. {describe_device(CPU)}, "
         f"torch {torch.__version__}, Python {platform.python_version()}.", "",
-        "| Strategy | Steps: base + each class | Minutes | KID | Precision | Coverage | Copying |",
-        "|---|---|---|---|---|---|---|",
+        "| Strategy | Steps: base + each class | Minutes | KID | Colour | from noise: KID, colour "
+        "| Precision | Coverage | Copying |", "|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
-    for strategy, rows in results.items():
-        kid = np.mean([row["kid"]["value"] for row in rows])
-        error = np.sqrt(np.sum([row["kid"]["standard_error"] ** 2 for row in rows])) / len(rows)
-        shares = [
-            np.mean([row["manifold"][key] for row in rows]) for key in ("precision", "coverage")
-        ]
-        copying = np.mean([row["copying"]["value"] for row in rows])
-        base, steps = contest.budget(strategy)
-        minutes = contest.cost(strategy) / 60
-        lines.append(
-            f"| {strategy} | {base:,} + {len(rows)} x {steps} | {minutes:.0f} | {kid:.2f} ± "
-            f"{error:.2f} | {shares[0]:.2f} | {shares[1]:.2f} | {copying:.2f} |"
-        )
+    lines += [strategy_row(contest, strategy, rows) for strategy, rows in results.items()]
     by_class = pd.DataFrame(
         {
             strategy: {
