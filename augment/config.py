@@ -142,6 +142,8 @@ class TrainingConfig(Settings):
 class SamplingConfig(Settings):
     """How images are drawn. Its JSON is written into every synthetic image."""
 
+    ADDED: ClassVar[Mapping[str, Any]] = {"colours": "noise"}
+
     sampler: SamplerName = Field(
         "dpm++",
         description="unipc: UniPC-2 (arXiv:2302.04867); dpm++: DPM-Solver++(2M), the same without "
@@ -169,6 +171,12 @@ class SamplingConfig(Settings):
         description="side of a square, as a share of the image's side, that is kept from a real "
         "training image; the rest is drawn around it (DDNM, arXiv:2212.00490); 0: nothing is kept. "
         "Needs sampler=unipc or dpm++",
+    )
+    colours: Literal["class", "noise"] = Field(
+        "class",
+        description="class: an image starts from the mean colour of a real training image of its "
+        "class, noised so far that little else of an image would show: networks are slow to learn "
+        "which colours a class has. noise: from pure noise",
     )
     match_spectrum: bool = Field(
         True,

@@ -9,6 +9,7 @@ from denoising_diffusion_pytorch import GaussianDiffusion
 from augment.sample.batch import draw_batch
 from augment.sample.request import RealImages, SamplingRequest
 from augment.sample.spectrum import SpectrumMap, apply_map, spectrum_map
+from augment.sample.starts import mean_colours
 from terrabalance.bands import Bands
 from terrabalance.files import fingerprint, read_json, write_json
 from terrabalance.images import grid, write_png
@@ -68,11 +69,18 @@ class ClassSampler:
             self._bands.level_type,
             frames=_STRIP_FRAMES if block.start == 0 else 0,
             starts=self._own if config.starts_from_real else None,
+            colours=self._colours,
         )
         if len(strip):
             frames = grid(self._bands.preview(strip), columns=_STRIP_FRAMES)
             write_png(self._request.folder / "strip.png", frames)
         return images
+
+    @cached_property
+    def _colours(self) -> np.ndarray | None:
+        if self._own is None or self._request.config.colours == "noise":
+            return None
+        return mean_colours(self._own)
 
     def _first(self) -> np.ndarray:
         """Return the images that the filter is measured on, unfiltered."""

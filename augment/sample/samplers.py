@@ -4,10 +4,12 @@ A sampler is a row of `SAMPLERS`. A new one is a function, its row, and its name
 `augment.config.SamplerName`.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from denoising_diffusion_pytorch import GaussianDiffusion
@@ -18,6 +20,10 @@ from augment.network.noise_schedule import signal_of
 from augment.sample.multistep import Prediction, Solver
 
 Noise = Callable[[], Tensor]
+Begin = Literal["noise", "colours", "real"]  # what images start from
+_COLOUR_SEEN = (
+    0.2  # of [-1, 1]: a difference as large as the standard deviation of the noise's mean
+)
 
 
 @dataclass(frozen=True)
@@ -49,32 +55,44 @@ class Sampler:
 
     Attributes:
         walk: yields the images after each network call.
-        times: returns the falling timesteps of so many network calls from pure noise.
+        times: returns the falling timesteps of so many network calls from a timestep down.
         every_timestep: the network is called at every timestep, whatever `sampling.steps` is.
         keeps: whether a part of a real image can be kept (`sampling.keep`).
     """
 
     walk: Callable[[Walk], Iterator[Tensor]]
-    times: Callable[[GaussianDiffusion, int], list[int]]
+    times: Callable[[GaussianDiffusion, int, int], list[int]]
     every_timestep: bool = False
     keeps: bool = False
 
     def n_calls(self, steps: int, n_timesteps: int) -> int:
-        """Return the network calls of an image from pure noise."""
-        return n_timesteps if self.every_timestep else steps
+        """Return the network calls of an image that passes so many timesteps."""
+        return n_timesteps if self.every_timestep else min(steps, n_timesteps)
 
 
-def timesteps(diffusion: GaussianDiffusion, config: SamplingConfig, from_real: bool) -> list[int]:
+def timesteps(diffusion: GaussianDiffusion, config: SamplingConfig, begin: Begin) -> list[int]:
     """Return the falling timesteps of the network calls, one each.
 
     Args:
         diffusion: the model.
         config: sampler, steps and, for images that start from real ones, strength.
-        from_real: whether the images start from real ones.
+        begin: what the images start from.
     """
-    sampler = SAMPLERS[config.sampler]
-    times = sampler.times(diffusion, sampler.n_calls(config.steps, diffusion.num_timesteps))
-    return times[-max(1, round(config.strength * len(times))) :] if from_real else times
+    sampler, first = SAMPLERS[config.sampler], diffusion.num_timesteps - 1
+    if begin == "colours":
+        first = colour_time(diffusion)
+    times = sampler.times(diffusion, sampler.n_calls(config.steps, first + 1), first)
+    return times[-max(1, round(config.strength * len(times))) :] if begin == "real" else times
+
+
+def colour_time(diffusion: GaussianDiffusion) -> int:
+    """Return the last timestep at which the mean colour of an image stands out from its noise.
+
+    From it on less and less of the image does, and before it ever finer structure.
+    """
+    signal, n_pixels = signal_of(diffusion), math.prod(diffusion.image_size)
+    noise = ((1 - signal) / signal / n_pixels).sqrt()  # of the mean, where colours are as they are
+    return max(int((noise <= _COLOUR_SEEN).sum()) - 1, 0)
 
 
 def trajectory(
@@ -83,6 +101,7 @@ def trajectory(
     config: SamplingConfig,
     start: Tensor | None = None,
     kept: Tensor | None = None,
+    begin: Begin = "noise",
 ) -> Iterator[Tensor]:
     """Yield (B, C, H, W) float32 in [-1, 1] after each network call, the noise first.
 
@@ -90,12 +109,14 @@ def trajectory(
         diffusion: the model; its prediction of the clean image is clipped to [-1, 1].
         noise: draws a standard normal (B, C, H, W), the same in every image's own order.
         config: sampler, steps, eta and strength.
-        start: (B, C, H, W) clean images in [-1, 1], which are noised to `config.strength` of the
-            way and denoised from there; None: the images start from pure noise.
+        start: (B, C, H, W) clean images in [-1, 1], which are noised and denoised from there;
+            None: the images start from pure noise.
         kept: (B, 1, H, W), share of `start` that is kept at each place, in [0, 1], by samplers
             that can; None: nothing.
+        begin: what `start` is: `real` images are noised to `config.strength` of the way,
+            `colours` to `colour_time`.
     """
-    times = timesteps(diffusion, config, from_real=start is not None)
+    times = timesteps(diffusion, config, begin)
     images = noise()
     if start is not None:
         signal = diffusion.alphas_cumprod[times[0]]
@@ -105,8 +126,8 @@ def trajectory(
     yield from SAMPLERS[config.sampler].walk(walk)
 
 
-def _every_time(diffusion: GaussianDiffusion, steps: int) -> list[int]:
-    return list(reversed(range(steps)))
+def _every_time(diffusion: GaussianDiffusion, steps: int, first: int) -> list[int]:
+    return list(reversed(range(first + 1)))
 
 
 def _ancestral(walk: Walk) -> Iterator[Tensor]:
@@ -119,9 +140,9 @@ def _ancestral(walk: Walk) -> Iterator[Tensor]:
         yield images
 
 
-def _even_times(diffusion: GaussianDiffusion, steps: int) -> list[int]:
-    """Return the timesteps of upstream's ddim_sample: evenly spaced from the last down, less -1."""
-    times: list[int] = torch.linspace(-1, diffusion.num_timesteps - 1, steps + 1).int().tolist()
+def _even_times(diffusion: GaussianDiffusion, steps: int, first: int) -> list[int]:
+    """Return the timesteps of upstream's ddim_sample: evenly spaced from `first` down, less -1."""
+    times: list[int] = torch.linspace(-1, first, steps + 1).int().tolist()
     return times[:0:-1]
 
 
@@ -178,17 +199,19 @@ def _clean(walk: Walk, images: Tensor, time: int) -> Tensor:
     return torch.lerp(clean, walk.start, walk.kept)
 
 
-def even_snr_times(diffusion: GaussianDiffusion, steps: int) -> list[int]:
+def even_snr_times(diffusion: GaussianDiffusion, steps: int, first: int | None = None) -> list[int]:
     """Return `steps` falling timesteps, even in the logarithm of the signal-to-noise ratio.
 
-    Where the exact solution is known, 20 calls so spaced come within 0.4 % of it, evenly in time
-    within 25 %: those leave the last, finest details to a single call.
+    They begin at `first`, by default at the last timestep, which is pure noise. Where the exact
+    solution is known, 20 calls so spaced come within 0.4 % of it, evenly in time within 25 %: those
+    leave the last, finest details to a single call.
     """
     log_snr, last = torch.logit(signal_of(diffusion)), diffusion.num_timesteps - 1
-    # The last timestep is pure noise, far from its neighbour; every walk begins there.
-    wanted = torch.linspace(float(log_snr[-2]), float(log_snr[0]), steps)
+    first = last if first is None else first
+    # The last timestep is far from its neighbour in this ratio.
+    wanted = torch.linspace(float(log_snr[min(first, last - 1)]), float(log_snr[0]), steps)
     nearest = (log_snr - wanted[:, None]).abs().argmin(1).tolist()
-    times = [last]
+    times = [first]
     for index, time in enumerate(nearest[1:], start=1):
         times.append(min(max(time, steps - 1 - index), times[-1] - 1))
     return times

@@ -1,7 +1,8 @@
-"""Real images that drawn ones start from, and the parts of them that are kept."""
+"""What drawn images start from: real images, parts of them that are kept, or their colours."""
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,6 +30,28 @@ def real_starts(starts: Tensor, draws: Sequence[torch.Generator]) -> Tensor:
         )
         chosen.append(apply_symmetry(starts[image], among[which]))
     return centred(torch.stack(chosen))
+
+
+def mean_colours(images: np.ndarray) -> np.ndarray:
+    """Return the (N, C) float32 mean colours, in [-1, 1], of (N, C, H, W) levels."""
+    return np.stack([centred(torch.from_numpy(each)).mean((1, 2)).numpy() for each in images])
+
+
+def colour_starts(
+    colours: np.ndarray, sides: tuple[int, int], draws: Sequence[torch.Generator]
+) -> Tensor:
+    """Choose a mean colour for each image to start from, the same at every place.
+
+    Args:
+        colours: (N, C) float32 in [-1, 1], of real images.
+        sides: height and width of the image, px.
+        draws: one generator for each image.
+
+    Returns:
+        (len(draws), C, height, width) float32 in [-1, 1].
+    """
+    chosen = [int(torch.randint(len(colours), (1,), generator=draw)) for draw in draws]
+    return torch.from_numpy(colours[chosen])[:, :, None, None].expand(-1, -1, *sides)
 
 
 def kept_parts(share: float, sides: tuple[int, int], draws: Sequence[torch.Generator]) -> Tensor:
