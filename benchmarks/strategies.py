@@ -182,7 +182,7 @@ def real_images(contest: Contest, names: dict[str, int]) -> np.ndarray:
 
 def sheet(names: list[str], pictures: dict[str, np.ndarray]) -> np.ndarray:
     """Return a (3, H, W) picture: a row for each class, a column for each strategy."""
-    label, line, gap = 132, 22, 10
+    label, line, gap = 148, 22, 10
     columns = [grid(shown, N_SHOWN) for shown in pictures.values()]
     height, width = columns[0].shape[1:]
     page = Image.new("RGB", (label + len(columns) * (width + gap), line + height), "white")
