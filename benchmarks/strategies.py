@@ -34,7 +34,7 @@ from flows.stages.generators import train_class
 from flows.stages.run import Run
 from terrabalance.device import describe_device
 from terrabalance.files import read_json, write_json, write_text
-from terrabalance.images import grid, read_patches, to_pil, write_png
+from terrabalance.images import grid, read_patches, to_pil
 from terrabalance.manifest import even_share
 
 N_DRAWN, N_SHOWN, CPU = 88, 4, torch.device("cpu")
@@ -180,8 +180,8 @@ def real_images(contest: Contest, names: dict[str, int]) -> np.ndarray:
     return np.concatenate([read_patches(catalogue.paths(part), side) for part in parts])
 
 
-def sheet(names: list[str], pictures: dict[str, np.ndarray]) -> np.ndarray:
-    """Return a (3, H, W) picture: a row for each class, a column for each strategy."""
+def sheet(names: list[str], pictures: dict[str, np.ndarray]) -> Image.Image:
+    """Return a picture: a row for each class, a column for each strategy."""
     label, line, gap = 148, 22, 10
     columns = [grid(shown, N_SHOWN) for shown in pictures.values()]
     height, width = columns[0].shape[1:]
@@ -193,7 +193,7 @@ def sheet(names: list[str], pictures: dict[str, np.ndarray]) -> np.ndarray:
         left = label + index * (width + gap)
         draw.text((left, 3), strategy, "#24292f", font)
         page.paste(to_pil(column), (left, line))
-    return np.asarray(page).transpose(2, 0, 1)
+    return page
 
 
 def main() -> None:
@@ -217,10 +217,10 @@ def main() -> None:
         config = contest.config(strategy)
         results[strategy] = read_json(out) if out.exists() else measure(config, network, names, out)
         pictures[strategy] = np.load(out.with_suffix(".npy"))
-    picture = given.page.with_suffix(".png")
+    picture = given.page.with_suffix(".webp")  # a third of a PNG's bytes
     lines = [*table(contest, results, network.name), "", f"![First images of each]({picture.name})"]
     write_text(given.page, "\n".join([*lines, ""]))
-    write_png(picture, sheet(list(names), pictures))
+    sheet(list(names), pictures).save(picture, quality=92)
 
 
 if __name__ == "__main__":
