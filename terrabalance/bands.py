@@ -115,12 +115,16 @@ _BANDS = TypeAdapter(Bands)
 RGB = Bands((0.0,) * 3, (255.0,) * 3, "uint8", (0, 1, 2))
 
 
-def bands_from(record: object, where: Path) -> Bands:
+_REMEDY = "Restore it from a copy, or delete its folder to have it made again."
+
+
+def bands_from(record: object, where: Path, remedy: str = _REMEDY) -> Bands:
     """Return the bands that `dataclasses.asdict` and JSON have made a record of.
 
     Args:
         record: may come from strangers.
         where: the file that holds it, for errors.
+        remedy: what the user does where it is none.
 
     Raises:
         BadInput: it is no such record.
@@ -133,10 +137,7 @@ def bands_from(record: object, where: Path) -> Bands:
     except (ValidationError, TypeError, ValueError):
         is_whole = False
     if not is_whole:
-        raise BadInput(
-            f"{where}: does not say in which bands the images are. Restore it from a copy, or "
-            "delete its folder to have it made again."
-        )
+        raise BadInput(f"{where}: does not say in which bands the images are. {remedy}")
     return bands
 
 

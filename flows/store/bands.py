@@ -11,7 +11,7 @@ from flows.store.pinned_base import read_base_card
 from flows.store.result import Files, make_once
 from terrabalance.bands import RGB, Bands, bands_from, measure_bands
 from terrabalance.errors import BadInput
-from terrabalance.files import fingerprint, read_json, write_json
+from terrabalance.files import MADE_ANEW, fingerprint, read_json, write_json
 from terrabalance.manifest import USED, Manifest, even_share
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.raster import holds_bytes
@@ -34,10 +34,13 @@ def bands_of(config: RunConfig, manifest: Manifest, base: Path | None = None) ->
             one new image would change the range of all; None: it names none.
 
     Raises:
-        BadInput: the base has other bands than the images.
+        BadInput: the base has other bands than the images, or `generator.shown_bands` names one
+            that they do not have.
         StoreUnreachable: the ranges may be in the store, which does not answer.
     """
     kind, shown = _kind_of(config, manifest), config.generator.shown_bands
+    if kind is not None or base is not None:
+        _refuse_absent(shown, (kind or (3, True))[0])
     if base is not None:
         return _bands_of_base(base, kind or (3, True), shown)
     is_scaled = bool((manifest.usable("train")["scaling"] != "").any())
@@ -54,7 +57,17 @@ def bands_of(config: RunConfig, manifest: Manifest, base: Path | None = None) ->
         write_json(ranges.place, asdict(_measured(config, manifest)))
 
     path = make_once(config, ranges, measure)
-    return bands_from(read_json(path), path)
+    # Not its folder: that holds the catalogues of all data of the workdir.
+    return bands_from(read_json(path, MADE_ANEW), path, MADE_ANEW)
+
+
+def _refuse_absent(shown: tuple[int, int, int] | None, count: int) -> None:
+    for band in shown or ():
+        if band >= count:
+            raise BadInput(
+                f"generator.shown_bands: band {band} of {count} (counted from 0) is not there: the "
+                f"images of this run are read with bands 0 to {count - 1}. Name three of these."
+            )
 
 
 def _bands_of_base(base: Path, kind: tuple[int, bool], shown: tuple[int, int, int] | None) -> Bands:

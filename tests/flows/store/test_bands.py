@@ -140,6 +140,26 @@ def test_bands_to_show_can_be_named(tiny, tmp_path):
     assert Run(config).bands.shown == (2, 1, 0)
 
 
+def test_a_band_to_show_that_is_not_there_is_refused_before_anything_is_kept(tiny, tmp_path):
+    config = config_of(tiny, dataset(tmp_path / "d", 4, "uint16"), tmp_path, shown_bands=(1, 2, 4))
+    run = Run(config)
+    with pytest.raises(BadInput, match=r"^generator\.shown_bands: band 4 of 4 .*bands 0 to 3\."):
+        _ = run.bands
+    assert not list(tmp_path.rglob("bands-*.json"))
+
+
+@pytest.mark.parametrize("content", ["{}", "{"])
+def test_kept_ranges_that_are_damaged_are_deleted_alone_and_measured_again(tiny, tmp_path, content):
+    config = config_of(tiny, dataset(tmp_path / "d", 4, "uint16"), tmp_path)
+    bands = Run(config).bands
+    (kept,) = tmp_path.rglob("bands-*.json")
+    kept.write_text(content)
+    with pytest.raises(BadInput, match=rf"{kept.name}.* or delete it to have it made again\.$"):
+        _ = Run(config).bands
+    kept.unlink()
+    assert Run(config).bands == bands
+
+
 def test_a_base_that_is_named_brings_its_bands(tiny, tmp_path):
     first = config_of(tiny, dataset(tmp_path / "d", 4, "uint16"), tmp_path)
     bands = Run(first).bands
