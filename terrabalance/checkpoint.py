@@ -110,7 +110,27 @@ def note_of_newest(folder: Path, name: str) -> Any:
         return None
 
 
-def load_into(module: torch.nn.Module, state: dict[str, Any], where: str) -> None:
+_AS_TRAINED = "Give weights as they were trained, in dense tensors of float32, float16 or bfloat16."
+
+
+def finite_tensors(state: dict[str, Tensor]) -> set[str]:
+    """Return the names of the tensors that hold neither NaN nor infinity."""
+    return {name for name, tensor in state.items() if torch.isfinite(tensor).all()}
+
+
+def load_result(module: torch.nn.Module, path: Path) -> None:
+    """Load the weights of a result that was made here, into a module on the CPU or a device.
+
+    Raises:
+        BadInput: they cannot be read or do not fit; the message names the folder to delete.
+    """
+    remedy = f"Delete the folder {path.parent} to have it made again."
+    load_into(module, read_tensors(path), str(path), remedy)
+
+
+def load_into(
+    module: torch.nn.Module, state: dict[str, Any], where: str, remedy: str = _AS_TRAINED
+) -> None:
     """Load a state dict, naming the tensor, the wanted and the found shape on a mismatch.
 
     Raises:
@@ -118,7 +138,7 @@ def load_into(module: torch.nn.Module, state: dict[str, Any], where: str) -> Non
             `where` names the file.
     """
     wanted = module.state_dict()
-    refuse_unlike(wanted, state, where)
+    refuse_unlike(wanted, state, where, remedy)
     for name in [*wanted, *(key for key in state if key not in wanted)]:
         need = tuple(wanted[name].shape) if name in wanted else None
         have = tuple(state[name].shape) if name in state else None
@@ -130,7 +150,9 @@ def load_into(module: torch.nn.Module, state: dict[str, Any], where: str) -> Non
     module.load_state_dict(state)
 
 
-def refuse_unlike(wanted: dict[str, Tensor], state: dict[str, Any], where: str) -> None:
+def refuse_unlike(
+    wanted: dict[str, Tensor], state: dict[str, Any], where: str, remedy: str = _AS_TRAINED
+) -> None:
     """Refuse tensors that torch cannot copy into those of a model, or copies into other values.
 
     torch casts without a word: whole numbers and booleans to floats, complex numbers to their real
@@ -140,6 +162,7 @@ def refuse_unlike(wanted: dict[str, Tensor], state: dict[str, Any], where: str) 
         wanted: tensors of the model, which say what those of the same name have to be.
         state: may come from strangers.
         where: names the file.
+        remedy: what the user does about it.
 
     Raises:
         BadInput: a tensor is sparse, quantized, nested or without data, of another kind of values,
@@ -150,10 +173,7 @@ def refuse_unlike(wanted: dict[str, Tensor], state: dict[str, Any], where: str) 
         if not wrong and name in wanted:
             wrong = _why_unlike(wanted[name], tensor)
         if wrong:
-            raise BadInput(
-                f"{where}: tensor {name!r} {wrong}. Give weights as they were trained, in dense "
-                "tensors of float32, float16 or bfloat16."
-            )
+            raise BadInput(f"{where}: tensor {name!r} {wrong}. {remedy}")
 
 
 def _why_not_dense(tensor: Any) -> str:

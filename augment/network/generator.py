@@ -13,7 +13,7 @@ from augment.network.layers import use_lean_layers
 from augment.network.noise_schedule import shift_noise_schedule
 from augment.network.patches import work_on_patches
 from terrabalance.bands import bands_from
-from terrabalance.checkpoint import load_into, read_tensors
+from terrabalance.checkpoint import load_result
 from terrabalance.cuda_graphs import Replayed
 from terrabalance.device import autocast, supports_bf16
 from terrabalance.errors import BadInput
@@ -112,4 +112,4 @@ def load_weights(network: nn.Module, folder: Path) -> None:
     Raises:
         BadInput: the weights belong to a network with other settings.
     """
-    load_into(network, read_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
+    load_result(network, folder / WEIGHTS)

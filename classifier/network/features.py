@@ -16,7 +16,7 @@ from classifier.feature_network import TRAINED_HERE, FeatureConfig
 from classifier.images.loading import to_input
 from classifier.network.model import WEIGHTS, build_model, normalisation
 from terrabalance.bands import bands_from
-from terrabalance.checkpoint import load_into, read_tensors
+from terrabalance.checkpoint import load_result
 from terrabalance.device import autocast, precision_on
 from terrabalance.errors import BadInput
 from terrabalance.files import MADE_ANEW, read_record
@@ -123,7 +123,7 @@ def trained_network(folder: Path, device: torch.device) -> FeatureNetwork:
     config = config.model_copy(update={"pretrained": False, "weights": None})
     n_bands = bands_from(card["bands"], path).count
     model = build_model(config, len(card["classes"]), n_bands)
-    load_into(model, read_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
+    load_result(model, folder / WEIGHTS)
     name = f"{config.model}, trained here on real images"
     return FeatureNetwork(model, name, config.image_size, device, n_bands)
 

@@ -17,7 +17,13 @@ from classifier.arms.setting import USUAL, Setting
 from classifier.config import ClassifierConfig
 from classifier.train.examples import Examples
 from classifier.train.learning_rate import learning_rate_at
-from terrabalance.checkpoint import load_into, load_newest_whole, save_checkpoint
+from classifier.train.small_inputs import keep_gradients_written
+from terrabalance.checkpoint import (
+    finite_tensors,
+    load_into,
+    load_newest_whole,
+    save_checkpoint,
+)
 from terrabalance.device import autocast, precision_on
 from terrabalance.errors import BadInput, TrainingDiverged
 from terrabalance.progress import Progress
@@ -56,6 +62,8 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.precision = precision_on(self.device, "auto")
+        if self.device.type == "cpu":
+            keep_gradients_written(self.model)
         decayed = [p for p in self.model.parameters() if p.requires_grad and p.ndim > 1]
         plain = [p for p in self.model.parameters() if p.requires_grad and p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
@@ -100,8 +108,9 @@ class Trainer:
             checkpoint_every_s: seconds between checkpoints, as of `pause_s`; 0: one at each step.
 
         Raises:
-            TrainingDiverged: the loss is not finite.
+            TrainingDiverged: the loss is not finite, or the weights are not at the end.
         """
+        sound = finite_tensors(self.model.state_dict())
         total, due = self.config.steps, time.monotonic() + checkpoint_every_s
         weights = self.arm.weights(examples, self.counts, self.setting)
         for step in range(self._resume(folder, inputs), total):
@@ -117,6 +126,12 @@ class Trainer:
                 ended = time.monotonic()
                 due = ended + pause_s(checkpoint_every_s, ended - began)
             on_progress(step + 1, total, f"{name}, loss {loss:.3f}")
+        # No loss tells what the last step did to the weights.
+        if lost := sorted(sound - finite_tensors(self.model.state_dict())):
+            raise TrainingDiverged(
+                f"classifier ({name}): {lost[0]} holds NaN or infinity after the last of {total} "
+                "steps. Lower classifier.learning_rate and run again."
+            )
 
     def step(self, examples: Examples, weights: Tensor, step: int) -> tuple[float, float]:
         """Take one optimizer step; return its loss and learning rate.

@@ -21,7 +21,7 @@ from classifier.train.experiment import Experiment, Trial, trials_of
 from classifier.train.loop import CHECKPOINT_EVERY_S, Trainer, remove_checkpoints
 from classifier.train.outputs import Outputs, read_outputs, write_outputs
 from classifier.train.setup import setup_for
-from terrabalance.checkpoint import load_into, read_tensors, write_tensors
+from terrabalance.checkpoint import load_result, write_tensors
 from terrabalance.device import describe_device
 from terrabalance.errors import NotReady
 from terrabalance.files import atomic_write, fingerprint, write_json
@@ -57,7 +57,7 @@ def train(
     Raises:
         BadInput: images that fail `check_leakage`, no image of a kind that the arm adds, or a model
             that cannot be built.
-        TrainingDiverged: the loss is not finite.
+        TrainingDiverged: the loss is not finite, or the weights are not at the end.
     """
     folder, inputs = experiment.folder(trial), experiment.inputs(trial)
     counts = experiment.counts(trial)
@@ -87,7 +87,7 @@ def train_baseline(
 
     Raises:
         BadInput: no real training image, or a model that cannot be built.
-        TrainingDiverged: the loss is not finite.
+        TrainingDiverged: the loss is not finite, or the weights are not at the end.
     """
     experiment, trial, inputs = _baseline_of(experiment)
     if (done(folder) or {}).get("inputs") != inputs:
@@ -170,7 +170,7 @@ def _outputs(
         return Outputs(classes, [], np.empty(0, int), np.empty((0, len(classes)), np.float32))
     if found is None:
         trainer, examples = _prepare(experiment, trial, rows, classes, None, on_progress)
-        load_into(trainer.model, read_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
+        load_result(trainer.model, folder / WEIGHTS)
         logits = trainer.predict(examples).numpy()
         found = Outputs(classes, examples.paths, examples.labels.numpy(), logits)
         write_outputs(path, found, inputs)

@@ -3,14 +3,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
-from classifier.network.model import build_model
+from classifier.network.features import trained_network
+from classifier.network.model import WEIGHTS, build_model
 from classifier.train.experiment import Experiment, Trial
 from classifier.train.loop import CHECKPOINT_EVERY_S, pause_s
 from classifier.train.training import train
-from terrabalance.checkpoint import save_checkpoint
-from terrabalance.errors import TrainingDiverged
+from terrabalance.checkpoint import save_checkpoint, write_tensors
+from terrabalance.errors import BadInput, TrainingDiverged
 
 from ..conftest import REAL, experiment_for, outputs, tiny_config
 
@@ -109,3 +110,29 @@ def test_an_exploding_loss_names_its_step(squares, tmp_path):
     with pytest.raises(TrainingDiverged, match="loss is nan at step 1 of 6"):
         train(experiment, REAL)
     assert not list((tmp_path / "out").glob("*/done.json"))
+
+
+def test_weights_that_the_last_step_spoils_are_no_finished_training(squares, tmp_path, monkeypatch):
+    def spoil(network: torch.nn.Module) -> None:  # as torch's gradients of bf16 did
+        list(network.parameters())[-1].register_hook(lambda gradient: gradient * torch.nan)
+
+    monkeypatch.setattr("classifier.train.loop.keep_gradients_written", spoil)
+    with pytest.raises(TrainingDiverged, match=r"NaN or infinity .*Lower classifier\.learning_rat"):
+        train(experiment_for(squares, tmp_path, steps=1), REAL)
+    assert not list(tmp_path.glob("*/done.json"))
+
+
+def test_a_finished_classifier_with_nan_is_refused_with_its_folder_to_delete(squares, tmp_path):
+    experiment = experiment_for(squares, tmp_path, steps=1)
+    folder = train(experiment, REAL)
+    state = load_file(folder / WEIGHTS)
+    write_tensors(folder / WEIGHTS, {**state, "fc.bias": state["fc.bias"] * torch.nan})
+    (folder / "val.parquet").unlink()
+    for read in (
+        lambda: train(experiment, REAL),
+        lambda: trained_network(folder, experiment.device),
+    ):
+        with pytest.raises(BadInput, match=rf"NaN.*Delete the folder {folder} to have it made aga"):
+            read()
+    shutil.rmtree(folder)
+    assert train(experiment, REAL) == folder
