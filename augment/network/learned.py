@@ -36,4 +36,9 @@ def learned_by(folder: Path) -> frozenset[str] | None:
     if LEARNED not in (done(folder) or {}).get("files", {}):
         return None
     refuse_damaged(folder, "the generator")
-    return frozenset((folder / LEARNED).read_bytes().decode(errors="replace").split())
+    return as_learned((folder / LEARNED).read_bytes())
+
+
+def as_learned(listed: bytes) -> frozenset[str]:
+    """Return what `learned.txt` lists."""
+    return frozenset(listed.decode(errors="replace").split())

@@ -28,13 +28,12 @@ def scan(config: "RunConfig") -> None:
 
     Example: `terrabalance scan aid.zip --set scan.min_side_px=64 --set split.test=0.3`
     """
-    from flows.stages.catalogue import make_catalogue
-    from terrabalance.manifest import read_manifest
+    from flows.stages.catalogue import make_catalogue, read_catalogue
     from terrabalance.manifest_csv import is_twin, write_twin
 
     with bars() as watcher:
         folder = make_catalogue(config, watcher("scan"))
-    manifest, listing = read_manifest(folder), folder / "manifest.csv"
+    manifest, listing = read_catalogue(config, folder), folder / "manifest.csv"
     print_classes(manifest)
     if not listing.exists():
         write_twin(manifest.frame, listing)

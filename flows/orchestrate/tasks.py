@@ -44,7 +44,6 @@ from terrabalance.errors import (
     TerrabalanceError,
 )
 from terrabalance.files import read_json
-from terrabalance.manifest import read_manifest
 from terrabalance.page import duration
 from terrabalance.system_errors import in_words
 from terrabalance.wording import listed
@@ -118,7 +117,7 @@ def catalogue(config: RunConfig) -> Path:
     """Scan and split the data; publish the class counts as a table."""
     listener = listen("scan")
     folder = timed(config, "scan", lambda: catalogues.make_catalogue(config, listener))
-    table = class_table(read_manifest(folder))
+    table = class_table(catalogues.read_catalogue(config, folder))
     rows = table.astype(object).to_dict("records")
     publish_table("class-counts", rows, f"Images a class in {config.data.name}")
     return folder

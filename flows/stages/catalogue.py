@@ -33,9 +33,8 @@ def make_catalogue(
         synthetic: whether a CSV may list synthetic images too.
 
     Raises:
-        BadInput: the data cannot be used, holds the folders that get the results, a class is too
-            small to split, or images were drawn or filled by a generator that has learned others
-            which are held out.
+        BadInput: the data cannot be used, holds the folders that get the results, or a class is too
+            small to split.
         NotReady: `config.catalogue` names one that is not there.
     """
     if config.catalogue is not None:
@@ -64,6 +63,25 @@ def make_catalogue(
     return folder
 
 
+def read_catalogue(config: RunConfig, folder: Path) -> Manifest:
+    """Return what a catalogue lists, after asking the generators that it names.
+
+    They are asked at every use: a catalogue may be older than the generators that are here now.
+
+    Args:
+        config: of the run.
+        folder: of the catalogue.
+
+    Raises:
+        BadInput: it is damaged, or images were drawn or filled by a generator that has learned
+            others which are held out.
+        StoreUnreachable: the generator may be in the store, which does not answer.
+    """
+    manifest = read_manifest(folder)
+    refuse_drawn_from_held_out(config, manifest)
+    return manifest
+
+
 def _refuse_results_in_data(config: RunConfig) -> None:
     """Refuse a workdir whose results would be taken for classes by the next scan."""
     data = config.data.resolve()
@@ -83,7 +101,6 @@ def _refuse_results_in_data(config: RunConfig) -> None:
 def _make(config: RunConfig, source: Source, folder: Path, on_progress: Progress) -> None:
     scanned = scan(source, config.scan, on_progress)
     manifest = assign_splits(scanned, config.split, config.seed, source.given)
-    refuse_drawn_from_held_out(config, manifest)
     frame = with_score_columns(manifest.frame, NAMES)  # as synthetic images have
     write_manifest(Manifest(manifest.root, frame), folder)
     write_json(folder / "summary.json", summarize(manifest))

@@ -20,17 +20,17 @@ from classifier.train.experiment import Experiment, trials_of
 from classifier.train.one_batch import try_classifier
 from classifier.train.training import is_trained
 from flows.settings.config import RunConfig
-from flows.stages.catalogue import make_catalogue
+from flows.stages.catalogue import make_catalogue, read_catalogue
 from flows.stages.classifiers import experiment_of, experiment_on, resolution_of, train_missing
 from flows.stages.comparable import manifest_of
 from flows.stages.dataset import Parts
 from flows.stages.fidelity import give_aways
 from flows.stages.progress import Watcher, unwatched
 from flows.stages.run import Run
-from flows.stages.stated import is_of_a_run, refuse_untrue
+from flows.stages.stated import refuse_untrue
 from flows.store import paths
 from flows.store.bands import bands_of
-from flows.store.held_out import refuse_drawn_from_held_out, refuse_held_out
+from flows.store.held_out import refuse_drawn_from_held_out, refuse_held_out, why_in_doubt
 from flows.store.originals import with_originals
 from flows.store.pinned_base import pinned_base
 from flows.store.result import Files, make_anew
@@ -145,6 +145,7 @@ def _write_page(
             "Device": describe_device(experiment.device),
             "Version": f"terrabalance {__version__}",
         },
+        notice=why_in_doubt(config, manifest),
     )
 
 
@@ -154,11 +155,10 @@ def _manifest_of(config: RunConfig, on_progress: Progress) -> Manifest:
         tell_alike(config.data, manifest.classes())
         refuse_untrue(table, manifest)
         manifest = _with_hashes(manifest)
-        if not is_of_a_run(table):  # a run has asked its generators itself
-            refuse_drawn_from_held_out(config, manifest)
+        refuse_drawn_from_held_out(config, manifest)
         return manifest
     folder = make_catalogue(config, on_progress, synthetic=True)
-    return with_originals(config, folder, read_manifest(folder))
+    return with_originals(config, folder, read_catalogue(config, folder))
 
 
 def _with_hashes(manifest: Manifest) -> Manifest:

@@ -23,6 +23,7 @@ from flows.stages.former_comparison import set_aside_comparison
 from flows.stages.generators import generator_of
 from flows.stages.plan import make_plan, read_plan
 from flows.stages.run import Run
+from flows.store.held_out import why_in_doubt
 from flows.store.result import Files, find, make_anew
 from flows.store.timings import read_timings
 from terrabalance import __version__
@@ -79,7 +80,7 @@ def write_report(run: Run, on_progress: Progress = silent) -> Path:
             subtitle=str(run.config.data.name),
             sections=sections,
             facts=_facts(run.config, page.place.parent, run.bands, devices[0]),
-            notice=DRAWN_NOTICE if run.config.drawn else None,
+            notice=_notice(run),
         )
 
     return make_anew(run.config, page, make, on_progress)
@@ -142,6 +143,13 @@ def _bands_fact(bands: Bands) -> dict[str, str]:
     shown = ", ".join(str(place + 1) for place in bands.shown)
     about = f"{bands.count} of {bands.dtype}; bands {shown} are shown as red, green and blue"
     return {"Bands": about}
+
+
+def _notice(run: Run) -> str | None:
+    """Return what a reader has to know first: what was drawn, by us or by who knows whom."""
+    drawn = DRAWN_NOTICE if run.config.drawn else None
+    found = [each for each in (drawn, why_in_doubt(run.config, run.catalogue)) if each]
+    return " ".join(found) or None
 
 
 def _facts(config: RunConfig, folder: Path, bands: Bands, device: torch.device) -> dict[str, str]:

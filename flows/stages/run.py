@@ -9,7 +9,7 @@ import pandas as pd
 from augment.plan import ClassPlan, plan_classes
 from augment.screen.statuses import screening_record
 from flows.settings.config import RunConfig
-from flows.stages.catalogue import make_catalogue
+from flows.stages.catalogue import make_catalogue, read_catalogue
 from flows.stages.comparable import NOTHING_FILLED, ONE_CLASS, why_nothing_to_compare
 from flows.store import paths
 from flows.store.bands import bands_of
@@ -20,7 +20,7 @@ from flows.store.pinned_base import identity_of, pinned_base
 from terrabalance.bands import Bands
 from terrabalance.errors import BadInput
 from terrabalance.images import read_patches
-from terrabalance.manifest import Manifest, count_by_class, read_manifest
+from terrabalance.manifest import Manifest, count_by_class
 from terrabalance.wording import listed
 
 
@@ -45,7 +45,7 @@ class Run:
     @cached_property
     def catalogue(self) -> Manifest:
         """The real images."""
-        manifest = read_manifest(self.catalogue_folder)
+        manifest = read_catalogue(self.config, self.catalogue_folder)
         return with_originals(self.config, self.catalogue_folder, manifest)
 
     @cached_property

@@ -13,7 +13,7 @@ from terrabalance.manifest import READERS, Manifest
 from terrabalance.marks import is_marked_synthetic
 
 
-def is_of_a_run(table: Path) -> bool:
+def _is_of_a_run(table: Path) -> bool:
     """Return whether a manifest is a finished result's own: it is of a scan, and believed."""
     ours = (done(table.parent) or {}).get("files", {}).get(table.name)
     return ours is not None and is_as_hashed(table, ours)
@@ -32,7 +32,7 @@ def refuse_untrue(table: Path, manifest: Manifest) -> None:
     Raises:
         BadInput: it names up to ten rows that are not true, or whose images cannot be read.
     """
-    if is_of_a_run(table):
+    if _is_of_a_run(table):
         return
     rows = manifest.usable()
     names = ("path", "source", "height_px", "width_px")

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from augment.network.learned import learned_by
+from augment.network.learned import LEARNED, as_learned, learned_by
 from flows.settings.config import RunConfig
 from flows.store import paths
-from flows.store.result import Folder, find
+from flows.store.sync import peek
 from terrabalance.errors import BadInput
+from terrabalance.finished import done
 from terrabalance.manifest import ORACLE, Manifest
 from terrabalance.wording import listed
 
@@ -62,6 +63,18 @@ def refuse_drawn_from_held_out(config: RunConfig, manifest: Manifest) -> None:
         BadInput: as of `refuse_held_out`, or what a generator has learned is damaged.
         StoreUnreachable: it may be in the store, which does not answer.
     """
+    if doubt := why_in_doubt(config, manifest):
+        _log.warning(
+            "%s: %s Give the --workdir of the run that trained them: looked for is below %s",
+            config.data, doubt, paths.generators_folder(config),
+        )  # fmt: skip
+
+
+def why_in_doubt(config: RunConfig, manifest: Manifest) -> str | None:
+    """Return that images to train on are by generators of which is not known what they learned.
+
+    None where there are none such. Args and errors as of `refuse_drawn_from_held_out`.
+    """
     rows = manifest.usable()
     rows = rows[(rows["generator"] != "") & rows["split"].isin(_TRAINED_ON)]
     unknown = []
@@ -74,14 +87,13 @@ def refuse_drawn_from_held_out(config: RunConfig, manifest: Manifest) -> None:
                 f"{config.data}: {_counted(made)} drawn or filled by the generator {name}, which "
                 f"{seen}. {_KEEP} Or leave these images out."
             )
-    if unknown:
-        _log.warning(
-            "%s: %s drawn or filled by %s, of which is not known below %s what they have learned. "
-            "If some of it is in val or test, a verdict on that does not hold. Give the --workdir "
-            "of the run that trained them",
-            config.data, _counted(rows[rows["generator"].isin(unknown)]), listed(unknown),
-            paths.generators_folder(config),
-        )  # fmt: skip
+    if not unknown:
+        return None
+    return (
+        f"{_counted(rows[rows['generator'].isin(unknown)])} drawn or filled by {listed(unknown)}, "
+        "of which is not known what they have learned. If some of it is in val or test, a verdict "
+        "on that does not hold."
+    )
 
 
 def _counted(made: pd.DataFrame) -> str:
@@ -93,8 +105,10 @@ def _learned_by_named(config: RunConfig, name: str) -> frozenset[str] | None:
     if not _FOLDER.fullmatch(name):
         return None
     folder = paths.generators_folder(config) / name
-    found = find(config, Folder(what=f"the generator {name}", place=folder))
-    return learned_by(folder) if found else None
+    if done(folder) is not None:
+        return learned_by(folder)
+    listed = peek(config, folder, LEARNED)  # without the weights, which nobody needs here
+    return None if listed is None else as_learned(listed)
 
 
 def _seen(learned: Iterable[str], manifest: Manifest) -> str:

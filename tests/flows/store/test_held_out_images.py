@@ -1,6 +1,8 @@
 """Images that a generator of another run has drawn or filled, which may have seen the test part."""
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +13,13 @@ from augment.config import InpaintConfig
 from flows.settings.config import RunConfig
 from flows.stages.catalogue import make_catalogue
 from flows.stages.compare import compare_manifest
+from flows.stages.dataset import assemble_dataset
 from flows.stages.inpaint import Repair, repair
+from flows.stages.plan import make_plan
 from flows.stages.progress import unwatched
 from flows.stages.run import Run
 from flows.stages.synthetic import synthesize_class
+from flows.store.held_out import why_in_doubt
 from terrabalance.errors import BadInput
 from terrabalance.images import write_png
 from terrabalance.manifest import Manifest, read_manifest, write_manifest
@@ -52,6 +57,16 @@ def with_parts_exchanged(config: RunConfig) -> RunConfig:
     real = table["source"] == "real"
     table.loc[real, "split"] = table.loc[real, "split"].map(OTHERS)
     return listing(config, table)
+
+
+def elsewhere(config: RunConfig, **given: Any) -> RunConfig:
+    """The same in a workdir that has no generators."""
+    return changed(config, workdir=config.workdir.with_name("elsewhere"), **given)
+
+
+def bring_generators(source: RunConfig, target: RunConfig) -> None:
+    generators = Path("data") / "generators"
+    shutil.copytree(source.workdir / generators, target.workdir / generators)
 
 
 def beach_of(config: RunConfig) -> Path:
@@ -115,7 +130,47 @@ def test_a_repaired_image_trains_in_the_split_of_its_generator_and_is_refused_in
     assert (row["split"], row["status"], row["generator"]) == ("train", "ok", generator.name)
     said = rf"Beach/{file.name} is drawn or filled by the generator {generator.name}, which has lea"
     with pytest.raises(BadInput, match=said):
-        make_catalogue(changed(plain, split={"val": 0.3, "test": 0.3}))
+        _ = Run(changed(plain, split={"val": 0.3, "test": 0.3})).catalogue
+
+
+def test_what_a_catalogue_is_of_is_asked_at_every_comparison(drawn, caplog):
+    strange = elsewhere(with_parts_exchanged(drawn))
+    for _ in range(2):
+        caplog.clear()
+        page = compare_manifest(strange, unwatched)
+        assert "is not known what they have learned" in caplog.text
+        assert "is not known what they have learned" in page.read_text()
+    bring_generators(drawn, strange)
+    with pytest.raises(BadInput, match="now in test"):
+        compare_manifest(strange, unwatched)
+    with pytest.raises(BadInput, match="now in test"):  # a scan's manifest is believed in all else
+        compare_manifest(changed(strange, data=make_catalogue(strange, synthetic=True)), unwatched)
+
+
+def test_what_has_filled_a_part_of_an_image_is_asked_at_every_use_of_a_catalogue(pinned, caplog):
+    repaired(pinned, train_all(pinned)["Beach"])
+    strange = elsewhere(pinned, base_from=None, split={"val": 0.3, "test": 0.3})
+    named = changed(strange, catalogue=make_catalogue(strange).name)
+    for config in (strange, named):
+        caplog.clear()
+        assert make_plan(Run(config)).is_file()
+        assert "is not known what they have learned" in caplog.text
+    bring_generators(pinned, strange)
+    for config in (strange, named):
+        with pytest.raises(BadInput, match="now in test"):
+            make_plan(Run(config))
+
+
+def test_the_dataset_of_a_run_is_accepted_with_what_its_generators_have_drawn(pinned):
+    train_all(pinned)
+    for plan in Run(pinned).filled:
+        synthesize_class(Run(pinned), plan.class_name)
+    dataset = changed(pinned, base_from=None, data=assemble_dataset(Run(pinned)))
+    rows = read_manifest(dataset.data).usable("train")
+    assert (rows["generator"] != "").any()
+    assert why_in_doubt(dataset, read_manifest(dataset.data)) is None
+    strange = elsewhere(dataset)
+    assert "not known" in str(why_in_doubt(strange, read_manifest(dataset.data)))
 
 
 @pytest.mark.parametrize("name", ["Beach-0123456789ab", "../generators", "a\0b/\u2028", "x" * 999])
@@ -124,7 +179,7 @@ def test_a_generator_that_is_not_here_is_named_in_a_warning(pinned, caplog, name
     pixels[:, :9] = 7
     marks = {"terrabalance:filled": "0.2", "terrabalance:generator": name}
     write_png(pinned.data / "Beach" / "by_others.png", pixels, marks)
-    frame = read_manifest(make_catalogue(plain)).frame.set_index("path")
+    frame = Run(plain).catalogue.frame.set_index("path")
     assert frame.loc["Beach/by_others.png", "status"] == "ok"
     assert "Beach/by_others.png is drawn or filled by " in caplog.text
-    assert "not known below" in caplog.text
+    assert "is not known what they have learned" in caplog.text
