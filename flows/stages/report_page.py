@@ -19,7 +19,7 @@ from flows.stages.classifiers import experiment_with
 from flows.stages.dataset import DRAWN_NOTICE, Parts
 from flows.stages.features import feature_network
 from flows.stages.fidelity import measure_fidelity
-from flows.stages.former_comparison import set_aside_comparison
+from flows.stages.former_results import FIDELITY, set_aside_comparison, set_aside_fidelity
 from flows.stages.generators import generator_of
 from flows.stages.plan import make_plan, read_plan
 from flows.stages.run import Run
@@ -42,7 +42,6 @@ _OF_COMPARISON: Fields = {
     "shares": dict, "training": dict,
 }  # fmt: skip
 _BESIDE = ("balance.json", "classes.csv", "timings.json")
-_FIDELITY = "fidelity.json"
 
 
 def write_report(run: Run, on_progress: Progress = silent) -> Path:
@@ -58,10 +57,12 @@ def write_report(run: Run, on_progress: Progress = silent) -> Path:
     load = feature_network(run, on_progress) if has_images else None
     if why_not:
         set_aside_comparison(run.config, on_progress)
+    if not has_images:
+        set_aside_fidelity(run.config, on_progress)
     comparison = None if why_not else _comparison(run, parts.key)
     experiment = experiment_with(run, parts.key) if comparison else None
     inputs = _balance_inputs(run, parts.folders)
-    beside = (*_BESIDE, _FIDELITY) if load else _BESIDE
+    beside = (*_BESIDE, FIDELITY) if load else _BESIDE
     page = Files(
         what="the report", place=run.report_folder / "index.html", beside=beside, n_devices=1
     )
@@ -71,7 +72,7 @@ def write_report(run: Run, on_progress: Progress = silent) -> Path:
         sections += _compared(comparison, experiment and experiment.on(devices[0]), page.place)
         if load:
             fidelity = measure_fidelity(run, parts.folders, load(devices[0]))
-            write_json(page.place.with_name(_FIDELITY), fidelity)
+            write_json(page.place.with_name(FIDELITY), fidelity)
             sections.append(fidelity_section(fidelity))
         sections.append(_balance(inputs, plan, why_not, page.place.parent))
         write_page(

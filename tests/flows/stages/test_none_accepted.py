@@ -62,7 +62,9 @@ def test_a_class_whose_images_are_all_refused_is_not_among_the_filled(config):
 def test_where_every_image_is_refused_nothing_is_compared_and_it_is_said_why(config, caplog):
     assemble_dataset(Run(config))
     comparison = compare_arms(Run(config))
-    former = {comparison.read_bytes(), comparison.with_name("predictions.csv").read_bytes()}
+    measures = write_report(Run(config)).with_name("fidelity.json")
+    beside = (measures, comparison.with_name("predictions.csv"))
+    former = {comparison.read_bytes(), *(path.read_bytes() for path in beside)}
     trained = set((config.workdir / "data" / "classifiers").iterdir())
     n_refused = sum(refuse_all(config, name) for name in ("Beach", "River"))
     card = (assemble_dataset(Run(config)) / "README.md").read_text()
@@ -81,7 +83,7 @@ def test_where_every_image_is_refused_nothing_is_compared_and_it_is_said_why(con
     assert read_json(page.with_name("balance.json"))["why_not_compared"] == said
     assert set((config.workdir / "data" / "classifiers").iterdir()) == trained
     # What reads the verdict finds none, and nothing is lost that took hours.
-    assert not comparison.exists() and not comparison.with_name("predictions.csv").exists()
+    assert not any(path.exists() for path in (comparison, *beside))
     left = {path.read_bytes() for path in comparison.parent.iterdir() if path.is_file()}
     assert former <= left and "comparison.json: is of synthetic images that the" in caplog.text
     caplog.clear()

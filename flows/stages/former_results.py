@@ -1,4 +1,4 @@
-"""The comparison of a run that has nothing to compare any more: kept, and not taken for its own."""
+"""Results on synthetic images that a run has no more: kept, and not taken for its own."""
 
 import logging
 
@@ -10,6 +10,7 @@ from flows.store.sync import publish_files, withdraw_files
 from terrabalance.files import sha256_of
 from terrabalance.progress import Progress
 
+FIDELITY = "fidelity.json"
 _log = logging.getLogger(__name__)
 
 
@@ -28,14 +29,24 @@ def set_aside_comparison(config: RunConfig, on_progress: Progress) -> None:
     """
     place = paths.report_folder(config) / "comparison.json"
     comparison = Files(what="the comparison", place=place, beside=("predictions.csv",))
-    if not find(config, comparison):  # another machine may have made it
+    _set_aside(config, comparison, on_progress)
+
+
+def set_aside_fidelity(config: RunConfig, on_progress: Progress) -> None:
+    """Rename the measures of images that the run has no more; args and errors as for those."""
+    place = paths.report_folder(config) / FIDELITY
+    _set_aside(config, Files(what="the measures", place=place), on_progress)
+
+
+def _set_aside(config: RunConfig, result: Files, on_progress: Progress) -> None:
+    if not find(config, result):  # another machine may have made it
         return
-    waiting = "another process compares, waiting for it"
-    with locked(comparison.lock, waiting, on_progress):
+    place, waiting = result.place, f"another process makes {result.what}, waiting for it"
+    with locked(result.lock, waiting, on_progress):
         if not place.is_file():  # another process was first
             return
         mark = sha256_of(place)[:12]
-        files = [*(place.with_name(name) for name in comparison.beside), place]
+        files = [*(place.with_name(name) for name in result.beside), place]
         former = [path.with_name(f"{path.stem}-{mark}{path.suffix}") for path in files]
         for path, aside in zip(files, former, strict=True):  # killed, it is found again by the last
             if path.is_file():

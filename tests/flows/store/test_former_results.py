@@ -1,9 +1,9 @@
-"""A comparison of images that a run has no more, where several machines share the run."""
+"""Results on images that a run has no more, where several machines share the run."""
 
 from pathlib import Path
 
 from flows.settings.config import RunConfig
-from flows.stages.former_comparison import set_aside_comparison
+from flows.stages.former_results import set_aside_comparison
 from flows.store import paths
 from flows.store.sync import publish_files
 from terrabalance.files import write_text
