@@ -17,7 +17,7 @@ _READ = (
     "classifier", "execution.per_device", "execution.slots", "base_from", "generator.bands",
     "generator.shown_bands",
 )  # fmt: skip
-_OF_A_SCAN = {"images", "scan", "split", "seed"}
+_OF_A_SCAN = {"catalogue", "images", "scan", "split", "seed"}
 _OF_A_BASE = "generator"  # that `base_from` names has to be of the same settings
 
 

@@ -31,13 +31,22 @@ def test_a_setting_that_no_comparison_reads_is_refused_with_those_that_it_takes(
     "settings",
     [
         ["generator.bands=rgb"], ["generator.shown_bands=[2,1,0]"], ["scan.group_by=a"],
-        ["split.test=0.3"], ["seed=3"], ["execution.per_device=2"], ["classifier.steps=4"],
+        ["split.test=0.3"], ["seed=3"], ["catalogue=aid-0123456789ab"],
+        ["execution.per_device=2"], ["classifier.steps=4"],
         ["base_from=base-0123456789ab", "generator.dim=16"],
     ],
 )  # fmt: skip
 def test_what_a_comparison_reads_is_taken(settings):
     words = [word for setting in settings for word in ("--set", setting)]
     assert "nowhere.csv: no such file" in refusal_of("compare", "nowhere.csv", *words)
+
+
+@pytest.mark.parametrize("setting", ["catalogue=doesnotexist", "seed=3", "split.test=0.3"])
+def test_what_only_a_scan_reads_is_refused_where_a_manifest_is_compared(setting, tmp_path):
+    table = tmp_path / "manifest.parquet"
+    table.touch()
+    said = refusal_of("compare", str(tmp_path), "--set", setting)
+    assert said.startswith(f"--set {setting}: has no effect on {tmp_path}")
 
 
 @pytest.mark.parametrize("setting", ["preset=cpu", "drawn=false", "images=photos"])
