@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from terrabalance.class_names import one_form
 from terrabalance.settings import MOST, Settings
@@ -27,10 +27,18 @@ OptimizerName = Literal["muon", "adam"]
 NOT_RESULT = {"checkpoint_every", "compile", "preview_every"}
 
 
+# What the validator takes, which a deployment's schema has to say: the server refuses all else.
+_TARGET = {
+    "anyOf": [
+        {"type": "string", "maxLength": 16}, {"type": "integer", "minimum": 1, "maximum": MOST},
+    ]
+}  # fmt: skip
+
+
 class PlanConfig(Settings):
     """Which classes are filled with synthetic images, and up to which size."""
 
-    target: str = Field(
+    target: Annotated[str, WithJsonSchema(_TARGET)] = Field(
         "max",
         max_length=16,
         description="images of each class in the train part after filling: max (as the largest "

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from prefect.utilities.callables import parameter_schema
+from prefect.utilities.schema_tools.validation import validate
+from pydantic import ValidationError
 
 from flows.orchestrate.deploy import ENTRIES
 from flows.settings.config import RunConfig
@@ -82,6 +84,23 @@ def test_a_form_shows_the_default_of_what_no_preset_decides(form):
 def test_a_preset_chosen_in_the_form_decides_as_on_the_command_line(form, preset):
     from_form = RunConfig(**sent(form, preset))
     assert from_form == RunConfig(data="aid", preset=preset)
+
+
+@pytest.mark.parametrize("target", [14, "14", "80%", "median"])
+def test_the_server_takes_each_target_that_a_run_takes(target):
+    schema = parameter_schema(ENTRIES[0].flow).model_dump(exclude_unset=True)
+    given = {"config": {"data": "aid", "plan": {"target": target}}}
+    assert validate(given, schema, raise_on_error=False, ignore_required=True) == []
+    assert RunConfig(**given["config"]).plan.target == str(target)
+
+
+@pytest.mark.parametrize("target", [0, 1.5, True, None])
+def test_the_server_refuses_targets_that_no_run_takes(target):
+    schema = parameter_schema(ENTRIES[0].flow).model_dump(exclude_unset=True)
+    given = {"config": {"data": "aid", "plan": {"target": target}}}
+    assert validate(given, schema, raise_on_error=False, ignore_required=True)
+    with pytest.raises(ValidationError):
+        RunConfig(**given["config"])
 
 
 def test_no_classes_named_leaves_the_preset_its_number_of_classes():
