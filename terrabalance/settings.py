@@ -72,7 +72,8 @@ class Settings(BaseModel):
     A field that may be None also takes the word `none`, as the command line and TOML have no other.
 
     Attributes:
-        FORMER_NAMES: field -> its name in earlier versions, which is still understood.
+        FORMER_NAMES: field -> its name in earlier versions, which is still understood, though not
+            by a Prefect server, which compares the parameters of a deployment with the schema.
         RETIRED: a field that is gone -> the only value that it may still be given.
         ADDED: a field that came later -> the value that all results before it were made with.
     """
