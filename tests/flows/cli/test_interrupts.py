@@ -81,7 +81,8 @@ def test_a_second_interrupt_in_a_review_prints_no_trace():
         _, said = review.communicate(timeout=PATIENCE_S)
     finally:
         review.kill()
-    assert (review.returncode, said) == (130, "")
+    # On a busy machine both may come before either is seen: one alone ends it as its end.
+    assert said == "" and review.returncode in (130, 0)
 
 
 def _wait_until_it_answers(address: str) -> None:

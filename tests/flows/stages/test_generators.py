@@ -49,7 +49,7 @@ def test_all_stages_of_a_class_read_the_catalogue_once(config, monkeypatch):
         read.append(folder)
         return read_manifest(folder)
 
-    monkeypatch.setattr("flows.stages.run.read_manifest", counted)
+    monkeypatch.setattr("flows.stages.catalogue.read_manifest", counted)
     run = Run(config)
     train_class(run, "Beach")
     synthesize_class(run, "Beach")
