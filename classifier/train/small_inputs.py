@@ -1,7 +1,8 @@
 """Convolutions whose kernel is larger than their input, whose gradients torch leaves unwritten.
 
 In bf16 on CPUs, oneDNN does not write the weight gradient of kernel rows and columns that meet
-padding alone: it holds what was in that memory (torch 2.15).
+padding alone: it holds what was in that memory (torch 2.15; repeated by
+`findings/torch_bf16_leaves_strided_gradients_unwritten.sh`).
 """
 
 import functools
