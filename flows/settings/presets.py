@@ -15,15 +15,15 @@ PRESETS: dict[str, dict[str, Any]] = {
     "demo": {
         "plan": {"rarest": 2, "target": "80"},
         "generator": {
-            "image_size": 48, "patch": 2, "dim": 24, "dim_mults": (1, 2, 4),
-            "attention_heads": 2, "attention_dim": 16,
+            "image_size": 24, "dim": 24, "dim_mults": (1, 2, 4), "attention_heads": 2,
+            "attention_dim": 16,
         },
         "base": {
-            "steps": 560, "batch_size": 16, "learning_rate": 2e-3, "ema_decay": 0.99,
+            "steps": 700, "batch_size": 16, "learning_rate": 2e-3, "ema_decay": 0.99,
             "preview_every": 100, "checkpoint_every": 50,
         },
         "training": {
-            "steps": 200, "batch_size": 16, "learning_rate": 1e-3, "ema_decay": 0.99,
+            "steps": 250, "batch_size": 16, "learning_rate": 1e-3, "ema_decay": 0.99,
             "preview_every": 50, "checkpoint_every": 50,
         },
         "classifier": {
