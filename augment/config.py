@@ -25,8 +25,6 @@ UNHURRIED_SAMPLERS: tuple[SamplerName, ...] = ("ancestral",)  # that take every 
 OptimizerName = Literal["muon", "adam"]
 # Settings of a training that do not decide its result, beyond rounding.
 NOT_RESULT = {"checkpoint_every", "compile", "preview_every"}
-
-
 # What the validator takes, which a deployment's schema has to say: the server refuses all else.
 _TARGET = {
     "anyOf": [

@@ -28,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from colours import colour_ratio
 from denoising_diffusion_pytorch import GaussianDiffusion
 from networks import settings_of
 
@@ -101,13 +102,6 @@ def loss_of(diffusion: GaussianDiffusion, known: Pictures) -> float:
     return even_loss(diffusion, images, labels, torch.Generator().manual_seed(7))
 
 
-def colour_spread(images: np.ndarray, labels: np.ndarray, known: Pictures) -> float:
-    """Return the root mean square distance of mean colours to those of the classes, in levels."""
-    colours, real = (each.mean((2, 3)) for each in (images, known.unseen))
-    of_classes = [real[known.unseen_labels == label].mean(0) for label in range(len(known.classes))]
-    return float(np.sqrt(np.square(colours - np.stack(of_classes)[labels]).sum(1).mean()))
-
-
 def differences(images: np.ndarray) -> tuple[float, list[float]]:
     """Return the mean square difference of neighbours, and for each period across over within."""
     squares = [
@@ -176,8 +170,8 @@ def measure(name: str, known: Pictures, given: argparse.Namespace) -> Found:
     (power, border), (real_power, real_border) = map(differences, (images, known.unseen))
     ratios = [mine / real for mine, real in zip(border, real_border, strict=True)]
     n_weights = sum(each.numel() for each in diffusion.model.parameters())
-    real_colour = colour_spread(known.unseen, known.unseen_labels, known)
-    colour = colour_spread(images, np.arange(N_DRAWN) % len(known.classes), known) / real_colour
+    labels = np.arange(N_DRAWN) % len(known.classes)
+    colour = colour_ratio(images, labels, known.unseen, known.unseen_labels)
     found = Found(
         curve, milliseconds, kid.value, kid.standard_error, colour, power / real_power, ratios,
         n_weights,

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from colours import colour_ratio
 from PIL import Image, ImageDraw, ImageFont
 
 from augment.measure.fidelity import measure_class
@@ -92,15 +93,10 @@ def judge(config: RunConfig, network: FeatureNetwork, name: str) -> tuple[dict[s
     for begin, colours in {"noise": None, "class": mean_colours(images[1])}.items():
         drawn, _ = draw_batch(model, range(N_DRAWN), config.sampling, CPU, colours=colours)
         measures = measure_class(network.embed(drawn), *real) or {}
-        kinds[begin] = {**measures, "colour": colour_spread(drawn, images[0])}
+        one_class = [np.zeros(len(each), int) for each in (drawn, images[0])]
+        colour = colour_ratio(drawn, one_class[0], images[0], one_class[1])
+        kinds[begin] = {**measures, "colour": colour}
     return {**kinds["class"], "noise": kinds["noise"]}, drawn[:N_SHOWN]
-
-
-def colour_spread(drawn: np.ndarray, real: np.ndarray) -> float:
-    """Return how far mean colours are from the class's, over how far those of real images are."""
-    colours = [each.mean((2, 3)) for each in (drawn, real)]
-    far = [np.square(each - colours[1].mean(0)).sum(1).mean() ** 0.5 for each in colours]
-    return float(far[0] / far[1])
 
 
 def measure(

@@ -21,9 +21,8 @@ from augment.sample.multistep import Prediction, Solver
 
 Noise = Callable[[], Tensor]
 Begin = Literal["noise", "colours", "real"]  # what images start from
-_COLOUR_SEEN = (
-    0.2  # of [-1, 1]: a difference as large as the standard deviation of the noise's mean
-)
+# Of [-1, 1]: a difference of colours that is as large as the deviation of the noise's own mean.
+_COLOUR_SEEN = 0.2
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,7 @@ from terrabalance.manifest import ORACLE, Manifest
 from terrabalance.wording import listed
 
 _log = logging.getLogger(__name__)
-_FOLDER = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9_-]*"
-)  # as results are called: an image may say anything
+_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # an image may name anything as its generator
 _TRAINED_ON = ("train", ORACLE)
 _KEEP = (
     "Keep the split that it was trained by: unchanged data with the same seed, split and scan "

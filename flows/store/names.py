@@ -104,6 +104,7 @@ class Names:
         if screening.enabled:
             decided_by += [self._feature_network(), *self._parts.values()]
         elif config.sampling.match_spectrum or config.sampling.colours == "class":
+            # The images of other classes help to estimate spectra.
             decided_by.append(self._parts["train"])
         generator = self.generator(plan.class_name).name
         key = fingerprint(FORMAT, generator, config.sampling.key(), plan.n_needed, decided_by)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from torch import Tensor, nn
+from torch import Tensor
 
 from augment.config import SamplingConfig
 from augment.network.config import GeneratorConfig
@@ -13,29 +13,19 @@ from augment.sample.request import RealImages
 from augment.sample.samplers import SAMPLERS, colour_time
 from terrabalance.bands import RGB
 
+from .oracles import Oracle
 from .pond_requests import ponds
 
 SIDE, SPREAD = 8, 0.3
 
 
-class FlatOracle(nn.Module):
-    """Predicts v without error where each image is of one grey, N(0, SPREAD^2).
+class FlatOracle(Oracle):
+    """For images of one grey each, N(0, SPREAD^2); it is not told which greys a class has."""
 
-    It is not told which greys a class has.
-    """
-
-    def __init__(self, alphas_cumprod: Tensor) -> None:
-        super().__init__()
-        self.alphas_cumprod = alphas_cumprod
-
-    def forward(self, images: Tensor, times: Tensor, _: None = None) -> Tensor:
-        signal = self.alphas_cumprod[times].view(-1, 1, 1, 1)
-        alpha, sigma = signal.sqrt(), (1 - signal).sqrt()
+    def clean(self, images: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
         seen = images.mean((1, 2, 3), keepdim=True)
-        n_values = images[0].numel()
-        gain = alpha * SPREAD**2 / (signal * SPREAD**2 + (1 - signal) / n_values)
-        clean = (gain * seen).expand_as(images)
-        return alpha * (images - alpha * clean) / sigma - sigma * clean
+        gain = alpha * SPREAD**2 / (alpha**2 * SPREAD**2 + sigma**2 / images[0].numel())
+        return (gain * seen).expand_as(images)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from typing import get_args
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from augment.config import KEEPING_SAMPLERS, UNHURRIED_SAMPLERS, SamplerName, SamplingConfig
 from augment.network.config import GeneratorConfig
@@ -10,23 +10,17 @@ from augment.network.generator import build_diffusion
 from augment.network.noise_schedule import signal_of
 from augment.sample.samplers import SAMPLERS, even_snr_times, trajectory
 
+from .oracles import Oracle
+
 MEAN, SPREAD = 0.2, 0.15
 
 
-class GaussianOracle(nn.Module):
-    """Predicts v without error where every pixel of the clean images is N(MEAN, SPREAD^2)."""
+class GaussianOracle(Oracle):
+    """For images of which every pixel is N(MEAN, SPREAD^2)."""
 
-    def __init__(self, alphas_cumprod: Tensor) -> None:
-        super().__init__()
-        self.alphas_cumprod = alphas_cumprod
-
-    def forward(self, images: Tensor, times: Tensor, _: None = None) -> Tensor:
-        signal = self.alphas_cumprod[times].view(-1, 1, 1, 1)
-        alpha, sigma = signal.sqrt(), (1 - signal).sqrt()
-        gain = alpha * SPREAD**2 / (signal * SPREAD**2 + 1 - signal)
-        clean = MEAN + gain * (images - alpha * MEAN)
-        noise = (images - alpha * clean) / sigma
-        return alpha * noise - sigma * clean
+    def clean(self, images: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+        gain = alpha * SPREAD**2 / (alpha**2 * SPREAD**2 + sigma**2)
+        return MEAN + gain * (images - alpha * MEAN)
 
 
 NOISE_SCHEDULES = {
