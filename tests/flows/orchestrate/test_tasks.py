@@ -16,13 +16,13 @@ from terrabalance.files import write_json
 @pytest.mark.parametrize("refused", [BadInput("a.png: is damaged."), KeyError("a bug")])
 def test_a_refusal_is_logged_without_a_trace_and_a_bug_with_its_own(refused, caplog):
     log = logging.getLogger("prefect.flow_runs")
-    log.propagate, before = True, log.propagate
+    log.addHandler(caplog.handler)  # Prefect's own configuration hands nothing on to the root
     try:
         raise refused
     except Exception as error:
         log.exception("Encountered exception during execution: %r", error)
     finally:
-        log.propagate = before
+        log.removeHandler(caplog.handler)
     assert ("Traceback" in caplog.text) == isinstance(refused, KeyError)
     assert ("BadInput: a.png: is damaged." in caplog.text) == isinstance(refused, BadInput)
 

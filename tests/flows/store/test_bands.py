@@ -185,7 +185,7 @@ def test_a_size_that_cannot_be_halved_is_one_line_at_the_command_line(tiny_toml,
 
     arguments = ["plan", str(scenes), "--config", str(tiny_toml), "--workdir", str(tmp_path)]
     found = CliRunner().invoke(app, [*arguments, "--set", "generator.image_size=[40, 57]"])
-    assert "the nearest sizes that can are 56 and 60" in str(found.exception)
+    assert "the nearest sizes that can are 56 and 58" in str(found.exception)
 
 
 def test_images_that_are_not_square_run_as_well(tiny, scenes, tmp_path):
