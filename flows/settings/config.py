@@ -19,7 +19,7 @@ from augment.config import PlanConfig, SamplingConfig, ScreeningConfig, Training
 from augment.network.config import GeneratorConfig
 from classifier.config import ClassifierConfig
 from classifier.feature_network import FeatureConfig
-from flows.settings.addresses import checked_address, is_address, mirror_of
+from flows.settings.addresses import is_address, mirror_of, placed
 from flows.settings.execution import ExecutionConfig
 from flows.settings.form import form_of
 from flows.settings.messages import sentences
@@ -35,6 +35,7 @@ from terrabalance.settings import (
     Settings,
     absolute_path,
 )
+from terrabalance.wording import shown
 
 S = TypeVar("S", bound=Settings)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # as `slug` gives them
@@ -146,21 +147,21 @@ class RunConfig(Settings):
         if not isinstance(given, dict):
             return given
         workdir, address = given.get("workdir"), given.get("storage")
-        if isinstance(workdir, Path) and re.match(r"\w+:/\w", str(workdir)):
-            raise ValueError(f"workdir: give the address as text; {workdir} is a path")
+        if re.match(r"\w\w+:/(?!/)", str(workdir)):  # as `Path` spells s3://bucket too
+            raise ValueError(
+                f"workdir: {shown(str(workdir))} is a path. Give an address as text, with both "
+                "slashes, and a folder that is called so as ./..."
+            )
         if is_address(workdir):
-            scheme, _, rest = str(workdir).partition("://")
-            if scheme == "file":
-                return {**given, "workdir": Path(rest), "storage": None}
             address = workdir
         if not isinstance(address, str):
             return given
         try:
-            address = checked_address(address)
+            folder, store = placed(address)
         except ValueError as error:
             place = "storage" if address is given.get("storage") else "workdir"
             raise ValueError(f"{place}: {error}") from error
-        return {**given, "workdir": mirror_of(address), "storage": address}
+        return {**given, "workdir": folder, "storage": store}
 
     @classmethod
     def __get_pydantic_json_schema__(
