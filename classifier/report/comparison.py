@@ -18,6 +18,7 @@ _METRICS = (
     ("medium", "Medium"),
     ("few", "Few"),
 )
+_MOST_REASONS = 10  # in the notice of images that are left out
 _SETTINGS = {"image_size": "Network's input, px", "resolution": "Reduced first to, px"}
 _OUTCOMES = {
     "helped": ("helped", "The synthetic images helped."),
@@ -66,6 +67,8 @@ def comparison_section(record: Mapping[str, Any], highest_give_away: float) -> S
         give_away=_give_away(record, highest_give_away),
         highest_give_away=highest_give_away,
         training=_training(record["training"]),
+        left_out=record.get("left_out"),
+        n_reasons=_MOST_REASONS,
     )
     return Section("Did it help?", html, "comparison")
 

@@ -1,6 +1,5 @@
 """Compare classifiers: on a run's dataset, or on any manifest without a run around it."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from flows.stages.classifiers import experiment_of, experiment_on, resolution_of
 from flows.stages.comparable import manifest_of
 from flows.stages.dataset import Parts
 from flows.stages.fidelity import give_aways
+from flows.stages.left_out import left_out_synthetic, tell_left_out
 from flows.stages.progress import Watcher, unwatched
 from flows.stages.run import Run
 from flows.stages.stated import refuse_untrue
@@ -44,8 +44,6 @@ from terrabalance.page import write_page
 from terrabalance.progress import Progress
 from terrabalance.sizes import Size
 from terrabalance.wording import listed
-
-_log = logging.getLogger(__name__)
 
 
 def compare_arms(run: Run, watcher: Watcher = unwatched) -> Path:
@@ -86,7 +84,7 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
         BadInput: images that cannot be compared on, or arms that lack theirs.
     """
     manifest = _manifest_of(config, watcher("scan"))
-    _tell_left_out(manifest, config.data)
+    tell_left_out(manifest, config.data)
     rows = manifest.usable("train")
     made = rows[rows["source"] == "synthetic"]
     smallest = _smallest_side(made) if len(made) else None
@@ -132,6 +130,7 @@ def _write_page(
     record = _compared(config, experiment, on_progress)
     manifest, bands, size = experiment.manifest, experiment.bands, experiment.resolution
     record["give_away"] = give_aways(manifest, size, bands, experiment.chroma)
+    record["left_out"] = left_out_synthetic(manifest)
     write_json(page.with_name("comparison.json"), record)
     predictions = read_predictions(page.with_name("predictions.csv"))
     changed = changes_section(experiment, predictions, record)
@@ -186,20 +185,6 @@ def _usual_size(rows: pd.DataFrame) -> Size:
 
 def _smallest_side(rows: pd.DataFrame) -> int:
     return int(rows[["height_px", "width_px"]].to_numpy().min())
-
-
-def _tell_left_out(manifest: Manifest, data: Path) -> None:
-    """Warn of synthetic images that are not compared, such as copies of real ones, and why."""
-    made = manifest.frame[manifest.frame["source"] == "synthetic"]
-    left = made[made["status"] != "ok"]
-    if left.empty:
-        return
-    counts = ", ".join(f"{status}: {n}" for status, n in left["status"].value_counts().items())
-    first = left.iloc[0]
-    _log.warning(
-        "%s: %d of %d synthetic images are left out (%s), e.g. %s: %s", data, len(left), len(made),
-        counts, first["path"], first["detail"],
-    )  # fmt: skip
 
 
 def _why_none_made(manifest: Manifest) -> str:

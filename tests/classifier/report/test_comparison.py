@@ -158,3 +158,13 @@ def test_the_page_says_how_many_classes_give_themselves_away(record: dict[str, A
     html = str(comparison_section({**record, "give_away": found}, 0.6).html)
     assert "0.65 on average, above 0.60 in 2 of 4 classes" in html
     assert "at most 0.74" in html and HOSTILE not in html
+
+
+def test_a_long_list_of_what_is_left_out_is_cut_and_escaped(record: dict[str, Any]):
+    reason = {"status": "duplicate", "n": 2, "path": HOSTILE, "detail": "a<b>"}
+    reasons = [{**reason, "class": f"<i>{at}"} for at in range(12)]
+    left = {"left_out": {"n": 24, "of": 30, "reasons": reasons}}
+    html = str(comparison_section({**record, **left}, 0.6).html)
+    assert "24 of 30 synthetic images are left out" in html and "and 2 more, all in" in html
+    assert html.count("2 duplicate, e.g.") == 10
+    assert "<i>" not in html and "a<b>" not in html and "<script" not in html

@@ -1,6 +1,7 @@
 """`terrabalance compare` on data, on a CSV with synthetic images, on a finished dataset."""
 
 import csv
+import re
 import shutil
 from pathlib import Path
 
@@ -123,6 +124,11 @@ def test_a_copy_of_a_test_image_among_the_synthetic_ones_is_left_out(table, tmp_
     assert record["n_test"] == 8  # the real image stays
     assert "1 of 3 synthetic images are left out (duplicate: 1), e.g. A/train_syn" in caplog.text
     assert record["per_class"][0]["n_train"] == dict(zip(arms, (6, 6, 8), strict=True))
+    # Who reads the page has not seen the log: it says so before the table of the arms.
+    page = (tmp_path / "w" / "reports" / "c" / "index.html").read_text()
+    said = " ".join(re.sub("<[^>]+>", "", page).split())
+    assert "1 of 3 synthetic images is left out of every arm: A: 1 duplicate, A/train_syn" in said
+    assert "B/test_real_0.png" in said[: said.index("ArmBalanced accuracy")]
 
 
 def test_a_synthetic_test_image_is_refused_with_its_line(table, tmp_path):
