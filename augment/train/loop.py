@@ -114,6 +114,9 @@ class TrainingLoop:
                 saves = last or evaluates or self._is_due(self.config.checkpoint_every)
                 if (saves or self._is_due(_READ_EVERY)) and not self._read_losses(on_progress):
                     continue
+                if saves and (lost := self.group.broadcast(self.stepper.lost_weights())):
+                    self._roll_back(f"weights of NaN or infinity ({lost})")
+                    continue
                 if evaluates:
                     self.selection.evaluate(self.stepper, self.outputs)
                     self._check_memorizing()
@@ -137,7 +140,7 @@ class TrainingLoop:
         loss, norm = pairs.cpu().mean(0).tolist()  # the one wait for the device
         self.pending.clear()
         if not is_healthy(loss, norm, [row[2] for row in self.history.losses]):
-            self._roll_back(loss, norm)
+            self._roll_back(f"loss {loss:g}, gradient norm {norm:g}")
             return False
         rate = self.stepper.learning_rate(self.step - 1)
         self.history.losses.append([self.step, self._images_seen(), loss, rate, norm])
@@ -146,13 +149,13 @@ class TrainingLoop:
         on_progress(self.step, self.config.steps, f"{self.spec.title}: loss {loss:.4f}")
         return True
 
-    def _roll_back(self, loss: float, norm: float) -> None:
+    def _roll_back(self, why: str) -> None:
         """Go back to the last good state, and go on from there at half the learning rate."""
         n_rollbacks, bad_step = self.stepper.n_halvings_of_rate + 1, self.step
         if n_rollbacks > _MOST_ROLLBACKS:
             raise TrainingDiverged(
-                f"{self.spec.title}: loss {loss:g}, gradient norm {norm:g} by step {bad_step}, "
-                f"after going back {_MOST_ROLLBACKS} times already. The last checkpoint in "
+                f"{self.spec.title}: {why} by step {bad_step}, after going back "
+                f"{_MOST_ROLLBACKS} times already. The last checkpoint in "
                 f"{self.folder / 'checkpoints'} is good. Lower training.learning_rate (now "
                 f"{self.config.learning_rate}) and run again."
             )
@@ -162,13 +165,23 @@ class TrainingLoop:
         self.restore()
         self.stepper.n_halvings_of_rate = n_rollbacks
         log.warning(
-            "%s: loss %g, gradient norm %g by step %d; back at step %d, at half the learning rate",
-            self.spec.title, loss, norm, bad_step, self.step,
+            "%s: %s by step %d; back at step %d, at half the learning rate",
+            self.spec.title, why, bad_step, self.step,
         )  # fmt: skip
 
     def finish(self) -> None:
-        """Write the chosen weights and the card, mark the folder done, delete the checkpoints."""
+        """Write the chosen weights and the card, mark the folder done, delete the checkpoints.
+
+        Raises:
+            TrainingDiverged: the weights are not finite, as checkpoints of earlier versions may be.
+        """
         choice = self.selection.choose(self.stepper)
+        if lost := self.stepper.lost_weights():
+            raise TrainingDiverged(
+                f"{self.folder}: its training went on from a checkpoint with NaN or infinity in "
+                f"{lost}. Delete the newest file in its folder checkpoints and run again, to go on "
+                "from the one before."
+            )
         write_tensors(self.folder / WEIGHTS, self.stepper.average.state_dict())
         write_json(self.folder / CARD, self._card(choice))
         write_learned(self.folder, self.hashes, self.asked.start)

@@ -20,6 +20,7 @@ from augment.train.objective import diffusion_loss
 from augment.train.optimizer import optimizers_of
 from augment.train.process_group import MicroBatchTooLarge, ProcessGroup
 from augment.train.spec import TrainingSpec
+from terrabalance.checkpoint import finite_tensors
 from terrabalance.cuda_graphs import RecordedGradients
 from terrabalance.device import autocast, describe_device, tuned_convolutions
 from terrabalance.errors import BadInput
@@ -111,6 +112,17 @@ class Stepper:
     def average(self) -> nn.Module:
         """The averaged network that is sampled from; its weights are chosen at the end."""
         return self.averages[min(USUAL, len(self.averages) - 1)].network
+
+    def lost_weights(self) -> str:
+        """Return the first tensor of the network or an average that is not finite; "" for none.
+
+        No loss tells what the step after it did to the weights. The device is waited for.
+        """
+        for network in (self.network, *(average.network for average in self.averages)):
+            state = network.state_dict()
+            if lost := sorted(state.keys() - finite_tensors(state)):
+                return lost[0]
+        return ""
 
     @contextmanager
     def drawing_with(self, network: nn.Module) -> Iterator[GaussianDiffusion]:
