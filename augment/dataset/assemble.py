@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock
 
-from augment.dataset.beside import mark_of
+from augment.dataset.beside import TABLE, mark_of, mark_remedy
 from augment.dataset.card import dataset_card
 from augment.dataset.croissant import CROISSANT, croissant
 from augment.dataset.layout import CLASS_MAP, class_map, dataset_rows, lacking
@@ -29,7 +29,7 @@ from augment.dataset.replacing import (
 )
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, sha256_of, write_plain_json, write_text
-from terrabalance.finished import damaged_files, mark_done
+from terrabalance.finished import DONE, damaged_files, mark_done
 from terrabalance.manifest import Manifest, read_manifest, write_manifest
 from terrabalance.progress import Progress, silent
 from terrabalance.wording import listed
@@ -202,7 +202,13 @@ def _refuse_foreign(folder: Path, roots: Iterable[Path]) -> None:
         raise BadInput(f"{folder} holds images to be assembled. Name another folder.")
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    if not folder.is_dir() or (mark_of(folder) or {}).get("stage") != _STAGE:
+    mark = mark_of(folder) if folder.is_dir() else None
+    if mark is None and (folder / CLASS_MAP).is_file() and (folder / TABLE).is_file():
+        raise BadInput(
+            f"{folder / DONE}: gone, and nothing else says that this dataset may be replaced. "
+            f"{mark_remedy(folder)}"
+        )
+    if (mark or {}).get("stage") != _STAGE:
         raise BadInput(
             f"{folder} exists and was not made by this stage. Move it away or name another folder."
         )

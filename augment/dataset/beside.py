@@ -35,11 +35,15 @@ def mark_of(folder: Path) -> dict[str, Any] | None:
     Raises:
         BadInput: its `done.json` is damaged.
     """
-    remedy = (
+    return done(folder, remedy=mark_remedy(folder))
+
+
+def mark_remedy(folder: Path) -> str:
+    """Return what the user does about the `done.json` of a dataset that is damaged or gone."""
+    return (
         f"Restore it from a copy, or move the folder {folder} away and run again; files of yours "
         "in it can then be put into the new one."
     )
-    return done(folder, remedy=remedy)
 
 
 def problems_beside(manifest: Manifest) -> Iterator[tuple[str, *Found]]:

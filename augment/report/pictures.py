@@ -109,12 +109,14 @@ class Pictures:
         """Return the frames of the denoising strip, noise first; [] where none can be read."""
         # Cut apart, so that no white gap shows on a dark page.
         path = self.folders[class_name] / "strip.png"
-        if not path.is_file():
-            return []
         try:
             pixels = to_rgb(decode(path))
         except UnreadableImage as error:  # a picture for people: no figure follows from it
-            _log.warning("the report goes without it: %s", error)
+            _log.warning(
+                "the report of %s goes without its stages: %s. To have them drawn again, with the "
+                "same images, delete %s and its first image beside it, and run again",
+                class_name, str(error).rstrip("."), path,
+            )  # fmt: skip
             return []
         height, width = height_width(self.size)
         width = round(pixels.shape[1] * width / height)

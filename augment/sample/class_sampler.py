@@ -11,7 +11,7 @@ from augment.sample.request import RealImages, SamplingRequest
 from augment.sample.spectrum import SpectrumMap, apply_map, spectrum_map
 from augment.sample.starts import mean_colours
 from terrabalance.bands import Bands
-from terrabalance.files import fingerprint, read_json, write_json
+from terrabalance.files import fingerprint, read_record, write_json
 from terrabalance.images import grid, write_png
 
 SPECTRUM = "spectrum.json"  # the filter of the images, see `augment.sample.spectrum`
@@ -99,7 +99,7 @@ class ClassSampler:
         settings = request.config.key({"batch_size"})
         content = sha256(self._own.tobytes()).hexdigest()
         inputs = fingerprint(request.generator.name, settings, request.seed_of(0), content)
-        kept = read_json(path) if path.is_file() else {}
+        kept = read_record(path) if path.is_file() else {}
         if kept.get("inputs") != inputs:
             others = self._real.others() if self._real.others else ()
             found = spectrum_map(self._own, self._first(), others)

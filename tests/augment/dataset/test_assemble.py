@@ -204,6 +204,18 @@ def test_done_json_counts_the_images(tmp_path, catalogue, synthetic):
     assert {"split": "val", "class": "Pond", "source": "real", "count": 1} in record["counts"]
 
 
+def test_a_dataset_whose_mark_is_gone_is_kept_and_the_mark_named(tmp_path, catalogue, synthetic):
+    target = tmp_path / "set"
+    assemble(catalogue, synthetic, target, ABOUT)
+    (target / "notes.txt").write_text("mine")
+    (target / "done.json").unlink()
+    with pytest.raises(BadInput, match=r"done\.json: gone.*move the folder .*set away"):
+        assemble(catalogue, synthetic, target, ABOUT)
+    assert (target / "notes.txt").read_text() == "mine"
+    target.rename(tmp_path / "away")  # as it says
+    assert len(assemble(catalogue, synthetic, target, ABOUT).frame) == 20
+
+
 def test_a_folder_that_something_else_made_is_never_replaced(tmp_path, catalogue):
     target = tmp_path / "set"
     target.mkdir()

@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 from augment.config import SamplingConfig
 from augment.sample.request import RealImages
 from augment.sample.sampling import sample_class
+from terrabalance.errors import BadInput
 from terrabalance.marks import read_source_type
 
 from .pond_requests import DDIM, pixels, ponds
@@ -62,6 +63,25 @@ def test_the_spectrum_of_real_images_is_matched(generator, reals, tmp_path):
         return float(np.abs(np.diff(np.stack(images).astype(int), axis=2)).mean())
 
     assert roughness(drawn[True]) < 0.8 * roughness(drawn[False])
+
+
+def test_what_is_lost_beside_the_images_is_made_again_with_the_first_image(
+    generator, reals, tmp_path
+):
+    request = ponds(generator, 3, tmp_path, DDIM)
+    folder = sample_class(request, RealImages(lambda: reals))
+    lost = ("strip.png", "spectrum.json", "000000.png")
+    before = [(folder / name).read_bytes() for name in lost]
+    for name in lost:
+        (folder / name).unlink()
+    sample_class(request, RealImages(lambda: reals))
+    assert [(folder / name).read_bytes() for name in lost] == before
+
+
+def test_a_filter_that_is_no_record_is_named(generator, reals, tmp_path):
+    (tmp_path / "spectrum.json").write_text("[]")
+    with pytest.raises(BadInput, match=r"spectrum\.json: "):
+        sample_class(ponds(generator, 1, tmp_path, DDIM), RealImages(lambda: reals))
 
 
 @pytest.mark.parametrize("batch_size", [4, 50])
