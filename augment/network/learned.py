@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from terrabalance.files import write_text
+from terrabalance.files import is_as_hashed, write_text
 from terrabalance.finished import done, refuse_damaged
 
 LEARNED = "learned.txt"
@@ -30,12 +30,14 @@ def learned_by(folder: Path) -> frozenset[str] | None:
     None where that is not known: it is of an older version, or started from such a one.
 
     Raises:
-        BadInput: one of its files is damaged or gone.
+        BadInput: the list is damaged or gone. The weights may be, as nobody needs them here.
     """
     # By the mark, not by the file: a list that was lost is not taken for one that never was.
-    if LEARNED not in (done(folder) or {}).get("files", {}):
+    sha256 = (done(folder) or {}).get("files", {}).get(LEARNED)
+    if sha256 is None:
         return None
-    refuse_damaged(folder, "the generator")
+    if not is_as_hashed(folder / LEARNED, sha256):
+        refuse_damaged(folder, "the generator")
     return as_learned((folder / LEARNED).read_bytes())
 
 

@@ -14,8 +14,9 @@ from augment.train.training import train_generator
 from classifier.network.features import Load
 from flows.stages.features import embedder, feature_network
 from flows.stages.run import Run
+from flows.store.held_out import keep_learned
 from flows.store.pinned_base import read_base_card
-from flows.store.result import Folder, find, make_once
+from flows.store.result import Folder, Make, find, make_once
 from terrabalance.manifest import even_share
 from terrabalance.progress import Progress, silent
 
@@ -61,6 +62,7 @@ def train_base(run: Run, on_progress: Progress = silent) -> Path | None:
     base = base_of(run)
     if base is None:
         return None
+    keep_learned(run.config, base.place)
     if run.config.base_from is not None or find(run.config, base):
         return base.place
     classes = tuple(sorted(run.catalogue.usable("train")["class"].unique()))
@@ -80,12 +82,13 @@ def train_base(run: Run, on_progress: Progress = silent) -> Path | None:
         data = TrainingData(images, labels, held_out, tuple(rows["sha256"]))
         train_generator(data, spec, base.place, devices, listener)
 
-    return make_once(run.config, base, make, on_progress)
+    return _made(run, base, make, on_progress)
 
 
 def train_class(run: Run, class_name: str, on_progress: Progress = silent) -> Path:
     """Train one class's generator on its train part, from the base; return its folder."""
     generator = generator_of(run, class_name)
+    keep_learned(run.config, generator.place)
     if find(run.config, generator):
         return generator.place
     start = train_base(run, on_progress)
@@ -105,7 +108,13 @@ def train_class(run: Run, class_name: str, on_progress: Progress = silent) -> Pa
         data = TrainingData(images, held_out=held_out, hashes=tuple(rows["sha256"]))
         train_generator(data, spec, generator.place, devices, listener)
 
-    return make_once(run.config, generator, make, on_progress)
+    return _made(run, generator, make, on_progress)
+
+
+def _made(run: Run, generator: Folder, make: Make, on_progress: Progress) -> Path:
+    folder = make_once(run.config, generator, make, on_progress)
+    keep_learned(run.config, folder)
+    return folder
 
 
 def _evaluates_with(

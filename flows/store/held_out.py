@@ -16,6 +16,7 @@ from flows.settings.config import RunConfig
 from flows.store import paths
 from flows.store.sync import peek
 from terrabalance.errors import BadInput
+from terrabalance.files import read_record, slug, write_json
 from terrabalance.finished import done
 from terrabalance.manifest import ORACLE, Manifest
 from terrabalance.wording import listed
@@ -46,6 +47,27 @@ def refuse_held_out(base: Path, manifest: Manifest) -> None:
         raise BadInput(
             f"base_from: {base.name} {seen}. {_KEEP} Or leave base_from out, and a run trains one."
         )
+
+
+def keep_learned(config: RunConfig, generator: Path) -> None:
+    """Keep what a finished generator has learned beside its folder, if that is known and whole.
+
+    A damaged generator is mended by deleting its folder, and the images that it drew stay: what
+    they pass on must be known until it is made again, or if it never is.
+    """
+    note = _note_of(generator)
+    if generator.parent != paths.generators_folder(config) or note.is_file():
+        return
+    try:
+        learned = learned_by(generator)
+    except BadInput:  # told where the generator is used
+        return
+    if learned:
+        write_json(note, {"learned": sorted(learned)})
+
+
+def _note_of(generator: Path) -> Path:
+    return generator.with_name(f"{slug(generator.name)}.{LEARNED}.json")  # a name may be too long
 
 
 def refuse_drawn_from_held_out(config: RunConfig, manifest: Manifest) -> None:
@@ -103,6 +125,9 @@ def _learned_by_named(config: RunConfig, name: str) -> frozenset[str] | None:
     if not _FOLDER.fullmatch(name):
         return None
     folder = paths.generators_folder(config) / name
+    if (note := _note_of(folder)).is_file():  # the name says all that decided what was learned
+        remedy = f"Restore it from a copy, or delete it: {LEARNED} of the generator says the same."
+        return frozenset(map(str, read_record(note, {"learned": list}, remedy)["learned"]))
     if done(folder) is not None:
         return learned_by(folder)
     listed = peek(config, folder, LEARNED)  # without the weights, which nobody needs here

@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from augment.config import InpaintConfig
+from augment.network.card import WEIGHTS
+from augment.network.learned import LEARNED
 from flows.settings.config import RunConfig
 from flows.stages.catalogue import make_catalogue
 from flows.stages.compare import compare_manifest
@@ -91,6 +93,38 @@ def test_synthetic_images_of_a_generator_that_learned_what_is_tested_are_refused
     with pytest.raises(BadInput, match=said):
         compare_manifest(with_parts_exchanged(drawn), unwatched)
     assert not (drawn.workdir / "reports" / "compared").exists()
+
+
+@pytest.mark.parametrize("lost", [WEIGHTS, LEARNED])
+@pytest.mark.parametrize("version", ["this", "earlier"])
+def test_what_was_learned_is_known_after_the_advice_for_a_damaged_generator(
+    drawn, pinned, lost, version
+):
+    folder = beach_of(drawn)
+    if version == "earlier":  # its generators have no copy of the list beside them until a run
+        for note in folder.parent.glob(f"*.{LEARNED}.json"):
+            note.unlink()
+        train_all(pinned)
+    (folder / lost).write_bytes((folder / lost).read_bytes()[:-9])
+    with pytest.raises(BadInput, match=f"or delete the folder {folder} to have it made again"):
+        train_all(pinned)
+    exchanged = with_parts_exchanged(drawn)
+    for _ in ("before", "after"):
+        with pytest.raises(BadInput, match="now in test"):
+            compare_manifest(exchanged, unwatched)
+        shutil.rmtree(folder, ignore_errors=True)
+    assert not folder.exists()
+
+
+def test_a_damaged_list_beside_a_generator_is_named(drawn):
+    note = beach_of(drawn).with_name(f"{beach_of(drawn).name}.{LEARNED}.json")
+    note.write_text(note.read_text().replace("a", "b"))
+    exchanged = with_parts_exchanged(drawn)
+    with pytest.raises(BadInput, match=f"{note}.*or delete it: {LEARNED} of the generator"):
+        compare_manifest(exchanged, unwatched)
+    note.unlink()
+    with pytest.raises(BadInput, match="now in test"):
+        compare_manifest(exchanged, unwatched)
 
 
 def test_a_manifest_that_was_changed_by_hand_is_asked_the_same(drawn, tmp_path):
