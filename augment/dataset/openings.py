@@ -16,11 +16,10 @@ import PIL
 import tifffile
 from PIL import Image
 
+from augment.dataset.turned import is_turned
 from terrabalance.evenly import evenly
 from terrabalance.manifest import Manifest
 from terrabalance.rasters.decode import decode
-from terrabalance.rasters.orientation import ORIENTATION_TAG, known_orientation
-from terrabalance.rasters.pictures import orientation_of
 from terrabalance.rasters.raster import Layout, Raster
 
 _pillows_log = logging.getLogger("PIL.TiffImagePlugin")
@@ -96,8 +95,16 @@ def _no_line(_record: logging.LogRecord) -> bool:
 
 
 def _openings(manifest: Manifest, rows: pd.DataFrame) -> Iterator[Opening]:
-    kinds = rows.assign(suffix=[PurePosixPath(path).suffix.lower() for path in rows["path"]])
-    for (source, _, _), part in kinds.groupby(["source", "suffix", "mode"]):
+    kinds = rows.assign(
+        suffix=[PurePosixPath(path).suffix.lower() for path in rows["path"]],
+        # Asked of all, as a few among many would not be among those that are opened. Synthetic
+        # images are written upright.
+        turned=[
+            source == "real" and is_turned(path)
+            for path, source in zip(manifest.paths(rows), rows["source"], strict=True)
+        ],
+    )
+    for (source, _, _, _), part in kinds.groupby(["source", "suffix", "mode", "turned"]):
         for path, count in _some(manifest, part):
             yield _opening(path, int(count), source)
 
@@ -111,7 +118,7 @@ def _opening(path: Path, count: int, source: str) -> Opening:
     stored = decode(path)
     pixels, layout = stored.of_bands(count).pixels, stored.layout
     n_bands = f"{len(pixels)} band{'s' if len(pixels) > 1 else ''}"
-    turned = _is_turned(path, layout)
+    turned = is_turned(path)
     turn = ", turned by its EXIF" if turned else ""
     return Opening(
         source=source,
@@ -146,18 +153,6 @@ def _compression(path: Path) -> int:
 def _by_hugging_face(path: Path, pixels: np.ndarray) -> str:
     listed = path.suffix.lower() in _HUB_LISTS
     return _verdict(lambda: _opened(path), pixels) if listed else "left out"
-
-
-def _is_turned(path: Path, layout: Layout | None) -> bool:
-    """Return whether an image is stored in another direction than it is meant to be seen in."""
-    if layout is not None:
-        with tifffile.TiffFile(path) as file:
-            return known_orientation(file.pages.first.tags.valueof(ORIENTATION_TAG)) != 1
-    try:
-        with Image.open(path) as image:
-            return orientation_of(image) != 1
-    except Exception:  # likewise; what Pillow does not read has no EXIF that we turn by
-        return False
 
 
 def _of_picture(turned: bool) -> str:

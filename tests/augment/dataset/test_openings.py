@@ -252,6 +252,22 @@ def test_libraries_that_do_not_turn_an_image_by_its_exif_are_foretold_to_read_ot
     assert ("EXIF" in foretold.kind) == (orientation != 1)
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_one_turned_image_among_many_is_found(tmp_path, suffix):
+    rows = []
+    for at in range(30):
+        exif, path = Image.Exif(), tmp_path / f"{at:02d}.{suffix}"
+        exif[274] = 6 if at == 4 else 1
+        Image.new("RGB", (9, 6), (at, 9, 9)).save(path, exif=exif)
+        rows.append({"path": path.name, "class": "Pond", "split": "train", "source": "real",
+                     "status": "ok", "bands": 3, "mode": "RGB"})  # fmt: skip
+    found = openings_of(Manifest(tmp_path, frame_of(rows)))
+    assert sorted("turned by its EXIF" in each.kind for each in found) == [False, True]
+    # GDAL turns no image; Pillow, so torchvision, turns TIFF alone.
+    assert {each.rasterio for each in found} == {"all values", "other values"}
+    assert ("other values" in {each.torchvision for each in found}) == (suffix != "tif")
+
+
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_of_a_palette_gdal_is_foretold_to_read_other_values(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
