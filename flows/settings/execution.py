@@ -42,7 +42,7 @@ class ExecutionConfig(Settings):
     )
     slots: str | None = Field(
         None,
-        pattern=r"^[^/%&><]+$",
+        pattern=r"^[^/%&><\x00]+$",
         max_length=200,
         description="name of a Prefect global concurrency limit; a job that uses a device holds "
         "one of its slots, across all runs and machines",

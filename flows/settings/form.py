@@ -13,6 +13,8 @@ from pydantic_core import CoreSchema
 from flows.settings.limits import first_of, limits_of
 from flows.settings.presets import PRESETS
 
+_NO_NUL = r"^[^\u0000]*$"  # of a JSON schema: \u is of its regular expressions
+
 
 def form_of(core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
     """Return the JSON schema of a run's settings as a form."""
@@ -43,6 +45,15 @@ def _explain(fields: dict[str, Any], decided: set[str]) -> None:
                 field["enum"] = [True, False]
         if notes:
             field["description"] = f"{field.get('description', '')} ({'; '.join(notes)})"
+        _refuse_nul(field)
+
+
+def _refuse_nul(kind: dict[str, Any]) -> None:
+    """Have the server refuse what no path or name can hold, before a worker has a run of it."""
+    for part in (*kind.get("anyOf", ()), *([kind["items"]] if "items" in kind else ())):
+        _refuse_nul(part)
+    if kind.get("type") == "string" and not kind.keys() & {"enum", "const", "pattern"}:
+        kind["pattern"] = _NO_NUL
 
 
 def _shown(value: Any) -> str:

@@ -103,6 +103,34 @@ def test_the_server_refuses_targets_that_no_run_takes(target):
         RunConfig(**given["config"])
 
 
+def test_the_server_refuses_a_nul_in_any_text_before_a_worker_gets_it(form):
+    """JSON can say it, and no path, address or name can hold it (POSIX 3.170, 3.271)."""
+    schema = parameter_schema(ENTRIES[0].flow).model_dump(exclude_unset=True)
+
+    def takes(place: str, value: Any) -> bool:
+        for name in reversed(place.split(".")):
+            value = {name: value}
+        return not validate(value, schema, raise_on_error=False, ignore_required=True)
+
+    def is_text(field: dict[str, Any]) -> bool:
+        return any(each.get("type") in ("string", "array") for each in (field, *_kinds(field)))
+
+    texts = [place for place, field in form.items() if is_text(field)]
+    assert len(texts) > 10
+    assert [place for place in texts if takes(place, "a\0b") or takes(place, ["a\0b"])] == []
+
+
+def _kinds(field: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(field.get("anyOf", []))
+
+
+def test_the_server_takes_paths_and_names_of_any_other_characters():
+    schema = parameter_schema(ENTRIES[0].flow).model_dump(exclude_unset=True)
+    given = {"config": {"data": "ä b/\n'\"<>/c", "name": "Würm\t1", "workdir": "s3://bucket/x"}}
+    assert validate(given, schema, raise_on_error=False, ignore_required=True) == []
+    assert RunConfig(**given["config"]).name == "Würm\t1"
+
+
 def test_no_classes_named_leaves_the_preset_its_number_of_classes():
     assert RunConfig(data="aid", plan={"classes": None}).plan.rarest == 3
     assert RunConfig(data="aid", plan={"classes": ["Pond"]}).plan.rarest is None
