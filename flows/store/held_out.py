@@ -22,6 +22,7 @@ from terrabalance.manifest import ORACLE, Manifest
 from terrabalance.wording import listed
 
 _log = logging.getLogger(__name__)
+_told: set[str] = set()  # by this process, or by the one that it does a job for
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # an image may name anything as its generator
 _TRAINED_ON = ("train", ORACLE)
 _KEEP = (
@@ -73,7 +74,8 @@ def _note_of(generator: Path) -> Path:
 def refuse_drawn_from_held_out(config: RunConfig, manifest: Manifest) -> None:
     """Refuse images to train on by a generator that has learned what is held out.
 
-    They pass on what it has seen. Where it is not known what it has learned, a warning says so.
+    They pass on what it has seen. Where it is not known what it has learned, a warning says so,
+    once in a command, however often its stages ask.
 
     Args:
         config: of the run, below whose workdir the generator is looked for.
@@ -84,10 +86,23 @@ def refuse_drawn_from_held_out(config: RunConfig, manifest: Manifest) -> None:
         StoreUnreachable: it may be in the store, which does not answer.
     """
     if doubt := why_in_doubt(config, manifest):
-        _log.warning(
-            "%s: %s Give the --workdir of the run that trained them: looked for is below %s",
-            config.data, doubt, paths.generators_folder(config),
-        )  # fmt: skip
+        warning = (
+            f"{config.data}: {doubt} Give the --workdir of the run that trained them: looked for "
+            f"is below {paths.generators_folder(config)}"
+        )
+        if warning not in _told:
+            _told.add(warning)
+            _log.warning("%s", warning)
+
+
+def told() -> frozenset[str]:
+    """Return what this process has warned of, for `leave_untold` of those that it starts."""
+    return frozenset(_told)
+
+
+def leave_untold(warnings: Iterable[str]) -> None:
+    """Do not warn of this in this process: the one that started it has."""
+    _told.update(warnings)
 
 
 def why_in_doubt(config: RunConfig, manifest: Manifest) -> str | None:

@@ -24,6 +24,7 @@ from flows.orchestrate.job_states import (
 )
 from flows.settings.config import RunConfig
 from flows.store.devices import devices_here, devices_of_class
+from flows.store.held_out import leave_untold, told
 from terrabalance.children import end_with_parent
 from terrabalance.device import threads_of_each
 
@@ -111,9 +112,10 @@ def _children_without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin_process(threads: int) -> None:
+def _begin_process(threads: int, warned_of: frozenset[str]) -> None:
     end_with_parent()  # else it does its job to the end, and then waits for another one for ever
     torch.set_num_threads(threads)
+    leave_untold(warned_of)
 
 
 class _Slot:
@@ -136,7 +138,8 @@ class _Slot:
         """Start a job in the process, in a new one if there is none."""
         if self._pool is None:
             # A pool that has lost its process is broken as a whole: so each has but one.
-            pool = ProcessPoolTaskRunner(1, initializer=_begin_process, initargs=(self._threads,))
+            given = (self._threads, told())
+            pool = ProcessPoolTaskRunner(1, initializer=_begin_process, initargs=given)
             self._pool = self._stack.enter_context(pool)
         with _children_without_interrupts():
             self.job, self._future = job, self._pool.submit(job.task, job.parameters)

@@ -3,15 +3,19 @@
 import multiprocessing
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 from spread import in_mid_training, made_by, with_the_base
 
 from flows.orchestrate.balance import train_and_synthesize
+from flows.orchestrate.job import Job
+from flows.orchestrate.runners import local
 from flows.orchestrate.runners.ray import connect
 from flows.settings.config import RunConfig
+from flows.store import held_out
 from terrabalance.errors import BadInput
 from terrabalance.files import read_json
 
@@ -71,6 +75,27 @@ def devices_of_each(tiny, scenes, workdir, runner) -> list[int]:
 
 def test_a_class_may_have_two_processes_of_this_machine(tiny, scenes, tmp_path):
     assert devices_of_each(tiny, scenes, tmp_path, "local") == [2, 2]
+
+
+def test_a_process_that_does_a_job_does_not_warn_again_of_what_its_parent_has(monkeypatch):
+    monkeypatch.setattr(held_out, "_told", {"of which is not known"})
+    given: list[tuple[object, ...]] = []
+
+    def pool(_n: int, initializer: Callable[..., None], initargs: tuple[object, ...]) -> None:
+        given.append((initializer, *initargs))
+        raise Stopped
+
+    monkeypatch.setattr(local, "ProcessPoolTaskRunner", pool)
+    with pytest.raises(Stopped):
+        local._Slot(1).begin(Job("Pond", None, "", {}, "", lambda: False))
+    ((begin, *initargs),) = given
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, begin, tuple(initargs)) as child:
+        assert child.submit(held_out.told).result() == {"of which is not known"}
+
+
+class Stopped(Exception):
+    pass
 
 
 def test_two_processes_do_so_too_even_if_one_is_killed(undisturbed, alone, job, tmp_path):
