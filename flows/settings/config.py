@@ -147,9 +147,10 @@ class RunConfig(Settings):
         if not isinstance(given, dict):
             return given
         workdir, address = given.get("workdir"), given.get("storage")
-        if re.match(r"\w\w+:/(?!/)", str(workdir)):  # as `Path` spells s3://bucket too
+        written = str(workdir) if isinstance(workdir, str | Path) else ""
+        if re.match(r"\w\w+:/(?!/)", written):  # as `Path` spells s3://bucket too
             raise ValueError(
-                f"workdir: {shown(str(workdir))} is a path. Give an address as text, with both "
+                f"workdir: {shown(written)} is a path. Give an address as text, with both "
                 "slashes, and a folder that is called so as ./..."
             )
         if is_address(workdir):
