@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from classifier.arms.part import SYNTHETIC, Knob, Labelled, Part, Step
+from classifier.arms.part import SYNTHETIC, Batch, Knob, Labelled, Part, Step
 from terrabalance.errors import BadInput
 
 if TYPE_CHECKING:
@@ -132,6 +132,11 @@ class Arm:
                 return chosen
         return batch_indices(step.index, len(examples.labels), step.batch_size, step.seed)
 
+    def partners(self, examples: Labelled, step: Step) -> Tensor | None:
+        """Return the (batch_size,) further examples that `mixed` needs; None: none."""
+        found = (part.partners(examples, step) for part in self.parts)
+        return next((chosen for chosen in found if chosen is not None), None)
+
     def weights(self, examples: Labelled, counts: Sequence[int], setting: Setting) -> Tensor:
         """Return the (N,) float32 weight of each example in the loss."""
         import torch
@@ -167,15 +172,20 @@ class Arm:
         return batch
 
     def mixed(
-        self, inputs: Tensor, labels: Tensor, n_classes: int, draws: torch.Generator
+        self, batch: Batch, partners: Batch | None, n_classes: int, draws: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Return a batch of inputs with their (B, n_classes) targets, one-hot if not mixed."""
-        from torch.nn import functional
-
+        """Return the inputs of a batch with their (B, n_classes) targets, one-hot if not mixed."""
         for part in self.parts:
-            if (found := part.mixed(inputs, labels, n_classes, draws)) is not None:
+            if (found := part.mixed(batch, partners, n_classes, draws)) is not None:
                 return found
-        return inputs, functional.one_hot(labels, n_classes).float()
+        return batch.inputs, batch.one_hot(n_classes)
+
+    def seen(self, shares: Sequence[float]) -> list[float]:
+        """Return the share of each class in the loss, of those of the images' weights in it."""
+        found = list(shares)
+        for part in self.parts:
+            found = part.seen(found)
+        return found
 
     def losses(self, logits: Tensor, targets: Tensor, setting: Setting) -> Tensor:
         """Return the (B,) loss of each example, by default the cross-entropy."""

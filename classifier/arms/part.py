@@ -54,6 +54,25 @@ class Step:
     seed: int
 
 
+@dataclass(frozen=True)
+class Batch:
+    """The inputs of a step with their labels.
+
+    Attributes:
+        inputs: (B, C, S, S) images or (B, D) features, on the network's device.
+        labels: (B,) int64, on the same device.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+
+    def one_hot(self, n_classes: int) -> Tensor:
+        """Return the (B, n_classes) float32 targets of the labels, which are below `n_classes`."""
+        from torch.nn import functional
+
+        return functional.one_hot(self.labels, n_classes).float()
+
+
 class Part:
     """A part of an arm that changes nothing; the parts derive from it.
 
@@ -97,6 +116,13 @@ class Part:
         """
         return None
 
+    def partners(self, examples: Labelled, step: Step) -> Tensor | None:
+        """Return (batch_size,) further examples for `mixed`; None: it needs none.
+
+        A function of its arguments alone, as `indices`.
+        """
+        return None
+
     def weights(self, examples: Labelled, counts: Sequence[int], setting: Setting) -> Tensor | None:
         """Return the (N,) float32 weight of each example in the loss; None: 1.
 
@@ -134,17 +160,25 @@ class Part:
         return batch
 
     def mixed(
-        self, inputs: Tensor, labels: Tensor, n_classes: int, draws: torch.Generator
+        self, batch: Batch, partners: Batch | None, n_classes: int, draws: torch.Generator
     ) -> tuple[Tensor, Tensor] | None:
         """Return mixed inputs with their (B, n_classes) soft labels; None: not mixed.
 
         Args:
-            inputs: (B, C, S, S) images or (B, D) features, on the network's device.
-            labels: (B,) int64, on the same device.
+            batch: of the step.
+            partners: as many examples, those of `partners`.
             n_classes: labels are below it.
             draws: on the CPU.
         """
         return None
+
+    def seen(self, shares: Sequence[float]) -> list[float]:
+        """Return the shares of the classes in the loss, where mixing changes them.
+
+        Args:
+            shares: of each class without it, in label order.
+        """
+        return list(shares)
 
     def losses(self, logits: Tensor, targets: Tensor, setting: Setting) -> Tensor | None:
         """Return the (B,) loss of each example; None: cross-entropy.

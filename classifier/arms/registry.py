@@ -13,6 +13,7 @@ from classifier.arms.arm import BASELINE, Arm
 from classifier.arms.balanced_softmax import BalancedSoftmax
 from classifier.arms.class_cutmix import ClassCutMix
 from classifier.arms.class_weight import ClassWeight
+from classifier.arms.cmo import ContextMixing
 from classifier.arms.logit_adjustment import LogitAdjustment
 from classifier.arms.oracle import Oracle
 from classifier.arms.oversample import Oversample
@@ -40,6 +41,9 @@ _OFFERED: tuple[Part | _Combined, ...] = (
     StrongAugment(),
     ClassCutMix(),
     _Combined("class-cutmix+logit-adjustment", "CutMix + logit adj."),
+    ContextMixing(),
+    _Combined("cmo+logit-adjustment", "CMO + logit adj."),
+    _Combined("cmo+balanced-softmax", "CMO + balanced softmax"),
     Synthetic(),
     _Combined("synthetic+logit-adjustment", "Synthetic + logit adj."),
     SyntheticWeighted(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from classifier.arms.part import Part
+from classifier.arms.part import Batch, Part
 
 if TYPE_CHECKING:
     import torch
@@ -29,9 +29,9 @@ class StrongAugment(Part):
         return randomly_augmented(batch, draws)
 
     def mixed(
-        self, inputs: Tensor, labels: Tensor, n_classes: int, draws: torch.Generator
+        self, batch: Batch, partners: Batch | None, n_classes: int, draws: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Mix pairs of a batch by mixup or CutMix."""
         from classifier.images.strong import mixed
 
-        return mixed(inputs, labels, n_classes, draws)
+        return mixed(batch.inputs, batch.labels, n_classes, draws)

@@ -1,7 +1,8 @@
-"""CutMix within a class (after Yun et al. 2019): a square of one image inside another image.
+"""CutMix (after Yun et al. 2019): a rectangle of one image inside another image.
 
-Labels stay, as both images are of one class. The generator may also draw new surroundings for part
-of a real image (`sampling.keep`); this does the same without a generator, and so is its rival.
+Within a class labels stay; between classes they are mixed by the rectangle's share. The generator
+may also draw new surroundings for part of a real image (`sampling.keep`); this does the same
+without a generator, and so is its rival.
 """
 
 from collections.abc import Sequence
@@ -17,20 +18,49 @@ _CHANCE = 0.5  # of a training image to be pasted
 
 
 def pasted(pixels: Tensor, around: Tensor, places: Tensor) -> Tensor:
-    """Keep a square of each image, and take the rest from another.
+    """Keep a rectangle of each image, of `_SIDE` times its sides, and take the rest from another.
 
     Args:
         pixels: (N, C, H, W).
         around: likewise.
-        places: (N, 2) in [0, 1], vertical and horizontal position of the square.
+        places: (N, 2) in [0, 1], vertical and horizontal position of the rectangle.
     """
+    return torch.where(_rectangles(pixels, places, _SIDE), pixels, around)
+
+
+def _rectangles(pixels: Tensor, places: Tensor, sides: Tensor | float) -> Tensor:
+    """Return (N, 1, H, W) bool: rectangles within images; sides, (N, 1) or one, are shares."""
     inside = []
     for axis, side in enumerate(pixels.shape[-2:]):
-        first = places[:, axis : axis + 1] * (1 - _SIDE) * side
+        first = places[:, axis : axis + 1] * (1 - sides) * side
         at = torch.arange(side, device=pixels.device) + 0.5
-        inside.append((at >= first) & (at < first + _SIDE * side))
-    square = inside[0][:, None, :, None] & inside[1][:, None, None, :]
-    return torch.where(square, pixels, around)
+        inside.append((at >= first) & (at < first + sides * side))
+    return inside[0][:, None, :, None] & inside[1][:, None, None, :]
+
+
+def patched_at_random(
+    inputs: Tensor, others: Tensor, chance: float, draws: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Put a rectangle of another image into some, of any area, at the place where it was.
+
+    Args:
+        inputs: (N, C, H, W) images, or (N, D) features, which are mixed instead.
+        others: likewise, on the same device.
+        chance: of each image.
+        draws: on the CPU.
+
+    Returns:
+        The images or features, and the (N,) float32 share of the other one in each, even from 0 to
+        1 where there is any.
+    """
+    some = torch.rand(len(inputs), generator=draws) < chance
+    areas = torch.rand(len(inputs), generator=draws).where(some, torch.zeros(()))
+    places = torch.rand(len(inputs), 2, generator=draws).to(inputs.device)
+    areas = areas.to(inputs.device)
+    if inputs.ndim == 2:
+        return inputs.lerp(others, areas[:, None]), areas
+    patches = _rectangles(inputs, places, areas.sqrt()[:, None])
+    return torch.where(patches, others, inputs), patches.float().mean(dim=(1, 2, 3))
 
 
 class Peers:

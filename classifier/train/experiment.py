@@ -23,6 +23,7 @@ from terrabalance.sizes import Size
 T = TypeVar("T")
 # Raise when the files of a trial would come out different for the same images and settings.
 _FORMAT = 7
+_HEAD_FORMAT = 1  # likewise, of heads on frozen features only
 
 
 @dataclass(frozen=True)
@@ -123,13 +124,15 @@ class Experiment:
     def shares(self, trial: Trial) -> dict[str, float]:
         """Return each class's share of the training loss, in label order.
 
-        A synthetic image counts its weight in the loss.
+        A synthetic image counts its weight in the loss, a mixed one for both its classes.
         """
-        counts = self.counts(trial)
-        worth = arm_of(trial.arm).synthetic_weight(trial.setting)
+        counts, arm = self.counts(trial), arm_of(trial.arm)
+        worth = arm.synthetic_weight(trial.setting)
         real = self.counts(Trial(BASELINE, trial.seed))
         weights = {name: real[name] + worth * (n - real[name]) for name, n in counts.items()}
-        return {name: weight / sum(weights.values()) for name, weight in weights.items()}
+        total = sum(weights.values())
+        seen = arm.seen([weight / total for weight in weights.values()])
+        return dict(zip(weights, seen, strict=True))
 
     def folder(self, trial: Trial) -> Path:
         """Return the folder of a trial's files, whether or not it exists."""
@@ -179,7 +182,7 @@ class Experiment:
         settings = self.config.key(CHOICES)
         return [
             _FORMAT, settings, _content(self.config), self.resolution, asdict(self.bands),
-            self.chroma,
+            self.chroma, *([_HEAD_FORMAT] if self.config.frozen else []),
         ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from classifier.arms.arm import BASELINE, Arm
-from classifier.arms.part import Step
+from classifier.arms.part import Batch, Step
 from classifier.arms.registry import ARMS
 from classifier.arms.setting import USUAL, Setting
 from classifier.config import ClassifierConfig
@@ -149,9 +149,10 @@ class Trainer:
         this = Step(step, config.steps, config.batch_size, self.seed)
         chosen = arm.indices(examples, this, self.setting)
         draws = generator_for("classifier", "augment", self.seed, step)
-        inputs = examples.augmented(chosen, draws)
-        labels = examples.labels[chosen].to(self.device)
-        inputs, targets = arm.mixed(inputs, labels, len(self.counts), draws)
+        batch = self._batch(examples, chosen, draws)
+        others = arm.partners(examples, this)
+        partners = None if others is None else self._batch(examples, others, draws)
+        inputs, targets = arm.mixed(batch, partners, len(self.counts), draws)
         targets = _smoothed(targets, config.label_smoothing)
         self.model.train()
         logits = self.logits(inputs) + self._offsets
@@ -161,6 +162,10 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return loss.item(), rate
+
+    def _batch(self, examples: Examples, chosen: Tensor, draws: torch.Generator) -> Batch:
+        labels = examples.labels[chosen].to(self.device)
+        return Batch(examples.augmented(chosen, draws), labels)
 
     def _save(self, folder: Path, inputs: str, step: int) -> None:
         parts = {

@@ -116,10 +116,14 @@ class _Head:
 
 
 class LinearHead(nn.Module):
-    """Standardised features to logits.
+    """Square roots of features, standardised, to logits.
+
+    Pooled features are averages of what a ReLU leaves, with long tails; the root of their absolute
+    value, with their sign, makes them nearer to normal (power normalisation: Perronnin et al. 2010,
+    doi:10.1007/978-3-642-15561-1_11). What it is worth: docs/experiments.md.
 
     Args:
-        features: (N, D) float32, whose mean and standard deviation are taken off.
+        features: (N, D) float32, of whose roots mean and standard deviation are taken off.
         n_classes: number of logits.
     """
 
@@ -128,13 +132,17 @@ class LinearHead(nn.Module):
 
     def __init__(self, features: Tensor, n_classes: int) -> None:
         super().__init__()
-        few = len(features) < 2
-        spread = torch.ones(features.shape[1]) if few else features.std(dim=0).clamp_min(1e-6)
-        self.register_buffer("mean", features.mean(dim=0))
+        few, roots = len(features) < 2, _roots(features)
+        spread = torch.ones(features.shape[1]) if few else roots.std(dim=0).clamp_min(1e-6)
+        self.register_buffer("mean", roots.mean(dim=0))
         self.register_buffer("spread", spread)
         self.linear = nn.Linear(features.shape[1], n_classes)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (N, n_classes) of (N, D)."""
-        logits: Tensor = self.linear((features - self.mean) / self.spread)
+        logits: Tensor = self.linear((_roots(features) - self.mean) / self.spread)
         return logits
+
+
+def _roots(features: Tensor) -> Tensor:
+    return features.abs().sqrt().copysign(features)

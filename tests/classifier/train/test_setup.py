@@ -1,6 +1,10 @@
+import numpy as np
 import pytest
+import torch
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from classifier.train.experiment import Trial
+from classifier.train.setup import LinearHead
 from classifier.train.training import train
 from terrabalance.manifest import Manifest
 
@@ -57,3 +61,14 @@ def test_whether_features_were_there_already_changes_nothing(squares, tmp_path, 
     for experiment in (cold, warm):
         train(experiment, REAL)
     assert outputs(cold, REAL) == outputs(warm, REAL)
+
+
+def test_a_head_standardises_the_square_roots_of_features_and_keeps_their_signs():
+    features = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32) ** 3
+    head = LinearHead(torch.from_numpy(features), 2)
+    roots = FunctionTransformer(lambda x: np.sign(x) * np.sqrt(np.abs(x))).transform(features)
+    scaler = StandardScaler().fit(roots)
+    # n - 1 in the standard deviation, as of a sample
+    expected = scaler.transform(roots) * np.sqrt(39 / 40) @ head.linear.weight.detach().numpy().T
+    found = head(torch.from_numpy(features)) - head.linear.bias
+    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-4, atol=1e-5)
