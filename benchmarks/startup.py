@@ -2,7 +2,6 @@
 
     git worktree add BEFORE REVISION
     python benchmarks/startup.py BEFORE [COMMAND]
-    python benchmarks/startup.py BEFORE demo --runs 3     # all of it, minutes each
 
 Prints a table for docs/benchmarks/startup.md. Processes alternate, after one of each that does not
 count. Processor time is the operating system's, with that of children that were waited for, such
@@ -20,6 +19,7 @@ from pathlib import Path
 from augment.scenes import draw_dataset
 
 HERE = Path(__file__).resolve().parents[1]
+RUNS = 7
 COUNTS = {"Forest": 4, "River": 3, "Beach": 3}
 COMMANDS = {
     "`scan` of ten images": ["scan", "{data}", "--workdir", "{workdir}"],
@@ -30,32 +30,30 @@ COMMANDS = {
         "run", "{data}", "--workdir", "{workdir}", "--set", "scan.min_side_px=64"
     ],
 }  # fmt: skip
-NAMED_ONLY = {"`demo`": ["demo", "--workdir", "{workdir}"]}
 
 
 def main() -> None:
     """Measure every command in both checkouts, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("before", type=Path, help="checkout to compare with")
-    every = {**COMMANDS, **NAMED_ONLY}
-    parser.add_argument("command", nargs="?", choices=[words[0] for words in every.values()])
-    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("command", nargs="?", choices=[words[0] for words in COMMANDS.values()])
     given = parser.parse_args()
     before = given.before.resolve()
-    named = {name: words for name, words in every.items() if words[0] == given.command}
     print(
         "| command | CPU before | CPU now | ratio | memory before | memory now |\n"
         "|---|---|---|---|---|---|"
     )
     with tempfile.TemporaryDirectory() as folder:
         data = draw_dataset(Path(folder) / "scenes", COUNTS, side_px=32)
-        for name, words in (named or COMMANDS).items():
-            print(f"| {name} | {row(words, data, before, given.runs)} |", flush=True)
+        for name, words in COMMANDS.items():
+            if given.command not in (None, words[0]):
+                continue
+            print(f"| {name} | {row(words, data, before)} |", flush=True)
 
 
-def row(words: list[str], data: Path, before: Path, runs: int) -> str:
+def row(words: list[str], data: Path, before: Path) -> str:
     """Run a command in turn in both checkouts; return the cells of its row."""
-    pairs = [(measured(words, data, before), measured(words, data, HERE)) for _ in range(runs + 1)]
+    pairs = [(measured(words, data, before), measured(words, data, HERE)) for _ in range(RUNS + 1)]
     old, new = (list(zip(*side, strict=True)) for side in zip(*pairs[1:], strict=True))
     cpu, now = statistics.median(old[0]), statistics.median(new[0])
     ratio = statistics.median(a / b for a, b in zip(old[0], new[0], strict=True))
