@@ -154,7 +154,7 @@ def write_image(
             generated or repaired image also as XMP, see `terrabalance.marks`.
         layout: of the TIFFs that a TIFF is to be like; None: see `stored_like`.
     """
-    if path.suffix == ".png":
+    if path.suffix.lower() == ".png":
         write_png(path, levels, text)
         return
     xmp = (xmp_of(text) or "").encode()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from terrabalance.errors import UnreadableImage
 from terrabalance.rasters.directories import open_tiff
+from terrabalance.rasters.formats import format_in
 from terrabalance.rasters.limits import check_file
 from terrabalance.rasters.pictures import opened
 from terrabalance.system_errors import pass_on_refusal
@@ -22,7 +23,6 @@ ORIGINAL_KEY = "terrabalance:source"  # of a repaired one: name and SHA-256 of t
 GENERATOR_KEY = "terrabalance:generator"  # of both: the name of the folder of what drew or filled
 XMP_KEY = "XML:com.adobe.xmp"  # of a PNG's iTXt chunk
 XMP_TAG = 700  # of a TIFF
-_TIFF = frozenset({".tif", ".tiff"})
 _LONGEST_NAME = 255  # of a folder
 _SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _GENERATED, _COMPOSITE = "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"
@@ -47,17 +47,19 @@ def xmp_of(text: Mapping[str, str]) -> str | None:
 def read_marks(path: Path) -> dict[str, str]:
     """Return the text of a PNG or TIFF that `terrabalance.images` wrote; {} if none.
 
-    Reads headers only.
+    Reads headers only. The file may be called otherwise: content tells its format, as for
+    `terrabalance.rasters.decode`.
 
     Raises:
         UnreadableImage: the file is damaged.
         OSError: the system did not give its bytes, see `pass_on_refusal`.
     """
     check_file(path)
+    kind = format_in(path)
     try:
-        if path.suffix.lower() == ".png":
+        if kind is not None and kind.name == "PNG":
             return {key: value for key, value in _png_text(path).items() if key != XMP_KEY}
-        if path.suffix.lower() in _TIFF:
+        if kind is not None and kind.name == "TIFF":
             with open_tiff(path) as tiff:
                 found = json.loads(tiff.pages.first.description)
             return {str(key): str(value) for key, value in found.items()}
@@ -74,18 +76,19 @@ def read_marks(path: Path) -> dict[str, str]:
 def read_source_type(path: Path) -> str | None:
     """Return the IPTC digital source type (`trainedAlgorithmicMedia`…) in the XMP of a PNG or TIFF.
 
-    None where there is none.
+    None where there is none. As for `read_marks`, the file's name does not count.
 
     Raises:
         UnreadableImage: the file is damaged.
         OSError: the system did not give its bytes, see `pass_on_refusal`.
     """
     check_file(path)
+    kind = format_in(path)
     try:
         packet = ""
-        if path.suffix.lower() == ".png":
+        if kind is not None and kind.name == "PNG":
             packet = _png_text(path).get(XMP_KEY, "")
-        elif path.suffix.lower() in _TIFF:
+        elif kind is not None and kind.name == "TIFF":
             with open_tiff(path) as tiff:
                 tag = tiff.pages.first.tags.get(XMP_TAG)
                 packet = bytes(tag.value).decode(errors="replace") if tag else ""

@@ -218,9 +218,8 @@ def _fill(folder: Path, rows: pd.DataFrame, on_progress: Progress) -> pd.DataFra
     columns = (rows[name] for name in ("path", "origin", "sha256", "source"))
     anew: dict[int, tuple[int, str]] = {}  # size and checksum of what is no copy, by row
     for index, (path, origin, sha256, source) in enumerate(zip(*columns, strict=True)):
-        target, original = folder / path, Path(origin)
-        place(original, target, sha256, source)
-        if target.suffix != original.suffix:  # it was written anew
+        target = folder / path
+        if place(Path(origin), target, sha256, source):
             anew[index] = target.stat().st_size, sha256_of(target)
         on_progress(index + 1, len(rows), "assembling")
     rows = rows.drop(columns="origin")

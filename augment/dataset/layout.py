@@ -73,22 +73,20 @@ def lacking(rows: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _file_names(rows: pd.DataFrame) -> list[str]:
-    """Return a safe path for each row, unique also where case does not count, extension kept."""
+    """Return a safe path for each row, unique also where case does not count."""
     folders = class_folders(rows["class"])
     taken: set[str] = set()
     drawn: dict[str, int] = {}
     names = []
-    for path, label, split, source in zip(
-        rows["path"], rows["class"], rows["split"], rows["source"], strict=True
-    ):
+    columns = (rows[name] for name in ("path", "class", "split", "source", "origin"))
+    for path, label, split, source, origin in zip(*columns, strict=True):
         home = f"{split}/{folders[label]}/"
-        file = Path(path)
         if source == "synthetic":
             index = drawn[label] = drawn.get(label, -1) + 1
             stem = f"{_PREFIX}{folders[label]}_{index:06d}"
         else:
-            stem = _real_stem(file.stem)
-        suffix = placed_suffix(file)
+            stem = _real_stem(Path(path).stem)
+        suffix = placed_suffix(Path(origin))
         if f"{home}{stem}{suffix}".lower() in taken:
             stem = f"{stem}_{fingerprint(path, length=10)}"
         names.append(f"{home}{stem}{suffix}")

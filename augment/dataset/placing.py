@@ -4,19 +4,40 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from terrabalance.errors import UnreadableImage
 from terrabalance.files import copy_file, sha256_of
 from terrabalance.manifest import changed_since
-from terrabalance.rasters.formats import format_of
+from terrabalance.rasters.formats import Format, format_in, format_of
 
 
 def placed_suffix(path: Path) -> str:
-    """Return the suffix that an image's file has in a dataset: a VRT becomes a GeoTIFF."""
-    return ".tif" if _is_vrt(path) else path.suffix
+    """Return the suffix that an image's file has in a dataset: its own, if its content bears it out.
+
+    Other loaders, and what the dataset says of itself, go by names. A VRT becomes a GeoTIFF.
+    """
+    kind = _format(path)
+    if kind is None:
+        return path.suffix
+    if kind.name == "VRT":
+        return ".tif"
+    return path.suffix if path.suffix.lower() in kind.suffixes else kind.suffixes[0]
 
 
-def side_files(path: Path) -> list[Path]:
-    """Return the files, there or not, without which GDAL does not read an image as it is."""
-    kind = format_of(path)
+def _format(path: Path) -> Format | None:
+    """Return the format of an image; by its name alone where it is gone, which `place` refuses."""
+    try:
+        return format_in(path)
+    except UnreadableImage:
+        return format_of(path)
+
+
+def side_files(path: Path, kind: Format | None) -> list[Path]:
+    """Return the files, there or not, without which GDAL does not read an image as it is.
+
+    Args:
+        path: of the image.
+        kind: its format.
+    """
     if kind is None or not kind.needs_gdal:
         return []
     beside = (f"{path.name}.hdr", f"{path.stem}.hdr", f"{path.name}.aux.xml")
@@ -24,12 +45,17 @@ def side_files(path: Path) -> list[Path]:
 
 
 def files_of(images: Iterable[str]) -> set[str]:
-    """Return the paths of images, and those of what may be needed beside them to read them."""
+    """Return the paths of a dataset's images, and those of what may be needed beside them.
+
+    There an image's name tells its format, see `placed_suffix`.
+    """
     known = set(images)
-    return known.union(file.as_posix() for image in known for file in side_files(Path(image)))
+    paths = map(Path, known)
+    beside = (file for path in paths for file in side_files(path, format_of(path)))
+    return known.union(file.as_posix() for file in beside)
 
 
-def place(origin: Path, target: Path, sha256: str, source: str) -> None:
+def place(origin: Path, target: Path, sha256: str, source: str) -> bool:
     """Put an image at `target`: a hard link where the disk allows it, else a copy.
 
     A VRT names other files, which would be left behind: it becomes a GeoTIFF of the same values.
@@ -40,6 +66,9 @@ def place(origin: Path, target: Path, sha256: str, source: str) -> None:
         sha256: of the image, by its manifest.
         source: real or synthetic.
 
+    Returns:
+        Whether the file was written anew, and so has other bytes.
+
     Raises:
         BadInput: the image is gone, damaged, or has changed since its manifest.
     """
@@ -47,18 +76,15 @@ def place(origin: Path, target: Path, sha256: str, source: str) -> None:
     if not origin.is_file() or (sha256 and sha256_of(origin) != sha256):
         raise changed_since(origin, source)
     target.parent.mkdir(parents=True, exist_ok=True)
-    if _is_vrt(origin):
+    kind = format_in(origin)
+    if kind is not None and kind.name == "VRT":
         _write_out(origin, target)
-        return
+        return True
     _link(origin, target)
-    for beside, there in zip(side_files(origin), side_files(target), strict=True):
+    for beside, there in zip(side_files(origin, kind), side_files(target, kind), strict=True):
         if beside.is_file():
             _link(beside, there)
-
-
-def _is_vrt(path: Path) -> bool:
-    kind = format_of(path)
-    return kind is not None and kind.name == "VRT"
+    return False
 
 
 def _write_out(origin: Path, target: Path) -> None:

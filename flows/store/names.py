@@ -23,6 +23,8 @@ from terrabalance.manifest import Manifest
 
 # Raise when a stage's files would come out different for the same settings.
 FORMAT = 10
+# Raise when only a scan would: where it lists the same images as before, all else is found again.
+_SCAN_FORMAT = 1
 
 
 def catalogue_folder(config: RunConfig, source: Source) -> Path:
@@ -37,7 +39,7 @@ def catalogue_folder(config: RunConfig, source: Source) -> Path:
         for entry, stat in zip(source.entries, stats, strict=True)
     ]  # fmt: skip
     settings = [config.scan.key(), config.split.key(), config.seed]
-    key = fingerprint(FORMAT, str(source.root), listing, settings)
+    key = fingerprint(FORMAT, _SCAN_FORMAT, str(source.root), listing, settings)
     stem = slug(config.data.name.split(".")[0])
     return paths.catalogues_folder(config) / f"{stem}-{key}"
 

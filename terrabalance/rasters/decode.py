@@ -7,14 +7,13 @@ import numpy as np
 
 from terrabalance.errors import UnreadableImage
 from terrabalance.rasters.elsewhere import refuse_mask_behind, refuse_mask_beside
-from terrabalance.rasters.formats import LONGEST_BEGINNING, Format, format_of, format_that_begins
+from terrabalance.rasters.formats import format_in
 from terrabalance.rasters.geo import read_with_gdal
 from terrabalance.rasters.limits import check_file
 from terrabalance.rasters.memory import room_for
 from terrabalance.rasters.pictures import read_picture
 from terrabalance.rasters.raster import Raster
 from terrabalance.rasters.tiff import read_tiff
-from terrabalance.system_errors import pass_on_refusal
 
 _LARGEST = float(np.finfo(np.float32).max)
 _DECLARING = ("ENVI", "ERDAS Imagine", "VRT")  # formats of GDAL that tell no-data themselves
@@ -41,7 +40,7 @@ def decode(path: Path) -> Raster:
 
 
 def _decode(path: Path) -> Raster:
-    found = _format(path)
+    found = format_in(path)
     if found is not None and found.needs_gdal:
         raster, declares = read_with_gdal(path, found), found.name in _DECLARING
     elif found is not None and found.name == "TIFF":
@@ -74,13 +73,3 @@ def _refuse_vast(path: Path, raster: Raster) -> None:
             "float32 holds. Where it stands for no data, declare it: gdal_edit.py -a_nodata "
             f"{farthest!r} FILE. Else convert its unit."
         )
-
-
-def _format(path: Path) -> Format | None:
-    try:
-        with path.open("rb") as file:
-            beginning = file.read(LONGEST_BEGINNING)
-    except OSError as error:
-        pass_on_refusal(error, path)
-        raise UnreadableImage(f"{path}: {error.strerror}") from error
-    return format_that_begins(beginning) or format_of(path)

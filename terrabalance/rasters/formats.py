@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from terrabalance.errors import UnreadableImage
+from terrabalance.system_errors import pass_on_refusal
+
 
 @dataclass(frozen=True)
 class Format:
@@ -58,6 +61,22 @@ def format_of(path: PurePath) -> Format | None:
 def format_that_begins(beginning: bytes) -> Format | None:
     """Return the format whose files begin so; None: none does, as ENVI's begin with pixels."""
     return next((each for each in FORMATS if beginning.startswith(each.beginnings)), None)
+
+
+def format_in(path: Path) -> Format | None:
+    """Return the format of a file: by how it begins, and by its name only where that tells none.
+
+    Raises:
+        UnreadableImage: the file is gone, or is a folder.
+        OSError: the system did not give its bytes, see `pass_on_refusal`.
+    """
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(LONGEST_BEGINNING)
+    except OSError as error:
+        pass_on_refusal(error, path)
+        raise UnreadableImage(f"{path}: {error.strerror}") from error
+    return format_that_begins(beginning) or format_of(path)
 
 
 def is_side_file(path: PurePath) -> bool:

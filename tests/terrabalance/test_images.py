@@ -7,7 +7,7 @@ import rasterio
 from PIL import Image
 
 from terrabalance.bands import RGB, measure_bands
-from terrabalance.images import grid, read_patch, read_patches, to_rgb, write_png
+from terrabalance.images import grid, read_patch, read_patches, to_rgb, write_image, write_png
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.raster import Raster
 
@@ -119,6 +119,12 @@ def test_a_gap_of_bytes_is_filled_before_a_picture_is_resized(tmp_path):
     for side in (96, 40):
         found = read_patch(tmp_path / "a.tif", side)
         assert found.min() >= 90, "the filter rings by less than 10 levels in such a picture"
+
+
+def test_a_png_is_one_also_where_its_suffix_is_in_capitals(tmp_path, ramp):
+    write_image(tmp_path / "a.PNG", ramp, RGB, {})
+    with Image.open(tmp_path / "a.PNG") as image:
+        assert image.format == "PNG"
 
 
 def test_a_grid_tiles_row_by_row_on_white():

@@ -62,6 +62,30 @@ def test_a_synthetic_tiff_says_so_in_text_and_in_xmp(tmp_path):
         assert b"DigitalSourceType" in bytes(tiff.pages.first.tags[700].value)
 
 
+@pytest.mark.parametrize("name", ["a.jpg", "a.tif", "a.webp", "a.JPEG", "a.jp2"])
+def test_a_png_of_another_name_keeps_its_marks(tmp_path, picture, name):
+    write_image(tmp_path / "a.png", picture, RGB, {**MARKS, REPAIRED_KEY: "0.2500"})
+    path = (tmp_path / "a.png").rename(tmp_path / name)
+    with Image.open(path) as image:
+        assert image.format == "PNG" and image.text[SYNTHETIC_KEY] == "true"
+    assert is_marked_synthetic(path) and lost_marks(path) == []
+    assert read_source_type(path) == "trainedAlgorithmicMedia"
+
+
+@pytest.mark.parametrize("name", ["b.png", "b.jpg", "b.img"])
+def test_a_tiff_of_another_name_keeps_its_marks(tmp_path, name):
+    path = deep(tmp_path, MARKS).rename(tmp_path / name)
+    assert read_marks(path) == MARKS and lost_marks(path) == []
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF", "WEBP"])
+def test_an_image_without_marks_is_none_by_the_name_of_one_with(tmp_path, picture, kind):
+    for name in ("a.png", "a.tif"):
+        Image.fromarray(picture.transpose(1, 2, 0)).save(tmp_path / name, format=kind)
+        assert not is_marked_synthetic(tmp_path / name)
+        assert read_source_type(tmp_path / name) is None
+
+
 def test_a_repaired_image_is_a_composite_to_other_programs(tmp_path, picture):
     write_png(tmp_path / "a.png", picture, {REPAIRED_KEY: "0.2500"})
     assert read_source_type(tmp_path / "a.png") == "compositeWithTrainedAlgorithmicMedia"

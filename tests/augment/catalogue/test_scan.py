@@ -19,8 +19,8 @@ from augment.catalogue.scan import scan
 from augment.catalogue.sources import open_source
 from terrabalance.files import sha256_of
 from terrabalance.images import write_png
-from terrabalance.manifest import COLUMNS, read_manifest, write_manifest
-from terrabalance.marks import SYNTHETIC_KEY
+from terrabalance.manifest import COLUMNS, REPAIRED, read_manifest, write_manifest
+from terrabalance.marks import ORIGINAL_KEY, REPAIRED_KEY, SYNTHETIC_KEY
 
 
 def scene(seed: int, side: int = 40) -> Image.Image:
@@ -51,6 +51,31 @@ def test_a_good_image_fills_every_column(data):
     assert row["bytes"] == path.stat().st_size and row["sha256"] == sha256_of(path)
     assert len(row["phash"]) == 16 and int(row["phash"], 16) and row["group"] == -1
     assert (row["detail"], row["generator"], row["seed"]) == ("", "", -1)
+
+
+@pytest.mark.parametrize("name", ["s.png", "s.jpg", "s.tif", "s.webp"])
+def test_a_synthetic_image_is_told_under_any_name(data, name):
+    pixels = np.asarray(scene(3)).transpose(2, 0, 1)
+    write_png(data / "Pond" / "s", pixels, {SYNTHETIC_KEY: "true"})
+    (data / "Pond" / "s").rename(data / "Pond" / name)
+    assert scanned(data).loc[f"Pond/{name}", "status"] == "synthetic"
+
+
+@pytest.mark.parametrize("name", ["r.png", "r.jpg", "r.tif"])
+def test_a_repaired_image_is_told_under_any_name(data, name):
+    pixels = np.asarray(scene(3)).transpose(2, 0, 1)
+    original = f"a.png {sha256_of(data / 'Pond' / 'a.png')}"
+    write_png(data / "Pond" / "r", pixels, {REPAIRED_KEY: "0.3", ORIGINAL_KEY: original})
+    (data / "Pond" / "r").rename(data / "Pond" / name)
+    row = scanned(data).loc[f"Pond/{name}"]
+    assert (row["status"], row["detail"]) == ("ok", REPAIRED)
+
+
+@pytest.mark.parametrize("name", ["c.png", "c.jpg", "c.tif", "c.webp", "c.jp2"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_an_image_is_read_by_how_it_begins_whatever_its_name(data, kind, name):
+    scene(3).save(data / "Pond" / name, format=kind)
+    assert scanned(data).loc[f"Pond/{name}", ["status", "detail"]].tolist() == ["ok", ""]
 
 
 def test_a_picture_saved_again_is_a_duplicate_and_in_another_class_a_conflict(data):

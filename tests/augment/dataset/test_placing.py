@@ -67,6 +67,38 @@ def test_a_vrt_becomes_a_geotiff_of_its_values_that_stands_alone(tmp_path):
     assert read_manifest(manifest.root).frame["sha256"].tolist() == [sha256_of(written)]
 
 
+@pytest.mark.parametrize(
+    ("driver", "name", "placed"),
+    [
+        ("PNG", "a.jpg", "a.png"),  # to torchvision, and to Croissant, the name tells the format
+        ("GTiff", "a.png", "a.tif"),
+        ("HFA", "a.tif", "a.img"),  # else nothing takes what may lie beside it for its own
+        ("PNG", "a.PNG", "a.PNG"),
+        ("GTiff", "a.tiff", "a.tiff"),
+    ],
+)
+def test_an_image_gets_the_suffix_of_its_content(tmp_path, driver, name, placed):
+    (tmp_path / "raw").mkdir()
+    file = tmp_path / "raw" / name
+    with rasterio.MemoryFile() as memory:
+        with memory.open(driver=driver, count=3, height=20, width=24, dtype="uint8") as image:
+            image.write(VALUES[:3].astype(np.uint8))
+        file.write_bytes(memory.read())
+    manifest = assembled(tmp_path, file)
+    there = manifest.root / "train/Pond" / placed
+    assert there.read_bytes() == file.read_bytes() and verify(manifest.root) == []
+    assert manifest.frame["sha256"].tolist() == [sha256_of(file)]
+
+
+def test_a_vrt_of_another_name_becomes_a_geotiff_too(tmp_path):
+    vrt(tmp_path / "raw" / "b.vrt").rename(tmp_path / "raw" / "a.img")
+    manifest = assembled(tmp_path, tmp_path / "raw" / "a.img")
+    (tmp_path / "raw" / "b.tif").unlink()
+    with rasterio.open(manifest.root / "train/Pond/a.tif") as placed:
+        np.testing.assert_array_equal(placed.read()[:, 4:], VALUES[:, 4:])
+    assert verify(manifest.root) == []
+
+
 def test_a_link_is_followed_so_that_the_dataset_can_be_moved(tmp_path):
     blob = gdal_file(tmp_path / "raw" / "blobs" / "0f3a", "GTiff")
     (tmp_path / "raw" / "a.tif").symlink_to(blob)

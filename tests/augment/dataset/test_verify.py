@@ -107,6 +107,16 @@ def test_a_synthetic_image_that_poses_as_a_real_one_is_found(dataset):
     assert sorted(found(dataset)) == [(target.name, "changed"), (target.name, "posing")]
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".tif"])
+def test_it_is_found_under_the_name_of_another_format(dataset, suffix):
+    drawn = synthetic_file(dataset)
+    drawn.rename(drawn.with_suffix(suffix))
+    path = drawn.with_suffix(suffix).relative_to(dataset).as_posix()
+    assert found(edited(dataset, {"path": path, "source": "real"})) == [
+        (Path(path).name, "posing")
+    ]
+
+
 def edited(dataset: Path, change: dict[str, object]) -> Path:
     manifest = read_manifest(dataset)
     frame: pd.DataFrame = manifest.frame.copy()
