@@ -11,7 +11,7 @@ from terrabalance.rasters.formats import Format, format_in, format_of
 
 
 def placed_suffix(path: Path) -> str:
-    """Return the suffix that an image's file has in a dataset: its own, if its content bears it out.
+    """Return the suffix of an image's file in a dataset: its own, if its content bears it out.
 
     Other loaders, and what the dataset says of itself, go by names. A VRT becomes a GeoTIFF.
     """

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from augment.measure.traits import GROUPS, Range, ranges, traits
-from augment.screen.limits import set_limits, training_limits
+from augment.screen.limits import FEWEST_TRAINED, set_limits, training_limits
 from augment.screen.measurements import Candidates, ClassReference
 from augment.screen.recognizer import Recognizer, fit_recognizer
 from augment.screen.rules import LIMITED
@@ -15,8 +15,8 @@ from augment.screen.rules.rule import Limits, Scores
 from augment.screen.scoring import score_images
 from terrabalance.checkpoint import read_tensors, write_tensors
 
-FEWEST_HELD_OUT = 20  # validation images of all classes; with fewer, training images set limits
-FEWEST_TRAINED = 2  # training images of a class, for its synthetic ones to be scored by
+# Validation images that can be scored, of all classes; with fewer, training images set limits.
+FEWEST_HELD_OUT = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,8 @@ def fit_rules(train: RealPart, val: RealPart, refuse_real: float) -> FittedRules
 
     Returns:
         None with fewer than two classes, or without one of `FEWEST_TRAINED` images. With fewer
-        than `FEWEST_HELD_OUT` images of val the limits are those of `training_limits`.
+        than `FEWEST_HELD_OUT` images of val, of classes with `FEWEST_TRAINED` in train, the limits
+        are those of `training_limits`.
     """
     n_classes = int(train.labels.max()) + 1
     if n_classes < 2 or np.bincount(train.labels).max() < FEWEST_TRAINED:
@@ -83,7 +84,8 @@ def fit_rules(train: RealPart, val: RealPart, refuse_real: float) -> FittedRules
     measured = traits(train.images)
     found = {group: ranges(measured[group], train.labels) for group in GROUPS}
     fitted = FittedRules(recognizer, found, [])
-    if len(val.labels) < FEWEST_HELD_OUT:
+    has_reference = np.bincount(train.labels) >= FEWEST_TRAINED
+    if has_reference[val.labels].sum() < FEWEST_HELD_OUT:
         few = [_training_limits(fitted, label, train.of(label)) for label in range(n_classes)]
         return FittedRules(recognizer, found, few)
     scored = [_scores(fitted, c, train.of(c), val.of(c)) for c in range(n_classes)]

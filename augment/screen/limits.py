@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _MOST_OF_CLASS = 0.06  # of a class's real images a rule may refuse before its own limit counts
 _FOLDS = 5
+FEWEST_TRAINED = 2  # training images of a class, for its synthetic ones to be scored by
 _HALVINGS = 12  # of the interval in which the share of each rule is searched
 
 
@@ -26,7 +27,8 @@ def set_limits(real: Sequence[Scores], share: float) -> list[Limits]:
     """Set each class's limits so that the rules together refuse about `share` of real images.
 
     Args:
-        real: of each class, the scores of its real images of the validation part.
+        real: of each class, the scores of its real images of the validation part; of all classes
+            together two or more.
         share: of real images that may be refused, in (0, 1).
 
     Returns:
@@ -37,6 +39,20 @@ def set_limits(real: Sequence[Scores], share: float) -> list[Limits]:
         middle = (low + high) / 2
         low, high = (middle, high) if _refused(real, middle) <= share else (low, middle)
     return _limits_at(real, low)
+
+
+def limits_key(n_train: Mapping[str, int], n_val: Mapping[str, int]) -> list[str]:
+    """Return what the way of setting limits adds to the key of a file of fitted rules.
+
+    Nothing where every class fills all folds and can be scored: there limits are those of the first
+    files, which are found again.
+
+    Args:
+        n_train: training images of each class.
+        n_val: validation images of each class that has any.
+    """
+    usual = all(n >= _FOLDS and n_train.get(name, 0) >= FEWEST_TRAINED for name, n in n_val.items())
+    return [] if usual else ["small classes go on where the last one ended"]
 
 
 def training_limits(of: "ClassReference") -> Limits:
@@ -57,19 +73,32 @@ def accepted(found: Scores, limits: Limits) -> np.ndarray:
 
 def _refused(real: Sequence[Scores], alpha: float) -> float:
     """Estimate the share of unseen real images that is refused: each fold by the others' limits."""
-    refused = []
+    folds, refused = _folds(real), []
     for fold in range(_FOLDS):
-        inside = [_part(own, fold, True) for own in real]
-        found = _limits_at([_part(own, fold, False) for own in real], alpha)
+        inside = [_part(own, dealt == fold) for own, dealt in zip(real, folds, strict=True)]
+        others = [_part(own, dealt != fold) for own, dealt in zip(real, folds, strict=True)]
+        found = _limits_at(others, alpha)
         refused += [~accepted(own, limits) for own, limits in zip(inside, found, strict=True)]
     return float(np.concatenate(refused).mean())
 
 
-def _part(own: Scores, fold: int, inside: bool) -> Scores:
-    return {
-        rule: values[(np.arange(len(values)) % _FOLDS == fold) == inside]
-        for rule, values in own.items()
-    }
+def _folds(real: Sequence[Scores]) -> list[np.ndarray]:
+    """Return the fold of each image of each class.
+
+    A class of fewer images than folds goes on where the last such class ended: else the images of
+    many small classes would lie in the first fold, and none in others.
+    """
+    dealt, begin = [], 0
+    for own in real:
+        n = len(own[IMAGE_RULES[0].name])
+        first = begin if n < _FOLDS else 0
+        dealt.append((first + np.arange(n)) % _FOLDS)
+        begin += n if n < _FOLDS else 0
+    return dealt
+
+
+def _part(own: Scores, chosen: np.ndarray) -> Scores:
+    return {rule: values[chosen] for rule, values in own.items()}
 
 
 def _limits_at(real: Sequence[Scores], alpha: float) -> list[Limits]:

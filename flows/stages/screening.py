@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from augment.screen.fitted_rules import (
-    FEWEST_TRAINED,
     RealPart,
     fit_rules,
     read_fitted_rules,
     write_fitted_rules,
 )
+from augment.screen.limits import FEWEST_TRAINED
 from augment.screen.rules.rule import Limits, Scores
 from augment.screen.scoring import score_drawn
 from classifier.images.loading import train_classes

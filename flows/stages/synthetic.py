@@ -13,7 +13,7 @@ from augment.plan import ClassPlan
 from augment.sample.layouts import usual_layout
 from augment.sample.request import RealImages, SamplingRequest
 from augment.sample.sampling import is_drawn, sample_class
-from augment.screen.fitted_rules import FEWEST_TRAINED
+from augment.screen.limits import FEWEST_TRAINED
 from augment.screen.reviews import read_reviews
 from augment.screen.rules.rule import Limits, Scores
 from augment.screen.statuses import (

@@ -12,6 +12,7 @@ import pandas as pd
 from augment.catalogue.entries import Source
 from augment.config import NOT_RESULT, TrainingConfig
 from augment.plan import ClassPlan
+from augment.screen.limits import limits_key
 from augment.screen.rules import rules_key
 from classifier.config import CHOICES
 from classifier.feature_network import TRAINED_HERE
@@ -128,10 +129,12 @@ class Names:
             network_key: of the feature network.
         """
         rows = [self.catalogue.usable(split) for split in ("train", "val")]
+        counts = (part["class"].value_counts().to_dict() for part in rows)
         key = fingerprint(
             FORMAT, network_key, self.config.generator.image_size, asdict(self.bands),
             self.config.screening.refuse_real,
             *(list(part["sha256"] + part["class"]) for part in rows), *rules_key(),
+            *limits_key(*counts),
         )  # fmt: skip
         return paths.screeners_folder(self.config) / f"{key}.safetensors"
 

@@ -112,9 +112,7 @@ def test_it_is_found_under_the_name_of_another_format(dataset, suffix):
     drawn = synthetic_file(dataset)
     drawn.rename(drawn.with_suffix(suffix))
     path = drawn.with_suffix(suffix).relative_to(dataset).as_posix()
-    assert found(edited(dataset, {"path": path, "source": "real"})) == [
-        (Path(path).name, "posing")
-    ]
+    assert found(edited(dataset, {"path": path, "source": "real"})) == [(Path(path).name, "posing")]
 
 
 def edited(dataset: Path, change: dict[str, object]) -> Path:

@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 from scipy.ndimage import gaussian_filter
 
 from augment.screen.fitted_rules import (
+    RealPart,
     fit_rules,
     read_fitted_rules,
     write_fitted_rules,
@@ -64,6 +65,17 @@ def test_too_few_validation_images_still_let_copies_be_refused(train, drawn):
     assert drawn.refused(fitted, train, drawn.scenes("Forest", 2000, 30)).mean() <= 0.1
     noise = np.random.default_rng(0).integers(0, 256, copies.shape, np.uint8)
     assert not drawn.refused(fitted, train, noise).any()  # a rule without a limit accepts
+
+
+@pytest.mark.parametrize("n_scored", [0, 1, 7])
+def test_validation_images_that_no_rule_can_score_are_too_few_too(train, drawn, n_scored):
+    val = drawn.real(1000, 20)
+    kept = np.flatnonzero((val.labels > 0) | (np.arange(len(val.labels)) < n_scored))
+    chosen = np.concatenate([np.arange(40), [40, 80]])  # of two classes one image alone
+    lone = RealPart(train.images[chosen], train.features[chosen], train.labels[chosen])
+    few = RealPart(val.images[kept], val.features[kept], val.labels[kept])
+    fitted = fit_rules(lone, few, 0.03)
+    assert [set(limits) for limits in fitted.limits] == [{"copy", "near_copy"}, set(), set()]
 
 
 def test_one_class_alone_is_not_screened(train):

@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from augment.screen.limits import accepted, set_limits, with_fixed
+from augment.screen.limits import accepted, limits_key, set_limits, with_fixed
 from augment.screen.rules import LIMITED
 
 
@@ -34,3 +35,28 @@ def test_a_class_that_is_hard_to_recognize_has_a_more_lenient_limit():
 
 def test_a_repeat_is_refused_at_a_fixed_limit():
     assert with_fixed({"copy": 0.9}) == {"repeat": 0.0, "copy": 0.9}
+
+
+def of_classes(sizes: list[int], seed: int) -> list[dict[str, np.ndarray]]:
+    rng = np.random.default_rng(seed)
+    return [{rule: rng.normal(size=n) for rule in LIMITED} for n in sizes]
+
+
+@pytest.mark.parametrize("sizes", [[1] * 150, [3, 0, 1] * 40, [1] * 80 + [80]])
+def test_classes_of_a_few_images_set_the_limits_together(sizes):
+    found = set_limits(of_classes(sizes, 0), 0.05)
+    unseen = of_classes([20] * len(sizes), 1)
+    share = np.mean([~accepted(s, limits) for s, limits in zip(unseen, found, strict=True)])
+    assert 0.02 <= share <= 0.07
+
+
+@pytest.mark.parametrize("sizes", [[1] * 20, [1] * 24, [1, 1], [2, 0]])
+def test_of_every_class_one_image_is_enough(sizes):
+    found = set_limits(of_classes(sizes, 0), 0.05)
+    assert all(np.isfinite(list(limits.values())).all() for limits in found)
+
+
+def test_limits_that_were_set_in_another_way_are_not_found_again():
+    assert limits_key({"Pond": 9, "River": 2}, {"Pond": 7, "River": 5}) == []
+    assert limits_key({"Pond": 9, "River": 2}, {"Pond": 7, "River": 4}) != []  # fills no fold alone
+    assert limits_key({"Pond": 9, "River": 1}, {"Pond": 7, "River": 5}) != []  # cannot be scored
