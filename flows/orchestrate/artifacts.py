@@ -17,6 +17,7 @@ from prefect.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from flows.stages.progress import current_watcher, throttled
 from terrabalance.files import fingerprint
@@ -28,6 +29,7 @@ _log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 _LEAVE_ALONE_S = 60.0
+_RETRIES = 5  # a minute; a command waits longer for what is no news, see `flows.orchestrate.busy`
 _quiet_until = 0.0  # of this process, by time.monotonic
 
 
@@ -74,8 +76,10 @@ def _publish(publish: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | 
     global _quiet_until
     if time.monotonic() < _quiet_until:
         return None
+    retries = min(PREFECT_CLIENT_MAX_RETRIES.value(), _RETRIES)
     try:
-        return publish(*args, **kwargs)
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: retries}):
+            return publish(*args, **kwargs)
     except (httpx.HTTPError, OSError) as error:
         _quiet_until = time.monotonic() + _LEAVE_ALONE_S
         _log.warning(

@@ -12,15 +12,17 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 from prefect.context import refresh_global_settings_context
 from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL, get_current_settings
 
 from flows.orchestrate import server_process
+from flows.orchestrate.busy import is_busy, patience
 from flows.store.locks import locked
 from terrabalance.errors import ServerUnreachable
 from terrabalance.terminal import Terminal
@@ -63,7 +65,7 @@ def embedded_server(meanwhile: Callable[[], object]) -> Iterator[None]:
     over = threading.Event()
     threading.Thread(target=_watch, args=(child.process, over), daemon=True).start()
     try:
-        with reported_to(child.url, _password()):
+        with reported_to(child.url, {**_password(), **patience()}):
             yield
     finally:
         over.set()
@@ -94,7 +96,7 @@ def _one_at_a_time(meanwhile: Callable[[], object]) -> Iterator[None]:
 
 
 @contextmanager
-def reported_to(url: str, password: str | None = None) -> Iterator[None]:
+def reported_to(url: str, more: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
     """Let all of this process report to a server in the block, and the processes that it starts.
 
     `temporary_settings` would hold for this thread alone. Prefect's own threads and Ray's would
@@ -102,9 +104,9 @@ def reported_to(url: str, password: str | None = None) -> Iterator[None]:
 
     Args:
         url: the server's address.
-        password: what it asks for, as `user:password`; None: nothing.
+        more: settings of Prefect for its clients, as variables of the environment.
     """
-    given = {_ADDRESS: url, **({_PASSWORD: password} if password else {})}
+    given = {_ADDRESS: url, **more}
     before = {name: os.environ.get(name) for name in given}
     os.environ.update(given)
     refresh_global_settings_context()
@@ -121,6 +123,13 @@ def reported_to(url: str, password: str | None = None) -> Iterator[None]:
 def refused(answer: httpx.Response) -> ServerUnreachable:
     """Return what is said where the embedded server answers, and with an error."""
     status = f"status {answer.status_code}; `--verbose` shows all that the server said"
+    if is_busy(answer):
+        return ServerUnreachable(
+            f"Prefect's embedded server has been too busy for minutes ({status}). Commands with "
+            f"one PREFECT_HOME, here {get_current_settings().home}, share a database that one at a "
+            "time can write to. What is made is kept: give the same command again when fewer run, "
+            "or with a PREFECT_HOME of its own."
+        )
     if answer.is_server_error:
         home = get_current_settings().home
         return ServerUnreachable(
@@ -208,10 +217,10 @@ class _Child:
             self.process.wait()
 
 
-def _password() -> str | None:
+def _password() -> dict[str, str]:
     """Return what the embedded server asks for: the user may have set it for another one."""
     secret = get_current_settings().server.api.auth_string
-    return secret.get_secret_value() if secret else None
+    return {_PASSWORD: secret.get_secret_value()} if secret else {}
 
 
 def _settings() -> dict[str, str]:

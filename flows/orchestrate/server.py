@@ -8,6 +8,7 @@ import httpx
 import prefect
 from prefect.client.base import ServerType
 from prefect.client.orchestration import get_client
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_CLIENT_MAX_RETRIES,
@@ -88,15 +89,18 @@ def _errors_in_words(
     """
     try:
         yield
-    except httpx.HTTPStatusError as error:
-        if not _is_the_servers(error.response):
-            raise
-        raise why(error.response) from error
-    except httpx.TransportError as error:
-        raise ServerUnreachable(
-            f"{who} does not answer any more ({_reason(error)}). What is made is kept: give the "
-            f"same command again {when}."
-        ) from error
+    except (httpx.HTTPError, ConcurrencySlotAcquisitionError) as error:
+        # Each task asks for slots first, and is told of what it asked in another error.
+        is_of_slots = isinstance(error, ConcurrencySlotAcquisitionError)
+        cause = error.__cause__ if is_of_slots else error
+        if isinstance(cause, httpx.HTTPStatusError) and _is_the_servers(cause.response):
+            raise why(cause.response) from error
+        if isinstance(cause, httpx.TransportError):
+            raise ServerUnreachable(
+                f"{who} does not answer any more ({_reason(cause)}). What is made is kept: give "
+                f"the same command again {when}."
+            ) from error
+        raise
 
 
 def _check_proxies() -> None:

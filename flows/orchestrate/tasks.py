@@ -21,6 +21,7 @@ from augment.report.balance import balance_markdown
 from classifier.report.comparison import comparison_markdown
 from classifier.train.experiment import Trial, trials_of
 from flows.orchestrate.artifacts import listen, publish_class, publish_page, publish_table
+from flows.orchestrate.busy import tell_of_busy_server
 from flows.orchestrate.logs import tell_refusals_in_words
 from flows.settings.config import RunConfig
 from flows.stages import catalogue as catalogues
@@ -48,7 +49,9 @@ from terrabalance.page import duration
 from terrabalance.system_errors import in_words
 from terrabalance.wording import listed
 
-tell_refusals_in_words()  # here, as a worker imports a flow by its module and calls nothing else
+# Here, as a worker imports a flow by its module and calls nothing else.
+tell_refusals_in_words()
+tell_of_busy_server()
 P = ParamSpec("P")
 R = TypeVar("R")
 _RETRIES = 2

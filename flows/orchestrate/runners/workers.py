@@ -17,6 +17,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed, Pending
 
 from flows.orchestrate.artifacts import listen
+from flows.orchestrate.busy import is_busy
 from flows.orchestrate.job import Job
 from flows.orchestrate.job_states import ATTEMPTS, plainly
 from flows.orchestrate.runners.waiting import advice_on, in_words
@@ -136,13 +137,14 @@ def _states(client: SyncPrefectClient, ids: Sequence[UUID]) -> dict[UUID, State]
 
 
 def _patiently(ask: Callable[[], R]) -> R:
-    """Ask the server again and again while it is away: it may be starting anew."""
+    """Ask the server again and again while it is away or busy: it may be starting anew."""
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
             return ask()
-        except httpx.TransportError:
-            if time.monotonic() > deadline:
+        except (httpx.TransportError, httpx.HTTPStatusError) as error:
+            refused = isinstance(error, httpx.HTTPStatusError) and not is_busy(error.response)
+            if refused or time.monotonic() > deadline:
                 raise
             _log.warning("the Prefect server does not answer; asking again")
             time.sleep(_LOOK_EVERY_S)
