@@ -42,12 +42,12 @@ def of_classes(sizes: list[int], seed: int) -> list[dict[str, np.ndarray]]:
     return [{rule: rng.normal(size=n) for rule in LIMITED} for n in sizes]
 
 
-@pytest.mark.parametrize("sizes", [[1] * 150, [3, 0, 1] * 40, [1] * 80 + [80]])
+@pytest.mark.parametrize("sizes", [[1] * 250, [3, 0, 1] * 40, [1] * 80 + [80]])
 def test_classes_of_a_few_images_set_the_limits_together(sizes):
     found = set_limits(of_classes(sizes, 0), 0.05)
     unseen = of_classes([20] * len(sizes), 1)
     share = np.mean([~accepted(s, limits) for s, limits in zip(unseen, found, strict=True)])
-    assert 0.02 <= share <= 0.07
+    assert 0.02 <= share <= 0.08
 
 
 @pytest.mark.parametrize("sizes", [[1] * 20, [1] * 24, [1, 1], [2, 0]])

@@ -102,7 +102,7 @@ def test_slots_that_are_never_given_end_the_command_in_a_sentence(server_that_re
     few = {PREFECT_API_URL: server_that_refuses(99).url, PREFECT_CLIENT_MAX_RETRIES: 1}
     with (
         temporary_settings(few),
-        pytest.raises(ServerUnreachable, match="too busy .*status 503.*What is made is kept"),
+        pytest.raises(ServerUnreachable, match=r"too busy .*status 503.*What is made is kept"),
         _errors_in_words("Prefect's embedded server", refused, "later"),
         concurrency("tag:of-this-test"),
     ):
