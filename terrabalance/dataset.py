@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from terrabalance.bands import measure_bands
+from terrabalance.contents import changed_file
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.manifest import is_unchanged, read_manifest
+from terrabalance.manifest import read_manifest
 from terrabalance.rasters.decode import decode
 from terrabalance.rasters.gaps import fill
 from terrabalance.rasters.raster import Raster
@@ -33,8 +34,9 @@ class TerraBalanceDataset(Dataset[Any]):
     is the alpha mask of the image is left out.
 
     Each file is compared with its SHA-256 in the manifest before it is used for the first time in
-    a process, and again where its size or time has changed. Workers of a `DataLoader` are
-    processes: with `persistent_workers=True` they do not begin anew in each epoch.
+    a process, and again where its size or time has changed; so are files beside it that decide its
+    pixels. Workers of a `DataLoader` are processes: with `persistent_workers=True` they do not
+    begin anew in each epoch.
 
     Args:
         root: folder of the dataset, with its `manifest.parquet`.
@@ -76,6 +78,7 @@ class TerraBalanceDataset(Dataset[Any]):
         self.transform = transform
         self._files = [str(path) for path in manifest.paths(self.rows)]
         self._sha256: list[str] = self.rows["sha256"].tolist()
+        self._beside: list[str] = self.rows["beside"].tolist()
         self._n_bands: list[int] = self.rows["bands"].tolist()
 
     def __len__(self) -> int:
@@ -93,9 +96,9 @@ class TerraBalanceDataset(Dataset[Any]):
             UnreadableImage: it cannot be decoded.
         """
         path, n_bands = Path(self._files[index]), self._n_bands[index]
-        if not is_unchanged(path, self._sha256[index]):
+        if changed := changed_file(path, self._sha256[index], self._beside[index]):
             raise BadInput(
-                f"{path}: gone, damaged, or changed since the dataset was assembled. Restore it "
+                f"{changed}: gone, damaged, or changed since the dataset was assembled. Restore it "
                 "from a copy, or give the command that made it again: it assembles it anew."
             )
         raster = decode(path).of_bands(n_bands)

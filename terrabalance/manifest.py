@@ -13,6 +13,8 @@ Columns (in this order; a later stage adds rows or columns, none edits another's
     invalid     share of its samples that hold no data, in [0, 1]
     scaling     the scale and offset that it declares for each band, as text; "" for none
     sha256      of the bytes, hex
+    beside      JSON of name and SHA-256 of the files beside it that decide its pixels, see
+                `terrabalance.rasters.beside`; "" where it holds all itself
     phash       64-bit perceptual hash, 16 hex digits; "" where unreadable
     group       id shared by images that must stay in one part (near-duplicates, and what the user
                 groups); -1 alone
@@ -37,8 +39,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from terrabalance.contents import changed_file, changed_since
 from terrabalance.errors import BadInput, NotReady
-from terrabalance.files import inside, is_as_hashed
+from terrabalance.files import inside
 from terrabalance.manifest_cells import checked_frame
 from terrabalance.manifest_csv import write_twin
 from terrabalance.tables import read_table, write_table
@@ -50,12 +53,15 @@ REPAIRED = "a part of it was filled by a generator, so it only trains"  # a deta
 _BEFORE_SCORES: dict[str, str] = {
     "path": "str", "class": "str", "split": "str", "source": "str", "status": "str",
     "detail": "str", "width_px": "int64", "height_px": "int64", "bands": "int64", "mode": "str",
-    "bytes": "int64", "invalid": "float64", "scaling": "str", "sha256": "str", "phash": "str",
-    "group": "int64", "place": "int64", "generator": "str", "seed": "int64", "run": "str",
+    "bytes": "int64", "invalid": "float64", "scaling": "str", "sha256": "str", "beside": "str",
+    "phash": "str", "group": "int64", "place": "int64", "generator": "str", "seed": "int64",
+    "run": "str",
 }  # fmt: skip
 _AFTER_SCORES = {"review": "str", "reviewer": "str", "reviewed": "str"}
 # Older manifests lack them.
-_ADDED = {"invalid": "float64", "scaling": "str", "place": "int64", **_AFTER_SCORES}
+_ADDED = {
+    "invalid": "float64", "scaling": "str", "beside": "str", "place": "int64", **_AFTER_SCORES,
+}  # fmt: skip
 COLUMNS = _BEFORE_SCORES | _AFTER_SCORES  # of every manifest, with their types
 _SCORE = "score_"
 _EMPTY = {"str": "", "int64": 0, "float64": 0.0}
@@ -63,14 +69,6 @@ _DEFAULTS = {"group": -1, "place": -1, "seed": -1}
 _ROOT_KEY = b"terrabalance.root"
 READERS = 8  # threads that hash or decode: both let others run
 _ROWS_AT_ONCE = 2**12  # of compared files: one that waits for a thread takes a kilobyte
-_ANEW = (
-    "give the images themselves as DATA (a folder, an archive or a CSV): those are scanned anew, a "
-    "named catalogue or manifest never is."
-)
-_OF_SYNTHETIC = (
-    "What a run of yours drew is made anew by `terrabalance sample` and `assemble`; of others, "
-    "have the manifest made anew without it."
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,35 +117,36 @@ class Manifest:
     def unchanged(self, rows: pd.DataFrame) -> list[Path]:
         """Return the full path of each row, after comparing each file with its SHA-256.
 
-        Whatever is made of images follows from those of the manifest. A file is hashed once in a
-        process; a row without a hash is not compared.
+        So are the files beside it that decide its pixels. Whatever is made of images follows from
+        those of the manifest. A file is hashed once in a process; a row without a hash is not
+        compared.
 
         Raises:
             BadInput: a path that leaves the root, or a file that is gone, damaged or changed since.
         """
         paths = []
-        for path, source, is_whole in self._compared(rows):
-            if not is_whole:
-                raise changed_since(path, source)
+        for path, source, changed in self._compared(rows):
+            if changed is not None:
+                raise changed_since(changed, source, path)
             paths.append(path)
         return paths
 
     def changed(self, rows: pd.DataFrame) -> list[Path]:
-        """Return the full path of each row whose file is gone, damaged or changed since.
+        """Return the full path of each file that is gone, damaged or changed since, or was added.
 
         Raises:
             BadInput: a path that leaves the root.
         """
-        return [path for path, _, is_whole in self._compared(rows) if not is_whole]
+        return [changed for *_, changed in self._compared(rows) if changed is not None]
 
-    def _compared(self, rows: pd.DataFrame) -> Iterator[tuple[Path, str, bool]]:
-        """Yield path, source and whether it is unchanged of each row, some rows at a time."""
+    def _compared(self, rows: pd.DataFrame) -> Iterator[tuple[Path, str, Path | None]]:
+        """Yield path, source and what `changed_file` finds of each row, some rows at a time."""
         with ThreadPoolExecutor(READERS) as pool:
             for start in range(0, len(rows), _ROWS_AT_ONCE):
                 some = rows.iloc[start : start + _ROWS_AT_ONCE]
                 paths = self.paths(some)
-                whole = pool.map(is_unchanged, paths, some["sha256"])
-                yield from zip(paths, some["source"], whole, strict=True)
+                found = pool.map(changed_file, paths, some["sha256"], some["beside"])
+                yield from zip(paths, some["source"], found, strict=True)
 
     def classes(self) -> list[str]:
         """Return the names of all classes with a usable image, sorted."""
@@ -257,29 +256,6 @@ def _root_in(facts: Mapping[bytes, bytes], path: Path) -> str:
         f"{path}: the root folder in its metadata, {root!r}, is no path in UTF-8. Make the table "
         "anew without it, in the folder that its paths are relative to."
     )
-
-
-def is_unchanged(path: Path, sha256: str) -> bool:
-    """Return whether the file of a row is there and as it was listed; see `is_as_hashed`."""
-    return path.is_file() if sha256 == "" else is_as_hashed(path, sha256)
-
-
-def changed_since(path: Path, source: str) -> BadInput:
-    """Return what is said of a file that is not as the manifest listed it.
-
-    Args:
-        path: of the file.
-        source: of its row.
-    """
-    is_there = path.is_file()
-    if source == "synthetic":
-        how = _OF_SYNTHETIC
-    elif is_there:  # a scan goes by size and time, and those of a damaged file may be as before
-        how = f"Or, to take it as it is now, `touch` it and {_ANEW}"
-    else:  # `touch` would put an empty file there
-        how = f"Or, to go on without it, {_ANEW}"
-    what = "damaged, or changed since it was listed" if is_there else "gone since it was listed"
-    return BadInput(f"{path}: {what}. Restore it from a copy. {how}")
 
 
 def count_by_class(manifest: Manifest, split: str | None = None) -> pd.Series:

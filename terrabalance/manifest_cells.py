@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from terrabalance.errors import BadInput
+from terrabalance.rasters.beside import listed_beside
 from terrabalance.tables import utf8_of
 
 SOURCES = ("real", "synthetic")
@@ -91,11 +92,23 @@ def _doubts(table: pa.Table) -> Iterator[tuple[str, Any, str]]:
     for name, words in _WORDS.items():
         known = pc.is_in(table[name], value_set=pa.array(words, table[name].type))
         yield name, pc.invert(known), f"is none of {', '.join(words)}"
+    # An older manifest lacks it, and of nearly all images it is empty.
+    if "beside" in table.column_names and pc.any(pc.not_equal(table["beside"], "")).as_py():
+        wrong = [not _is_record(cell) for cell in table["beside"].to_pylist()]
+        yield "beside", pa.array(wrong), "is no JSON of names of files and their SHA-256"
     for name, (low, high) in _RANGES.items():
         if name in table.column_names:  # an older manifest lacks some
             # NaN lies in no range.
             inside = pc.and_(pc.greater_equal(table[name], low), pc.less_equal(table[name], high))
             yield name, pc.invert(inside), f"is not from {low} to {high}"
+
+
+def _is_record(cell: str) -> bool:
+    try:
+        listed_beside(cell)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _is_text(column: pa.ChunkedArray) -> bool:

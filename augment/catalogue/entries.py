@@ -21,6 +21,7 @@ class Entry:
         split: train, val or test; another name is set aside; "" where the data gives none.
         source: real, or synthetic where a CSV says so.
         group: images of one name stay in one part of the split; "" where a CSV gives none.
+        beside: paths of files that decide what is read of it, see `augment.catalogue.beside`.
     """
 
     path: str
@@ -28,6 +29,7 @@ class Entry:
     split: str = ""
     source: str = "real"
     group: str = ""
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path, PurePath
 
+from augment.catalogue.beside import with_files_beside
 from augment.catalogue.config import ClassFolder
 from augment.catalogue.entries import Entry, Given, Source, natural_key, refuse
 from augment.catalogue.layout import read_layout
@@ -56,7 +57,7 @@ def descend(root: Path) -> Path:
 def list_folder(root: Path, given: Given, class_folder: ClassFolder = "auto") -> Source:
     """List the images in class folders, which may lie in folders that are parts of a split.
 
-    Files that belong to an image beside them, such as world files, are not listed.
+    Files that belong to an image beside them, such as world files, are not listed by themselves.
 
     Args:
         root: that holds the folders.
@@ -69,14 +70,16 @@ def list_folder(root: Path, given: Given, class_folder: ClassFolder = "auto") ->
     """
     if not folders_in(root):
         raise BadInput(_why_no_classes(root, given))
-    paths, hidden, problems = [], [], []
+    paths: list[str] = []
+    beside: list[str] = []
+    hidden, problems = [], []
     for path, is_hidden in _walk(root):
         if is_hidden:
             hidden.append(path)
         elif re.search("[\ud800-\udfff]", path):  # bytes that are no UTF-8, as Python lists them
             problems.append(f"{path!r}: a name that is not text; rename it")
-        elif not is_side_file(PurePath(path)):
-            paths.append(path)
+        else:
+            (beside if is_side_file(PurePath(path)) else paths).append(path)
     refuse(given, problems)
     _tell_hidden(root, given, hidden)
     n_images: Counter[str] = Counter()
@@ -87,6 +90,7 @@ def list_folder(root: Path, given: Given, class_folder: ClassFolder = "auto") ->
     # A readme or a licence beside the class folders is no image gone wrong.
     _tell_packed(given, [entry.path for entry in entries if not entry.class_name])
     entries = [e for e in entries if e.class_name or _is_named_like_an_image(e.path)]
+    entries = with_files_beside(root, entries, beside)
     return Source(root, sorted(entries, key=lambda entry: natural_key(entry.path)), given)
 
 

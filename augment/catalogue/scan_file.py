@@ -18,7 +18,16 @@ from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.files import inside, sha256_of
 from terrabalance.manifest import REPAIRED
 from terrabalance.marks import SYNTHETIC_KEY, generator_in, read_marks, repaired_from
-from terrabalance.rasters.formats import BEGINNINGS, EXTENSIONS
+from terrabalance.rasters.beside import record_beside
+from terrabalance.rasters.formats import (
+    BEGINNINGS,
+    EXTENSIONS,
+    LONGEST_BEGINNING,
+    Format,
+    format_in,
+    format_of,
+    format_that_begins,
+)
 from terrabalance.rasters.limits import check_file_size
 from terrabalance.rasters.memory import room_for
 from terrabalance.rasters.raster import Scaling
@@ -128,13 +137,20 @@ def _scan_pixels(
     facts = {
         "width_px": look.width_px, "height_px": look.height_px, "bands": look.bands,
         "mode": look.mode, "invalid": look.invalid, "scaling": _text(look.scaling),
-        "phash": sketch.phash, "generator": generator_in(marks),
+        "beside": record_beside(path, _format(path, content)), "phash": sketch.phash,
+        "generator": generator_in(marks),
     }  # fmt: skip
     original = repaired_from(marks)
     if original is not None:
         facts["detail"] = REPAIRED
     filled = {**row, **facts, **_fitness(row, look.width_px, look.height_px, min_side_px)}
     return Scanned(filled, look, sketch, original or "")
+
+
+def _format(path: Path, content: bytes | None) -> Format | None:
+    if content is None:
+        return format_in(path)
+    return format_that_begins(content[:LONGEST_BEGINNING]) or format_of(path)
 
 
 def _text(scaling: Scaling | None) -> str:

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import IO
 
+from augment.catalogue.beside import side_files_in, with_files_beside
 from augment.catalogue.entries import Entry, Given, Source, natural_key, refuse
 from augment.catalogue.folders import folders_in
 from augment.catalogue.parts import split_name
@@ -70,6 +71,7 @@ def read_table(table: Path, images: Path | None) -> Source:
     entries = sorted(
         _without_missing_groups(table, rows), key=lambda entry: natural_key(entry.path)
     )
+    entries = with_files_beside(root, entries, side_files_in(root, entries))
     return Source(root, entries, Given(table, "csv"))
 
 

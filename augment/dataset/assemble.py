@@ -18,7 +18,7 @@ from augment.dataset.card import dataset_card
 from augment.dataset.croissant import CROISSANT, croissant
 from augment.dataset.layout import CLASS_MAP, class_map, dataset_rows, lacking
 from augment.dataset.openings import openings_of
-from augment.dataset.placing import place
+from augment.dataset.placing import place, record_of_placed
 from augment.dataset.replacing import (
     carry,
     foreign_files,
@@ -27,6 +27,7 @@ from augment.dataset.replacing import (
     swap,
     undo_half_a_swap,
 )
+from terrabalance.contents import contents
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, sha256_of, write_plain_json, write_text
 from terrabalance.finished import DONE, damaged_files, mark_done
@@ -158,8 +159,8 @@ def _refuse_leaks(catalogue: Manifest, synthetic: Sequence[Manifest]) -> None:
 
 
 def _identity(manifest: Manifest) -> str:
-    rows = manifest.frame.loc[manifest.frame["status"] == "ok", _IDENTITY].sort_values("path")
-    return str(rows.to_csv(index=False))
+    rows = manifest.frame[manifest.frame["status"] == "ok"].sort_values("path")
+    return str(rows.assign(sha256=contents(rows))[_IDENTITY].to_csv(index=False))
 
 
 def dataset_key(
@@ -215,14 +216,17 @@ def _refuse_foreign(folder: Path, roots: Iterable[Path]) -> None:
 
 
 def _fill(folder: Path, rows: pd.DataFrame, on_progress: Progress) -> pd.DataFrame:
-    columns = (rows[name] for name in ("path", "origin", "sha256", "source"))
+    columns = (rows[name] for name in ("path", "origin", "sha256", "beside", "source"))
     anew: dict[int, tuple[int, str]] = {}  # size and checksum of what is no copy, by row
-    for index, (path, origin, sha256, source) in enumerate(zip(*columns, strict=True)):
+    records = []
+    for index, (path, origin, *row) in enumerate(zip(*columns, strict=True)):
         target = folder / path
-        if place(Path(origin), target, sha256, source):
+        written = place(Path(origin), target, *row)
+        records.append(record_of_placed(target))
+        if written:
             anew[index] = target.stat().st_size, sha256_of(target)
         on_progress(index + 1, len(rows), "assembling")
-    rows = rows.drop(columns="origin")
+    rows = rows.drop(columns="origin").assign(beside=records)
     if anew:
         rows.loc[list(anew), ["bytes", "sha256"]] = list(map(list, anew.values()))
     return rows

@@ -78,15 +78,15 @@ def _file_names(rows: pd.DataFrame) -> list[str]:
     taken: set[str] = set()
     drawn: dict[str, int] = {}
     names = []
-    columns = (rows[name] for name in ("path", "class", "split", "source", "origin"))
-    for path, label, split, source, origin in zip(*columns, strict=True):
+    columns = (rows[name] for name in ("path", "class", "split", "source", "origin", "beside"))
+    for path, label, split, source, origin, beside in zip(*columns, strict=True):
         home = f"{split}/{folders[label]}/"
         if source == "synthetic":
             index = drawn[label] = drawn.get(label, -1) + 1
             stem = f"{_PREFIX}{folders[label]}_{index:06d}"
         else:
             stem = _real_stem(Path(path).stem)
-        suffix = placed_suffix(Path(origin))
+        suffix = placed_suffix(Path(origin), beside)
         if f"{home}{stem}{suffix}".lower() in taken:
             stem = f"{stem}_{fingerprint(path, length=10)}"
         names.append(f"{home}{stem}{suffix}")

@@ -4,22 +4,28 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from terrabalance.contents import changed_since
 from terrabalance.errors import UnreadableImage
 from terrabalance.files import copy_file, sha256_of
-from terrabalance.manifest import changed_since
-from terrabalance.rasters.formats import Format, format_in, format_of
+from terrabalance.rasters.beside import changed_beside, listed_beside, record_beside
+from terrabalance.rasters.formats import Format, deciding_places, format_in, format_of
 
 
-def placed_suffix(path: Path) -> str:
+def placed_suffix(path: Path, beside: str) -> str:
     """Return the suffix of an image's file in a dataset: its own, if its content bears it out.
 
-    Other loaders, and what the dataset says of itself, go by names. A VRT becomes a GeoTIFF.
+    Other loaders, and what the dataset says of itself, go by names. Where other files hold its
+    pixels, and it names these, it becomes a GeoTIFF.
+
+    Args:
+        path: of the image.
+        beside: the record of the files beside it, see `terrabalance.rasters.beside`.
     """
     kind = _format(path)
+    if _is_spread(kind, beside):
+        return ".tif"
     if kind is None:
         return path.suffix
-    if kind.name == "VRT":
-        return ".tif"
     return path.suffix if path.suffix.lower() in kind.suffixes else kind.suffixes[0]
 
 
@@ -38,10 +44,7 @@ def side_files(path: Path, kind: Format | None) -> list[Path]:
         path: of the image.
         kind: its format.
     """
-    if kind is None or not kind.needs_gdal:
-        return []
-    beside = (f"{path.name}.hdr", f"{path.stem}.hdr", f"{path.name}.aux.xml")
-    return [path.with_name(name) for name in beside]
+    return [] if kind is None or not kind.needs_gdal else deciding_places(path)
 
 
 def files_of(images: Iterable[str]) -> set[str]:
@@ -55,36 +58,51 @@ def files_of(images: Iterable[str]) -> set[str]:
     return known.union(file.as_posix() for file in beside)
 
 
-def place(origin: Path, target: Path, sha256: str, source: str) -> bool:
+def place(origin: Path, target: Path, sha256: str, beside: str, source: str) -> bool:
     """Put an image at `target`: a hard link where the disk allows it, else a copy.
 
-    A VRT names other files, which would be left behind: it becomes a GeoTIFF of the same values.
+    What lies beside it and decides its pixels goes with it. A VRT names other files, which would be
+    left behind, as some of ERDAS do: it becomes a GeoTIFF of the same values.
 
     Args:
         origin: the image.
-        target: has the suffix `placed_suffix(origin)`.
+        target: has the suffix `placed_suffix(origin, beside)`.
         sha256: of the image, by its manifest.
+        beside: the record of the files beside it, by its manifest.
         source: real or synthetic.
 
     Returns:
         Whether the file was written anew, and so has other bytes.
 
     Raises:
-        BadInput: the image is gone, damaged, or has changed since its manifest.
+        BadInput: the image, or what lies beside it, is gone, damaged, or has changed since its
+            manifest.
     """
-    # Asked once of each file: what `is_unchanged` remembers of a million takes 100 MB.
+    # Asked once of each file: what `changed_file` remembers of a million takes 100 MB.
     if not origin.is_file() or (sha256 and sha256_of(origin) != sha256):
         raise changed_since(origin, source)
+    if changed := changed_beside(origin, beside):
+        raise changed_since(changed, source, origin)
     target.parent.mkdir(parents=True, exist_ok=True)
     kind = format_in(origin)
-    if kind is not None and kind.name == "VRT":
+    if _is_spread(kind, beside):
         _write_out(origin, target)
         return True
     _link(origin, target)
-    for beside, there in zip(side_files(origin, kind), side_files(target, kind), strict=True):
-        if beside.is_file():
-            _link(beside, there)
+    for file, there in zip(side_files(origin, kind), side_files(target, kind), strict=True):
+        if file.is_file() and not there.exists():  # case may not count here
+            _link(file, there)
     return False
+
+
+def record_of_placed(target: Path) -> str:
+    """Return the record of the files beside an image of a dataset, whose name tells its format."""
+    return record_beside(target, format_of(target))
+
+
+def _is_spread(kind: Format | None, beside: str) -> bool:
+    is_vrt = kind is not None and kind.name == "VRT"
+    return is_vrt or any(name.lower().endswith(".ige") for name in listed_beside(beside))
 
 
 def _write_out(origin: Path, target: Path) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from augment.dataset.beside import OWN, problems_beside
 from augment.dataset.placing import files_of
 from augment.dataset.replacing import files_in
@@ -12,6 +14,7 @@ from terrabalance.files import inside, sha256_of
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.marks import is_marked_synthetic, lost_marks
 from terrabalance.progress import Progress, silent
+from terrabalance.rasters.beside import listed_beside
 from terrabalance.system_errors import in_words
 
 # And of one class's synthetic images.
@@ -70,13 +73,15 @@ def verify(folder: Path, on_progress: Progress = silent) -> list[Problem]:
 
 def _problems_of_rows(manifest: Manifest, on_progress: Progress) -> Iterator[Problem]:
     rows = manifest.frame
-    columns = (rows[name] for name in ("path", "split", "source", "sha256"))
-    for count, (path, split, source, sha256) in enumerate(zip(*columns, strict=True), 1):
+    columns = (rows[name] for name in ("path", "split", "source", "sha256", "beside"))
+    for count, (path, split, source, sha256, beside) in enumerate(zip(*columns, strict=True), 1):
         synthetic = source == "synthetic"
         if synthetic and split != "train":
             yield Problem(path, "misplaced", f"a synthetic image in split {split}")
         try:
             yield from _problems_of_file(path, inside(manifest.root, path), sha256, synthetic)
+            for name, listed in listed_beside(beside).items():
+                yield from _problems_beside(manifest.root, Path(path).with_name(name), listed)
         except BadInput as error:
             yield Problem(path, "outside", str(error))
         except OSError as error:
@@ -98,6 +103,15 @@ def _problems_of_file(path: str, file: Path, sha256: str, synthetic: bool) -> It
         yield Problem(path, "changed", f"damaged: {error}")
 
 
+def _problems_beside(root: Path, path: Path, sha256: str) -> Iterator[Problem]:
+    """Yield what is wrong with a file that decides the pixels of the image that it lies beside."""
+    file = inside(root, path.as_posix())
+    if not file.is_file():
+        yield Problem(path.as_posix(), "missing", "with an image that it belongs to")
+    elif sha256_of(file) != sha256:
+        yield Problem(path.as_posix(), "changed", "its bytes are not those of the manifest")
+
+
 def _unmarked(file: Path) -> Iterator[tuple[str, str]]:
     if lost := lost_marks(file):
         yield "unmarked", f"synthetic, and lacks {' and '.join(lost)}"
@@ -109,7 +123,7 @@ def _posing(file: Path) -> Iterator[tuple[str, str]]:
 
 
 def _unknown(manifest: Manifest) -> Iterator[Problem]:
-    known, root = files_of(manifest.frame["path"]), manifest.root
+    known, root = _known(manifest.frame), manifest.root
     refused: list[OSError] = []
     for path in files_in(root, refused.append):
         if path not in known and path not in _OWN:
@@ -117,3 +131,12 @@ def _unknown(manifest: Manifest) -> Iterator[Problem]:
     for error in refused:
         path = Path(error.filename).relative_to(root).as_posix()
         yield Problem(path, "unreadable", in_words(error))
+
+
+def _known(rows: pd.DataFrame) -> set[str]:
+    """Return the paths of all files of the rows; of older rows also those that may be needed."""
+    known = files_of(rows["path"][rows["beside"] == ""])
+    for path, beside in rows.loc[rows["beside"] != "", ["path", "beside"]].itertuples(index=False):
+        known.add(path)
+        known.update(Path(path).with_name(name).as_posix() for name in listed_beside(beside))
+    return known

@@ -15,6 +15,7 @@ from classifier.images.chroma import jittered_by_name
 from classifier.images.paste import pasted_by_name
 from terrabalance.bands import Bands
 from terrabalance.checkpoint import read_tensors, write_tensors
+from terrabalance.contents import contents
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, left_of
 from terrabalance.images import read_patches
@@ -127,7 +128,7 @@ class FeatureCache:
 
 
 def _names(rows: pd.DataFrame) -> list[str]:
-    return list(rows["sha256"].where(rows["sha256"] != "", rows["path"]))
+    return list(contents(rows).where(rows["sha256"] != "", rows["path"]))
 
 
 def features_of_views(embed: Embed, images: np.ndarray, symmetries: Sequence[int]) -> np.ndarray:

@@ -15,6 +15,7 @@ from classifier.arms.tuning import settings_of
 from classifier.config import CHOICES, ClassifierConfig
 from classifier.images.loading import train_classes
 from terrabalance.bands import RGB, Bands
+from terrabalance.contents import contents
 from terrabalance.device import precision_on
 from terrabalance.files import content_of, fingerprint
 from terrabalance.manifest import Manifest
@@ -167,7 +168,7 @@ class Experiment:
         """Hash the test images by their content, whatever their paths are."""
         rows = self.manifest.usable("test")
         return fingerprint(
-            sorted(rows["class"] + " " + rows["sha256"].where(rows["sha256"] != "", rows["path"]))
+            sorted(rows["class"] + " " + contents(rows).where(rows["sha256"] != "", rows["path"]))
         )
 
     def network_key(self) -> str:
@@ -191,6 +192,7 @@ def _content(config: ClassifierConfig) -> str:
 
 
 def _hash_of(rows: pd.DataFrame) -> str:
+    rows = rows.assign(sha256=contents(rows))
     columns = ["path", "class", "source", "sha256", "generator", "seed"]
     listing = [[str(value) for value in rows[column]] for column in columns]
     return fingerprint(listing, length=32)

@@ -42,6 +42,8 @@ from terrabalance.files import sha256_of, slug, write_json
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.page import write_page
 from terrabalance.progress import Progress
+from terrabalance.rasters.beside import record_beside
+from terrabalance.rasters.formats import READ_BY_GDAL, format_of
 from terrabalance.sizes import Size
 from terrabalance.wording import listed
 
@@ -161,11 +163,15 @@ def _manifest_of(config: RunConfig, on_progress: Progress) -> Manifest:
 
 
 def _with_hashes(manifest: Manifest) -> Manifest:
-    """Fill what tells images apart, which a manifest from elsewhere may lack."""
+    """Fill what tells images apart, which a manifest from elsewhere or an older one may lack."""
     frame = manifest.frame.copy()
-    lacking = frame.index[(frame["sha256"] == "") & (frame["status"] == "ok")]
-    paths = manifest.paths(frame.loc[lacking])
-    frame.loc[lacking, "sha256"] = [sha256_of(path) for path in paths]
+    is_used = frame["status"] == "ok"
+    lacking = frame.index[(frame["sha256"] == "") & is_used]
+    frame.loc[lacking, "sha256"] = [sha256_of(path) for path in manifest.paths(frame.loc[lacking])]
+    needs_gdal = frame["path"].str.lower().str.endswith(READ_BY_GDAL)
+    unknown = frame.index[(frame["beside"] == "") & needs_gdal & is_used]
+    there = [path if path.is_file() else None for path in manifest.paths(frame.loc[unknown])]
+    frame.loc[unknown, "beside"] = [record_beside(p, format_of(p)) if p else "" for p in there]
     return Manifest(manifest.root, frame)
 
 

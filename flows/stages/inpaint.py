@@ -30,7 +30,9 @@ from terrabalance.marks import (
     read_marks,
 )
 from terrabalance.progress import Progress, silent
+from terrabalance.rasters.beside import record_beside
 from terrabalance.rasters.decode import decode
+from terrabalance.rasters.formats import format_in
 from terrabalance.rasters.raster import Raster, Scaling
 from terrabalance.seeds import seed_for
 from terrabalance.sizes import height_width
@@ -210,6 +212,7 @@ def _marks(
     wanted: Repair, class_name: str, mask: np.ndarray, config: InpaintConfig, index: int
 ) -> dict[str, str]:
     source = sha256_of(wanted.image)
+    beside = record_beside(wanted.image, format_in(wanted.image))
     return {
         "Software": f"terrabalance {__version__}",
         "Description": "real image, a part of which a diffusion model has filled",
@@ -218,6 +221,7 @@ def _marks(
         GENERATOR_KEY: wanted.generator.name,
         "terrabalance:seed": str(seed_for(wanted.seed, "inpaint", source, index)),
         ORIGINAL_KEY: f"{wanted.image.name} {source}",
+        **({"terrabalance:beside": beside} if beside not in ("", "{}") else {}),
         "terrabalance:mask": sha256_of(wanted.mask),
         "terrabalance:inpainting": config.model_dump_json(),
     }

@@ -10,6 +10,7 @@ from flows.store import paths
 from flows.store.pinned_base import read_base_card
 from flows.store.result import Files, make_once
 from terrabalance.bands import RGB, Bands, bands_from, measure_bands
+from terrabalance.contents import contents
 from terrabalance.errors import BadInput
 from terrabalance.files import MADE_ANEW, fingerprint, read_json, write_json
 from terrabalance.manifest import USED, Manifest, even_share
@@ -47,7 +48,7 @@ def bands_of(config: RunConfig, manifest: Manifest, base: Path | None = None) ->
     if kind is None or (*kind, shown, is_scaled) == (3, True, None, False):
         return RGB
     # The same files have other bands where alpha is kept or dropped (`scan.alpha`).
-    key = fingerprint(list(manifest.usable("train")["sha256"]), shown, *kind)
+    key = fingerprint(list(contents(manifest.usable("train"))), shown, *kind)
     ranges = Files(
         what="the range of the bands",
         place=paths.catalogues_folder(config) / f"bands-{key}.json",

@@ -1,6 +1,5 @@
 """The folders of a run's results, each named by a hash of all that decides it. Pure."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -19,6 +18,7 @@ from classifier.feature_network import TRAINED_HERE
 from flows.settings.config import RunConfig
 from flows.store import paths
 from terrabalance.bands import Bands
+from terrabalance.contents import contents
 from terrabalance.files import content_of, fingerprint, slug
 from terrabalance.manifest import Manifest
 
@@ -30,14 +30,14 @@ _SCAN_FORMAT = 1
 
 def catalogue_folder(config: RunConfig, source: Source) -> Path:
     """Return the folder of a source's catalogue; a changed file makes another source."""
-    # One at a time: those of a million files take half a gigabyte.
-    stats = (_stat(source.root / entry.path) for entry in source.entries)
     listing = [
         (
             entry.path, entry.class_name, entry.split, entry.source, entry.group,
-            stat.st_size, stat.st_mtime_ns,
+            *_facts(source.root, entry.path),
+            # Nothing is added for most, so that what was made of them before is found again.
+            *((name, *_facts(source.root, name)) for name in entry.beside),
         )
-        for entry, stat in zip(source.entries, stats, strict=True)
+        for entry in source.entries
     ]  # fmt: skip
     settings = [config.scan.key(), config.split.key(), config.seed]
     key = fingerprint(FORMAT, _SCAN_FORMAT, str(source.root), listing, settings)
@@ -69,7 +69,7 @@ class Names:
         rows = self.catalogue.usable("train")
         if self.config.strategy == "scratch" or rows["class"].nunique() < 2:
             return None
-        images = sorted(zip(rows["class"], rows["sha256"], strict=True))
+        images = sorted(zip(rows["class"], contents(rows), strict=True))
         spec = self._spec(self.config.base, self.catalogue.usable("val"))
         key = fingerprint(FORMAT, "base", spec, images)
         return paths.generators_folder(self.config) / f"base-{key}"
@@ -96,7 +96,7 @@ class Names:
             return self.base
         rows = self.catalogue.usable("train", class_name)
         spec = self._spec(self.config.training, self.catalogue.usable("val", class_name))
-        images = list(rows["sha256"])
+        images = list(contents(rows))
         key = fingerprint(FORMAT, class_name, spec, self._base_identity, images)
         return paths.generators_folder(self.config) / f"{slug(class_name)}-{key}"
 
@@ -133,7 +133,7 @@ class Names:
         key = fingerprint(
             FORMAT, network_key, self.config.generator.image_size, asdict(self.bands),
             self.config.screening.refuse_real,
-            *(list(part["sha256"] + part["class"]) for part in rows), *rules_key(),
+            *(list(contents(part) + part["class"]) for part in rows), *rules_key(),
             *limits_key(*counts),
         )  # fmt: skip
         return paths.screeners_folder(self.config) / f"{key}.safetensors"
@@ -159,13 +159,15 @@ class Names:
         return {split: fingerprint(_listing(rows), length=32) for split, rows in usable.items()}
 
 
-def _stat(path: Path) -> os.stat_result:
-    """Return the facts of a file, of a link to nothing its own."""
+def _facts(root: Path, name: str) -> tuple[int, int]:
+    """Return size and time of a file, of a link to nothing its own."""
+    path = root / name
     try:
-        return path.stat()
+        facts = path.stat()
     except OSError:
-        return path.lstat()
+        facts = path.lstat()
+    return facts.st_size, facts.st_mtime_ns
 
 
 def _listing(rows: pd.DataFrame) -> list[str]:
-    return sorted(rows["class"] + " " + rows["sha256"])
+    return sorted(rows["class"] + " " + contents(rows))

@@ -2,6 +2,7 @@
 
 import logging
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from flows.store.remote import Remote
 from terrabalance.errors import BadInput
 from terrabalance.manifest import Manifest
 from terrabalance.progress import Progress
+from terrabalance.rasters.beside import listed_beside
 
 _log = logging.getLogger(__name__)
 _LOOKED_AT = 50  # images
@@ -37,10 +39,10 @@ class StoredManifest(Manifest):
             StoreUnreachable: it does not answer.
         """
         paths = super().paths(rows)
-        listed = zip(paths, rows["sha256"], strict=True)
+        listed = _files(paths, rows)
         missing = {path: (_name(sha), sha) for path, sha in listed if not path.is_file()}
         if missing:
-            _log.info("fetching %d images from %s", len(missing), self.address)
+            _log.info("fetching %d files of images from %s", len(missing), self.address)
             try:
                 fetch_verified(Remote(self.address), missing)
             except FileNotFoundError as error:
@@ -62,15 +64,15 @@ def publish_originals(config: RunConfig, manifest: Manifest, on_progress: Progre
         return
     remote, rows = Remote(config.storage), manifest.usable()
     by_folder: dict[str, dict[str, Path]] = defaultdict(dict)
-    for path, sha256 in zip(manifest.paths(rows), rows["sha256"], strict=True):
+    for path, sha256 in _files(manifest.paths(rows), rows):
         folder, _, name = _name(sha256).rpartition("/")
         by_folder[folder][name] = path
-    n_looked_at = 0
+    n_looked_at, n_files = 0, sum(map(len, by_folder.values()))
     for folder, files in by_folder.items():
         there = remote.names(folder)
         remote.put({f"{folder}/{n}": path for n, path in files.items() if n not in there})
         n_looked_at += len(files)
-        on_progress(n_looked_at, len(rows), "publishing images")
+        on_progress(n_looked_at, n_files, "publishing images")
 
 
 def with_originals(config: RunConfig, catalogue: Path, manifest: Manifest) -> Manifest:
@@ -93,6 +95,19 @@ def _holds_images(manifest: Manifest) -> bool:
         path.is_file() and path.stat().st_size == size
         for path, size in zip(manifest.paths(rows), rows["bytes"], strict=True)
     )
+
+
+def _files(paths: Sequence[Path], rows: pd.DataFrame) -> Iterator[tuple[Path, str]]:
+    """Yield path and SHA-256 of the images, and of the files beside them that decide their pixels.
+
+    Args:
+        paths: of the images.
+        rows: theirs.
+    """
+    for path, sha256, beside in zip(paths, rows["sha256"], rows["beside"], strict=True):
+        yield path, sha256
+        for name, listed in listed_beside(beside).items():
+            yield path.with_name(name), listed
 
 
 def _name(sha256: str) -> str:

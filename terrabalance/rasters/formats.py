@@ -42,6 +42,7 @@ FORMATS = (
     Format("VRT", (".vrt",), (b"<VRTDataset",), needs_gdal=True),
 )
 EXTENSIONS = frozenset(suffix for each in FORMATS for suffix in each.suffixes)
+READ_BY_GDAL = tuple(suffix for each in FORMATS if each.needs_gdal for suffix in each.suffixes)
 LONGEST_BEGINNING = 16  # bytes by which a file is told
 BEGINNINGS = tuple(beginning for each in FORMATS for beginning in each.beginnings)
 
@@ -50,6 +51,11 @@ _SIDE_SUFFIXES = frozenset({
     ".ovr", ".msk", ".hdr", ".tfw", ".tifw", ".jgw", ".jpgw", ".pgw", ".pngw", ".j2w", ".wld",
     ".prj", ".imd", ".rpb", ".rrd", ".qgz", ".qml",
 })  # fmt: skip
+# These may as well be files of their own.
+_SIDE_OR_OTHER = (".tab", ".aux", ".xml", ".ige")
+# What holds pixels, their layout, no-data or a mask of images that GDAL reads.
+_DECIDE_BY_STEM = (".hdr", ".aux", ".ige")
+_DECIDE_BY_NAME = (".hdr", ".aux", ".aux.xml", ".msk")
 
 
 def format_of(path: PurePath) -> Format | None:
@@ -85,8 +91,21 @@ def is_side_file(path: PurePath) -> bool:
     return known or path.name.lower().endswith((".aux.xml", "_rpc.txt"))
 
 
+def may_be_side_file(path: PurePath) -> bool:
+    """Return whether GDAL may look for a file of that name beside an image."""
+    return is_side_file(path) or path.suffix.lower() in _SIDE_OR_OTHER
+
+
 def side_file_places(path: Path) -> list[Path]:
     """Return where files that belong to an image would lie, as GDAL looks for them."""
     whole = [path.with_name(path.name + more) for more in (".aux.xml", ".msk", ".ovr", ".hdr")]
-    suffixes = [*sorted(_SIDE_SUFFIXES), ".tab", ".aux", ".xml"]
+    suffixes = [*sorted(_SIDE_SUFFIXES), *_SIDE_OR_OTHER]
     return whole + [path.with_suffix(s) for low in suffixes for s in (low, low.upper())]
+
+
+def deciding_places(path: Path) -> list[Path]:
+    """Return where files would lie that decide the pixels of an image which GDAL reads."""
+    beside = [(path.stem, suffix) for suffix in _DECIDE_BY_STEM]
+    beside += [(path.name, suffix) for suffix in _DECIDE_BY_NAME]
+    cases = (str.lower, str.upper, str.title)  # GDAL takes any case; others are never seen
+    return [path.with_name(name + case(suffix)) for name, suffix in beside for case in cases]

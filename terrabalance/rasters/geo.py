@@ -1,7 +1,6 @@
 """Read what only GDAL reads, through rasterio: JPEG 2000, NITF, ENVI, ERDAS Imagine, VRT."""
 
 import os
-import re
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +11,6 @@ import numpy as np
 
 from terrabalance.errors import UnreadableImage
 from terrabalance.rasters.formats import (
-    EXTENSIONS,
     LONGEST_BEGINNING,
     Format,
     format_that_begins,
@@ -21,6 +19,7 @@ from terrabalance.rasters.formats import (
 from terrabalance.rasters.gdal_tags import scaling_or_none
 from terrabalance.rasters.limits import check_claim, check_file
 from terrabalance.rasters.raster import COMPLEX, Footprint, Raster, both, declared, footprint_around
+from terrabalance.rasters.vrt import vrt_sources
 from terrabalance.system_errors import pass_on_refusal
 
 # One driver for each format: a stranger's file reaches none of GDAL's many others.
@@ -39,14 +38,6 @@ _SOURCE_DRIVERS = {
 _MOST_BANDS = 1024
 # Else the error of a tile that cannot be decoded stays in GDAL's thread, and the tile is zeros.
 _WHOLE = {"GDAL_NUM_THREADS": 1}
-_MOST_VRT_BYTES = 2**20
-# What makes a VRT more than bands of files beside it: code, other servers, other documents, and
-# brackets in attributes, behind which a name is not where it seems to be.
-_FOREIGN = re.compile(
-    r"(?i)PixelFunction|subClass|<!|/vsi|://|SourceDataset|OverviewFile"
-    r"""|=\s*"[^"]*[<>]|=\s*'[^']*[<>]"""
-)
-_SOURCE = re.compile(r"(?i)<SourceFilename([^>]*)>([^<]*)<")  # GDAL takes any case
 
 # An image without a place is no reason to warn. Set once, see `terrabalance.rasters.decode`.
 warnings.filterwarnings("ignore", message="Dataset has no geotransform")
@@ -67,7 +58,7 @@ def read_with_gdal(path: Path, kind: Format) -> Raster:
             "or convert it to TIFF."
         ) from None
     _check_beside(path)
-    sources = _sources(path) if kind.name == "VRT" else Counter()
+    sources = vrt_sources(path) if kind.name == "VRT" else Counter()
     try:
         held = _check_sources(path, sources, rasterio.open)
         with (
@@ -120,25 +111,6 @@ def _itemsize(source: Any) -> int:
     return max(np.dtype(dtype).itemsize for dtype in source.dtypes)
 
 
-def _sources(path: Path) -> Counter[Path]:
-    """Return the images of a VRT, and how often it reads each.
-
-    Raises:
-        UnreadableImage: it reads anything but images in its own folder, whatever these are called.
-    """
-    with path.open("rb") as file:
-        text = file.read(_MOST_VRT_BYTES + 1).decode(errors="replace")
-    found = _SOURCE.findall(text)
-    names = Counter(name for _, name in found)
-    sound = len(text) <= _MOST_VRT_BYTES and not _FOREIGN.search(text)
-    if not (sound and all(map(_is_beside, found))):
-        raise UnreadableImage(
-            f"{path}: a VRT of more than images in its own folder. Convert it: gdal_translate IN "
-            "OUT.tif."
-        )
-    return Counter({path.with_name(name): times for name, times in names.items()})
-
-
 def _check_sources(path: Path, sources: Counter[Path], open_image: Callable[..., Any]) -> int:
     """Refuse a VRT whose images are of other kinds, too large or read too often.
 
@@ -171,14 +143,6 @@ def _driver(source: Path) -> str:
     if kind is None or kind.name not in _SOURCE_DRIVERS:
         raise UnreadableImage(f"{source}: not an image that a VRT may name. Convert it to TIFF.")
     return _SOURCE_DRIVERS[kind.name]
-
-
-def _is_beside(source: tuple[str, str]) -> bool:
-    how, name = source
-    file = Path(name)
-    plain = not set(name) & set("/\\:&")  # & begins what stands for another letter
-    suffix = file.suffix.lower()
-    return plain and 'relativeToVRT="1"' in how and suffix in EXTENSIONS and suffix != ".vrt"
 
 
 def _raster(source: Any) -> Raster:

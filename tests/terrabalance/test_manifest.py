@@ -11,7 +11,6 @@ from terrabalance.files import sha256_of
 from terrabalance.manifest import (
     COLUMNS,
     Manifest,
-    changed_since,
     count_by_class,
     even_share,
     frame_of,
@@ -196,15 +195,3 @@ def test_images_that_changed_since_they_were_listed_are_named(tmp_path):
     with pytest.raises(BadInput, match=r"2\.png: damaged, or changed since it was listed"):
         manifest.unchanged(rows)
     assert manifest.changed(rows) == [tmp_path / "2.png"]
-
-
-@pytest.mark.parametrize("source", ["real", "synthetic"])
-def test_what_is_to_be_done_about_an_image_fits_a_manifest_that_no_command_scans(tmp_path, source):
-    gone = str(changed_since(tmp_path / "1.png", source))
-    assert "gone since" in gone and "touch" not in gone  # which would put an empty file there
-    (tmp_path / "1.png").write_bytes(b"lake")
-    there = str(changed_since(tmp_path / "1.png", source))
-    assert "gone" not in there and "again: " not in gone + there
-    for said in (gone, there):
-        assert "Restore it from a copy" in said
-        assert ("manifest never is" if source == "real" else "of others") in said
