@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -6,11 +7,15 @@ import rasterio
 from rasterio.shutil import copy
 
 from augment.dataset.assemble import assemble
+from augment.dataset.placing import place
 from augment.dataset.verify import verify
 from terrabalance.dataset import TerraBalanceDataset
+from terrabalance.errors import BadInput
 from terrabalance.files import sha256_of
-from terrabalance.manifest import Manifest, frame_of, read_manifest
+from terrabalance.manifest import Manifest, frame_of, read_manifest, write_manifest
+from terrabalance.rasters.beside import listed_beside, record_beside
 from terrabalance.rasters.decode import decode
+from terrabalance.rasters.formats import format_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 VALUES = np.random.default_rng(0).integers(1, 3000, (5, 20, 24)).astype(np.uint16)
@@ -36,6 +41,7 @@ def vrt(path: Path) -> Path:
 def assembled(tmp_path: Path, file: Path) -> Manifest:
     row = {"path": file.name, "class": "Pond", "split": "train", "source": "real", "status": "ok",
            "bands": 5, "mode": "uint16x5", "sha256": sha256_of(file),
+           "beside": record_beside(file, format_of(file)),
            "bytes": file.stat().st_size}  # fmt: skip
     return assemble(Manifest(file.parent, frame_of([row])), [], tmp_path / "set", {})
 
@@ -105,3 +111,68 @@ def test_a_link_is_followed_so_that_the_dataset_can_be_moved(tmp_path):
     manifest = assembled(tmp_path, tmp_path / "raw" / "a.tif")
     placed = manifest.root / "train/Pond/a.tif"
     assert not placed.is_symlink() and placed.samefile(blob)
+
+
+def test_the_header_of_an_image_is_verified_and_asked_for_by_loaders(tmp_path):
+    manifest = assembled(tmp_path, gdal_file(tmp_path / "raw" / "a.dat", "ENVI"))
+    header = manifest.root / "train/Pond/a.hdr"
+    aside = manifest.root / "train/Pond/a.dat.aux.xml"
+    assert set(listed_beside(manifest.frame["beside"].iloc[0])) == {header.name, aside.name}
+    was = header.read_text()
+    header.unlink()  # a link to the file of the data
+    header.write_text(was.replace("bsq", "bil"))
+    aside.unlink()
+    (manifest.root / "train/Pond/a.dat.msk").write_text("a mask")
+    found = {(problem.path, problem.kind) for problem in verify(manifest.root)}
+    assert found == {
+        ("train/Pond/a.hdr", "changed"), ("train/Pond/a.dat.aux.xml", "missing"),
+        ("train/Pond/a.dat.msk", "unknown"),
+    }  # fmt: skip
+    with pytest.raises(BadInput, match=r"a\.dat\.aux\.xml: gone, damaged, or changed since"):
+        TerraBalanceDataset(manifest.root, "train")[0]
+    again = assembled(tmp_path, tmp_path / "raw" / "a.dat")
+    assert verify(again.root) == [] and header.read_text() == was
+
+
+def test_another_header_makes_another_dataset(tmp_path):
+    file = gdal_file(tmp_path / "raw" / "a.dat", "ENVI")
+    before = decode(assembled(tmp_path, file).root / "train/Pond/a.dat").pixels
+    header = file.with_suffix(".hdr")
+    header.write_text(header.read_text().replace("byte order = 0", "byte order = 1"))
+    after = decode(assembled(tmp_path, file).root / "train/Pond/a.dat").pixels
+    np.testing.assert_array_equal(after, before.byteswap())
+
+
+def test_a_header_that_changed_since_the_scan_is_not_assembled(tmp_path):
+    file = gdal_file(tmp_path / "raw" / "a.dat", "ENVI")
+    record = record_beside(file, format_of(file))
+    header = file.with_suffix(".hdr")
+    header.write_text(header.read_text().replace("byte order = 0", "byte order = 1"))
+    with pytest.raises(BadInput, match=r"a\.hdr: damaged, changed or added since a\.dat"):
+        place(file, tmp_path / "set" / "a.dat", sha256_of(file), record, "real")
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_dataset_of_a_manifest_that_knew_no_side_files_is_as_it_was(tmp_path):
+    file = gdal_file(tmp_path / "raw" / "a.dat", "ENVI")
+    root = assembled(tmp_path, file).root
+    frame = read_manifest(root).frame.drop(columns="beside")
+    write_manifest(Manifest(root, frame), root)
+    assert {problem.path for problem in verify(root)} == {"manifest.parquet"}  # by `done.json`
+    image, _ = TerraBalanceDataset(root, "train")[0]
+    np.testing.assert_array_equal(image[:, 4:], VALUES[:, 4:])
+
+
+def test_pixels_in_a_file_that_the_image_names_come_with_it(tmp_path):
+    """ERDAS Imagine beyond 2 GB: a dataset gives its images other names."""
+    file = tmp_path / "raw" / "a b.img"
+    file.parent.mkdir()
+    with rasterio.open(file, "w", driver="HFA", count=5, height=20, width=24, dtype="uint16",
+                       use_spill="YES") as opened:  # fmt: skip
+        opened.write(VALUES)
+    assert file.with_suffix(".ige").is_file()
+    manifest = assembled(tmp_path, file)
+    placed = manifest.root / manifest.frame["path"].iloc[0]
+    shutil.rmtree(file.parent)
+    np.testing.assert_array_equal(decode(placed).pixels, VALUES)
+    assert verify(manifest.root) == []
