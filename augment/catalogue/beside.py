@@ -47,7 +47,7 @@ def side_files_in(root: Path, entries: Iterable[Entry]) -> list[str]:
         except PermissionError:
             continue
         below = f"{folder}/" if folder else ""
-        found += [below + name for name in names if may_be_side_file(PurePath(name))]
+        found += [below + name for name in names if may_be_side_file(name)]
     return found
 
 

@@ -53,6 +53,7 @@ _SIDE_SUFFIXES = frozenset({
 })  # fmt: skip
 # These may as well be files of their own.
 _SIDE_OR_OTHER = (".tab", ".aux", ".xml", ".ige")
+_SIDE_ENDS = (*_SIDE_SUFFIXES, *_SIDE_OR_OTHER)
 # What holds pixels, their layout, no-data or a mask of images that GDAL reads.
 _DECIDE_BY_STEM = (".hdr", ".aux", ".ige")
 _DECIDE_BY_NAME = (".hdr", ".aux", ".aux.xml", ".msk")
@@ -91,9 +92,9 @@ def is_side_file(path: PurePath) -> bool:
     return known or path.name.lower().endswith((".aux.xml", "_rpc.txt"))
 
 
-def may_be_side_file(path: PurePath) -> bool:
+def may_be_side_file(name: str) -> bool:
     """Return whether GDAL may look for a file of that name beside an image."""
-    return is_side_file(path) or path.suffix.lower() in _SIDE_OR_OTHER
+    return name.lower().endswith(_SIDE_ENDS)  # of a million names: no `PurePath` for each
 
 
 def side_file_places(path: Path) -> list[Path]:

@@ -138,7 +138,9 @@ def test_another_header_makes_another_dataset(tmp_path):
     file = gdal_file(tmp_path / "raw" / "a.dat", "ENVI")
     before = decode(assembled(tmp_path, file).root / "train/Pond/a.dat").pixels
     header = file.with_suffix(".hdr")
-    header.write_text(header.read_text().replace("byte order = 0", "byte order = 1"))
+    other = header.read_text().replace("byte order = 0", "byte order = 1")
+    header.unlink()  # the dataset has a link to it
+    header.write_text(other)
     after = decode(assembled(tmp_path, file).root / "train/Pond/a.dat").pixels
     np.testing.assert_array_equal(after, before.byteswap())
 
