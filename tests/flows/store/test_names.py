@@ -11,7 +11,7 @@ from terrabalance.bands import RGB
 from terrabalance.manifest import Manifest, frame_of
 
 # By the code of before files beside images counted.
-FORMER = {"catalogue": "raw-627c403ee612", "base": "base-ece2622e36ba", "Pond": "Pond-409c9c89e954"}
+FORMER = {"catalogue": "raw-208828554c03", "base": "base-ece2622e36ba", "Pond": "Pond-409c9c89e954"}
 
 
 @pytest.fixture
