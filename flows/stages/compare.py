@@ -37,13 +37,13 @@ from flows.store.result import Files, make_anew
 from flows.store.uses import begin
 from terrabalance import __version__
 from terrabalance.device import describe_device
-from terrabalance.errors import BadInput
+from terrabalance.errors import BadInput, UnreadableImage
 from terrabalance.files import sha256_of, slug, write_json
 from terrabalance.manifest import Manifest, read_manifest
 from terrabalance.page import write_page
 from terrabalance.progress import Progress
 from terrabalance.rasters.beside import record_beside
-from terrabalance.rasters.formats import READ_BY_GDAL, format_of
+from terrabalance.rasters.formats import READ_BY_GDAL, format_in
 from terrabalance.sizes import Size
 from terrabalance.wording import listed
 
@@ -170,9 +170,17 @@ def _with_hashes(manifest: Manifest) -> Manifest:
     frame.loc[lacking, "sha256"] = [sha256_of(path) for path in manifest.paths(frame.loc[lacking])]
     needs_gdal = frame["path"].str.lower().str.endswith(READ_BY_GDAL)
     unknown = frame.index[(frame["beside"] == "") & needs_gdal & is_used]
-    there = [path if path.is_file() else None for path in manifest.paths(frame.loc[unknown])]
-    frame.loc[unknown, "beside"] = [record_beside(p, format_of(p)) if p else "" for p in there]
+    frame.loc[unknown, "beside"] = [
+        _record_beside(path) for path in manifest.paths(frame.loc[unknown])
+    ]
     return Manifest(manifest.root, frame)
+
+
+def _record_beside(path: Path) -> str:
+    try:
+        return record_beside(path, format_in(path))
+    except UnreadableImage:  # told where its pixels are read
+        return ""
 
 
 def _usual_size(rows: pd.DataFrame) -> Size:

@@ -15,7 +15,7 @@ from terrabalance.files import sha256_of
 from terrabalance.manifest import Manifest, frame_of, read_manifest, write_manifest
 from terrabalance.rasters.beside import listed_beside, record_beside
 from terrabalance.rasters.decode import decode
-from terrabalance.rasters.formats import format_of
+from terrabalance.rasters.formats import format_in
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 VALUES = np.random.default_rng(0).integers(1, 3000, (5, 20, 24)).astype(np.uint16)
@@ -41,7 +41,7 @@ def vrt(path: Path) -> Path:
 def assembled(tmp_path: Path, file: Path) -> Manifest:
     row = {"path": file.name, "class": "Pond", "split": "train", "source": "real", "status": "ok",
            "bands": 5, "mode": "uint16x5", "sha256": sha256_of(file),
-           "beside": record_beside(file, format_of(file)),
+           "beside": record_beside(file, format_in(file)),
            "bytes": file.stat().st_size}  # fmt: skip
     return assemble(Manifest(file.parent, frame_of([row])), [], tmp_path / "set", {})
 
@@ -147,7 +147,7 @@ def test_another_header_makes_another_dataset(tmp_path):
 
 def test_a_header_that_changed_since_the_scan_is_not_assembled(tmp_path):
     file = gdal_file(tmp_path / "raw" / "a.dat", "ENVI")
-    record = record_beside(file, format_of(file))
+    record = record_beside(file, format_in(file))
     header = file.with_suffix(".hdr")
     header.write_text(header.read_text().replace("byte order = 0", "byte order = 1"))
     with pytest.raises(BadInput, match=r"a\.hdr: damaged, changed or added since a\.dat"):
