@@ -2,10 +2,10 @@
 
     python benchmarks/memory.py docs/benchmarks
 
-The estimate runs the real loop on the CPU with batches of two and of three images, while torch's
-MemTracker adds up what is alive: a whole optimizer step with its averages, and a network call of
-sampling. A larger batch takes as much more per image. It first tests itself against torch's
-profiler, and its straight line against a batch of eight. Autocast of CPU and CUDA choose the same
+The estimate runs the real loop on the CPU with two batches of few images, while torch's MemTracker
+adds up what is alive: a whole optimizer step with its averages, and a network call of sampling. A
+larger batch takes as much more per image. It first tests itself against torch's profiler, and its
+straight line against a batch of 32. Autocast of CPU and CUDA choose the same
 dtypes for this network (tests/augment/network/test_layers.py).
 """
 
@@ -40,7 +40,9 @@ from terrabalance.files import write_text
 from terrabalance.sizes import describe_size, height_width
 
 CPU, GIB = torch.device("cpu"), 2**30
-SMALL = (2, 3)  # images at once in what is run for the estimate
+# Pixels at once in what is run for the estimate: with fewer, the peak of a step is that of the
+# optimizer, which does not grow with the batch.
+_FEW_PIXELS = 4 * 128**2
 
 
 @dataclass(frozen=True)
@@ -128,11 +130,12 @@ def with_batch(load: Load, n_images: int) -> Load:
 def estimate(load: Load) -> tuple[int, int]:
     """Return the peak bytes of a training step and of sampling a batch."""
     peaks = []
+    at_once = max(2, math.ceil(_FEW_PIXELS / math.prod(height_width(load.generator.image_size))))
     for work, n_images in (
         (trained, load.training.batch_size), (drawn, load.sampling.batch_size)
     ):  # fmt: skip
-        few, more = (work(with_batch(load, n)) for n in SMALL)
-        peaks.append(few + (n_images - SMALL[0]) * (more - few))
+        few, more = (work(with_batch(load, n)) for n in (at_once, at_once + 1))
+        peaks.append(few + (n_images - at_once) * (more - few))
     return peaks[0], peaks[1]
 
 
@@ -201,16 +204,17 @@ def row(load: Load, peaks: tuple[int, int], host: int) -> str:
 
 def method() -> list[str]:
     """Say how the estimate is made and how far it can be trusted, after testing it."""
-    generator, training = GeneratorConfig(image_size=64), TrainingConfig(batch_size=8)
-    load = Load("", generator, training, SamplingConfig(batch_size=8), "fp32")
+    generator, training = GeneratorConfig(image_size=64), TrainingConfig(batch_size=32)
+    load = Load("", generator, training, SamplingConfig(batch_size=32), "fp32")
     line, whole, profiled = (peak / 2**20 for peak in (
         estimate(load)[0], trained(load), profiled_step(load)
     ))  # fmt: skip
     return [
         "**Estimated on a CPU.** A whole optimizer step (weights, gradients, "
-        "activations, Adam's state, the averages) and a network call of sampling are run on the "
-        "CPU with two and with three images at once, what is alive is added up, and a straight "
-        "line is drawn to the batch of the preset. Come on top: the driver's context (about 0.5 "
+        "activations, the optimizers' state, the averages) and a network call of sampling are run "
+        "on the CPU with few images at once (as many pixels as four of 128 px, and one image "
+        "more), what is alive is added up, and a straight line is drawn to the batch of the "
+        "preset. Come on top: the driver's context (about 0.5 "
         "GiB), cuDNN's workspaces, what the allocator loses to fragments, and the training images "
         "where they take no more than an eighth of the free memory.",
         "",
@@ -219,7 +223,7 @@ def method() -> list[str]:
         "(`torch.cuda.max_memory_allocated`) before norms were fused there, 5.2 since then: "
         "where they are, what is told here is an upper limit.",
         "",
-        f"Test of the method with a batch of 8 at 64 px in fp32: {line:,.0f} MiB on the line, "
+        f"Test of the method with a batch of 32 at 64 px in fp32: {line:,.0f} MiB on the line, "
         f"{whole:,.0f} MiB added up, {profiled:,.0f} MiB seen by torch's profiler.",
     ]
 

@@ -4,15 +4,17 @@
 
 GENERATOR is a trained generator's folder, HELD_OUT a CSV with path, class and split that lies
 beside the folder of its images (as aid-lt10.csv beside aid); its val and oracle images of CLASS are
-the real ones to compare with. Writes sampling.md and the curve sampling.png.
+the real ones to compare with. Writes sampling.md and the curve sampling.png. Network calls are
+timed in rounds, ours and upstream's in turn; on a CPU by the processor's seconds, with one thread,
+which other work on the machine changes less.
 """
 
 import argparse
 import platform
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +38,13 @@ from terrabalance.images import read_patches
 
 Embed = Callable[[np.ndarray], np.ndarray]
 N_IMAGES = 64
+_TIMED_CALLS, _ROUNDS, _EXACT_CALLS = 5, 5, 200
 _NOTE = (
-    "What counts is the distance to upstream's row, the same generator solved in all its "
-    "timesteps. DDIM's smoother images score lower than it with this generator, which was trained "
-    "for minutes only; with calls its figures approach the others."
+    f"Distance: root mean square to the images of {_EXACT_CALLS} calls of UniPC from the same "
+    "noise, in levels of 255. Upstream's row draws with the same weights in all their timesteps, "
+    "from other noise. DDIM's smoother images score lower than it with this generator, which was "
+    "trained for minutes only; with calls its figures approach the others."
 )
-_TIMED_CALLS, _EXACT_CALLS = 20, 200
 CALLS = {
     "unipc": (5, 8, 10, 12, 15, 20, 25),
     "dpm++": (5, 8, 10, 12, 15, 20, 25),
@@ -56,7 +59,6 @@ class Point:
     sampler: str
     calls: int
     kid: Estimate
-    images_per_s: float
     distance: float
 
 
@@ -68,25 +70,36 @@ def upstream(diffusion: GaussianDiffusion) -> np.ndarray:
     return (images.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
 
 
-def upstreams_rate(config: GeneratorConfig, device: torch.device) -> float:
-    """Return the images a second of upstream's network with all timesteps, from some of them."""
-    diffusion = upstream_diffusion(config).to(device).eval()
-    images = torch.randn(N_IMAGES, 3, *diffusion.image_size, device=device)
-    with torch.inference_mode():
-        images, _ = diffusion.p_sample(images, diffusion.num_timesteps - 1)  # warms up
-        images.sum().item()
-        began = time.perf_counter()
+def times_a_call(
+    diffusion: GaussianDiffusion, config: GeneratorConfig, device: torch.device
+) -> list[tuple[float, float]]:
+    """Return the seconds of a network call of ours and of upstream's, round after round."""
+    theirs = upstream_diffusion(config).to(device).eval()
+    noise = torch.randn(N_IMAGES, 3, *theirs.image_size, device=device)
+    few = SamplingConfig(sampler="unipc", steps=_TIMED_CALLS)
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
+
+    def timed(work: Callable[[], object]) -> float:
+        began = clock()
+        work()
+        return (clock() - began) / _TIMED_CALLS
+
+    def upstreams() -> float:
+        images = noise
         for step in range(_TIMED_CALLS):
-            images, _ = diffusion.p_sample(images, diffusion.num_timesteps - 2 - step)
-        images.sum().item()  # waits for the device
-    seconds = time.perf_counter() - began
-    return N_IMAGES / (seconds * diffusion.num_timesteps / _TIMED_CALLS)
+            images, _ = theirs.p_sample(images, theirs.num_timesteps - 1 - step)
+        return images.sum().item()  # waits for the device
+
+    with torch.inference_mode():
+        pairs = [
+            (timed(lambda: draw_batch(diffusion, range(N_IMAGES), few, device)), timed(upstreams))
+            for _ in range(_ROUNDS + 1)
+        ]
+    return pairs[1:]  # the first warms up
 
 
-def measure(
-    diffusion: GaussianDiffusion, config: GeneratorConfig, real: np.ndarray, embed: Embed
-) -> list[Point]:
-    """Measure upstream's sampling and every solver and number of calls."""
+def measure(diffusion: GaussianDiffusion, real: np.ndarray, embed: Embed) -> list[Point]:
+    """Measure what every solver and number of calls gives, and upstream's sampling."""
     device, points = pick_device("auto"), []
 
     def ours(config: SamplingConfig) -> np.ndarray:
@@ -94,22 +107,16 @@ def measure(
 
     exact = ours(SamplingConfig(sampler="unipc", steps=_EXACT_CALLS)).astype(np.float32)
 
-    def point(
-        sampler: str, calls: int, draw: Callable[[], np.ndarray], rate: float | None = None
-    ) -> None:
-        began = time.perf_counter()
-        images = draw()
-        rate = rate or N_IMAGES / (time.perf_counter() - began)
+    def point(sampler: str, calls: int, images: np.ndarray) -> None:
         kid = kernel_distance(real, embed(images))
         distance = float(np.sqrt(np.square(images - exact).mean()))
-        points.append(Point(sampler, calls, kid, rate, distance))
+        points.append(Point(sampler, calls, kid, distance))
         print(points[-1], flush=True)
 
     for sampler, all_calls in CALLS.items():
         for calls in all_calls:
-            point(sampler, calls, partial(ours, SamplingConfig(sampler=sampler, steps=calls)))
-    rate = upstreams_rate(config, device)
-    point("upstream", diffusion.num_timesteps, lambda: upstream(diffusion), rate)
+            point(sampler, calls, ours(SamplingConfig(sampler=sampler, steps=calls)))
+    point("upstream", diffusion.num_timesteps, upstream(diffusion))
     return points
 
 
@@ -147,24 +154,38 @@ def main() -> None:
     ]
     real = network.embed(read_patches(paths, diffusion.image_size[0]))
     config = read_drawing_card(given.generator).config.generator
-    points = measure(diffusion, config, real, network.embed)
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    times = times_a_call(diffusion, config, device)
+    points = measure(diffusion, real, network.embed)
     curve(points, given.out / "sampling.png")
+    mine, theirs = (statistics.median(side) for side in zip(*times, strict=True))
+    ratios = sorted(slow / fast for fast, slow in times)
+    middle, low, high = statistics.median(ratios), ratios[0], ratios[-1]
+    unit = "CPU second" if device.type == "cpu" else "second"
     lines = [
         "# Network calls an image", "",
         f"{given.class_name} of {given.held_out.stem} at {diffusion.image_size[0]} px, "
-        f"{N_IMAGES} images against {len(real)} real ones that the generator never saw, by "
+        f"{N_IMAGES} images against {len(real):,} real ones that the generator never saw, by "
         f"{network.name} at 96 px. {describe_device(device)}, torch {torch.__version__}, Python "
         f"{platform.python_version()} (`benchmarks/sampling.py`).", "",
+        f"A network call for {N_IMAGES} images takes {1000 * mine:.0f} ms, of upstream's own "
+        f"network, in fp32 and without patches, {1000 * theirs:.0f}: {middle:.1f} times as long "
+        f"({low:.1f} to {high:.1f} in {_ROUNDS} rounds in turn). The last columns follow from that "
+        "and from the calls.", "",
         _NOTE, "",
-        "| Sampler | Calls | Distance | KID | Images a second | times upstream's |",
+        f"| Sampler | Calls | Distance | KID | Images a {unit} | times upstream's |",
         "|---|---|---|---|---|---|",
     ]  # fmt: skip
+    slowest = diffusion.num_timesteps * theirs
     for p in points:
+        is_ours = p.sampler != "upstream"
+        seconds = p.calls * (mine if is_ours else theirs)
         kid = f"{p.kid.value:.2f} ± {p.kid.standard_error:.2f}"
-        ratio = p.images_per_s / points[-1].images_per_s
-        near = "other noise" if p.sampler == "upstream" else f"{p.distance:.2f}"
+        near = f"{p.distance:.2f}" if is_ours else "other noise"
         lines.append(
-            f"| {p.sampler} | {p.calls} | {near} | {kid} | {p.images_per_s:.2f} | {ratio:.0f} |"
+            f"| {p.sampler} | {p.calls} | {near} | {kid} | {N_IMAGES / seconds:.3g} | "
+            f"{slowest / seconds:,.0f} |"
         )
     write_text(given.out / "sampling.md", "\n".join([*lines, "", "![KID](sampling.png)", ""]))
 
