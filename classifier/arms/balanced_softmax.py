@@ -18,6 +18,7 @@ class BalancedSoftmax(Part):
 
     name = "balanced-softmax"
     label = "Balanced softmax"
+    does = "balanced softmax"
     tunes = "strength"
 
     def offsets(self, counts: Sequence[int], setting: Setting) -> Tensor:

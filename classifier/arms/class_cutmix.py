@@ -21,6 +21,7 @@ class ClassCutMix(Part):
 
     name = "class-cutmix"
     label = "CutMix within classes"
+    does = "CutMix within classes"
     pastes = True
 
     def pixels(

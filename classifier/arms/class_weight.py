@@ -21,6 +21,7 @@ class ClassWeight(Part):
 
     name = "class-weight"
     label = "Class weights"
+    does = "class weights"
     tunes = "strength"
 
     def weights(self, examples: Labelled, counts: Sequence[int], setting: Setting) -> Tensor:

@@ -26,6 +26,7 @@ class ContextMixing(Part):
 
     name = "cmo"
     label = "CMO"
+    does = "patches of rare images in others (CMO)"
 
     def partners(self, examples: Labelled, step: Step) -> Tensor:
         """Return (batch_size,) examples, every class with the same chance."""

@@ -22,6 +22,7 @@ class LogitAdjustment(Part):
 
     name = "logit-adjustment"
     label = "Logit adjustment"
+    does = "logit adjustment"
     tunes = "strength"
     corrects = True
 

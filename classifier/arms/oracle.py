@@ -17,6 +17,7 @@ class Oracle(Part):
 
     name = "oracle"
     label = "Oracle (more real)"
+    does = "those of split oracle"
     adds = "oracle"
 
     def added_rows(self, manifest: Manifest, share: float) -> list[pd.DataFrame]:

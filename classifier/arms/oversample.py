@@ -21,6 +21,7 @@ class Oversample(Part):
 
     name = "oversample"
     label = "Oversampling"
+    does = "rare classes drawn more often"
     tunes = "strength"
 
     def indices(self, examples: Labelled, step: Step, setting: Setting) -> Tensor:

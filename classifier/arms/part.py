@@ -79,6 +79,8 @@ class Part:
     Attributes:
         name: in the names of arms.
         label: in reports.
+        does: in the sentence that recommends an arm: what is trained with, or, of a part that adds
+            images, what is trained on beside the real ones.
         adds: which images it adds to the real training images (`added_rows`); None: none.
         tunes: what validation chooses for it, see `classifier.arms.tuning`; None: nothing.
         corrects: whether it corrects the logits of a trained network (`corrected`). Such an arm is
@@ -90,6 +92,7 @@ class Part:
 
     name: ClassVar[str]
     label: ClassVar[str]
+    does: ClassVar[str]
     adds: ClassVar[str | None] = None
     tunes: ClassVar[Knob | None] = None
     corrects: ClassVar[bool] = False

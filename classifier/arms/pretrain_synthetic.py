@@ -18,6 +18,7 @@ class PretrainSynthetic(Synthetic):
 
     name = "pretrain-synthetic"
     label = "Synthetic, then real"
+    does = "the synthetic ones, then on the real ones alone"
 
     def indices(self, examples: Labelled, step: Step, setting: Setting) -> Tensor | None:
         """Return (batch_size,) real examples in the second half of the steps; else None."""

@@ -18,6 +18,7 @@ class StrongAugment(Part):
 
     name = "strong-augment"
     label = "Strong augmentation"
+    does = "strong augmentation"
     mixes_pairs = True
 
     def pixels(

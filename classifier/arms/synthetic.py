@@ -21,6 +21,7 @@ class Synthetic(Part):
 
     name = "synthetic"
     label = "Real + synthetic"
+    does = "the synthetic ones"
     adds = SYNTHETIC
     tunes: ClassVar[Knob | None] = "share"
 
@@ -36,6 +37,7 @@ class SyntheticWeighted(Synthetic):
 
     name = "synthetic-weighted"
     label = "Synthetic, weighted"
+    does = "the synthetic ones, which count less"
     tunes = "weight"
 
     def weights(self, examples: Labelled, counts: Sequence[int], setting: Setting) -> Tensor:

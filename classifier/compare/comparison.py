@@ -18,6 +18,7 @@ from classifier.compare.bootstrap import METRICS
 from classifier.compare.by_class import by_class
 from classifier.compare.differences import GROUPS, PairedScores, differences
 from classifier.compare.predictions import PairedPredictions, paired_predictions
+from classifier.compare.recommendation import Measured, recommend
 from classifier.compare.scores import calibration_error, scores
 from classifier.compare.verdict import Claim, class_sentence, no_images, verdict
 from terrabalance.errors import BadInput
@@ -68,19 +69,19 @@ def compare(
     found = differences(test, val, arms, headline["rival"])
     runs = {arm: _scores(test.predictions, arm, classes) for arm in arms}
     per_class = by_class(test, n_train, runs, headline["arm"], headline["rival"])
-    if choice.none_used:
-        said = no_images(_ways_tried(tried), choice.best(rivals(arms)))
-    else:
-        said = verdict(_claim(found, headline, test.predictions, test_kind, per_class, choice))
+    claim = _claim(found, headline, test.predictions, test_kind, per_class, choice)
+    levels = {arm: test.level(arm) for arm in arms}
     return {
         "classes": classes, "arms": arms, "seeds": test.predictions.seeds,
         "n_test": len(test.predictions.truth), "test_kind": test_kind, "resolution": resolution,
         "headline": headline, "groups": groups,
         "metrics": {arm: _metrics(each, test.groups(arm)) for arm, each in runs.items()},
-        "val": choice.score if val else None, "tried": list(tried), "shares": shares,
-        "n_openings": n_openings, "differences": found, "per_class": per_class,
-        "confusion": {arm: _confusion(each) for arm, each in runs.items()},
-        "verdict": {**said, "by_class": class_sentence(per_class, BASELINE, headline["arm"])},
+        "levels": levels, "val": choice.score if val else None,
+        "val_per_seed": {arm: val.per_seed_score(arm) for arm in arms} if val else None,
+        "recommended": recommend(arms, _measured(choice, levels, claim, found, tried)),
+        "tried": list(tried), "shares": shares, "n_openings": n_openings, "differences": found,
+        "per_class": per_class, "confusion": {arm: _confusion(each) for arm, each in runs.items()},
+        "verdict": _verdict(claim, choice, tried, per_class),
         "training": dict(training), "give_away": None,
     }  # fmt: skip
 
@@ -211,6 +212,31 @@ def _claim(
         ),
         val_gap=choice.score[arm] - choice.score[rival] if choice.on_val else None,
     )
+
+
+def _verdict(
+    claim: Claim, choice: _Choice, tried: Sequence[Mapping[str, Any]],
+    per_class: Sequence[Mapping[str, Any]],
+) -> dict[str, str]:  # fmt: skip
+    """Return outcome and sentences, those of the classes included."""
+    if choice.none_used:
+        said = no_images(_ways_tried(tried), choice.best(rivals(choice.arms)))
+    else:
+        said = verdict(claim)
+    return {**said, "by_class": class_sentence(per_class, BASELINE, claim.arm)}
+
+
+def _measured(
+    choice: _Choice, levels: Mapping[str, Mapping[str, float]], claim: Claim,
+    differences: Sequence[Mapping[str, Any]], tried: Sequence[Mapping[str, Any]],
+) -> Measured:  # fmt: skip
+    gains = {
+        found["arm"]: found["balanced_accuracy"]
+        for found in differences
+        if found["baseline"] == BASELINE
+    }
+    val = choice.score if choice.on_val else None
+    return Measured(val, levels, gains, tried, claim.n_seeds, claim.fewest)
 
 
 def _suspicious(difference: Mapping[str, Any]) -> bool:

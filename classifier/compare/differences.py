@@ -46,6 +46,19 @@ class PairedScores:
         """Return the balanced accuracy of an arm, the mean over seeds."""
         return float(self._measured[arm][:, _BALANCED].mean())
 
+    def per_seed_score(self, arm: str) -> list[float]:
+        """Return the balanced accuracy of an arm with each seed."""
+        scores: list[float] = self._measured[arm][:, _BALANCED].tolist()
+        return scores
+
+    def level(self, arm: str) -> dict[str, float]:
+        """Return the balanced accuracy of an arm, mean over seeds, with its interval in [0, 1]."""
+        column = [_BALANCED]
+        scores, freedom = self._scores[arm][..., column], self._resampling.most_freedom()[column]
+        draws = self._resampling.draws(np.zeros_like(scores), scores)
+        found = estimate(draws, self._measured[arm][:, column], freedom)
+        return {key: max(0.0, value) for key, value in interval(found, 0).items()}
+
     def groups(self, arm: str) -> np.ndarray:
         """Return the (seeds, groups) mean recall of an arm."""
         return self._measured[arm][:, len(METRICS) : N_OVERALL]

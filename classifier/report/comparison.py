@@ -1,5 +1,6 @@
 """The comparison report: the verdict first, then the numbers behind it."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -50,6 +51,7 @@ def comparison_section(record: Mapping[str, Any], highest_give_away: float) -> S
         record=record,
         kind=kind,
         headline=headline,
+        export=export_command(record),
         label=_label,
         metrics=_METRICS,
         shown=shown,
@@ -71,6 +73,16 @@ def comparison_section(record: Mapping[str, Any], highest_give_away: float) -> S
         n_reasons=_MOST_REASONS,
     )
     return Section("Did it help?", html, "comparison")
+
+
+def export_command(record: Mapping[str, Any]) -> str | None:
+    """Return the command that exports the recommended classifier; None where there is none.
+
+    Records of older versions recommend nothing.
+    """
+    if not record.get("recommended", {}).get("arm"):
+        return None
+    return f"terrabalance export {shlex.quote(record.get('report', 'REPORT'))}"
 
 
 def comparison_markdown(record: Mapping[str, Any]) -> str:
@@ -97,7 +109,16 @@ def comparison_markdown(record: Mapping[str, Any]) -> str:
     )
     tail = classes if changed else "No class changed clearly by itself.\n"
     sentence, by_class = (escape_markdown(record["verdict"][k]) for k in ("sentence", "by_class"))
-    return f"## Did it help?\n\n**{sentence}**\n\n{by_class}\n\n{scores}\n{tail}"
+    use = _use_markdown(record)
+    return f"## Did it help?\n\n**{sentence}**\n\n{by_class}\n\n{use}{scores}\n{tail}"
+
+
+def _use_markdown(record: Mapping[str, Any]) -> str:
+    if "recommended" not in record:
+        return ""
+    said = f"### What to use\n\n{escape_markdown(record['recommended']['sentence'])}\n\n"
+    command = export_command(record)
+    return f"{said}```\n{command}\n```\n\n" if command else said
 
 
 def _arm_row(record: Mapping[str, Any], arm: str, against: Sequence[str]) -> list[str]:

@@ -64,7 +64,7 @@ def compare_arms(run: Run, watcher: Watcher = unwatched) -> Path:
 
     def make(devices: list[torch.device], listener: Progress) -> None:
         record = _compared(run.config, experiment.on(devices[0]), listener)
-        write_json(comparison.place, record | {"dataset": key})
+        write_json(comparison.place, record | {"dataset": key, "report": run.config.run_name})
 
     return make_anew(run.config, comparison, make, watcher("test"))
 
@@ -132,6 +132,7 @@ def _write_page(
     record = _compared(config, experiment, on_progress)
     manifest, bands, size = experiment.manifest, experiment.bands, experiment.resolution
     record["give_away"] = give_aways(manifest, size, bands, experiment.chroma)
+    record["report"] = config.run_name
     record["left_out"] = left_out_synthetic(manifest)
     write_json(page.with_name("comparison.json"), record)
     predictions = read_predictions(page.with_name("predictions.csv"))

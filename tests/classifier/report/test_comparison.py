@@ -168,3 +168,30 @@ def test_a_long_list_of_what_is_left_out_is_cut_and_escaped(record: dict[str, An
     assert "24 of 30 synthetic images are left out" in html and "and 2 more, all in" in html
     assert html.count("2 duplicate, e.g.") == 10
     assert "<i>" not in html and "a<b>" not in html and "<script" not in html
+
+
+def recommending(record: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    said = {"arm": "synthetic", "sentence": "Train on <b> the real images.", **changes}
+    return {**record, "recommended": said, "report": "aid-1f2e3d"}
+
+
+def test_what_to_use_is_right_below_the_verdict_with_its_command(record: dict[str, Any]):
+    html = str(comparison_section(recommending(record), 0.6).html)
+    said = "<h3>What to use</h3>\n<p>Train on &lt;b&gt; the real images.</p>"
+    verdict, use, arms = (html.index(each) for each in ("verdict helped", said, "All arms on"))
+    assert verdict < use < html.index(">terrabalance export aid-1f2e3d<") < arms
+    page = comparison_markdown(recommending(record))
+    assert "### What to use\n\nTrain on &lt;b&gt; the real images.\n\n```\nterrabalance ex" in page
+
+
+def test_without_a_recommendation_there_is_a_reason_and_no_command(record: dict[str, Any]):
+    assert record["recommended"]["arm"] is None  # it has no validation images
+    html = str(comparison_section(record, 0.6).html)
+    assert "no validation images to choose an arm by" in html and "terrabalance export" not in html
+    assert "no validation images" in comparison_markdown(record)
+
+
+def test_a_record_of_an_older_version_is_shown_without_a_recommendation(record: dict[str, Any]):
+    older = {name: value for name, value in record.items() if name != "recommended"}
+    assert "What to use" not in comparison_section(older, 0.6).html
+    assert "What to use" not in comparison_markdown(older)
