@@ -56,7 +56,7 @@ def test_what_lists_plans_and_checks_needs_no_network_library(tmp_path):
     heavy = {"torch", "timm", "sklearn", "prefect", "matplotlib"}
     for module in (
         "flows.cli.app", "flows.stages.catalogue", "flows.store.cache", "augment.dataset.verify",
-        "flows.cli.console", "flows.settings.config", "flows.stages.dataset",
+        "flows.cli.console", "flows.settings.config", "flows.stages.dataset", "flows.stages.export",
     ):  # fmt: skip
         code = f"import sys, {module}; print(sorted({heavy!r} & set(sys.modules)))"
         run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

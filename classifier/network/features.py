@@ -8,19 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 from torch import nn
 
 from classifier.config import ClassifierConfig
 from classifier.feature_network import TRAINED_HERE, FeatureConfig
 from classifier.images.loading import to_input
+from classifier.network.card import read_card
 from classifier.network.model import WEIGHTS, build_model, normalisation
-from terrabalance.bands import bands_from
 from terrabalance.checkpoint import load_result
 from terrabalance.device import autocast, precision_on
 from terrabalance.errors import BadInput
-from terrabalance.files import MADE_ANEW, read_record
-from terrabalance.wording import unfit
 
 _log = logging.getLogger(__name__)
 
@@ -112,17 +109,10 @@ def trained_network(folder: Path, device: torch.device) -> FeatureNetwork:
     Raises:
         BadInput: its card is of another version or none of ours, or its weights do not fit it.
     """
-    path = folder / "card.json"
-    card = read_record(path, {"config": dict, "bands": dict, "classes": list})
-    try:
-        config = ClassifierConfig.model_validate(card["config"])
-    except ValidationError as error:
-        raise BadInput(
-            f"{path}: of another version of terrabalance ({unfit(error)}). {MADE_ANEW}"
-        ) from error
-    config = config.model_copy(update={"pretrained": False, "weights": None})
-    n_bands = bands_from(card["bands"], path).count
-    model = build_model(config, len(card["classes"]), n_bands)
+    card = read_card(folder)
+    config = card.config.model_copy(update={"pretrained": False, "weights": None})
+    n_bands = card.bands.count
+    model = build_model(config, len(card.classes), n_bands)
     load_result(model, folder / WEIGHTS)
     name = f"{config.model}, trained here on real images"
     return FeatureNetwork(model, name, config.image_size, device, n_bands)

@@ -62,7 +62,7 @@ def build_model(
     try:
         model: nn.Module = timm.create_model(
             config.model, pretrained=from_hub, num_classes=n_classes, in_chans=n_bands,
-            **_input_size(config),
+            **input_size(config),
         )  # fmt: skip
     except Exception as error:  # the hub's client, torch and timm each raise their own kinds
         raise BadInput(_why_not_built(config, from_hub, error, section)) from error
@@ -92,7 +92,7 @@ def _check_name(name: str, section: str) -> None:
     raise BadInput(f"{section}.model = {name!r} is not a model that timm knows. {hint}")
 
 
-def _input_size(config: ClassifierConfig) -> dict[str, int]:
+def input_size(config: ClassifierConfig) -> dict[str, int]:
     """Return the option for the input size, which transformers of fixed input size need."""
     known = timm.get_pretrained_cfg(config.model) if ":" not in config.model else None
     fixed = known and known.fixed_input_size and not config.model.startswith(_RESIZES_ITSELF)

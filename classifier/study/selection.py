@@ -10,7 +10,7 @@ import pandas as pd
 from classifier.arms.registry import arm_of
 from classifier.arms.setting import USUAL, Setting
 from classifier.arms.tuning import settings_of
-from classifier.train.experiment import Experiment, Trial, trial_of
+from classifier.train.experiment import Experiment, Trial, trial_of, weights_key
 from classifier.train.outputs import Outputs
 from classifier.train.training import seal, test_outputs, val_outputs
 from terrabalance.progress import Progress, silent
@@ -117,3 +117,22 @@ def predictions_of(
 def counts_of(experiment: Experiment, choices: Choices) -> dict[str, dict[str, int]]:
     """Return the number of training images by arm and class."""
     return {name: experiment.counts(choices.trial(name, 0)) for name in experiment.config.arms}
+
+
+def trained_for(experiment: Experiment, choices: Choices) -> dict[str, Any]:
+    """Return which trainings the arms read, for what takes one of them elsewhere.
+
+    Returns:
+        `weights`: of a local file that networks started from, as of
+        `classifier.train.experiment.weights_key`; `arms`: of each the `folders` of its trials, seed
+        after seed, its `setting`, and the `shares` of the classes in the loss, in label order.
+    """
+    seeds, arms = experiment.config.seeds, {}
+    for name in experiment.config.arms:
+        trials = [choices.trial(name, seed) for seed in seeds]
+        arms[name] = {
+            "folders": [experiment.folder(trial).name for trial in trials],
+            "setting": asdict(choices.settings[name]),
+            "shares": list(experiment.shares(trials[0]).values()),
+        }
+    return {"weights": weights_key(experiment.config), "arms": arms}

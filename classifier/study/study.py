@@ -7,7 +7,7 @@ import pandas as pd
 
 from classifier.compare.comparison import compare
 from classifier.study.ledger import LEDGER, note_opening
-from classifier.study.selection import choose, counts_of, predictions_of
+from classifier.study.selection import choose, counts_of, predictions_of, trained_for
 from classifier.train.experiment import Experiment, trials_of
 from classifier.train.training import train
 from terrabalance.files import atomic_write, sha256_of
@@ -47,4 +47,5 @@ def run_study(
         shares=choices.shares,
         n_openings=n_openings,
     )
-    return record | {"predictions_sha256": sha256_of(path)}
+    trained = trained_for(experiment, choices)
+    return record | {"trained": trained, "predictions_sha256": sha256_of(path)}

@@ -176,18 +176,19 @@ class Experiment:
         config = self.config
         precision = precision_on(self.device, "auto")
         return fingerprint(
-            config.model, config.pretrained, config.image_size, _content(config), precision
+            config.model, config.pretrained, config.image_size, weights_key(config), precision
         )
 
     def _settings(self) -> list[object]:
         settings = self.config.key(CHOICES)
         return [
-            _FORMAT, settings, _content(self.config), self.resolution, asdict(self.bands),
+            _FORMAT, settings, weights_key(self.config), self.resolution, asdict(self.bands),
             self.chroma, *([_HEAD_FORMAT] if self.config.frozen else []),
         ]  # fmt: skip
 
 
-def _content(config: ClassifierConfig) -> str:
+def weights_key(config: ClassifierConfig) -> str:
+    """Return what tells a local file of weights from others; nothing where there is none."""
     return "" if config.weights is None else content_of(config.weights)
 
 

@@ -132,17 +132,18 @@ class LinearHead(nn.Module):
 
     def __init__(self, features: Tensor, n_classes: int) -> None:
         super().__init__()
-        few, roots = len(features) < 2, _roots(features)
-        spread = torch.ones(features.shape[1]) if few else roots.std(dim=0).clamp_min(1e-6)
-        self.register_buffer("mean", roots.mean(dim=0))
+        few, rooted = len(features) < 2, roots(features)
+        spread = torch.ones(features.shape[1]) if few else rooted.std(dim=0).clamp_min(1e-6)
+        self.register_buffer("mean", rooted.mean(dim=0))
         self.register_buffer("spread", spread)
         self.linear = nn.Linear(features.shape[1], n_classes)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (N, n_classes) of (N, D)."""
-        logits: Tensor = self.linear((_roots(features) - self.mean) / self.spread)
+        logits: Tensor = self.linear((roots(features) - self.mean) / self.spread)
         return logits
 
 
-def _roots(features: Tensor) -> Tensor:
+def roots(features: Tensor) -> Tensor:
+    """Return the roots of the absolute values, with the signs of the features."""
     return features.abs().sqrt().copysign(features)

@@ -20,6 +20,7 @@ from flows.cli import (
     compare,
     demo,
     deploy,
+    export,
     inpaint,
     options,
     review,
@@ -67,8 +68,8 @@ app = typer.Typer(
     "of a run, in order: scan, plan, train, sample, assemble, classify, report. All take the same "
     "options; what an earlier command has made is found again and not repeated, so a command that "
     "was interrupted goes on when it is given again. `compare` compares classifiers on any "
-    "dataset, `review` lets you refuse synthetic images by eye, `inpaint` repairs a single image, "
-    "`verify` checks a dataset.",
+    "dataset, `export` writes the best of them for other programs, `review` lets you refuse "
+    "synthetic images by eye, `inpaint` repairs a single image, `verify` checks a dataset.",
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode="markdown",
@@ -125,6 +126,7 @@ app.command()(demo.demo)
 app.command()(inpaint.inpaint)
 # Names are not cut in two there, as they would be in the table of the options.
 app.command(epilog=f"Arms: {', '.join(ARMS)}.")(compare.compare)
+app.command()(export.export)
 app.command()(verify.verify)
 app.command()(review.review)
 app.command()(deploy.deploy)

@@ -83,7 +83,7 @@ def fetch_folder(remote: Remote, names: dict[str, str], listing: Listing, folder
     try:
         targets = {path: inside(aside, path) for path in listing}  # refuses what would leave
         fetch_verified(remote, {targets[p]: (names[p], listing[p]) for p in listing})
-        _swap(aside, folder)
+        swap(aside, folder)
     except (FileNotFoundError, _Broken) as error:
         _log.warning("%s: not whole in the store, and not used (%s)", folder.name, error)
         return False
@@ -92,7 +92,7 @@ def fetch_folder(remote: Remote, names: dict[str, str], listing: Listing, folder
     return True
 
 
-def _swap(aside: Path, folder: Path) -> None:
+def swap(aside: Path, folder: Path) -> None:
     """Put a folder in the place of another; two renames, so that a mixture never shows."""
     old = _beside(folder, "old")
     if folder.exists():

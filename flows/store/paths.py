@@ -11,6 +11,7 @@
     <workdir>/data/datasets/<run>/               the balanced dataset
     <workdir>/data/uses/<run>/                   which of these a run uses, for `cache prune`
     <workdir>/reports/<run>/                     config, plan, comparison, the report
+    <workdir>/exports/<run>-<arm>/               a classifier for other programs
 
 The same command again finds what is there, and a changed setting never overwrites what another run
 made: a `<key>` is a hash of all that decides the result (`flows.store.names`). With an address

@@ -12,7 +12,7 @@ from .conftest import compared, gain, guesses
 
 
 def measured(val: dict | None, gains: dict | None = None, tried=(), n_seeds=3, fewest=30):
-    of_all = dict.fromkeys(val or {}, {"mean": 0.778, "low": 0.766, "high": 0.79})
+    of_all = {arm: {"mean": 0.778, "low": 0.766, "high": 0.79} for arm in val or {}}
     clear = {arm: {"mean": 0.037, "low": 0.022, "high": 0.053} for arm in val or {}}
     return Measured(val, of_all, {**clear, **(gains or {})}, tried, n_seeds, fewest)
 

@@ -4,17 +4,20 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from safetensors.torch import load_file
 
 import classifier.train.training
 from classifier.train.experiment import trials_of
 from flows.settings.config import RunConfig
 from flows.stages.compare import compare_arms, compare_manifest
 from flows.stages.dataset import assemble_dataset
+from flows.stages.export import Wanted, export
 from flows.stages.generators import train_class
 from flows.stages.progress import unwatched
 from flows.stages.run import Run
 from flows.stages.synthetic import synthesize_class
 from flows.store import paths
+from terrabalance.files import read_json
 
 
 @pytest.fixture
@@ -67,3 +70,13 @@ def test_a_comparison_beside_a_run_trains_each_classifier_once(config, trained):
         records = [own.result(), other.result().with_name("comparison.json")]
     assert all(path.is_file() for path in records)
     assert set(trained.values()) == {1} and len(trained) == n_classifiers(config)
+
+
+def test_a_runs_comparison_is_exported_by_the_runs_name(config):
+    record = read_json(compare_arms(Run(config)))
+    assert record["report"] == "run"  # for the command on its page
+    folder, chosen = export(Wanted("run", arm="synthetic", workdir=str(config.workdir)))
+    assert folder == config.workdir / "exports" / "run-synthetic" and chosen.seed in (0, 1)
+    made = load_file(folder / "model.safetensors")
+    trained = load_file(paths.classifiers_folder(config) / chosen.folder / "classifier.safetensors")
+    assert made.keys() == trained.keys() and all(made[k].equal(trained[k]) for k in made)

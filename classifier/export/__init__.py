@@ -1,0 +1,1 @@
+"""A trained classifier for other programs: one network of timm, with a card."""
