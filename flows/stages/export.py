@@ -78,8 +78,7 @@ def _report(wanted: Wanted) -> tuple[Path, RunConfig]:
         return given, _places(given.name, wanted.workdir or str(given.parents[1]))
     config = _places(given.name, wanted.workdir)
     folder = local_folder(wanted.workdir) / "reports" / given.name
-    if not (folder / _COMPARISON).is_file():
-        fetch_file(config, folder / _COMPARISON)
+    fetch_file(config, folder / _COMPARISON)
     if not (folder / _COMPARISON).is_file():
         _refuse_report(given, folder)
     return folder, config
