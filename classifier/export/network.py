@@ -34,7 +34,7 @@ class Network:
         card: of its training.
         takes_roots: whether its last layer takes the roots of features, which no layer of timm
             does.
-            source: what timm says of the weights of this name.
+        source: what timm says of the weights of this name.
         mean, std: of the bands in [0, 1] that it expects.
     """
 
