@@ -31,8 +31,9 @@ _KINDS = {"integer": "integer", "number": "number", "string": "text", "boolean":
 _SETTINGS = """# Settings
 
 Every setting of a run. `--set training.steps=4000` sets one, and may be repeated;
-`--config FILE` reads any of them from a TOML file. What is given wins over the preset, and the
-preset over the default. Where no preset is named, `cpu` is meant, so its values hold.
+`--config FILE` reads any of them from a TOML file. Of one setting given twice an option of the
+command (`--seed`) wins over `--set`, and `--set` over the file. What is given wins over the preset,
+and the preset over the default. Where no preset is named, `cpu` is meant, so its values hold.
 `terrabalance settings --preset NAME` prints the values of one preset in the terminal.
 
 ```toml

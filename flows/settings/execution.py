@@ -1,22 +1,36 @@
 """Where the classes of a run are worked on, and how many at once."""
 
 import os
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from pydantic import Field
 
+from terrabalance.errors import BadInput
 from terrabalance.settings import Settings
+from terrabalance.wording import shown
+
+RunnerName = Literal["local", "ray", "workers"]
 
 # `terrabalance deploy` sets the runner of deployed flows by it.
 RUNNER_VARIABLE = "TERRABALANCE_RUNNER"
 
 
+def _usual_runner() -> RunnerName:
+    """Return the runner that the environment names, or that of a single machine."""
+    name = os.environ.get(RUNNER_VARIABLE) or "local"
+    if name not in get_args(RunnerName):
+        raise BadInput(
+            f"The environment variable {RUNNER_VARIABLE} is {shown(name)}: give one of "
+            f"{', '.join(get_args(RunnerName))}, or unset it."
+        )
+    return cast(RunnerName, name)
+
+
 class ExecutionConfig(Settings):
     """How the classes of a run are spread over devices and machines; no part of the result."""
 
-    runner: Literal["local", "ray", "workers"] = Field(
-        default_factory=lambda: os.environ.get(RUNNER_VARIABLE, "local"),
-        validate_default=True,
+    runner: RunnerName = Field(
+        default_factory=_usual_runner,
         description="local: this machine, one process a device, the classes queued; ray: tasks of "
         "a Ray cluster (needs terrabalance[ray]); workers: a deployment run a class, for any "
         "number of Prefect workers (needs `terrabalance deploy`); left out: local, and in "

@@ -144,6 +144,7 @@ def _learned_by_named(config: RunConfig, name: str) -> frozenset[str] | None:
         remedy = f"Restore it from a copy, or delete it: {LEARNED} of the generator says the same."
         return frozenset(map(str, read_record(note, {"learned": list}, remedy)["learned"]))
     if done(folder) is not None:
+        keep_learned(config, folder)  # also of a generator that was there before lists were kept
         return learned_by(folder)
     listed = peek(config, folder, LEARNED)  # without the weights, which nobody needs here
     return None if listed is None else as_learned(listed)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from flows.settings.config import RunConfig, build_config
+from flows.settings.execution import RUNNER_VARIABLE, ExecutionConfig
 from flows.settings.presets import PRESETS, merge
 from terrabalance.errors import BadInput
 
@@ -176,3 +177,25 @@ def test_a_pipe_is_no_config_file(tmp_path):
     os.mkfifo(tmp_path / "a.toml")
     with pytest.raises(BadInput, match=r"a\.toml': is no file"):
         build_config(tmp_path, tmp_path / "a.toml", [], {})
+
+
+@pytest.mark.parametrize("name", ["bogus", "Local"])
+def test_a_runner_of_the_environment_that_is_none_is_named_with_its_variable(monkeypatch, name):
+    monkeypatch.setenv(RUNNER_VARIABLE, name)
+    with pytest.raises(BadInput, match=f"{RUNNER_VARIABLE} is '{name}': give one of local, ray,"):
+        ExecutionConfig()
+    assert ExecutionConfig(runner="ray").runner == "ray"
+
+
+@pytest.mark.parametrize(("name", "runner"), [("", "local"), ("workers", "workers")])
+def test_the_environment_names_the_usual_runner(monkeypatch, name, runner):
+    monkeypatch.setenv(RUNNER_VARIABLE, name)
+    assert ExecutionConfig().runner == runner
+
+
+def test_an_option_wins_over_a_single_setting_and_that_over_the_file(tmp_path):
+    file = tmp_path / "run.toml"
+    file.write_text("seed = 1\n[base]\nsteps = 1\n[training]\nsteps = 1\n")
+    settings, options = ["seed=2", "base.steps=2"], {"seed": 3}
+    config = build_config(tmp_path, file, settings, options)
+    assert (config.seed, config.base.steps, config.training.steps) == (3, 2, 1)

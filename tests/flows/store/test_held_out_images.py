@@ -117,6 +117,18 @@ def test_what_was_learned_is_known_after_the_advice_for_a_damaged_generator(
     assert not folder.exists()
 
 
+def test_what_an_earlier_versions_generator_learned_is_kept_when_its_images_are_compared(drawn):
+    folder = beach_of(drawn)
+    note = folder.with_name(f"{folder.name}.{LEARNED}.json")
+    note.unlink()  # a run that finds its images does not ask for the generator
+    exchanged = with_parts_exchanged(drawn)
+    with pytest.raises(BadInput, match="now in test"):
+        compare_manifest(exchanged, unwatched)
+    shutil.rmtree(folder)
+    with pytest.raises(BadInput, match="now in test"):
+        compare_manifest(exchanged, unwatched)
+
+
 def test_a_damaged_list_beside_a_generator_is_named(drawn):
     note = beach_of(drawn).with_name(f"{beach_of(drawn).name}.{LEARNED}.json")
     note.write_text(note.read_text().replace("a", "b"))
