@@ -15,7 +15,7 @@ def demo(
     workdir: options.Workdir = None,
     device: options.Device = None,
 ) -> None:
-    """Run everything on a small imbalanced set of drawn scenes, in a few minutes on a CPU."""
+    """Run everything on a small imbalanced set of drawn scenes, in ten minutes on a CPU."""
     from augment.scenes import DEMO_COUNTS, draw_dataset
 
     _refuse_without_effect(settings or [])
