@@ -10,14 +10,13 @@ images are all refused by screening has nothing to compare, so what is accepted 
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from checkouts import run_in
 
 from terrabalance.device import describe_device, pick_device
 
@@ -39,21 +38,16 @@ def demo(checkout: Path) -> Demo:
     """Run the demo of a checkout in a folder of its own."""
     with tempfile.TemporaryDirectory() as workdir:
         began = time.monotonic()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "flows", "demo", "--workdir", workdir],
-            cwd=checkout, env={**os.environ, "PYTHONPATH": str(checkout)},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        _, status, usage = os.wait4(process.pid, 0)
+        ended = run_in(checkout, ["demo", "--workdir", workdir])
         wall_s = time.monotonic() - began
-        if code := os.waitstatus_to_exitcode(status):
-            raise SystemExit(f"{checkout}: `terrabalance demo` ended with {code}.")
+        if ended.code:
+            raise SystemExit(f"{checkout}: `terrabalance demo` ended with {ended.code}.")
         (report,) = Path(workdir, "reports").glob("*/account.json")
         made = json.loads(report.read_text())
         config = json.loads(report.with_name("config.json").read_text())
     return Demo(
         wall_s,
-        usage.ru_utime + usage.ru_stime,
+        ended.cpu_s,
         config["generator"]["image_size"],
         sum(row["drawn"] for row in made),
         sum(row["accepted"] for row in made),

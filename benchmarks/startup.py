@@ -9,12 +9,11 @@ as a run's Prefect server; peak memory is of the largest process.
 """
 
 import argparse
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
+
+from checkouts import run_in
 
 from augment.scenes import draw_dataset
 
@@ -66,14 +65,10 @@ def row(words: list[str], data: Path, before: Path) -> str:
 def measured(words: list[str], data: Path, checkout: Path) -> tuple[float, float]:
     """Return processor seconds and peak megabytes of one process."""
     with tempfile.TemporaryDirectory() as workdir:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "flows", *(w.format(data=data, workdir=workdir) for w in words)],
-            cwd=checkout, env={**os.environ, "PYTHONPATH": str(checkout)},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        _, status, usage = os.wait4(process.pid, 0)
-    assert os.waitstatus_to_exitcode(status) == (2 if words[0] == "run" else 0)
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+        given = [word.format(data=data, workdir=workdir) for word in words]
+        ended = run_in(checkout, given)
+    assert ended.code == (2 if words[0] == "run" else 0)
+    return ended.cpu_s, ended.peak_mb
 
 
 if __name__ == "__main__":

@@ -76,13 +76,18 @@ def setting_of(arm: str, tried: Sequence[Mapping[str, Any]]) -> Setting:
     return Setting(**next(chosen, asdict(USUAL)))
 
 
-def in_words(arm: Arm, uses_synthetic: bool) -> str:
-    """Return what an arm trains on and with, as an instruction without its full stop."""
+def in_words(arm: Arm, uses_synthetic: bool, verb: str = "Train") -> str:
+    """Return what an arm trains on and with, by default as an instruction, without a full stop."""
     parts = [part for part in arm.parts if uses_synthetic or part.adds is None]
     images = [part.does for part in parts if part.adds is not None]
     means = [part.does for part in parts if part.adds is None]
-    trained = f"Train on {_joined(['the real images', *images])}"
+    trained = f"{verb} on {_joined(['the real images', *images])}"
     return f"{trained} with {_joined(means)}" if means else trained if images else f"{trained} only"
+
+
+def setting_in_words(setting: Setting, uses_synthetic: bool) -> str:
+    """Return what of a setting matters to who trains with it; "" where all is usual."""
+    return str(setting if uses_synthetic else replace(setting, share=USUAL.share))
 
 
 def _rank(arm: Arm, val: Mapping[str, float]) -> tuple[float, int, bool]:
@@ -91,7 +96,7 @@ def _rank(arm: Arm, val: Mapping[str, float]) -> tuple[float, int, bool]:
 
 def _sentence(record: Mapping[str, Any], arm: Arm, setting: Setting, measured: Measured) -> str:
     level, gain = record["balanced_accuracy"], record["to_real"]
-    how = str(setting if record["uses_synthetic"] else replace(setting, share=USUAL.share))
+    how = setting_in_words(setting, record["uses_synthetic"])
     chosen = f"validation's choice of {len(record['of'])} arms"
     against = "" if gain is None else f", {_points(gain)} points to plain training ({_range(gain)})"
     said = [

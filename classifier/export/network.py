@@ -32,18 +32,20 @@ class Network:
     Attributes:
         model: a timm model in evaluation mode, on the CPU.
         card: of its training.
-        takes_roots: whether its last layer takes the roots of features, which no layer of timm
-            does.
         source: what timm says of the weights of this name.
         mean, std: of the bands in [0, 1] that it expects.
     """
 
     model: nn.Module
     card: Card
-    takes_roots: bool
     source: dict[str, Any]
     mean: list[float]
     std: list[float]
+
+    @property
+    def takes_roots(self) -> bool:
+        """Whether its last layer takes the roots of features, which no layer of timm does."""
+        return self.card.config.frozen
 
 
 def network_of(folder: Path, chosen: Chosen) -> Network:
@@ -70,7 +72,7 @@ def network_of(folder: Path, chosen: Chosen) -> Network:
         )
     model, logits = (_head if card.config.frozen else _whole)(folder, card, chosen)
     source: dict[str, Any] = dict(model.pretrained_cfg)  # type: ignore[arg-type]
-    network = Network(model, card, card.config.frozen, source, *normalisation(model))
+    network = Network(model, card, source, *normalisation(model))
     inputs = noise_for(network)
     wanted = torch.from_numpy(_corrected(logits(inputs).numpy(), chosen))
     _add_to_bias(model, card, torch.from_numpy(_corrected(_zeros(card), chosen))[0])

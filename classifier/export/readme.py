@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
+from classifier.arms.arm import BASELINE
 from classifier.arms.registry import arm_of
-from classifier.arms.setting import USUAL
 from classifier.compare.comparison import difference_of
-from classifier.compare.recommendation import in_words
+from classifier.compare.recommendation import in_words, setting_in_words
 from classifier.export.choice import Chosen
 from classifier.export.network import Network
 from terrabalance import __version__
@@ -102,8 +101,7 @@ def readme(network: Network, chosen: Chosen, record: Mapping[str, Any], name: st
     uses = arm.generative and chosen.setting.share > 0
     n_seeds, n_openings = len(record["seeds"]), record["n_openings"]
     comparisons = "1 comparison has" if n_openings == 1 else f"{n_openings} comparisons have"
-    setting = str(chosen.setting if uses else replace(chosen.setting, share=USUAL.share))
-    trained = in_words(arm, uses).replace("Train on", "Trained on")
+    setting, trained = setting_in_words(chosen.setting, uses), in_words(arm, uses, "Trained")
     counts = zip(card.classes, range(len(card.classes)), card.n_train, strict=True)
     return _CARD.format(
         title=escape_markdown(f"{card.config.model}, {name}"),
@@ -137,7 +135,7 @@ def example(network: Network) -> str:
 def _figures(arm: str, record: Mapping[str, Any]) -> str:
     level, metrics = record["levels"][arm], record["metrics"][arm]
     rows = [["Balanced accuracy, %", f"{100 * level['mean']:.1f}", _range(level, "{:.1f}".format)]]
-    gain = difference_of(record, arm, "real")
+    gain = difference_of(record, arm, BASELINE)
     if gain:
         points = gain["balanced_accuracy"]
         rows.append(

@@ -5,14 +5,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from classifier.export.choice import Chosen, choose_from, read_comparison
 from flows.settings.addresses import local_folder
 from flows.settings.config import RunConfig, build_config
 from flows.store import paths
-from flows.store.listings import swap
 from flows.store.sync import exchange, fetch_file
+from terrabalance.aside import aside_of, swap
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import inside
 from terrabalance.finished import DONE, damaged_files, done, refuse_damaged
@@ -148,7 +147,7 @@ def _refuse_foreign(out: Path) -> None:
 def _write(out: Path, trained: Path, chosen: Chosen, record: dict[str, Any], name: str) -> None:
     from classifier.export.files import write_export
 
-    aside = out.with_name(f".{out.name}.{uuid4().hex[:12]}.part")
+    aside = aside_of(out, "part")
     aside.mkdir(parents=True)
     try:
         write_export(aside, trained, chosen, record, name)

@@ -1,6 +1,7 @@
 """Synthetic images that a comparison is given and cannot use, such as copies of real ones."""
 
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,9 @@ def tell_left_out(manifest: Manifest, data: Path) -> None:
     record = left_out_synthetic(manifest)
     if not record:
         return
-    counts: dict[str, int] = {}
+    counts = Counter[str]()
     for row in record["reasons"]:
-        counts[row["status"]] = counts.get(row["status"], 0) + row["n"]
+        counts[row["status"]] += row["n"]
     first = record["reasons"][0]
     _log.warning(
         "%s: %d of %d synthetic images are left out (%s), e.g. %s: %s", data, record["n"],

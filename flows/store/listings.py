@@ -7,11 +7,11 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
-from uuid import uuid4
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from flows.store.remote import Remote
+from terrabalance.aside import aside_of, swap
 from terrabalance.errors import TerrabalanceError
 from terrabalance.files import inside, sha256_of
 
@@ -79,7 +79,7 @@ def fetch_folder(remote: Remote, names: dict[str, str], listing: Listing, folder
         StoreUnreachable: it does not answer.
     """
     folder = Path(os.path.realpath(folder))
-    aside = _beside(folder, "part")
+    aside = aside_of(folder, "part")
     try:
         targets = {path: inside(aside, path) for path in listing}  # refuses what would leave
         fetch_verified(remote, {targets[p]: (names[p], listing[p]) for p in listing})
@@ -90,15 +90,6 @@ def fetch_folder(remote: Remote, names: dict[str, str], listing: Listing, folder
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return True
-
-
-def swap(aside: Path, folder: Path) -> None:
-    """Put a folder in the place of another; two renames, so that a mixture never shows."""
-    old = _beside(folder, "old")
-    if folder.exists():
-        folder.rename(old)
-    aside.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def fetch_verified(remote: Remote, wanted: Mapping[Path, tuple[str, str]]) -> None:
@@ -113,7 +104,7 @@ def fetch_verified(remote: Remote, wanted: Mapping[Path, tuple[str, str]]) -> No
         BadInput, StoreUnreachable: as of `Remote`.
         TerrabalanceError: one has another hash.
     """
-    aside = {path: _beside(path, "part") for path in wanted}
+    aside = {path: aside_of(path, "part") for path in wanted}
     try:
         remote.get({aside[path]: name for path, (name, _) in wanted.items()})
         for path, (name, sha256) in wanted.items():
@@ -123,11 +114,6 @@ def fetch_verified(remote: Remote, wanted: Mapping[Path, tuple[str, str]]) -> No
     finally:
         for path in aside.values():
             path.unlink(missing_ok=True)
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    """Return a hidden neighbour's path that no other process uses, also in a shared folder."""
-    return path.with_name(f".{path.name[:200]}.{uuid4().hex[:12]}.{suffix}")
 
 
 def _settled(path: Path) -> str:

@@ -1,6 +1,5 @@
 """`terrabalance export`: from a comparison's report to a folder, and what it refuses."""
 
-import csv
 import json
 import shutil
 from pathlib import Path
@@ -8,34 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.torch import load_file
+from small_comparison import compare_noise
 from typer.testing import CliRunner
 
 from flows.cli.app import app
 from terrabalance.errors import TerrabalanceError
 from terrabalance.files import read_json, write_json
-from terrabalance.images import write_png
-
-_QUICK = [
-    "--set", "classifier.model=test_resnet", "--set", "classifier.pretrained=false",
-    "--set", "classifier.image_size=32", "--set", "classifier.steps=2",
-    "--set", "classifier.batch_size=8", "--seeds", "0,1", "--device", "cpu", "--tries", "1",
-    "--arms", "real,logit-adjustment",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
     """A workdir with the comparison `mine`."""
-    root, rng = tmp_path_factory.mktemp("made"), np.random.default_rng(0)
-    parts = {"train": 6, "val": 2, "test": 4}
-    rows = [(f"{c}{s}{i}.png", c, s) for c in "AB" for s, n in parts.items() for i in range(n)]
-    for path, *_ in rows:
-        write_png(root / path, rng.integers(0, 256, (3, 24, 24), np.uint8))
-    with (root / "images.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("path", "class", "split"), *rows])
-    words = [str(root / "images.csv"), "--workdir", str(root / "w"), "--name", "mine"]
-    said = CliRunner().invoke(app, ["compare", *words, *_QUICK])
-    assert said.exit_code == 0, said.output
+    root = tmp_path_factory.mktemp("made")
+    compare_noise(root, str(root / "w"), {"train": 6, "val": 2, "test": 4}, seeds="0,1")
     return root / "w"
 
 
