@@ -34,7 +34,7 @@ from terrabalance.images import read_patches
 CLASSES = ("Forest", "Stadium", "MediumResidential", "BaseballField")
 SEEDS = (0,)
 BASE_STEPS, CLASS_STEPS, N_DRAWN = 400, 120, 64
-REFERENCE = "preset `cpu` with min-SNR weighting"
+REFERENCE = "preset `cpu`"
 # Of the network, of the "loop" of base and class, or of the "class" alone, from the same base.
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     REFERENCE: {},
@@ -42,7 +42,8 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "dropout 0.1": {"generator": {"dropout": 0.1}},
     "no average of the weights (classes)": {"class": {"ema_decay": 0.0}},
     "no symmetries (classes)": {"class": {"symmetries": "none"}},
-    "no min-SNR weighting": {"generator": {"min_snr": False}},
+    "min-SNR weighting": {"generator": {"min_snr": True}},
+    "Adam": {"loop": {"optimizer": "adam"}},
     "half the learning rate (classes)": {"class": {"learning_rate": 5e-4}},
     "noise_schedule_base_size 64": {"generator": {"noise_schedule_base_size": 64}},
     "augment 0.3 (classes)": {"class": {"augment": 0.3}},
@@ -60,7 +61,7 @@ def config_of(data: Path, workdir: Path, name: str, seed: int) -> RunConfig:
     loop = {"evaluations": 0, **change.get("loop", {})}
     return RunConfig(
         data=data, workdir=workdir, preset="cpu", seed=seed,
-        generator={"min_snr": True, **change.get("generator", {})},
+        generator=change.get("generator", {}),
         base={"steps": BASE_STEPS, **loop},
         training={"steps": CLASS_STEPS, **loop, **change.get("class", {})},
     )  # fmt: skip

@@ -72,7 +72,7 @@ class ClassifierConfig(Settings):
         description="settings that every arm is tried with; the validation part chooses. 1: the "
         "usual one; 2: in arms with synthetic images also none of them; up to 6: how many of "
         "them, how strong a correction for rare classes, or, in arms that have neither, which "
-        "learning rate",
+        "learning rate. From 2 on, frozen tries each of them with three penalties of the head",
     )
     seeds: tuple[Seed, ...] = Field(
         (0, 1, 2),

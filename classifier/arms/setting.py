@@ -1,6 +1,7 @@
 """The values of one trial that validation may choose."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -12,12 +13,14 @@ class Setting:
         strength: of the correction for rare classes; 1 makes up for their numbers.
         rate: factor of `classifier.learning_rate`.
         weight: of a synthetic image in the loss, where it is weighted; a real one has 1.
+        penalty: half of it times the sum of the squared weights is added to the loss (L2).
     """
 
     share: float = 1.0
     strength: float = 1.0
     rate: float = 1.0
     weight: float = 0.5
+    penalty: float = 0.0
 
     def __str__(self) -> str:
         parts = []
@@ -30,7 +33,16 @@ class Setting:
             parts.append(f"{self.rate:g} times the learning rate")
         if self.weight != USUAL.weight:
             parts.append(f"weight {self.weight:g}")
+        if self.penalty != USUAL.penalty:
+            parts.append(f"penalty {self.penalty:g}")
         return ", ".join(parts)
+
+    def key(self) -> dict[str, Any]:
+        """Return what results are named by: as before there were penalties, where there is none."""
+        values = asdict(self)
+        if self.penalty == USUAL.penalty:
+            del values["penalty"]
+        return values
 
 
 USUAL = Setting()

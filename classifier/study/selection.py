@@ -49,7 +49,8 @@ def choose(experiment: Experiment) -> Choices:
     """
     choices = Choices()
     for name in experiment.config.arms:
-        settings = settings_of(name, experiment.config.tries)
+        config = experiment.config
+        settings = settings_of(name, config.tries, frozen=config.frozen)
         scores = [_score(experiment, name, setting) for setting in settings]
         best = int(np.argmax(scores))
         choices.settings[name] = settings[best]

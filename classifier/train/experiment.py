@@ -49,7 +49,7 @@ def trial_of(arm: str, seed: int, setting: Setting) -> Trial:
     """Return the trial whose logits an arm with a setting reads, which may be another arm's."""
     treatment = arm_of(arm)
     if setting.share == 0:
-        return Trial(treatment.without, seed)
+        return Trial(treatment.without, seed, Setting(penalty=setting.penalty))
     if treatment.corrects is not None:
         return Trial(treatment.corrects, seed, replace(setting, strength=1.0))
     return Trial(arm, seed, setting)
@@ -62,7 +62,7 @@ def trials_of(config: ClassifierConfig) -> list[Trial]:
             trial_of(arm, seed, setting)
             for seed in config.seeds
             for arm in config.arms
-            for setting in settings_of(arm, config.tries)
+            for setting in settings_of(arm, config.tries, frozen=config.frozen)
         )
     )
 
@@ -145,7 +145,7 @@ class Experiment:
 
         Further arms, seeds or tries do not make finished trials stale.
         """
-        how = [trial.arm, asdict(trial.setting), trial.seed]
+        how = [trial.arm, trial.setting.key(), trial.seed]
         return fingerprint(*how, self._settings(), self._images_of(trial))
 
     def _images_of(self, trial: Trial) -> str:

@@ -64,10 +64,10 @@ class Trainer:
         self.precision = precision_on(self.device, "auto")
         if self.device.type == "cpu":
             keep_gradients_written(self.model)
-        decayed = [p for p in self.model.parameters() if p.requires_grad and p.ndim > 1]
+        self._weights = [p for p in self.model.parameters() if p.requires_grad and p.ndim > 1]
         plain = [p for p in self.model.parameters() if p.requires_grad and p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": self.config.weight_decay},
+            [{"params": self._weights, "weight_decay": self.config.weight_decay},
              {"params": plain, "weight_decay": 0.0}],
             lr=self.config.learning_rate,
         )  # fmt: skip
@@ -158,6 +158,8 @@ class Trainer:
         logits = self.logits(inputs) + self._offsets
         losses = arm.losses(logits, targets, self.setting)
         loss = _weighted_mean(losses, weights[chosen].to(self.device))
+        if penalty := self.setting.penalty:
+            loss = loss + penalty / 2 * torch.stack([w.square().sum() for w in self._weights]).sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

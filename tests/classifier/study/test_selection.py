@@ -81,6 +81,15 @@ def test_a_correcting_arm_rests_on_what_it_corrects_at_every_strength(squares, t
     assert len(trained) == MOST_TRIES + MOST_TRIES - 1
 
 
+@pytest.mark.parametrize("arm", ["logit-adjustment", "synthetic", "synthetic+logit-adjustment"])
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_an_arm_reads_the_trial_of_its_own_penalty(arm, share):
+    setting = Setting(share=share, strength=0.5, penalty=0.1)
+    assert trial_of(arm, 0, setting).setting == Setting(
+        penalty=0.1, strength=0.5 if arm == "synthetic" and share else 1.0
+    )
+
+
 def test_a_training_is_named_by_its_arm_and_seed():
     assert str(Trial("real", 0)) == "real, seed 0"
 

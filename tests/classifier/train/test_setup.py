@@ -1,12 +1,18 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from classifier.arms.registry import ARMS
+from classifier.arms.setting import Setting
+from classifier.train.examples import FeatureExamples
 from classifier.train.experiment import Trial
+from classifier.train.loop import Trainer
 from classifier.train.setup import LinearHead
 from classifier.train.training import train
 from terrabalance.manifest import Manifest
+from terrabalance.progress import silent
 
 from ..conftest import REAL, ask_test, experiment_for, outputs, tiny_config
 
@@ -46,6 +52,25 @@ def test_damaged_features_are_made_again(squares, tmp_path, backbone):
     for path in (tmp_path / "out" / "features").iterdir():
         path.write_bytes(b"\0" * 20)
     train(experiment_for(squares, tmp_path / "out", **settings), Trial("real", 1))
+
+
+@pytest.mark.parametrize("penalty", [0.03, 0.3])
+def test_a_penalised_head_is_the_regression_that_scikit_learn_finds(penalty, tmp_path, cpu):
+    draws = torch.Generator().manual_seed(0)
+    labels = torch.tensor([0] * 40 + [1] * 15 + [2] * 5)
+    features = torch.randn(60, 1, 6, generator=draws).abs() + labels[:, None, None] * 0.3
+    paths = [str(i) for i in range(60)]
+    examples = FeatureExamples(features, labels, labels < 0, paths, cpu)
+    head = LinearHead(features[:, 0], 3)
+    config = tiny_config(steps=400, batch_size=60, learning_rate=0.1, weight_decay=0)
+    trainer = Trainer(head, config, 0, cpu, [40, 15, 5], ARMS["real"], Setting(penalty=penalty))
+    trainer.train(examples, tmp_path, "", "", silent, 3600)
+    rooted = features[:, 0].sqrt()
+    scaled = ((rooted - rooted.mean(dim=0)) / rooted.std(dim=0)).numpy()
+    regression = LogisticRegression(C=1 / (60 * penalty), tol=1e-8, max_iter=5000)
+    wanted = regression.fit(scaled, labels).predict_proba(scaled)
+    found = trainer.predict(examples).softmax(dim=1).numpy()
+    np.testing.assert_allclose(found, wanted, atol=0.01)
 
 
 def test_frozen_features_of_nothing_are_refused():
