@@ -6,7 +6,8 @@ manifest, half were read as other rows. So a table carries the hash of its conte
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -38,7 +39,7 @@ def read_table(path: Path) -> tuple[pa.Table, dict[bytes, bytes]]:
         BadInput: not Parquet, or not what was written; the message names the file.
         SystemRefused: there are no threads to read it with, which says nothing of the file.
     """
-    try:
+    with _refused_in_words(path):
         data = io.BytesIO(path.read_bytes())
         # By this thread alone: where a limit allows no others, Arrow would wait for them for ever.
         table = pq.ParquetFile(data, page_checksum_verification=True).read(use_threads=False)
@@ -46,6 +47,32 @@ def read_table(path: Path) -> tuple[pa.Table, dict[bytes, bytes]]:
         metadata = dict(table.schema.metadata or {})
         seal = metadata.pop(_SEAL, None)
         is_whole = seal is None or seal == _seal_of(table, metadata)
+    if not is_whole:
+        raise BadInput(f"{path}: damaged, or changed since it was written. {MADE_ANEW}")
+    return table, metadata
+
+
+def holds_text(path: Path, column: str) -> bool:
+    """Return whether any row of a Parquet file has more than "" in a column; not where it lacks it.
+
+    Reads that column alone, and compares no hash.
+
+    Raises:
+        BadInput: as of `read_table`, where that column shows it.
+        SystemRefused: as of `read_table`.
+    """
+    with _refused_in_words(path), pq.ParquetFile(path) as file:
+        if column not in file.schema_arrow.names:
+            return False
+        found = file.read([column], use_threads=False)[column]
+        return bool(pc.any(pc.not_equal(found, "")).as_py())
+
+
+@contextmanager
+def _refused_in_words(path: Path) -> Iterator[None]:
+    """Say of a file that cannot be read in the block what is wrong with it."""
+    try:
+        yield
     except (AttributeError, NameError):  # of this program: the file may be whole
         raise
     except Exception as error:  # a damaged footer raises what it happens to
@@ -55,9 +82,6 @@ def read_table(path: Path) -> tuple[pa.Table, dict[bytes, bytes]]:
         raise BadInput(
             f"{path}: not a Parquet table that can be read ({reason}). {MADE_ANEW}"
         ) from error
-    if not is_whole:
-        raise BadInput(f"{path}: damaged, or changed since it was written. {MADE_ANEW}")
-    return table, metadata
 
 
 def _seal_of(table: pa.Table, metadata: Mapping[bytes, bytes]) -> bytes:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from augment.catalogue.beside import with_unlisted
 from augment.catalogue.counts import summarize
 from augment.catalogue.entries import Source
 from augment.catalogue.scan import scan
@@ -18,7 +19,13 @@ from flows.store.uses import note_use
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import write_json
 from terrabalance.finished import mark_done
-from terrabalance.manifest import Manifest, read_manifest, with_score_columns, write_manifest
+from terrabalance.manifest import (
+    Manifest,
+    read_manifest,
+    records_beside,
+    with_score_columns,
+    write_manifest,
+)
 from terrabalance.progress import Progress, silent
 
 
@@ -49,6 +56,9 @@ def make_catalogue(
             "classifiers with and without those, use `terrabalance compare`."
         )
     folder = catalogue_folder(config, source)
+    changed = _with_what_changed(source, folder)
+    if changed is not source:
+        source, folder = changed, catalogue_folder(config, changed)
 
     def publish_images() -> None:
         publish_originals(config, read_manifest(folder), on_progress)
@@ -106,6 +116,15 @@ def _make(config: RunConfig, source: Source, folder: Path, on_progress: Progress
     write_json(folder / "summary.json", summarize(manifest))
     files = [folder / name for name in ("manifest.parquet", "summary.json")]
     mark_done(folder, {"data": str(config.data), "n_images": len(manifest.frame)}, files)
+
+
+def _with_what_changed(source: Source, folder: Path) -> Source:
+    """Return a source with the files that only a scan finds, if they changed since it was scanned.
+
+    Such as the images of a VRT of another name. Their catalogue has another name than `folder`.
+    """
+    former = Folder(what="the catalogue", place=folder)
+    return with_unlisted(source, records_beside(folder)) if former.is_here() else source
 
 
 def _note_uses(config: RunConfig, source: Source, catalogue: Path) -> None:

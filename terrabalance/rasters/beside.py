@@ -71,12 +71,22 @@ def changed_beside(path: Path, record: str) -> Path | None:
     for name, sha256 in listed.items():
         if not is_as_hashed(path.with_name(name), sha256):
             return path.with_name(name)
+    return next((file for file in files_beside(path) if file.name not in listed), None)
+
+
+def files_beside(path: Path) -> list[Path]:
+    """Return the files beside an image that decide its pixels, by their names, as they are now.
+
+    None of an image that cannot be read.
+
+    Raises:
+        OSError: the system did not give the bytes of the image.
+    """
     try:
         kind = format_in(path)
-        there = _files_beside(path, kind) if kind is not None and kind.needs_gdal else []
-    except UnreadableImage:  # a VRT that is one by its name alone
-        there = []
-    return next((file for file in there if file.name not in listed), None)
+        return _files_beside(path, kind) if kind is not None and kind.needs_gdal else []
+    except UnreadableImage:  # a VRT that is one by its name alone, or a file that is gone
+        return []
 
 
 def _files_beside(path: Path, kind: Format) -> list[Path]:

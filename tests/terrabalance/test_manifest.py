@@ -16,6 +16,7 @@ from terrabalance.manifest import (
     frame_of,
     join_frames,
     read_manifest,
+    records_beside,
     scores_in,
     with_score_columns,
     write_manifest,
@@ -159,6 +160,20 @@ def test_a_manifest_from_before_there_were_scores_and_reviews_is_read(manifest, 
     pd.read_parquet(path).drop(columns=["review", "reviewer", "reviewed"]).to_parquet(path)
     again = read_manifest(tmp_path).frame
     assert list(again) == list(COLUMNS) and again["review"].tolist() == [""] * 4
+
+
+def test_the_records_of_files_beside_images_are_found_with_their_paths(manifest, tmp_path):
+    path = write_manifest(manifest, tmp_path)
+    assert records_beside(tmp_path) == {}
+    pd.read_parquet(path).drop(columns=["beside"]).to_parquet(path)
+    assert records_beside(tmp_path) == {}  # an older one has no such column
+    record = f'{{"a.hdr": "{"0" * 64}"}}'
+    rows = [row("Pond/a.dat", beside=record), row("Pond/b.jp2", beside="{}"), row("Pond/c.png")]
+    path = write_manifest(Manifest(tmp_path, frame_of(rows)), tmp_path)
+    assert records_beside(tmp_path) == {"Pond/a.dat": record, "Pond/b.jp2": "{}"}
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(BadInput, match="not a Parquet table that can be read"):
+        records_beside(tmp_path)
 
 
 def test_a_column_that_is_only_named_like_a_score_is_no_score():

@@ -82,6 +82,13 @@ def test_a_vrt_of_what_is_not_there_or_elsewhere_has_nothing_of_it(folder, tmp_p
     assert beside["Pond/mosaic.vrt"] == beside["Lake/mosaic.vrt"] == ()
 
 
+def test_what_an_image_of_a_vrt_may_depend_on_counts_whatever_its_name_says(folder, tmp_path):
+    (folder / "Pond" / "band.hdr").write_text("of ENVI")
+    beside = {e.path: set(e.beside) for e in open_source(folder, tmp_path).entries}
+    assert beside["Pond/mosaic.vrt"] == {"Pond/band.tif", "Pond/band.tif.msk", "Pond/band.hdr"}
+    assert beside["Pond/band.tif"] == {"Pond/band.tif.msk"}
+
+
 def test_plain_images_have_nothing_beside_them(tmp_path):
     for name in ("Pond/1.png", "Pond/2.png", "Lake/1.png"):
         write_png(tmp_path / "raw" / name, np.zeros((3, 4, 4), np.uint8))

@@ -9,6 +9,7 @@ import pytest
 import rasterio
 from rasterio.shutil import copy
 
+from augment.dataset.assemble import dataset_key
 from flows.settings.config import RunConfig
 from flows.stages.catalogue import make_catalogue
 from flows.stages.run import Run
@@ -48,11 +49,13 @@ def catalogue(config: RunConfig) -> Manifest:
     return read_manifest(make_catalogue(config))
 
 
-def results(config: RunConfig) -> list[Path]:
-    """The folders of generators and the classifier, which no one makes here."""
-    names = Run(config).names
+def results(config: RunConfig) -> list[Path | str]:
+    """The folders of generators and the classifier, which no one makes here; a dataset's key."""
+    run = Run(config)
+    names = run.names
     assert names.base is not None
-    return [names.base, names.generator("Pond"), names.baseline]
+    dataset = dataset_key(run.catalogue, [], {})
+    return [names.base, names.generator("Pond"), names.baseline, dataset]
 
 
 def test_another_header_of_envi_gives_another_catalogue_and_generator(filled, tiny, tmp_path):
@@ -96,6 +99,62 @@ def test_other_images_of_a_vrt_give_another_catalogue_and_generator(filled, tiny
             file.write(3001 - file.read())
     assert make_catalogue(config) != before
     assert set(results(config)).isdisjoint(former)
+
+
+def listed_as_tif(data: Path) -> Path:
+    """Each image renamed to `.bin.tif`, with a VRT of it under its own name; the CSV of these."""
+    lines = ["path,class"]
+    for source in sorted(data.rglob("*.tif")):
+        copy(source.rename(source.with_suffix(".bin.tif")), source, driver="VRT")
+        lines.append(f"{source.relative_to(data)},{source.parent.name}")
+    (data / "list.csv").write_text("\n".join(lines))
+    return data / "list.csv"
+
+
+def test_other_images_of_a_vrt_that_is_called_tif_do_too(filled, tiny, tmp_path):
+    table = listed_as_tif(filled("GTiff", ".tif"))
+    config = RunConfig(data=table, workdir=tmp_path / "w", **tiny)
+    before, former = make_catalogue(config), results(config)
+    contents = {source: source.read_bytes() for source in table.parent.rglob("*.bin.tif")}
+    for source in contents:
+        source.touch()
+    assert make_catalogue(config) == before
+    for source in contents:
+        with rasterio.open(source, "r+") as file:
+            file.write(3001 - file.read())
+    after = make_catalogue(config)
+    assert after != before and make_catalogue(config) == after
+    run = Run(config)
+    assert len(run.patches(run.catalogue, run.catalogue.usable())) == sum(COUNTS.values())
+    assert set(results(config)).isdisjoint(former)
+    for source, content in contents.items():
+        source.write_bytes(content)
+    assert make_catalogue(config) == before and results(config) == former
+
+
+def test_what_comes_beside_an_image_that_a_vrt_called_tif_names_is_seen(filled, tiny, tmp_path):
+    table = listed_as_tif(filled("GTiff", ".tif"))
+    config = RunConfig(data=table, workdir=tmp_path / "w", **tiny)
+    before = make_catalogue(config)
+    (table.parent / "Pond" / "3.bin.tif.aux.xml").write_text(NODATA)
+    rows = catalogue(config).frame.set_index("path")
+    assert "3.bin.tif.aux.xml" in rows.loc["Pond/3.tif", "beside"]
+    assert make_catalogue(config) != before
+
+
+def test_images_that_only_gdal_reads_have_their_side_files_seen_under_other_names(
+    filled, tiny, tmp_path
+):
+    data = filled("HFA", ".img")
+    for image in sorted(data.rglob("*.img")):
+        image.rename(image.with_suffix(".tif"))
+    config = RunConfig(data=data, workdir=tmp_path / "w", **tiny)
+    before = make_catalogue(config)
+    assert set(read_manifest(before).frame["beside"]) == {"{}"}
+    (data / "Pond" / "3.hdr").write_text("a")
+    after = make_catalogue(config)
+    assert after != before and make_catalogue(config) == after
+    assert "3.hdr" in catalogue(config).frame.set_index("path").loc["Pond/3.tif", "beside"]
 
 
 def test_a_header_that_changes_after_the_scan_is_named_where_images_are_used(
