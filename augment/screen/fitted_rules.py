@@ -7,16 +7,18 @@ import numpy as np
 import torch
 
 from augment.measure.traits import GROUPS, Range, ranges, traits
-from augment.screen.limits import FEWEST_TRAINED, set_limits, training_limits
+from augment.screen.limits import (
+    FEWEST_HELD_OUT,
+    FEWEST_TRAINED,
+    set_limits,
+    training_limits,
+)
 from augment.screen.measurements import Candidates, ClassReference
 from augment.screen.recognizer import Recognizer, fit_recognizer
 from augment.screen.rules import LIMITED
 from augment.screen.rules.rule import Limits, Scores
 from augment.screen.scoring import score_images
 from terrabalance.checkpoint import read_tensors, write_tensors
-
-# Validation images that can be scored, of all classes; with fewer, training images set limits.
-FEWEST_HELD_OUT = 20
 
 
 @dataclass(frozen=True, eq=False)

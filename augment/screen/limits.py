@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _MOST_OF_CLASS = 0.06  # of a class's real images a rule may refuse before its own limit counts
 _FOLDS = 5
 FEWEST_TRAINED = 2  # training images of a class, for its synthetic ones to be scored by
+# Validation images that can be scored, of all classes; with fewer, training images set limits.
+FEWEST_HELD_OUT = 20
 _HALVINGS = 12  # of the interval in which the share of each rule is searched
 
 
@@ -42,17 +44,22 @@ def set_limits(real: Sequence[Scores], share: float) -> list[Limits]:
 
 
 def limits_key(n_train: Mapping[str, int], n_val: Mapping[str, int]) -> list[str]:
-    """Return what the way of setting limits adds to the key of a file of fitted rules.
+    """Return what the way of setting limits adds to keys of fitted rules and of what they judge.
 
-    Nothing where every class fills all folds and can be scored: there limits are those of the first
-    files, which are found again.
+    Nothing where the limits are those of the first version, whose results are found again: it began
+    each class at the first fold, and counted the images of classes that cannot be scored.
 
     Args:
         n_train: training images of each class.
         n_val: validation images of each class that has any.
     """
-    usual = all(n >= _FOLDS and n_train.get(name, 0) >= FEWEST_TRAINED for name, n in n_val.items())
-    return [] if usual else ["small classes go on where the last one ended"]
+    scored = [n for name, n in n_val.items() if n_train.get(name, 0) >= FEWEST_TRAINED]
+    n_small = sum(n < _FOLDS for n in scored)  # the first begins at the first fold as well
+    if sum(scored) < FEWEST_HELD_OUT:  # training images set the limits
+        is_as_first = sum(n_val.values()) < FEWEST_HELD_OUT
+    else:
+        is_as_first = n_small < 2
+    return [] if is_as_first else ["small classes go on where the last one ended"]
 
 
 def training_limits(of: "ClassReference") -> Limits:

@@ -105,7 +105,7 @@ class Names:
         config, screening = self.config, self.config.screening
         decided_by: list[Any] = [screening.key()]
         if screening.enabled:
-            decided_by += [self._feature_network(), *self._parts.values()]
+            decided_by += [self._feature_network(), *self._parts.values(), *self._limits_key]
         elif config.sampling.match_spectrum or config.sampling.colours == "class":
             # The images of other classes help to estimate spectra.
             decided_by.append(self._parts["train"])
@@ -129,12 +129,11 @@ class Names:
             network_key: of the feature network.
         """
         rows = [self.catalogue.usable(split) for split in ("train", "val")]
-        counts = (part["class"].value_counts().to_dict() for part in rows)
         key = fingerprint(
             FORMAT, network_key, self.config.generator.image_size, asdict(self.bands),
             self.config.screening.refuse_real,
             *(list(contents(part) + part["class"]) for part in rows), *rules_key(),
-            *limits_key(*counts),
+            *self._limits_key,
         )  # fmt: skip
         return paths.screeners_folder(self.config) / f"{key}.safetensors"
 
@@ -151,6 +150,11 @@ class Names:
             return [network.image_size, self.baseline.name]
         weights = "hub" if network.weights is None else content_of(network.weights)
         return [network.model, network.image_size, weights]
+
+    @cached_property
+    def _limits_key(self) -> list[str]:
+        rows = (self.catalogue.usable(split) for split in ("train", "val"))
+        return limits_key(*(part["class"].value_counts().to_dict() for part in rows))
 
     @cached_property
     def _parts(self) -> dict[str, str]:

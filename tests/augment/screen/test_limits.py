@@ -56,7 +56,19 @@ def test_of_every_class_one_image_is_enough(sizes):
     assert all(np.isfinite(list(limits.values())).all() for limits in found)
 
 
-def test_limits_that_were_set_in_another_way_are_not_found_again():
-    assert limits_key({"Pond": 9, "River": 2}, {"Pond": 7, "River": 5}) == []
-    assert limits_key({"Pond": 9, "River": 2}, {"Pond": 7, "River": 4}) != []  # fills no fold alone
-    assert limits_key({"Pond": 9, "River": 1}, {"Pond": 7, "River": 5}) != []  # cannot be scored
+@pytest.mark.parametrize(
+    ("n_train", "n_val", "as_before"),
+    [
+        ([9, 9, 9], [30, 5, 5], True),
+        ([9, 9, 9], [30, 4, 5], True),  # one small class begins at the first fold, as each did
+        ([9, 9, 9], [30, 4, 1], False),
+        ([9, 9, 1], [30, 4, 1], True),  # no image of the last is scored
+        ([9, 1, 9], [15, 5, 5], True),
+        ([9, 1, 9], [14, 5, 5], False),  # 19 are scored, and all 24 counted
+        ([9, 9, 9], [7, 4, 1], True),  # so few that training images set the limits
+    ],
+)
+def test_limits_that_were_set_in_another_way_are_not_found_again(n_train, n_val, as_before):
+    names = ("Pond", "River", "Bog")
+    train, val = (dict(zip(names, counts, strict=True)) for counts in (n_train, n_val))
+    assert (limits_key(train, val) == []) == as_before

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from augment.catalogue.entries import Entry, Source
+from augment.plan import ClassPlan
 from flows.settings.config import RunConfig
 from flows.store import names
 from flows.store.names import Names, catalogue_folder
@@ -12,6 +13,15 @@ from terrabalance.manifest import Manifest, frame_of
 
 # By the code of before files beside images counted.
 FORMER = {"catalogue": "raw-208828554c03", "base": "base-ece2622e36ba", "Pond": "Pond-409c9c89e954"}
+# Of screened images, by validation images of three classes; by the code of before small classes
+# shared the folds, by which limits of these are as today.
+SCREENED = {
+    (20, 5, 5): "Pond-a308c1d5749c",
+    (20, 4, 5): "Pond-238df66cb9ff",
+    (7, 4, 1): "Pond-09b4d1100fba",
+}
+FOLDS_APART = "Pond-f0740ee5f963"  # of 20, 4 and 1
+UNSCREENED = "Pond-e415a93c9ebd"  # of the same
 
 
 @pytest.fixture
@@ -41,3 +51,31 @@ def test_generators_made_before_are_found_again(config):
     found = Names(config, Manifest(Path("raw"), frame_of(rows)), RGB)
     assert found.base is not None and found.base.name == FORMER["base"]
     assert found.generator("Pond").name == FORMER["Pond"]
+
+
+def synthetic(config: RunConfig, **n_val: int) -> str:
+    """The folder of the images of Pond, with nine training images of each class."""
+    rows = [
+        {"path": f"{name}/{split}{n}.png", "class": name, "split": split, "source": "real",
+         "status": "ok", "sha256": f"{n}" * 64}
+        for name, count in n_val.items()
+        for split, many in (("train", 9), ("val", count))
+        for n in range(many)
+    ]  # fmt: skip
+    plan = ClassPlan("Pond", n_train=9, n_target=14, n_needed=5, capped=False)
+    return Names(config, Manifest(Path("raw"), frame_of(rows)), RGB).synthetic(plan).name
+
+
+def test_synthetic_images_are_found_again_where_their_limits_are_set_as_before(config):
+    for counts, former in SCREENED.items():
+        assert (
+            synthetic(config, **dict(zip(("Pond", "Lake", "Bog"), counts, strict=True))) == former
+        )
+    unscreened = config.model_copy(
+        update={"screening": config.screening.model_copy(update={"enabled": False})}
+    )
+    assert synthetic(unscreened, Pond=20, Lake=4, Bog=1) == UNSCREENED
+
+
+def test_synthetic_images_are_made_anew_where_small_classes_now_share_the_folds(config):
+    assert synthetic(config, Pond=20, Lake=4, Bog=1) != FOLDS_APART
