@@ -17,6 +17,7 @@ from prefect.settings import (
     temporary_settings,
 )
 
+from flows.orchestrate.busy import is_busy, tell_of_busy_server
 from flows.orchestrate.embedded import embedded_server, refused
 from terrabalance.errors import BadInput, ServerUnreachable
 
@@ -121,18 +122,22 @@ def _check_proxies() -> None:
 def check_server() -> None:
     """Make sure that the server of PREFECT_API_URL answers, and is one for this Prefect.
 
+    One that is busy is waited for as later in a run: as often as Prefect's client asks again, with
+    a line. Where nothing answers, it is not asked again.
+
     Raises:
-        ServerUnreachable: nothing answers there, something else does, it refuses this user, or it
-            is of another major version.
+        ServerUnreachable: nothing answers there, something else does, it refuses this user, is busy
+            for too long, or is of another major version.
     """
     try:
-        with (
-            temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),  # else for minutes
-            get_client(httpx_settings={"timeout": _ANSWER_S}, sync_client=True) as client,
-        ):
-            client.hello()
-            is_cloud = client.server_type == ServerType.CLOUD  # which fits every version
-            version = prefect.__version__ if is_cloud else str(client.api_version())
+        try:
+            with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):  # else for minutes
+                version = _version_there()
+        except httpx.HTTPStatusError as error:
+            if not is_busy(error.response):
+                raise
+            tell_of_busy_server()
+            version = _version_there()
     except httpx.HTTPStatusError as error:
         raise _refused_by_named(error.response) from error
     # OSError: PREFECT_API_SSL_CERT_FILE is not there, or is none.
@@ -151,6 +156,14 @@ def check_server() -> None:
             f"that server is Prefect {version}, and this is Prefect {prefect.__version__}. Both "
             "need the same first number: update the older one"
         )
+
+
+def _version_there() -> str:
+    """Return the version of Prefect that answers; ours of Prefect Cloud, which fits every one."""
+    with get_client(httpx_settings={"timeout": _ANSWER_S}, sync_client=True) as client:
+        client.hello()
+        is_cloud = client.server_type == ServerType.CLOUD
+        return prefect.__version__ if is_cloud else str(client.api_version())
 
 
 def _is_the_servers(answer: httpx.Response) -> bool:

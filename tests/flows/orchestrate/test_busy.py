@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
+import prefect
 import pytest
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
@@ -17,12 +18,14 @@ from prefect_server import python_of_home
 from flows.orchestrate import artifacts, busy
 from flows.orchestrate.embedded import refused
 from flows.orchestrate.runners import workers
-from flows.orchestrate.server import _errors_in_words
+from flows.orchestrate.server import _errors_in_words, check_server
 from terrabalance.errors import ServerUnreachable
+
+_WELL = f'"{prefect.__version__}"'.encode()  # as its version has it
 
 
 class Busy(ThreadingHTTPServer):
-    """Answers 503 to the first requests, then that all is well; counts them."""
+    """Answers 503 to the first requests, then with its version; counts them."""
 
     daemon_threads = True
 
@@ -39,7 +42,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.server.n_asked += 1
         is_busy = self.server.n_asked <= self.server.n_refused
         self.rfile.read(int(self.headers.get("content-length", 0)))
-        body = b'{"exception_message": "Service Unavailable"}' if is_busy else b"true"
+        body = b'{"exception_message": "Service Unavailable"}' if is_busy else _WELL
         self.send_response(503 if is_busy else 200)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
@@ -86,8 +89,18 @@ def test_it_is_asked_again_with_one_line(server_that_refuses, told):
         temporary_settings({PREFECT_API_URL: server.url}),
         get_client(sync_client=True) as client,
     ):
-        assert client.hello().json() is True
+        assert client.hello().json() == prefect.__version__
     assert server.n_asked == 5
+    assert told() == ["the Prefect server is busy (status 503); asking again"]
+
+
+def test_a_named_server_that_is_busy_at_the_start_is_waited_for_with_a_line(
+    server_that_refuses, told
+):
+    server = server_that_refuses(3)
+    with temporary_settings({PREFECT_API_URL: server.url}):
+        check_server()
+    assert server.n_asked == 5  # the last is for its version
     assert told() == ["the Prefect server is busy (status 503); asking again"]
 
 
@@ -151,7 +164,7 @@ def test_a_run_that_waits_for_workers_asks_again(server_that_refuses, monkeypatc
     server = server_that_refuses(3)
     few = {PREFECT_API_URL: server.url, PREFECT_CLIENT_MAX_RETRIES: 0}
     with temporary_settings(few), get_client(sync_client=True) as client:
-        assert workers._patiently(client.hello).json() is True
+        assert workers._patiently(client.hello).json() == prefect.__version__
         server.n_asked = 0
         monkeypatch.setattr(workers, "_PATIENCE_S", -1.0)
         with pytest.raises(PrefectHTTPStatusError):

@@ -174,6 +174,7 @@ class _NotPrefect(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(body)))
+        self.send_header("retry-after", "0")  # so that the test need not wait
         self.end_headers()
         self.wfile.write(body)
 
