@@ -44,6 +44,7 @@ from terrabalance.page import write_page
 from terrabalance.progress import Progress
 from terrabalance.rasters.beside import record_beside
 from terrabalance.rasters.formats import READ_BY_GDAL, format_in
+from terrabalance.rasters.raster import may_need_gdal
 from terrabalance.sizes import Size
 from terrabalance.wording import listed
 
@@ -169,8 +170,10 @@ def _with_hashes(manifest: Manifest) -> Manifest:
     is_used = frame["status"] == "ok"
     lacking = frame.index[(frame["sha256"] == "") & is_used]
     frame.loc[lacking, "sha256"] = [sha256_of(path) for path in manifest.paths(frame.loc[lacking])]
-    needs_gdal = frame["path"].str.lower().str.endswith(READ_BY_GDAL)
-    unknown = frame.index[(frame["beside"] == "") & needs_gdal & is_used]
+    # Looking into each picture, which has no such files, would take as long as listing it.
+    named_so = frame["path"].str.lower().str.endswith(READ_BY_GDAL)
+    may_have = named_so | frame["mode"].map(may_need_gdal).astype(bool)
+    unknown = frame.index[(frame["beside"] == "") & may_have & is_used]
     frame.loc[unknown, "beside"] = [
         _record_beside(path) for path in manifest.paths(frame.loc[unknown])
     ]

@@ -81,6 +81,14 @@ class Layout:
 _PILLOWS_BYTES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
 
 
+def may_need_gdal(mode: str) -> bool:
+    """Return whether GDAL may have read an image of that `Raster.mode`; "" where it is not known.
+
+    That of a picture is Pillow's name, which has no small letters.
+    """
+    return not mode or "x" in mode
+
+
 def holds_bytes(mode: str) -> bool:
     """Return whether an image of that `Raster.mode` has bands of 8 bit."""
     return mode in _PILLOWS_BYTES or mode.startswith("uint8x")

@@ -12,6 +12,7 @@ from rasterio.shutil import copy
 from augment.dataset.assemble import dataset_key
 from flows.settings.config import RunConfig
 from flows.stages.catalogue import make_catalogue
+from flows.stages.compare import _with_hashes
 from flows.stages.run import Run
 from terrabalance.errors import BadInput
 from terrabalance.manifest import Manifest, read_manifest
@@ -140,6 +141,18 @@ def test_what_comes_beside_an_image_that_a_vrt_called_tif_names_is_seen(filled, 
     rows = catalogue(config).frame.set_index("path")
     assert "3.bin.tif.aux.xml" in rows.loc["Pond/3.tif", "beside"]
     assert make_catalogue(config) != before
+
+
+@pytest.mark.parametrize("is_mode_known", [True, False])
+def test_a_manifest_without_records_gets_those_of_a_vrt_called_tif(
+    filled, tiny, tmp_path, is_mode_known
+):
+    table = listed_as_tif(filled("GTiff", ".tif"))
+    known = catalogue(RunConfig(data=table, workdir=tmp_path / "w", **tiny))
+    frame = known.frame.assign(beside="")
+    lacking = frame if is_mode_known else frame.assign(mode="")
+    assert _with_hashes(Manifest(known.root, lacking)).frame["beside"].equals(known.frame["beside"])
+    assert "3.bin.tif" in known.frame.set_index("path").loc["Pond/3.tif", "beside"]
 
 
 def test_images_that_only_gdal_reads_have_their_side_files_seen_under_other_names(
