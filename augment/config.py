@@ -10,12 +10,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from terrabalance.class_names import one_form
-from terrabalance.settings import MOST, Settings
+from terrabalance.settings import MOST, AbsolutePath, Settings
 from terrabalance.wording import shown
 
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Images = Annotated[int, Field(ge=1, le=65_536)]  # at once
 Timesteps = Annotated[int, Field(ge=2, le=10_000)]
+Words = Annotated[str, Field(max_length=2000)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 ClassName = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(one_form)]
 # Rows of `augment.sample.samplers.SAMPLERS`; those that can keep a part of a real image.
@@ -143,6 +144,42 @@ class TrainingConfig(Settings):
             return self
         allowed = -(-self.passes * n_images // (self.batch_size * self.accumulate))
         return self.model_copy(update={"steps": min(self.steps, allowed)})
+
+
+class BaseConfig(TrainingConfig):
+    """The training of the base, and images that it learns beside those of the run."""
+
+    ADDED: ClassVar[Mapping[str, Any]] = {
+        **TrainingConfig.ADDED, "images": None, "source": None, "licence": None,
+    }  # fmt: skip
+
+    images: AbsolutePath | None = Field(
+        None,
+        description="folder of unlabelled images, however deep they lie, or a zip or tar of one, "
+        "that the base learns beside the train part; those that are nearly the same picture as "
+        "an image of val, test or oracle are kept out; none: the train part alone",
+    )
+    source: Words | None = Field(
+        None, min_length=1, description="where base.images come from, for the card of the base"
+    )
+    licence: Words | None = Field(
+        None, min_length=1, description="licence of base.images, for the card of the base"
+    )
+
+    @model_validator(mode="after")
+    def _words_are_of_images(self) -> "BaseConfig":
+        for name in ("source", "licence"):
+            if self.images is None and getattr(self, name) is not None:
+                raise ValueError(
+                    f"{name} is said of base.images, which is none. Set base.images, or leave "
+                    f"base.{name} out"
+                )
+        return self
+
+    @property
+    def loop(self) -> TrainingConfig:
+        """The training loop alone, which decides a base together with the images themselves."""
+        return TrainingConfig(**self.model_dump(include=set(TrainingConfig.model_fields)))
 
 
 class SamplingConfig(Settings):

@@ -34,7 +34,7 @@ from augment.train.spec import TrainingSpec
 from augment.train.stepper import Stepper
 from flows.settings.config import RunConfig
 from flows.settings.presets import PRESETS
-from flows.stages.generators import MOST_BASE_IMAGES
+from flows.stages.unlabelled import MOST_BASE_IMAGES
 from terrabalance.device import autocast, describe_device, peak_memory, pick_device
 from terrabalance.files import write_text
 from terrabalance.sizes import describe_size, height_width

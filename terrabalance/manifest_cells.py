@@ -21,7 +21,7 @@ SOURCES = ("real", "synthetic")
 STATUSES = (
     "ok", "not an image", "empty", "truncated", "unreadable", "too small", "no data", "other bands",
     "no class", "synthetic", "duplicate", "label conflict", "near label conflict",
-    "leaks into val", "leaks into test", "spare", "refused",
+    "leaks into val", "leaks into test", "leaks into oracle", "spare", "refused",
 )  # fmt: skip
 _ARROW = {"str": pa.large_string(), "int64": pa.int64(), "float64": pa.float64()}
 _WORDS = {"source": SOURCES, "status": STATUSES}

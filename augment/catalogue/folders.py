@@ -70,6 +70,46 @@ def list_folder(root: Path, given: Given, class_folder: ClassFolder = "auto") ->
     """
     if not folders_in(root):
         raise BadInput(_why_no_classes(root, given))
+    paths, beside = _files_below(root, given)
+    n_images: Counter[str] = Counter()
+    for path in paths:
+        n_images[_folder_of(path)] += _is_named_like_an_image(path)
+    roles = read_layout(given, n_images, class_folder)
+    entries = [Entry(path, *roles[_folder_of(path)]) for path in paths]
+    # A readme or a licence beside the class folders is no image gone wrong.
+    _tell_packed(given, [entry.path for entry in entries if not entry.class_name])
+    entries = [e for e in entries if e.class_name or _is_named_like_an_image(e.path)]
+    entries = with_files_beside(root, entries, beside)
+    return Source(root, sorted(entries, key=lambda entry: natural_key(entry.path)), given)
+
+
+def list_images(root: Path, given: Given, class_name: str) -> Source:
+    """List all images below a folder, however deep they lie, as of one class and the part train.
+
+    Files that are not named like images are passed over.
+
+    Args:
+        root: that holds them.
+        given: what the user gave, for messages.
+        class_name: of all of them.
+
+    Raises:
+        BadInput: there are none, or a name is not text.
+    """
+    paths, beside = _files_below(root, given)
+    images = sorted(filter(_is_named_like_an_image, paths), key=natural_key)
+    if not images:
+        raise BadInput(f"{given}: holds no images. Give the folder that they lie in.")
+    entries = [Entry(path, class_name, "train") for path in images]
+    return Source(root, with_files_beside(root, entries, beside), given)
+
+
+def _files_below(root: Path, given: Given) -> tuple[list[str], list[str]]:
+    """Return the paths of all visible files, and apart those that belong to an image beside them.
+
+    Raises:
+        BadInput: a name is not text.
+    """
     paths: list[str] = []
     beside: list[str] = []
     hidden, problems = [], []
@@ -82,16 +122,7 @@ def list_folder(root: Path, given: Given, class_folder: ClassFolder = "auto") ->
             (beside if is_side_file(PurePath(path)) else paths).append(path)
     refuse(given, problems)
     _tell_hidden(root, given, hidden)
-    n_images: Counter[str] = Counter()
-    for path in paths:
-        n_images[_folder_of(path)] += _is_named_like_an_image(path)
-    roles = read_layout(given, n_images, class_folder)
-    entries = [Entry(path, *roles[_folder_of(path)]) for path in paths]
-    # A readme or a licence beside the class folders is no image gone wrong.
-    _tell_packed(given, [entry.path for entry in entries if not entry.class_name])
-    entries = [e for e in entries if e.class_name or _is_named_like_an_image(e.path)]
-    entries = with_files_beside(root, entries, beside)
-    return Source(root, sorted(entries, key=lambda entry: natural_key(entry.path)), given)
+    return paths, beside
 
 
 def _folder_of(path: str) -> str:

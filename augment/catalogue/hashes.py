@@ -116,6 +116,16 @@ class Sketches:
         """Return the sketches at these places, in their order; no thumbnail is copied."""
         return Sketches(self.hashes[places], self.ranges[places], self.thumbnails, self.at[places])
 
+    def and_also(self, others: "Sketches") -> "Sketches":
+        """Return these sketches, followed by others."""
+        n_own = len(self.thumbnails)
+        return Sketches(
+            np.concatenate([self.hashes, others.hashes]),
+            np.concatenate([self.ranges, others.ranges]),
+            np.concatenate([self.thumbnails, others.thumbnails]),
+            np.concatenate([self.at, others.at + n_own]),
+        )
+
     def content(self, place: int) -> bytes:
         """Return all that is kept of the picture at a place."""
         kept = self.hashes[place], self.ranges[place], self.thumbnails[self.at[place]]

@@ -43,6 +43,28 @@ def near_duplicate_labels(sketches: Sketches, max_bits: int) -> np.ndarray:
     return joined(labels, [(compared[left], compared[right])])
 
 
+def near_among(sketches: Sketches, others: Sketches, max_bits: int) -> np.ndarray:
+    """Return for each of N pictures the first of others that it belongs together with.
+
+    It does where it is a near-duplicate of that one, or of a picture that belongs together with it.
+
+    Args:
+        sketches: of the pictures.
+        others: that they are looked for among.
+        max_bits: in which the hashes of two near-duplicates may differ.
+
+    Returns:
+        (N,) int64, places in `others`; -1 where there is none.
+    """
+    labels = near_duplicate_labels(sketches.and_also(others), max_bits)
+    own, theirs = np.split(labels, [len(sketches.hashes)])
+    first_of = np.full(len(labels), -1)  # labels are below the number of pictures
+    known, first = np.unique(theirs, return_index=True)
+    first_of[known] = first
+    found: np.ndarray = first_of[own]
+    return found
+
+
 def _equal(sketches: Sketches) -> np.ndarray:
     """Return the first place at which each of the N sketches is found."""
     first = np.arange(len(sketches.hashes))

@@ -20,7 +20,8 @@ can be read. The status is one of
                       such are left out
 
 and, where a given split would otherwise leak (`augment.catalogue.split`), `leaks into val` or
-`leaks into test`.
+`leaks into test`; of images that a base is to learn beside those of a run also `leaks into oracle`
+(`augment.catalogue.unlabelled`).
 """
 
 import logging
@@ -71,6 +72,21 @@ def scan(source: Source, config: ScanConfig, on_progress: Progress = silent) -> 
         One row a file, in the order of the source.
 
     Raises:
+        SystemRefused, OSError: as of `scan_with_sketches`.
+    """
+    return scan_with_sketches(source, config, on_progress)[0]
+
+
+def scan_with_sketches(
+    source: Source, config: ScanConfig, on_progress: Progress = silent
+) -> tuple[Manifest, Sketches]:
+    """Scan, and also return what the pictures were compared by.
+
+    Returns:
+        One row a file, in the order of the source; and the sketch of each row, zero where the file
+        could not be decoded.
+
+    Raises:
         SystemRefused: this user may not read some files, which are counted; all are looked at
             before, so that they can be mended at once.
         OSError: the disk or the network fails, see `scan_file`.
@@ -117,7 +133,7 @@ def scan(source: Source, config: ScanConfig, on_progress: Progress = silent) -> 
     left_out = int((frame["status"] != "ok").sum())
     given = source.given or source.root
     _log.info("%s: %d files, %d of them left out", given, len(frame), left_out)
-    return Manifest(source.root, frame)
+    return Manifest(source.root, frame), sketches
 
 
 def _end_where_refused(source: Source, refused: list[PermissionError]) -> None:

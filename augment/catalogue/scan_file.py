@@ -87,6 +87,16 @@ def scan_file(find: Callable[[str], Path], entry: Entry, min_side_px: int) -> Sc
         return Scanned({**row, "status": "unreadable", "detail": str(error)})
 
 
+def sketch_file(path: Path) -> Sketch:
+    """Return what a scan keeps of a picture to find it again.
+
+    Raises:
+        UnreadableImage: it cannot be decoded.
+    """
+    content = path.read_bytes() if path.stat().st_size <= _AT_ONCE else None
+    return sketch_of(look_at(path, content).grey)
+
+
 def _scan_found(path: Path, row: dict[str, object], min_side_px: int) -> Scanned:
     facts = _facts(path)
     if not stat.S_ISREG(facts.st_mode):

@@ -1,7 +1,7 @@
 """The dataset card: README.md of an assembled dataset, read by people and by Hugging Face."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,6 +10,7 @@ from augment.dataset.layout import class_folders, lacking
 from augment.dataset.loading import MANIFEST_NOTE, hub_config, loading_section
 from augment.dataset.openings import Opening, section
 from augment.dataset.real_parts import of_real_images
+from augment.network.unlabelled import unlabelled_in
 from terrabalance.manifest import Manifest
 from terrabalance.markdown import escape_markdown
 
@@ -159,23 +160,30 @@ def _generators(rows: pd.DataFrame, cards: Mapping[str, Any], of_real: str) -> s
     return "\n".join([*lines, "", block])
 
 
-def _trained_on(cards: Iterable[Mapping[str, Any]]) -> str:
+def _trained_on(cards: Collection[Mapping[str, Any]]) -> str:
     """Return what the models were trained on, as that may come back in their images."""
+    records = (unlabelled_in(card) for card in cards)
+    unlabelled = next((record for record in records if record is not None), None)  # of one base
+    more = f" {escape_markdown(unlabelled.in_words())}" if unlabelled else ""
     if any(len(card.get("draws", ())) > 1 for card in cards):
         return (
             "One denoising diffusion model, conditioned on the class, trained on the real training "
-            "images of all classes."
+            f"images of all classes.{more}"
         )
     bases = sorted({card["start"] for card in cards if card.get("start")})
     if not bases:
+        alone = "" if unlabelled else " alone"
         return (
             "One denoising diffusion model a class, trained on the real training images of that "
-            "class alone."
+            f"class{alone}.{more}"
         )
     names = ", ".join(map(escape_markdown, bases))
+    began, those = "the real training images of all classes", "those"
+    if unlabelled and not unlabelled.n_labelled:
+        began, those = "unlabelled images alone", "the real training images"
     return (
-        f"One denoising diffusion model a class: a base ({names}) that was trained on the real "
-        "training images of all classes, trained further on those of that class."
+        f"One denoising diffusion model a class: a base ({names}) that was trained on {began}, "
+        f"trained further on {those} of that class.{more}"
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from augment.measure.neighbours import compare_with_real
+from augment.network.unlabelled import unlabelled_in
 from augment.screen.statuses import screening_record
 from terrabalance.bands import Bands
 from terrabalance.files import read_record
@@ -52,7 +53,8 @@ def balance_record(
         A record that JSON can hold: `target`, `left_out` (why classes below it are not filled, or
         ""), `side_px`, `resolution`, `before` and `after` (images, imbalance ratio, effective
         number of classes, all of the train part), `classes` (largest first), `problems` in the
-        data, `why_not_compared`, and `filled`: for each class that images were drawn for its card,
+        data, `why_not_compared`, `unlabelled` (sentences about images without labels that the base
+        learned, or None), and `filled`: for each class that images were drawn for its card,
         its nearest neighbours (distances are root-mean-square, scaled to [0, 255]; None: too few
         images) and the record of its screening (of `augment.screen.statuses`). Where none of its
         images was accepted, its `n_synthetic` in `classes` is 0.
@@ -60,10 +62,15 @@ def balance_record(
     catalogue, synthetic = inputs.catalogue, inputs.synthetic
     made = {name: len(read_manifest(folder).usable()) for name, folder in synthetic.items()}
     classes = _classes(catalogue, plan, made)
+    filled = [row["class"] for row in reversed(classes) if row["class"] in synthetic]
+    cards = {name: read_record(inputs.generators[name] / "card.json") for name in filled}
+    # All start from one base.
+    unlabelled = next(filter(None, map(unlabelled_in, cards.values())), None)
     return {
         "target": dict(plan["target"]),
         "left_out": plan["left_out"],
         "why_not_compared": why_not_compared,
+        "unlabelled": unlabelled and unlabelled.in_words(),
         "side_px": max(height_width(inputs.size)),
         "resolution": describe_size(inputs.size),
         "before": _balance([row["n_real"] for row in classes]),
@@ -73,13 +80,12 @@ def balance_record(
         "problems": _problems(catalogue.frame),
         "filled": [
             {
-                "class": row["class"],
-                "card": read_record(inputs.generators[row["class"]] / "card.json"),
-                "neighbours": _neighbours(inputs, row["class"]),
-                "screening": screening_record(synthetic[row["class"]]),
+                "class": name,
+                "card": cards[name],
+                "neighbours": _neighbours(inputs, name),
+                "screening": screening_record(synthetic[name]),
             }
-            for row in reversed(classes)
-            if row["class"] in synthetic
+            for name in filled
         ],
     }
 

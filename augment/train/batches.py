@@ -45,6 +45,8 @@ class BatchSpec:
         augment: probability of each change of `augment.network.augmentation`.
         label_dropout: share of the labels replaced by `any_class`.
         any_class: label that stands for any class, see `augment.network.conditioning`.
+        n_unlabelled: of the images, the last of all; they are drawn as often as the others, and
+            where they are more than those, they are half of what is drawn.
     """
 
     key: tuple[str | int, ...]
@@ -54,6 +56,12 @@ class BatchSpec:
     augment: float = 0.0
     label_dropout: float = 0.0
     any_class: int = 0
+    n_unlabelled: int = 0
+
+
+def n_in_an_epoch(n_labelled: int, n_unlabelled: int) -> int:
+    """Return how many images are drawn until each with a label was drawn once, see `BatchSpec`."""
+    return n_labelled + min(n_labelled, n_unlabelled) if n_labelled else n_unlabelled
 
 
 class BatchSource:
@@ -106,8 +114,35 @@ class BatchSource:
         return torch.randn(shape, generator=draw, device=self._device)
 
     def _indices(self, index: int) -> Tensor:
-        key, size, n = self._spec.key, self._spec.batch_size, len(self._images)
-        first = index * size
-        epochs = range(first // n, (first + size - 1) // n + 1)
-        orders = [torch.randperm(n, generator=generator_for(*key, "epoch", e)) for e in epochs]
-        return torch.cat(orders)[first % n :][:size]
+        size, n_unlabelled = self._spec.batch_size, self._spec.n_unlabelled
+        first, n_labelled = index * size, len(self._images) - n_unlabelled
+        if not (n_labelled and n_unlabelled):
+            return self._in_epochs("epoch", len(self._images), first, size)
+        # Each place in the endless row of drawn images has its kind, whatever the batches are.
+        n_all = n_in_an_epoch(n_labelled, n_unlabelled)
+        before = torch.arange(first, first + size + 1) * (n_all - n_labelled) // n_all
+        is_unlabelled = before.diff() > 0
+        n_before, n_here = int(before[0]), int(is_unlabelled.sum())
+        chosen = torch.empty(size, dtype=torch.int64)
+        chosen[~is_unlabelled] = self._in_epochs(
+            "epoch", n_labelled, first - n_before, size - n_here
+        )
+        others = self._in_epochs("unlabelled epoch", n_unlabelled, n_before, n_here)
+        chosen[is_unlabelled] = n_labelled + others
+        return chosen
+
+    def _in_epochs(self, name: str, n: int, first: int, count: int) -> Tensor:
+        """Return `count` of n places from `first` on, in epochs that are shuffled each by itself.
+
+        Args:
+            name: of the random stream of their orders.
+            n: places in an epoch.
+            first: places drawn before.
+            count: places wanted; 0 gives none.
+        """
+        if not count:
+            return torch.empty(0, dtype=torch.int64)
+        key = self._spec.key
+        epochs = range(first // n, (first + count - 1) // n + 1)
+        orders = [torch.randperm(n, generator=generator_for(*key, name, e)) for e in epochs]
+        return torch.cat(orders)[first % n :][:count]

@@ -67,10 +67,12 @@ class HeldOutEvaluator:
 
     def __init__(self, data: TrainingData, spec: TrainingSpec, device: torch.device) -> None:
         assert data.held_out is not None
-        self._images, self._held_out, self._device = data.images, data.held_out, device
+        # Those that are drawn have a label, and so have the held-out ones.
+        own = slice(data.n_labelled)
+        self._images, self._held_out, self._device = data.images[own], data.held_out, device
         self._key = (spec.seed, "look", spec.class_name)
         self._is_conditional = bool(spec.classes)
-        self._known = _some(data.images, data.labels_or(spec.label))
+        self._known = _some(self._images, data.labels_or(spec.label)[own])
         self._unknown = _some(data.held_out.images, data.held_out.labels)
         self._real = data.held_out.embed(data.held_out.images)
 

@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 
 from augment.network.card import CARD, WEIGHTS
-from augment.network.learned import LEARNED, write_learned
+from augment.network.learned import (
+    LEARNED,
+    SKETCHES,
+    write_learned,
+    write_learned_sketches,
+)
+from augment.network.unlabelled import read_unlabelled
+from augment.train.batches import n_in_an_epoch
 from augment.train.data import TrainingData
 from augment.train.divergence import is_healthy
 from augment.train.history import EVALUATIONS, LOSSES, History
@@ -58,9 +65,10 @@ class TrainingLoop:
         key: str = "",
         group: ProcessGroup | None = None,
     ) -> None:
-        n_images = len(data.images)
-        self.asked, self.hashes = spec, data.hashes
-        self.spec = spec = replace(spec, training=spec.training.for_images(n_images))
+        n_images = data.n_labelled or len(data.images)
+        n_drawn = n_in_an_epoch(data.n_labelled, data.n_unlabelled)
+        self.asked, self.hashes, self.unlabelled = spec, data.hashes, data.unlabelled
+        self.spec = spec = replace(spec, training=spec.training.for_images(n_drawn))
         self.n_images, self.folder, self.device, self.key = n_images, folder, device, key
         self.config, self.group = spec.training, group or ProcessGroup()
         # Of a machine that chose otherwise, or was updated since: a training ends as it began.
@@ -68,12 +76,16 @@ class TrainingLoop:
         chosen = began or precision_on(device, self.config.precision)
         self.precision = self.group.broadcast(chosen)
         labels = data.labels_or(spec.label)
-        self.stepper = Stepper(data.images, labels, spec, device, self.precision, self.group)
+        self.stepper = Stepper(
+            data.images, labels, spec, device, self.precision, self.group, data.n_unlabelled
+        )
         self.selection = selection_for(data, spec, folder / SNAPSHOTS, device)
         self.evaluation_steps = self.group.broadcast(self.selection.due)
         self.checkpoints = Checkpoints(folder, key, self.precision)
         self.outputs: Outputs | NoOutputs = (
-            Outputs(folder, spec, labels, self.checkpoints) if self.group.is_main else NoOutputs()
+            Outputs(folder, spec, labels[:n_images], self.checkpoints)
+            if self.group.is_main
+            else NoOutputs()
         )
         self.history, self.memorizes = History(), False
         self.pending: list[tuple[Tensor, Tensor]] = []  # losses still on the device
@@ -185,16 +197,24 @@ class TrainingLoop:
         write_tensors(self.folder / WEIGHTS, self.stepper.average.state_dict())
         write_json(self.folder / CARD, self._card(choice))
         write_learned(self.folder, self.hashes, self.asked.start)
+        sketches = None if self.unlabelled is None else self.unlabelled.sketches
+        write_learned_sketches(self.folder, sketches, self.asked.start)
         record = {"class": self.spec.title, "steps": self.step, "key": self.key}
-        files = [self.folder / name for name in (WEIGHTS, CARD, LEARNED, LOSSES, EVALUATIONS)]
+        names = (WEIGHTS, CARD, LEARNED, SKETCHES, LOSSES, EVALUATIONS)
+        files = [self.folder / name for name in names]
         mark_done(self.folder, record, [file for file in files if file.is_file()])
         tidy(self.folder)
 
     def _card(self, choice: Choice | None) -> dict[str, Any]:
         spec = self.asked
+        # What its start has learned may come back in its images.
+        told = read_unlabelled(spec.start) if spec.start else None
+        if self.unlabelled is not None:
+            told = self.unlabelled.record
         return {
             "class_name": spec.title,
             "n_images": self.n_images,
+            **({"unlabelled": told.model_dump()} if told else {}),
             "config": {
                 "generator": spec.generator.model_dump(),
                 "training": spec.training.model_dump(),

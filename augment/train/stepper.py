@@ -44,6 +44,7 @@ class Stepper:
         device: to train on.
         precision: `bf16` (autocast) or `fp32`.
         group: processes that share each step; None: this one alone.
+        n_unlabelled: of the images, the last of all, see `augment.train.batches.BatchSpec`.
 
     Attributes:
         step: optimizer steps done.
@@ -59,6 +60,7 @@ class Stepper:
         device: torch.device,
         precision: str,
         group: ProcessGroup | None = None,
+        n_unlabelled: int = 0,
     ) -> None:
         self.spec, self.config = spec, spec.training
         self.device, self.precision, self.group = device, precision, group or ProcessGroup()
@@ -70,9 +72,10 @@ class Stepper:
         learn = partial(Stepper._learn_from, weakref.proxy(self))
         self.gradients = RecordedGradients(learn, records_on)
         self.reset()
-        self.batches = BatchSource(images, labels, self._batch_spec(images, labels), device)
+        batches = self._batch_spec(images, labels, n_unlabelled)
+        self.batches = BatchSource(images, labels, batches, device)
 
-    def _batch_spec(self, images: np.ndarray, labels: np.ndarray) -> BatchSpec:
+    def _batch_spec(self, images: np.ndarray, labels: np.ndarray, n_unlabelled: int) -> BatchSpec:
         spec, config, allowed = self.spec, self.config, keep_shape(*images.shape[-2:])
         return BatchSpec(
             (spec.seed, "train", spec.class_name),
@@ -83,6 +86,7 @@ class Stepper:
             # A network that draws a single class is never called without its label.
             config.label_dropout if len(set(labels.tolist())) > 1 else 0.0,
             len(spec.classes),
+            n_unlabelled,
         )
 
     def reset(self) -> None:

@@ -9,7 +9,7 @@ position.
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -99,8 +99,7 @@ class _RankWork:
 
     Attributes:
         images: (N, C, H, W) levels, in shared memory.
-        labels: (N,) int64, or None.
-        hashes: of the images' files.
+        rest: of the data, without the images and without those held out.
         spec: what to train.
         folder: of the generator.
         key: `training_key` of the training.
@@ -108,8 +107,7 @@ class _RankWork:
     """
 
     images: torch.Tensor
-    labels: np.ndarray | None
-    hashes: tuple[str, ...]
+    rest: TrainingData
     spec: TrainingSpec
     folder: Path
     key: str
@@ -137,8 +135,9 @@ def _train_on_ranks(
         fields = (held_out.images, held_out.labels, held_out.feature_network)
         functions |= {"held out": lambda: fields, "features": held_out.embed}
     images, micro_batch = _shared(data.images), None
+    rest = replace(data, images=data.images[:0], held_out=None)
     while True:
-        work = _RankWork(images, data.labels, data.hashes, spec, folder, key, micro_batch)
+        work = _RankWork(images, rest, spec, folder, key, micro_batch)
         try:
             return run_ranks(_train_as_rank, devices, functions, spec.title, work)
         except MicroBatchTooLarge as error:
@@ -161,7 +160,7 @@ def _train_as_rank(
         if (fields := call_parent("held out")) is not None:
             images, labels, name = fields
             held_out = HeldOut(images, labels, partial(call_parent, "features"), name)
-    data = TrainingData(work.images.numpy(), work.labels, held_out, work.hashes)
+    data = replace(work.rest, images=work.images.numpy(), held_out=held_out)
     loop = TrainingLoop(data, work.spec, work.folder, group.device, work.key, group)
     if work.micro_batch is not None:
         loop.stepper.micro_batch = work.micro_batch

@@ -15,7 +15,13 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from augment.catalogue.config import ScanConfig, SplitConfig
-from augment.config import PlanConfig, SamplingConfig, ScreeningConfig, TrainingConfig
+from augment.config import (
+    BaseConfig,
+    PlanConfig,
+    SamplingConfig,
+    ScreeningConfig,
+    TrainingConfig,
+)
 from augment.network.config import GeneratorConfig
 from classifier.config import ClassifierConfig
 from classifier.feature_network import FeatureConfig
@@ -24,7 +30,7 @@ from flows.settings.execution import ExecutionConfig
 from flows.settings.form import form_of
 from flows.settings.messages import sentences
 from flows.settings.presets import PRESETS, PresetName, merge
-from flows.settings.reading import parse_setting, read_toml
+from flows.settings.reading import parse_setting, read_toml, without_none
 from terrabalance.errors import BadInput
 from terrabalance.files import fingerprint, slug
 from terrabalance.settings import (
@@ -113,7 +119,7 @@ class RunConfig(Settings):
         "the name of its folder below data/generators/, or a path; none: a base is trained "
         "whenever any image changed",
     )
-    base: TrainingConfig = Field(TrainingConfig(), description="how the base is trained")
+    base: BaseConfig = Field(BaseConfig(), description="how the base is trained")
     training: TrainingConfig = Field(
         TrainingConfig(), description="how each class's generator is trained"
     )
@@ -197,6 +203,9 @@ class RunConfig(Settings):
                 f"base_from: strategy={self.strategy} {reason}. Leave base_from out, or set "
                 "strategy=warm-start"
             )
+        if self.base.images is not None and (self.base_from or self.strategy == "scratch"):
+            why = "base_from names a finished base" if self.base_from else "strategy=scratch"
+            raise ValueError(f"base.images: {why}, so no base is trained. Leave one of them out")
         return self
 
     @model_validator(mode="after")
@@ -265,7 +274,7 @@ def build_config(
     if "data" in given:
         raise BadInput("data: is given as DATA on the command line. Take it out of the settings")
     try:
-        return _checked(RunConfig, merge(given, _without_none({**options, "data": data})))
+        return _checked(RunConfig, merge(given, without_none({**options, "data": data})))
     except BadInput as error:
         raise BadInput(f"{error} (`terrabalance settings` lists every setting)") from error
 
@@ -287,11 +296,3 @@ def _checked(model: type[S], given: dict[str, Any]) -> S:
         return model(**given)
     except ValidationError as error:
         raise BadInput(sentences(model, error)) from error
-
-
-def _without_none(given: dict[str, Any]) -> dict[str, Any]:
-    plain = {
-        key: _without_none(value) if isinstance(value, dict) else value
-        for key, value in given.items()
-    }
-    return {key: value for key, value in plain.items() if value is not None and value != {}}

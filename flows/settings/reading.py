@@ -87,3 +87,12 @@ def fields_of(setting: str) -> list[str]:
         fields = value if isinstance(value, dict) else {}
         named += [f"{section}.{field}" for field in fields] or [section]
     return named
+
+
+def without_none(given: dict[str, Any]) -> dict[str, Any]:
+    """Return nested settings less those that are None, and sections that are then empty."""
+    plain = {
+        key: without_none(value) if isinstance(value, dict) else value
+        for key, value in given.items()
+    }
+    return {key: value for key, value in plain.items() if value is not None and value != {}}

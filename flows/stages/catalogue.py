@@ -46,7 +46,7 @@ def make_catalogue(
     """
     if config.catalogue is not None:
         return _named_catalogue(config, config.catalogue)
-    _refuse_results_in_data(config)
+    refuse_results_in(config, config.data)
     source = open_source(
         config.data, paths.extracted_folder(config), config.images, config.scan.class_folder
     )
@@ -92,9 +92,17 @@ def read_catalogue(config: RunConfig, folder: Path) -> Manifest:
     return manifest
 
 
-def _refuse_results_in_data(config: RunConfig) -> None:
-    """Refuse a workdir whose results would be taken for classes by the next scan."""
-    data = config.data.resolve()
+def refuse_results_in(config: RunConfig, images: Path) -> None:
+    """Refuse a workdir whose results the next scan of a folder would take for images of it.
+
+    Args:
+        config: of the run.
+        images: the folder; another file holds no results.
+
+    Raises:
+        BadInput: the workdir's results lie in it.
+    """
+    data = images.resolve()
     if not data.is_dir():
         return
     for name in ("data", "reports"):
@@ -103,7 +111,7 @@ def _refuse_results_in_data(config: RunConfig) -> None:
             continue
         if not any(part.startswith(".") for part in place.relative_to(data).parts):  # not scanned
             raise BadInput(
-                f"{config.data}: holds the folder of results {place}, which would be taken for "
+                f"{images}: holds the folder of results {place}, which would be taken for "
                 "images of it. Name a folder outside of the data with --workdir."
             )
 

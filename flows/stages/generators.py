@@ -14,15 +14,13 @@ from augment.train.training import train_generator
 from classifier.network.features import Load
 from flows.stages.features import embedder, feature_network
 from flows.stages.run import Run
+from flows.stages.unlabelled import MOST_BASE_IMAGES, tell_other_words
 from flows.store.held_out import keep_learned
 from flows.store.pinned_base import read_base_card
 from flows.store.result import Folder, Make, find, make_once
 from terrabalance.manifest import even_share
 from terrabalance.progress import Progress, silent
 
-# At 256 px they take 4 GB of memory; more images than that teach a base nothing that a rare
-# class could use.
-MOST_BASE_IMAGES = 20_000
 _MOST_BASE_HELD_OUT = 500
 
 
@@ -52,18 +50,22 @@ def generator_of(run: Run, class_name: str) -> Folder:
 def train_base(run: Run, on_progress: Progress = silent) -> Path | None:
     """Train the base on the train part of every class, once; return its folder.
 
-    None where the generators start from scratch: by `strategy`, or for want of a second class. A
-    base that is named (`base_from`) is not trained.
+    It also learns the images without labels that `base.images` names.
+
+    None where the generators start from scratch: by `strategy`, or for want of a second class and
+    of images without labels. A base that is named (`base_from`) is not trained.
 
     Raises:
         NotReady, BadInput, StoreUnreachable: as of `Run`.
     """
     _ = run.class_plans  # refuses unknown classes before anything is trained
+    run.list_unlabelled(on_progress)
     base = base_of(run)
     if base is None:
         return None
     keep_learned(run.config, base.place)
     if run.config.base_from is not None or find(run.config, base):
+        tell_other_words(run.config, base.place)
         return base.place
     classes = tuple(sorted(run.catalogue.usable("train")["class"].unique()))
     val = run.catalogue.usable("val")
@@ -75,11 +77,13 @@ def train_base(run: Run, on_progress: Progress = silent) -> Path | None:
         labels = np.array([classes.index(name) for name in rows["class"]])
         config = run.config
         spec = TrainingSpec(
-            "", config.generator, config.base, config.seed, classes=classes, bands=run.bands
+            "", config.generator, config.base.loop, config.seed, classes=classes, bands=run.bands
         )
         held_out = load and _held_out(run, shown, classes, load, devices[0])
         images = run.patches(run.catalogue, rows)
         data = TrainingData(images, labels, held_out, tuple(rows["sha256"]))
+        if run.unlabelled is not None:
+            data = run.unlabelled.behind(data, config, run.bands, label=len(classes))
         train_generator(data, spec, base.place, devices, listener)
 
     return _made(run, base, make, on_progress)

@@ -37,6 +37,7 @@ def make_plan(run: Run, on_progress: Progress = silent) -> Path:
     """
     is_begun(run.config)  # refuses a name that is taken, before any work
     plans = run.class_plans  # refuses unknown classes, before there is a folder
+    run.list_unlabelled(on_progress)
     key = fingerprint(FORMAT, run.counts, run.config.result_key)
     path = run.report_folder / "plan.json"
 

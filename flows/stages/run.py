@@ -11,6 +11,7 @@ from augment.screen.statuses import screening_record
 from flows.settings.config import RunConfig
 from flows.stages.catalogue import make_catalogue, read_catalogue
 from flows.stages.comparable import NOTHING_FILLED, ONE_CLASS, why_nothing_to_compare
+from flows.stages.unlabelled import UnlabelledImages, list_unlabelled
 from flows.store import paths
 from flows.store.bands import bands_of
 from flows.store.held_out import refuse_held_out
@@ -21,6 +22,7 @@ from terrabalance.bands import Bands
 from terrabalance.errors import BadInput
 from terrabalance.images import read_patches
 from terrabalance.manifest import Manifest, count_by_class
+from terrabalance.progress import Progress, silent
 from terrabalance.wording import listed
 
 
@@ -102,7 +104,19 @@ class Run:
     @cached_property
     def names(self) -> Names:
         """The folders of the results."""
-        return Names(self.config, self.catalogue, self.bands, self._pinned)
+        unlabelled = None if self.unlabelled is None else self.unlabelled.manifest
+        return Names(self.config, self.catalogue, self.bands, self._pinned, unlabelled)
+
+    @cached_property
+    def unlabelled(self) -> UnlabelledImages | None:
+        """The images without labels that the base learns too; None: there are none."""
+        return self.list_unlabelled()
+
+    def list_unlabelled(self, on_progress: Progress = silent) -> UnlabelledImages | None:
+        """Return `unlabelled`, with progress where the images are looked at for the first time."""
+        if self.config.base.images is None:
+            return None
+        return list_unlabelled(self.config, self.bands, self.catalogue, on_progress)
 
     @cached_property
     def _pinned(self) -> tuple[Path, str] | None:

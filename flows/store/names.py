@@ -30,7 +30,36 @@ _SCAN_FORMAT = 1
 
 def catalogue_folder(config: RunConfig, source: Source) -> Path:
     """Return the folder of a source's catalogue; a changed file makes another source."""
-    listing = [
+    settings = [config.scan.key(), config.split.key(), config.seed]
+    listing = _listed(source)
+    key = fingerprint(FORMAT, _SCAN_FORMAT, str(source.root), listing, settings)
+    stem = slug(config.data.name.split(".")[0])
+    return paths.catalogues_folder(config) / f"{stem}-{key}"
+
+
+def unlabelled_folder(
+    config: RunConfig, source: Source, bands: Bands | None, held_out: pd.DataFrame | None
+) -> Path:
+    """Return the folder of the list of a source's images without labels.
+
+    Args:
+        config: of the run.
+        source: of the images.
+        bands: in which the run reads images; None: these alone decide them.
+        held_out: rows of the images that the run holds out; None: it has none.
+    """
+    kind = None if bands is None else [bands.count, bands.is_rgb, bands.dtype == "uint8"]
+    kept_out = None if held_out is None else list(held_out["split"] + " " + contents(held_out))
+    key = fingerprint(
+        FORMAT, _SCAN_FORMAT, "unlabelled", str(source.root), _listed(source), config.scan.key(),
+        kind, kept_out,
+    )  # fmt: skip
+    return paths.catalogues_folder(config) / f"unlabelled-{key}"
+
+
+def _listed(source: Source) -> list[tuple[object, ...]]:
+    """Return what tells a source from another one: its entries, with size and time of each file."""
+    return [
         (
             entry.path, entry.class_name, entry.split, entry.source, entry.group,
             *_facts(source.root, entry.path),
@@ -39,10 +68,6 @@ def catalogue_folder(config: RunConfig, source: Source) -> Path:
         )
         for entry in source.entries
     ]  # fmt: skip
-    settings = [config.scan.key(), config.split.key(), config.seed]
-    key = fingerprint(FORMAT, _SCAN_FORMAT, str(source.root), listing, settings)
-    stem = slug(config.data.name.split(".")[0])
-    return paths.catalogues_folder(config) / f"{stem}-{key}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +79,14 @@ class Names:
         catalogue: the real images.
         bands: how they are read.
         pinned: folder and identity of the base that the run names; None: it names none.
+        unlabelled: images without labels that the base learns too; None: there are none.
     """
 
     config: RunConfig
     catalogue: Manifest
     bands: Bands
     pinned: tuple[Path, str] | None = None
+    unlabelled: Manifest | None = None
 
     @cached_property
     def base(self) -> Path | None:
@@ -67,11 +94,13 @@ class Names:
         if self.pinned is not None:
             return self.pinned[0]
         rows = self.catalogue.usable("train")
-        if self.config.strategy == "scratch" or rows["class"].nunique() < 2:
+        shared = rows["class"].nunique() > 1 or (len(rows) > 0 and self.unlabelled is not None)
+        if self.config.strategy == "scratch" or not shared:
             return None
         images = sorted(zip(rows["class"], contents(rows), strict=True))
-        spec = self._spec(self.config.base, self.catalogue.usable("val"))
-        key = fingerprint(FORMAT, "base", spec, images)
+        spec = self._spec(self.config.base.loop, self.catalogue.usable("val"))
+        more = [] if self.unlabelled is None else [sorted(contents(self.unlabelled.usable()))]
+        key = fingerprint(FORMAT, "base", spec, images, *more)
         return paths.generators_folder(self.config) / f"base-{key}"
 
     @property

@@ -1,6 +1,7 @@
 """Where everything of a run lives. Pure: asking for a place writes and fetches nothing.
 
     <workdir>/data/catalogues/<data>-<key>/      manifest, summary.json
+    <workdir>/data/catalogues/unlabelled-<key>/  the same of images without labels
     <workdir>/data/generators/base-<key>/        the base, trained on all classes
     <workdir>/data/generators/<class>-<key>/     weights, card, losses, previews
     <workdir>/data/synthetic/<class>-<key>/      images, manifest, screening.json, reviews.json

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from augment.network.card import WEIGHTS, read_card_as
 from augment.network.config import GeneratorConfig
+from augment.network.unlabelled import UnlabelledRecord
 from flows.settings.config import RunConfig
 from flows.store import paths
 from flows.store.result import Folder, find
@@ -37,11 +38,13 @@ class BaseCard(BaseModel):
         config: how it was made.
         classes: that it was trained on, in the order of its labels.
         bands: of the images that it draws.
+        unlabelled: of images without labels that it has learned; None: of none.
     """
 
     config: _Made
     classes: tuple[str, ...]
     bands: Bands
+    unlabelled: UnlabelledRecord | None = None
 
 
 def pinned_base(config: RunConfig) -> Path:

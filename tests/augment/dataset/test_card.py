@@ -147,3 +147,21 @@ def test_a_dataset_of_real_images_alone_is_not_called_synthetic():
     assert front_matter(card)["tags"] == ["remote-sensing"]
     assert "12 aerial images of 1 classes, all real." in card
     assert "diffusion" not in card and "hard links" in card
+
+
+@pytest.mark.parametrize(
+    ("n_labelled", "said"),
+    [
+        (40, "images of all classes, trained further on those of that class. Beside the training"),
+        (0, "unlabelled images alone, trained further on the real training images of that class."),
+    ],
+)
+def test_unlabelled_images_of_the_base_are_told_with_their_licence(manifest, n_labelled, said):
+    learned = {
+        "folder": "tiles", "source": "a survey", "licence": "CC BY-NC <4>", "n_listed": 9,
+        "n_learned": 8, "n_labelled": n_labelled, "near_held_out": None, "left_out": {},
+    }  # fmt: skip
+    card = {"start": "base-1", "unlabelled": learned}
+    text = dataset_card(manifest, {"generators": {"pond-1a2b": card}})
+    assert said in text and "8 unlabelled images of tiles" in text
+    assert escape_markdown("licence: CC BY-NC <4>") in text

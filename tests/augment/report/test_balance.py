@@ -1,4 +1,7 @@
 import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +10,7 @@ from augment.report.balance import balance_markdown, balance_section, balance_ta
 from augment.report.balance_record import BalanceInputs, balance_record
 from augment.screen.rules import LIMITED
 from augment.screen.statuses import FEW_LIMITS
+from terrabalance.files import read_record, write_json
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +66,27 @@ def test_the_page_says_why_classes_below_the_target_are_not_filled(
     why = "Only the 2 rarest classes are filled; all: --set plan.rarest=none."
     record = balance_record(inputs, {**plan, "left_out": why})
     assert why in str(balance_section(record, inputs).html)
+
+
+def test_the_page_says_which_unlabelled_images_the_base_has_learned(
+    inputs: BalanceInputs, plan: dict[str, Any], tmp_path
+):
+    learned = {
+        "folder": "tiles", "source": "<i>survey", "licence": "CC0", "n_listed": 12, "n_learned": 9,
+        "n_labelled": 5, "near_held_out": {"test": 2, "val": 1}, "left_out": {},
+    }  # fmt: skip
+    generators = {
+        name: Path(shutil.copytree(folder, tmp_path / folder.name))
+        for name, folder in inputs.generators.items()
+    }
+    for folder in generators.values():
+        card = folder / "card.json"
+        write_json(card, {**read_record(card), "unlabelled": learned})
+    record = balance_record(replace(inputs, generators=generators), plan)
+    html = str(balance_section(record, inputs).html)
+    said = "3 of that folder were kept out, as nearly the same picture is held out, in test (2)"
+    assert said in html and "9 unlabelled images of tiles" in html and "<i>survey" not in html
+    assert balance_record(inputs, plan)["unlabelled"] is None
 
 
 def test_the_table_has_one_row_a_class(record: dict[str, Any], hostile: str):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from augment.train.batches import BatchSource, BatchSpec
+from augment.train.batches import BatchSource, BatchSpec, n_in_an_epoch
 
 CPU = torch.device("cpu")
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -25,6 +25,25 @@ def test_every_image_is_seen_once_an_epoch(squares):
     drawn = torch.cat([source._indices(i) for i in range(12)])  # 60 draws, five epochs of 12
     for epoch in drawn.split(12):
         assert sorted(epoch.tolist()) == list(range(12))
+
+
+@pytest.mark.parametrize(("n_unlabelled", "n_drawn"), [(3, 3), (9, 3)])
+def test_unlabelled_images_are_drawn_as_often_as_others_and_are_at_most_half(
+    squares, n_unlabelled, n_drawn
+):
+    n_labelled = 12 - n_unlabelled
+    spec = BatchSpec((0, "train", ""), 5, 10, n_unlabelled=n_unlabelled)
+    source = BatchSource(squares, np.zeros(12, np.int64), spec, CPU)
+    n_all = n_in_an_epoch(n_labelled, n_unlabelled)
+    assert n_all == n_labelled + n_drawn
+    drawn = torch.cat([source._indices(i) for i in range(n_all)])  # five epochs
+    for epoch in drawn.split(n_all):
+        assert sorted(i for i in epoch.tolist() if i < n_labelled) == list(range(n_labelled))
+    others = drawn[drawn >= n_labelled]
+    assert len(others) == 5 * n_drawn
+    for epoch in others.split(n_unlabelled)[:-1]:
+        assert sorted(epoch.tolist()) == list(range(n_labelled, 12))
+    assert (n_in_an_epoch(7, 0), n_in_an_epoch(0, 7)) == (7, 7)
 
 
 def test_a_batch_does_not_depend_on_the_batches_before_it(squares):

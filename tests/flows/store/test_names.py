@@ -41,14 +41,19 @@ def test_a_catalogue_made_before_is_found_again(config, tmp_path, monkeypatch):
     assert catalogue_folder(config, Source(Path("raw"), entries)).name == FORMER["catalogue"]
 
 
-def test_generators_made_before_are_found_again(config):
+@pytest.fixture
+def catalogue() -> Manifest:
     rows = [
         {"path": f"{name}/{n}.png", "class": name, "split": split, "source": "real", "status": "ok",
          "sha256": f"{n}" * 64}
         for name in ("Pond", "Lake")
         for n, split in enumerate(("train", "train", "val"))
     ]  # fmt: skip
-    found = Names(config, Manifest(Path("raw"), frame_of(rows)), RGB)
+    return Manifest(Path("raw"), frame_of(rows))
+
+
+def test_generators_made_before_are_found_again(config, catalogue):
+    found = Names(config, catalogue, RGB)
     assert found.base is not None and found.base.name == FORMER["base"]
     assert found.generator("Pond").name == FORMER["Pond"]
 
@@ -79,3 +84,17 @@ def test_synthetic_images_are_found_again_where_their_limits_are_set_as_before(c
 
 def test_synthetic_images_are_made_anew_where_small_classes_now_share_the_folds(config):
     assert synthetic(config, Pond=20, Lake=4, Bog=1) != FOLDS_APART
+
+
+def test_a_base_is_named_by_its_unlabelled_images_and_not_by_where_they_lie(config, catalogue):
+    def base_of(sha256: str, **said: str) -> str:
+        base = {"images": "tiles", **said}
+        ours = RunConfig(data=config.data, workdir=config.workdir, base=base)
+        row = {"path": "1.png", "class": "unlabelled", "status": "ok", "sha256": sha256 * 64}
+        more = Manifest(Path("tiles"), frame_of([row]))
+        found = Names(ours, catalogue, RGB, unlabelled=more).base
+        assert found is not None
+        return found.name
+
+    names = base_of("a"), base_of("b"), base_of("a", images="elsewhere", licence="CC0")
+    assert names[0] == names[2] != names[1] and FORMER["base"] not in names
