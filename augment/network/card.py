@@ -76,9 +76,15 @@ def read_drawing_card(folder: Path) -> DrawingCard:
     """Return what is needed of the card of a finished generator to draw.
 
     Raises:
-        NotReady, BadInput: as of `read_card_as`.
+        NotReady, BadInput: as of `read_card_as`; or it draws no class.
     """
-    return read_card_as(DrawingCard, folder, "Train the generator again.")
+    card = read_card_as(DrawingCard, folder, "Train the generator again.")
+    if not card.draws:
+        raise BadInput(
+            f"{folder}: has learned unlabelled images alone, and draws no class. It is a base for "
+            "generators that do: name it with base_from."
+        )
+    return card
 
 
 def read_bands(folder: Path) -> Bands:

@@ -14,7 +14,8 @@ class TrainingSpec:
     """All that decides a generator, besides its images.
 
     Attributes:
-        class_name: class of the training images; empty: they are of all `classes`.
+        class_name: class of the training images; empty: they are of all `classes`, or where there
+            are none, without labels.
         generator: the network and its diffusion process.
         training: the loop.
         seed: of the run.
@@ -45,5 +46,5 @@ class TrainingSpec:
 
     @property
     def title(self) -> str:
-        """The class, or "all classes", for messages."""
-        return self.class_name or "all classes"
+        """The class, or what the images are of else, for messages."""
+        return self.class_name or ("all classes" if self.classes else "unlabelled images")

@@ -23,6 +23,7 @@ from flows.cli import (
     export,
     inpaint,
     options,
+    pretrain,
     review,
     settings,
     verify,
@@ -69,7 +70,8 @@ app = typer.Typer(
     "options; what an earlier command has made is found again and not repeated, so a command that "
     "was interrupted goes on when it is given again. `compare` compares classifiers on any "
     "dataset, `export` writes the best of them for other programs, `review` lets you refuse "
-    "synthetic images by eye, `inpaint` repairs a single image, `verify` checks a dataset.",
+    "synthetic images by eye, `pretrain` trains a base on unlabelled images, `inpaint` repairs a "
+    "single image, `verify` checks a dataset.",
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode="markdown",
@@ -123,6 +125,7 @@ for _work in (
 ):
     _stage_command(_work)
 app.command()(demo.demo)
+app.command()(pretrain.pretrain)
 app.command()(inpaint.inpaint)
 # Names are not cut in two there, as they would be in the table of the options.
 app.command(epilog=f"Arms: {', '.join(ARMS)}.")(compare.compare)

@@ -16,6 +16,7 @@ from flows.store import paths
 from flows.store.bands import bands_of
 from flows.store.held_out import refuse_held_out
 from flows.store.names import Names
+from flows.store.near_held_out import refuse_near_held_out
 from flows.store.originals import with_originals
 from flows.store.pinned_base import identity_of, pinned_base
 from terrabalance.bands import Bands
@@ -125,6 +126,7 @@ class Run:
             return None
         base = pinned_base(self.config)
         refuse_held_out(base, self.catalogue)
+        refuse_near_held_out(self.config, base, self.catalogue)
         return base, identity_of(self.config, base)
 
     @property

@@ -57,6 +57,14 @@ def unlabelled_folder(
     return paths.catalogues_folder(config) / f"unlabelled-{key}"
 
 
+def prior_folder(config: RunConfig, bands: Bands, unlabelled: Manifest) -> Path:
+    """Return the folder of a base of images without labels alone."""
+    settings = [config.generator.key(), asdict(bands), config.base.loop.key(NOT_RESULT)]
+    images = sorted(contents(unlabelled.usable()))
+    key = fingerprint(FORMAT, "prior", settings, config.seed, images)
+    return paths.generators_folder(config) / f"prior-{key}"
+
+
 def _listed(source: Source) -> list[tuple[object, ...]]:
     """Return what tells a source from another one: its entries, with size and time of each file."""
     return [

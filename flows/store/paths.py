@@ -3,6 +3,7 @@
     <workdir>/data/catalogues/<data>-<key>/      manifest, summary.json
     <workdir>/data/catalogues/unlabelled-<key>/  the same of images without labels
     <workdir>/data/generators/base-<key>/        the base, trained on all classes
+    <workdir>/data/generators/prior-<key>/       a base of images without labels alone
     <workdir>/data/generators/<class>-<key>/     weights, card, losses, previews
     <workdir>/data/synthetic/<class>-<key>/      images, manifest, screening.json, reviews.json
     <workdir>/data/screeners/                    fitted screening, with features
