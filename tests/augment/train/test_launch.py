@@ -16,6 +16,7 @@ from waiting import eventually
 
 import augment.train.training
 from augment.network.card import WEIGHTS, read_card
+from augment.network.learned import SKETCHES
 from augment.train.batches import Batch
 from augment.train.process_group import ProcessGroup
 from terrabalance.errors import BadInput, ProcessLost, TrainingDiverged
@@ -63,6 +64,8 @@ def test_two_processes_make_what_one_makes_also_where_they_cannot_share_evenly(a
     assert files_of(folder) == files_of(alone)
     assert reports == [(4, 12), (6, 12), (8, 12), (10, 12), (12, 12)]
     card = read_card(folder)
+    assert card["unlabelled"] == two_ranks.OF_MORE.model_dump()
+    assert (folder / SKETCHES).is_file()
     assert card["devices"] == 2 and card["images_seen"] == 120 and card["chosen"]["kid"]
     assert not multiprocessing.active_children()
 

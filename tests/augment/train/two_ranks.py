@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from augment.catalogue.hashes import Sketches
 from augment.config import TrainingConfig
 from augment.network.config import GeneratorConfig
-from augment.train.data import HeldOut, TrainingData
+from augment.network.unlabelled import UnlabelledRecord
+from augment.train.data import HeldOut, TrainingData, Unlabelled
 from augment.train.launch import CallParent
 from augment.train.objective import diffusion_loss
 from augment.train.process_group import DistributedProcessGroup
@@ -24,6 +26,10 @@ LOOP = TrainingConfig(
     steps=12, batch_size=5, accumulate=2, evaluations=2, memorizing=9.0, checkpoint_every=4,
     preview_every=6, precision="fp32",
 )  # fmt: skip
+OF_MORE = UnlabelledRecord(
+    folder="more", source=None, licence=None, n_listed=4, n_learned=4, n_labelled=8,
+    near_held_out=None, left_out={},
+)  # fmt: skip
 
 
 def spec(dropout: float = 0.0, **training: object) -> TrainingSpec:
@@ -32,11 +38,12 @@ def spec(dropout: float = 0.0, **training: object) -> TrainingSpec:
 
 
 def train(folder: Path, made: TrainingSpec, n: int = 2, on_progress: Progress = silent) -> Path:
-    """Train a generator over `n` processes, evaluated on held-out images."""
+    """Train a generator over `n` processes, also on images without labels, evaluated on others."""
     rng = np.random.default_rng(0)
     images, unseen = (rng.integers(0, 256, (n, 3, 8, 8), np.uint8) for n in (12, 24))
     held_out = HeldOut(unseen, np.zeros(24, np.int64), lambda x: x.mean((2, 3)) / 255, "colours")
-    data = TrainingData(images, held_out=held_out)
+    unlabelled = Unlabelled(4, Sketches.room_for(4), OF_MORE)
+    data = TrainingData(images, held_out=held_out, unlabelled=unlabelled)
     return train_generator(data, made, folder, [CPU] * n, on_progress)
 
 
