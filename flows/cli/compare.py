@@ -46,9 +46,6 @@ def compare(
 
     Example: `terrabalance compare data/datasets/aid-cpu-1f2e3d --arms real,class-weight,synthetic`
     """
-    from flows.cli.console import print_verdict
-    from flows.stages.compare import compare_manifest
-
     classifier = {
         "arms": names("--arms", arms),
         "seeds": names("--seeds", seeds),
@@ -67,6 +64,10 @@ def compare(
     }
     config = configure(data, given, config_file, settings)
     _refuse_without_effect(config, given, settings or [])
+    # After all checks of what was given: importing them loads torch.
+    from flows.cli.console import print_verdict
+    from flows.stages.compare import compare_manifest
+
     with bars() as watcher:
         page = compare_manifest(config, watcher)
     print_verdict(page.with_name("comparison.json"))

@@ -42,6 +42,9 @@ def test_help_of_the_whole_lists_every_command():
         (["settings"], 0),
         (["run", "nowhere"], 1),
         (["train", ".", "--set", "training.setps=3"], 1),
+        (["compare", ".", "--seeds", "0,"], 1),
+        (["compare", ".", "--images", "."], 1),
+        (["compare", ".", "--set", "sampling.steps=9"], 1),
     ],
 )
 def test_help_and_mistakes_are_told_before_torch_or_prefect_is_loaded(words, code, tmp_path):
