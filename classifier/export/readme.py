@@ -33,8 +33,7 @@ Classifies images into {n_classes} classes. Architecture `{model}` of timm, trai
 
 {figures}
 Measured on {n_test:,} {kind} test images, which no training and no choice has seen, and which
-{openings} read so far. These are means over {n_seeds} of this arm with different seeds. This
-one by itself has {alone}. All hold for images like those that it was trained on, reduced as below.
+{openings} read so far. {each} All hold for images like those that it was trained on, reduced as below.
 
 ## Use it
 
@@ -99,7 +98,7 @@ def readme(network: Network, chosen: Chosen, record: Mapping[str, Any], name: st
     """
     card, arm = network.card, arm_of(chosen.arm)
     uses = arm.generative and chosen.setting.share > 0
-    n_seeds, n_openings = len(record["seeds"]), record["n_openings"]
+    n_openings = record["n_openings"]
     comparisons = "1 comparison has" if n_openings == 1 else f"{n_openings} comparisons have"
     setting, trained = setting_in_words(chosen.setting, uses), in_words(arm, uses, "Trained")
     counts = zip(card.classes, range(len(card.classes)), card.n_train, strict=True)
@@ -110,9 +109,9 @@ def readme(network: Network, chosen: Chosen, record: Mapping[str, Any], name: st
         how=f"{trained} ({setting})" if setting else trained,
         synthetic="Synthetic images were among its training images."
         if uses else "No synthetic image was used.",
-        figures=_figures(chosen.arm, record), alone=_alone(chosen, record),
+        figures=_figures(chosen.arm, record), each=_each(chosen, record),
         n_test=record["n_test"], kind=record["test_kind"],
-        openings=comparisons, n_seeds="one training" if n_seeds == 1 else f"{n_seeds} trainings",
+        openings=comparisons,
         code=example(network), size=describe_size(card.resolution),
         roots=_ROOTS_NOTE if network.takes_roots else "",
         classes=markdown_table(["Class", "label", "training images"], [*map(list, counts)]),
@@ -146,6 +145,17 @@ def _figures(arm: str, record: Mapping[str, Any]) -> str:
             [label, f"{100 * metrics[name]['mean']:.1f}", f"± {100 * metrics[name]['std']:.1f}"]
         )
     return markdown_table(["On test", "mean", "95 % interval, or ± over seeds"], rows)
+
+
+def _each(chosen: Chosen, record: Mapping[str, Any]) -> str:
+    """Say of how many trainings the figures are, and which are those of this one by itself."""
+    n_seeds = len(record["seeds"])
+    if n_seeds == 1:
+        return "They are those of this one training."
+    return (
+        f"These are means over {n_seeds} trainings of this arm with different seeds. This one by "
+        f"itself has {_alone(chosen, record)}."
+    )
 
 
 def _alone(chosen: Chosen, record: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import timm
 import torch
 from PIL import Image
 
+from classifier.export.files import write_export
 from classifier.images.loading import to_input
 from terrabalance.images import read_patches
 
@@ -114,3 +115,12 @@ def test_the_card_tells_figures_size_and_limits_and_escapes_names(whole):
     assert "Trained on the real images and the synthetic ones" in text
     assert "\\<b" not in text and "&lt;b&gt;Pond | 0 | 12 |" in text
     assert "terrabalance sets no licence" in text and "random weights" in text
+
+
+def test_the_card_of_one_training_does_not_speak_of_several(whole, tmp_path):
+    assert "means over 2 trainings" in (whole.export("real", 0) / "README.md").read_text()
+    chosen = whole.chosen("real", 0)
+    record = {**whole.record, "seeds": [0]}
+    write_export(tmp_path / "one", whole.trained(chosen), chosen, record, "study")
+    text = (tmp_path / "one" / "README.md").read_text()
+    assert "They are those of this one training." in text and "means over" not in text
