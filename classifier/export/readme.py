@@ -33,7 +33,8 @@ Classifies images into {n_classes} classes. Architecture `{model}` of timm, trai
 
 {figures}
 Measured on {n_test:,} {kind} test images, which no training and no choice has seen, and which
-{openings} read so far. {each} All hold for images like those that it was trained on, reduced as below.
+{openings} read so far. {each}
+All hold for images like those that it was trained on, reduced as below.
 
 ## Use it
 
