@@ -53,7 +53,9 @@ def run(words: Sequence[str]) -> float:
     """Give the commands of all stages; return their seconds, few where a result was found again."""
     began = time.monotonic()
     for stage in STAGES:
-        subprocess.run([sys.executable, "-m", "flows", stage, *words], cwd=HERE, check=True)
+        ended = subprocess.run([sys.executable, "-m", "flows", stage, *words], cwd=HERE)
+        if ended.returncode:
+            raise SystemExit(f"`terrabalance {stage}` ended with {ended.returncode}, see above.")
     return time.monotonic() - began
 
 
