@@ -96,7 +96,7 @@ def _groups(record: Mapping[str, Any], arm: str) -> dict[str, float]:
     return {name: round(100 * of[name]["mean"], 2) for name in ("many", "medium", "few")}
 
 
-def of_all(orders: Sequence[Mapping[str, Any]]) -> dict[str, float] | None:
+def of_all(orders: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Return the mean difference of several orders; an order where none was chosen counts as 0.
 
     The orders' errors are taken as independent, as each has its own training images: the half of
