@@ -24,7 +24,7 @@ from terrabalance.files import read_json, write_json
 
 HERE = Path(__file__).resolve().parents[1]
 SETTINGS = Path(__file__).with_suffix(".toml")
-STAGES = ("train", "sample", "assemble", "classify")
+STAGES = ("train", "sample", "assemble", "classify", "report")
 JUDGES = {
     "scratch": {
         "model": "resnet10t", "pretrained": "false", "image_size": "64", "steps": "500",
@@ -59,8 +59,13 @@ def run(words: Sequence[str]) -> float:
     return time.monotonic() - began
 
 
-def measured(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a comparison found, in percent and points."""
+def measured(record: Mapping[str, Any], fidelity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a comparison found, in percent and points, and what gives the images away.
+
+    Args:
+        record: `comparison.json`.
+        fidelity: `fidelity.json` of the same run.
+    """
     arms = {
         arm: {
             **_percent(record["levels"][arm]),
@@ -81,7 +86,13 @@ def measured(record: Mapping[str, Any]) -> dict[str, Any]:
         "difference": _percent(found["balanced_accuracy"]) if uses else None,
         "recommended": record["recommended"]["arm"],
         "chosen": {row["arm"]: row["says"] for row in record["tried"] if row["chosen"]},
-        "give_away": {row["class"]: round(row["value"], 3) for row in record["give_away"] or []},
+        # Area under the curve; the classes with too few images for it are left out.
+        "give_away": {
+            row["class"]: round(row["give_away"]["value"], 3)
+            for row in fidelity["classes"]
+            if row["give_away"]
+        },
+        "n_synthetic": {row["class"]: row["n_synthetic"] for row in fidelity["classes"]},
         "seeds": record["seeds"],
         "n_test": record["n_test"],
     }
@@ -128,10 +139,11 @@ def main() -> None:
     for order, judge in itertools.product(given.orders, given.judges):
         words = command(given.shared, given.weights, given.workdir, order, judge)
         seconds = run(words)
-        report = given.workdir / "reports" / f"eurosat-lt100-{order}-{judge}" / "comparison.json"
+        report = given.workdir / "reports" / f"eurosat-lt100-{order}-{judge}"
+        found = [read_json(report / name) for name in ("comparison.json", "fidelity.json")]
         of_judge = result["judges"].setdefault(judge, {"orders": {}})
         of_judge["orders"][order] = {
-            **measured(read_json(report)), "commit": commit(), "seconds": round(seconds),
+            **measured(*found), "commit": commit(), "seconds": round(seconds),
         }  # fmt: skip
         of_judge["mean_difference"] = of_all(list(of_judge["orders"].values()))
         write_json(given.out, result)
