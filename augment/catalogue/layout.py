@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from augment.catalogue.config import ClassFolder
 from augment.catalogue.entries import Given
-from augment.catalogue.parts import is_named_plainly, parts_among
+from augment.catalogue.parts import is_named_plainly, named_like_parts, parts_among
 from terrabalance.class_names import one_form
 from terrabalance.errors import BadInput
 from terrabalance.wording import in_short
@@ -85,6 +85,8 @@ def read_layout(
     if parted:
         roles = {p: r if r.class_name in parted else Role("", r.part) for p, r in roles.items()}
     _tell_no_classes(given, n_images, roles)
+    if not parted:
+        _tell_like_parts(given, {role.class_name for path, role in roles.items() if n_images[path]})
     return roles
 
 
@@ -102,6 +104,17 @@ def _tell_no_classes(given: Given, n_images: Mapping[str, int], roles: Mapping[s
             "%s: folders named %s are no classes by their names. Put the images of each class in a "
             "folder with its name, or list them in a CSV with the columns path, class and split.%s",
             given, in_short(sorted(names), _NAMED), given.in_archive,
+        )  # fmt: skip
+
+
+def _tell_like_parts(given: Given, classes: Iterable[str]) -> None:
+    """Warn of classes that are named like parts, as where a split's images are in no folders."""
+    if like_parts := named_like_parts(classes):
+        _log.warning(
+            "%s: %s are taken as classes, though they are parts of a split by their names. If they "
+            "are parts, put each class in a folder below each part, or list the images in a CSV "
+            "with the columns path, class and split.%s",
+            given, in_short(like_parts, _NAMED), given.in_archive,
         )  # fmt: skip
 
 

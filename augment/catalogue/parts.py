@@ -24,19 +24,33 @@ def parts_among(names: Iterable[str]) -> dict[str, str]:
     They are named alike: `train` and `test`, `train2017` and `val2017`, `seg_train` and `seg_test`;
     but `train_station` and `test_track` are not. There are none without train and another part.
     """
-    alike: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
-    for name in names:
-        part, others = _read(name)
-        if part:
-            alike[others][name] = part
-    splits = [found for found in alike.values() if {"train"} < set(found.values())]
+    splits = [found for found in _named_alike(names) if {"train"} < set(found.values())]
     return max(splits, key=len, default={})
+
+
+def named_like_parts(names: Iterable[str]) -> list[str]:
+    """Return those of classes' names that tell two or more parts and are else the same, sorted.
+
+    A class may well be named `train`, of vehicles; hardly one more `test`.
+    """
+    alike = [found for found in _named_alike(names) if len(set(found.values())) > 1]
+    return sorted(name for found in alike for name in found)
 
 
 def is_named_plainly(name: str) -> bool:
     """Return whether nothing but a part is in a name, numbers and words for images aside."""
     part, others = _read(name)
     return bool(part) and not others
+
+
+def _named_alike(names: Iterable[str]) -> list[dict[str, str]]:
+    """Return the names that tell a part, with it; together those whose other words are the same."""
+    alike: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
+    for name in names:
+        part, others = _read(name)
+        if part:
+            alike[others][name] = part
+    return list(alike.values())
 
 
 def _read(name: str) -> tuple[str, tuple[str, ...]]:

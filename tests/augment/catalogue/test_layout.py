@@ -141,6 +141,40 @@ def test_classes_that_are_named_like_parts_are_classes(read, paths):
     assert list(read(*paths).values()) == [(path.split("/")[0], "") for path in sorted(paths)]
 
 
+@pytest.mark.parametrize(
+    "like_parts, others",
+    [
+        ("test, train, val", ["river"]),
+        ("test, train", ["oracle"]),
+        ("Testing, Validation", ["river", "lake"]),
+        ("seg_test, seg_train", ["river"]),
+    ],
+)
+@pytest.mark.parametrize("around", ["", "download/"])
+def test_classes_that_are_named_like_parts_are_told(read, caplog, around, like_parts, others):
+    names = [*like_parts.split(", "), *others]
+    found = read(*(f"{around}{name}/{name}.jpg" for name in names))
+    assert {name for name, _ in found.values()} == set(names)
+    (said,) = caplog.messages
+    assert f": {like_parts} are taken as classes" in said and "path, class and split" in said
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ("train/a.jpg", "plane/b.jpg"),
+        ("train_station/a.jpg", "test_track/b.jpg"),
+        ("test1/a.jpg", "test2/b.jpg", "river/c.jpg"),
+        ("train/train/a.jpg", "train/test/b.jpg", "test/train/c.jpg", "test/test/d.jpg"),
+    ],
+)
+def test_no_class_is_told_to_be_a_part_where_one_alone_is_named_so_or_parts_are_there(
+    read, caplog, paths
+):
+    read(*paths)
+    assert not caplog.messages
+
+
 def test_parts_without_classes_are_refused(read):
     with pytest.raises(BadInput, match=r"test, train are parts of a split.*no classes.*put each"):
         read("train/a.jpg", "test/b.jpg")
