@@ -11,7 +11,7 @@ from flows.stages.run import Run
 from flows.store import paths
 from flows.store.result import Folder, make_once, require
 from flows.store.sync import peek
-from flows.store.uses import begin, claim_dataset
+from flows.store.uses import begin, claim_dataset, is_begun
 from terrabalance.files import parse_json
 from terrabalance.finished import done
 from terrabalance.manifest import Manifest, read_manifest
@@ -60,10 +60,11 @@ def assemble_dataset(run: Run, on_progress: Progress = silent) -> Path:
         NotReady: a class lacks its images.
         BadInput: another run's dataset of that name is there.
     """
-    begin(run.config)
-    parts = Parts(run)
+    is_begun(run.config)  # refuses a name that is taken, before any work
+    parts = Parts(run)  # refuses a run without its images, before there is a folder
     dataset = _dataset(run, parts.key)
     claim_dataset(run.config)
+    begin(run.config)
 
     def make(_devices: object, listener: Progress) -> None:
         assemble(run.catalogue, parts.synthetic, dataset.place, parts.about, listener)

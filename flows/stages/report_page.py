@@ -51,8 +51,8 @@ def write_report(run: Run, on_progress: Progress = silent) -> Path:
     synthetic images. Where there are none, as the plan fills no class or all were refused, nothing
     is measured, and the page says why nothing is compared.
     """
+    parts, why_not = Parts(run), run.why_not_compared  # refused without images, before a plan
     plan = read_plan(make_plan(run, on_progress))
-    parts, why_not = Parts(run), run.why_not_compared
     has_images = any(len(made.usable()) for made in parts.synthetic)
     load = feature_network(run, on_progress) if has_images else None
     if why_not:

@@ -17,16 +17,23 @@ from terrabalance.wording import shown, unfit
 
 _OF_DATASET = "dataset.key"  # beside the notes: of the settings that the dataset is of
 _MOST_TOLD = 3  # settings that differ, in a message
+_PLAN, _TIMINGS = "plan.json", "timings.json"  # beside the settings: made again in seconds
+_OF_DATA = ("catalogues/", "extracted/")  # results that belong to no run's settings
 
 
 def begin(config: RunConfig) -> Path:
     """Write the run's settings, unless they are there; return the run's report folder.
+
+    What a run of that name with other settings planned is dropped, as nothing else was made.
 
     Raises:
         BadInput, StoreUnreachable: as of `is_begun`.
     """
     path = paths.settings_file(config)
     if not is_begun(config):
+        if path.exists():
+            for name in (_PLAN, _TIMINGS):
+                path.with_name(name).unlink(missing_ok=True)
         write_json(path, config.model_dump(mode="json"))
         publish_files(config, [path])
     return path.parent
@@ -59,6 +66,9 @@ def claim_dataset(config: RunConfig) -> None:
 def is_begun(config: RunConfig) -> bool:
     """Return whether the run's settings are written; write nothing but a fetched copy of them.
 
+    A name belongs to the settings with which more than a plan was made. A command that was refused
+    before, or a plan that is to be another one, takes no name.
+
     Raises:
         BadInput: the run's name belongs to a run with other settings, or the store of an address
             cannot be used.
@@ -67,13 +77,34 @@ def is_begun(config: RunConfig) -> bool:
     path = paths.settings_file(config)
     if not path.exists():
         fetch_file(config, path)
-    if path.exists() and (before := _begun_with(path)).result_key != config.result_key:
-        raise BadInput(
-            f"a run named {config.run_name!r} with other settings is in {path.parent} "
-            f"({_differences(before, config)}). Give them as they were, or another --name, or none "
-            "to have one made."
-        )
-    return path.exists()
+    if not path.exists():
+        return False
+    if (before := _begun_with(path)).result_key == config.result_key:
+        return True
+    if not _has_made(config):
+        return False
+    raise BadInput(
+        f"a run named {config.run_name!r} with other settings is in {path.parent} "
+        f"({_differences(before, config)}). Give them as they were, or another --name, or none "
+        "to have one made."
+    )
+
+
+def _has_made(config: RunConfig) -> bool:
+    """Return whether a run of this name has more than a plan, or uses what any run has made."""
+    if config.storage is not None:  # who knows what lies on other machines
+        return True
+    settings = paths.settings_file(config)
+    beside = {path.name for path in settings.parent.iterdir() if not path.name.startswith(".")}
+    if beside - {settings.name, _PLAN, _TIMINGS} or paths.dataset_folder(config).exists():
+        return True
+    notes = paths.uses_folder(config).glob("*.json")
+    used = (read_record(note, {"result": str})["result"] for note in notes)
+    return any(
+        (config.workdir / "data" / result).exists()
+        for result in used
+        if not result.startswith(_OF_DATA)
+    )
 
 
 def _differences(before: RunConfig, now: RunConfig) -> str:

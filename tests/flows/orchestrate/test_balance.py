@@ -17,6 +17,7 @@ from flows.orchestrate.balance import (
 )
 from flows.settings.config import RunConfig, build_config
 from flows.stages.classifiers import experiment_of
+from flows.stages.compare import compare_arms
 from flows.stages.dataset import Parts, assemble_dataset
 from flows.stages.plan import check_classifier, make_plan
 from flows.stages.report_page import write_report
@@ -174,8 +175,10 @@ def test_a_stage_out_of_order_says_what_to_run_first(scenes, tiny, tmp_path):
     fresh = RunConfig(data=scenes, workdir=tmp_path, **tiny)
     with pytest.raises(NotReady, match="terrabalance train"):
         synthesize_class(Run(fresh), "Beach")
-    with pytest.raises(NotReady, match="terrabalance sample"):
-        assemble_dataset(Run(fresh))
+    for stage in (assemble_dataset, compare_arms, write_report):
+        with pytest.raises(NotReady, match="terrabalance sample"):
+            stage(Run(fresh))
+    assert not (tmp_path / "reports").exists()  # so the name is free for other settings
 
 
 def test_an_unknown_class_is_refused_before_the_run_has_a_folder(config):

@@ -17,7 +17,7 @@ from flows.settings.config import RunConfig
 from flows.store.devices import held, waited_s
 from flows.store.paths import settings_file
 from flows.store.result import Files, Folder, find, make_anew, make_once, require
-from flows.store.uses import begin
+from flows.store.uses import begin, note_use
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import read_json, write_json
 from terrabalance.finished import damaged_files, mark_done
@@ -164,6 +164,46 @@ def test_a_name_that_belongs_to_another_run_changes_nothing_of_it(config):
         with pytest.raises(BadInput, match="or another --name"):
             ask()
     assert note.read_text() == before and read_json(page) == "mine"
+
+
+def test_a_name_with_nothing_but_a_plan_is_free_for_other_settings(config):
+    folder, other = begin(config), config.model_copy(update={"seed": 1})
+    for name in ("plan.json", "timings.json", ".plan.json.lock"):
+        write_json(folder / name, {})
+    catalogue = config.workdir / "data" / "catalogues" / "scenes-1"
+    catalogue.mkdir(parents=True)
+    note_use(config, "catalogue", catalogue)
+    assert not find(config, folder_of(config, part="thing"))  # noted, and not made
+    begin(other)
+    assert read_json(settings_file(config))["seed"] == 1
+    assert {path.name for path in folder.iterdir()} == {"config.json", ".plan.json.lock"}
+
+
+@pytest.mark.parametrize(
+    "made", ["reports/run/account.json", "data/datasets/run/x", "data/things/thing-1/x"]
+)
+def test_a_name_under_which_something_was_made_is_not_free(config, made):
+    begin(config)
+    find(config, folder_of(config, part="thing"))
+    write_json(config.workdir / made, {})
+    with pytest.raises(BadInput, match="or another --name"):
+        begin(config.model_copy(update={"seed": 1}))
+    assert read_json(settings_file(config))["seed"] == config.seed
+
+
+def test_a_command_that_no_device_was_there_for_takes_no_name(config, monkeypatch):
+    monkeypatch.setattr("flows.store.devices._slots", refused)
+    result = folder_of(config, n_devices=1, part="thing")
+    with pytest.raises(BadInput, match="no device"):
+        make_once(config, result, lambda *_: mark_done(result.place, {}))
+    monkeypatch.undo()
+    other = config.model_copy(update={"seed": 1})
+    make_once(other, result, lambda *_: mark_done(result.place, {}))
+    assert read_json(settings_file(config))["seed"] == 1
+
+
+def refused(*_):
+    raise BadInput("no device")
 
 
 def test_waiting_for_devices_is_counted_apart(config, monkeypatch):
