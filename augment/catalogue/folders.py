@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path, PurePath
+from typing import Literal
 
 from augment.catalogue.beside import with_files_beside
 from augment.catalogue.config import ClassFolder
@@ -20,7 +21,11 @@ from terrabalance.wording import in_short, shown
 _log = logging.getLogger(__name__)
 
 _PACKED = (*ARCHIVE_SUFFIXES, ".7z", ".rar")
-_NAMED = 4  # hidden folders in a message
+_NAMED = 4  # hidden folders, links or archives in a message
+_OR_CSV = (  # a path that leads through a link is refused there as well
+    ", or list all images in a CSV with the columns path and class, and name a folder that holds "
+    "them all with --images"
+)
 _LOOKED_AT = 10_000  # files in a hidden folder, as one of a version control has any number
 
 
@@ -70,14 +75,16 @@ def list_folder(root: Path, given: Given, class_folder: ClassFolder = "auto") ->
     """
     if not folders_in(root):
         raise BadInput(_why_no_classes(root, given))
-    paths, beside = _files_below(root, given)
+    paths, beside = _files_below(root, given, _OR_CSV)
     n_images: Counter[str] = Counter()
     for path in paths:
         n_images[_folder_of(path)] += _is_named_like_an_image(path)
     roles = read_layout(given, n_images, class_folder)
     entries = [Entry(path, *roles[_folder_of(path)]) for path in paths]
     # A readme or a licence beside the class folders is no image gone wrong.
-    _tell_packed(given, [entry.path for entry in entries if not entry.class_name])
+    beside_classes = [entry.path for entry in entries if not entry.class_name]
+    _tell_packed(given, beside_classes)
+    _tell_links_to_nothing(root, given, beside_classes)
     entries = [e for e in entries if e.class_name or _is_named_like_an_image(e.path)]
     entries = with_files_beside(root, entries, beside)
     return Source(root, sorted(entries, key=lambda entry: natural_key(entry.path)), given)
@@ -104,24 +111,36 @@ def list_images(root: Path, given: Given, class_name: str) -> Source:
     return Source(root, with_files_beside(root, entries, beside), given)
 
 
-def _files_below(root: Path, given: Given) -> tuple[list[str], list[str]]:
+def _files_below(root: Path, given: Given, or_else: str = "") -> tuple[list[str], list[str]]:
     """Return the paths of all visible files, and apart those that belong to an image beside them.
+
+    Args:
+        root: that holds them.
+        given: what the user gave, for messages.
+        or_else: what may be done with links to folders but copying these, to end the sentence.
 
     Raises:
         BadInput: a name is not text.
     """
     paths: list[str] = []
     beside: list[str] = []
-    hidden, problems = [], []
-    for path, is_hidden in _walk(root):
-        if is_hidden:
+    hidden, links, problems = [], [], []
+    for path, kind in _walk(root):
+        if kind == "hidden":
             hidden.append(path)
+        elif kind == "link":
+            links.append(path)
         elif re.search("[\ud800-\udfff]", path):  # bytes that are no UTF-8, as Python lists them
             problems.append(f"{path!r}: a name that is not text; rename it")
         else:
             (beside if is_side_file(PurePath(path)) else paths).append(path)
     refuse(given, problems)
     _tell_hidden(root, given, hidden)
+    if links:
+        _log.warning(
+            "%s: links to folders are not followed: %s. Copy the folders to where their links are"
+            "%s.", given, _named(links), or_else,
+        )  # fmt: skip
     return paths, beside
 
 
@@ -165,6 +184,24 @@ def _tell_packed(given: Given, beside: list[str]) -> None:
         )  # fmt: skip
 
 
+def _tell_links_to_nothing(root: Path, given: Given, beside: list[str]) -> None:
+    """Warn of links beside the class folders, each of which may have been one of a class.
+
+    Those in a class folder, and those named like images, are left out one by one, with a reason.
+    """
+    others = [path for path in beside if not _is_named_like_an_image(path)]
+    broken = [p for p in others if (root / p).is_symlink() and not _leads_somewhere(root / p)]
+    if broken:
+        _log.warning("%s: links to nothing: %s. Mend or remove them.", given, _named(broken))
+
+
+def _leads_somewhere(link: Path) -> bool:
+    try:
+        return link.exists()
+    except OSError:  # to where this user may not look
+        return True
+
+
 def _named(paths: list[str]) -> str:
     return in_short([shown(path) for path in sorted(paths)], _NAMED)
 
@@ -183,11 +220,14 @@ def _holds_images(root: Path, hidden: str) -> bool:
 
 def visible_files(root: Path) -> Iterator[str]:
     """Yield the paths of all files that are not hidden and in no hidden folder, "/" between."""
-    return (path for path, is_hidden in _walk(root) if not is_hidden)
+    return (path for path, kind in _walk(root) if kind == "file")
 
 
-def _walk(root: Path) -> Iterator[tuple[str, bool]]:
-    """Yield the paths of all files, and of what is hidden, "/" behind folders, and which it is."""
+def _walk(root: Path) -> Iterator[tuple[str, Literal["file", "hidden", "link"]]]:
+    """Yield the paths of all files, of what is hidden and of links to folders, and which it is.
+
+    Behind a hidden folder's path is a "/".
+    """
     left = [""]  # no recursion: a path may have two thousand folders
     while left:
         below = left.pop()
@@ -195,10 +235,10 @@ def _walk(root: Path) -> Iterator[tuple[str, bool]]:
             for entry in found:
                 path, is_folder = below + entry.name, _is_folder(entry)
                 if _is_hidden(entry.name):
-                    yield f"{path}/" if is_folder and not entry.is_symlink() else path, True
+                    yield f"{path}/" if is_folder and not entry.is_symlink() else path, "hidden"
                 elif not is_folder:
-                    yield path, False
+                    yield path, "file"
                 elif entry.is_symlink():
-                    _log.warning("%s: a link to a folder; skipped", entry.path)
+                    yield path, "link"
                 else:
                     left.append(f"{path}/")

@@ -92,6 +92,29 @@ def test_a_link_to_nothing_is_listed_and_one_to_a_folder_is_skipped(tmp_path):
     assert [path for path, _, _ in found] == ["Pond/a.jpg", "Pond/gone.jpg", "Pond/itself.jpg"]
 
 
+def test_links_that_may_have_been_classes_are_told_with_what_to_do(tmp_path, caplog):
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    put(data, "Pond/a.jpg", "readme.txt")
+    put(elsewhere, "1.jpg")
+    for name in ("Park", "River", "Pond/more"):
+        (data / name).symlink_to(elsewhere)
+    (data / "Beach").symlink_to(tmp_path / "nowhere")
+    (data / "overview.jpg").symlink_to(tmp_path / "nowhere")  # an image that is left out
+    open_source(data, tmp_path / "x")
+    folders, nothing = caplog.messages
+    assert f"{data}: links to folders are not followed" in folders
+    assert ": 'Park', 'Pond/more', 'River'. Copy" in folders
+    assert "CSV with the columns path and class" in folders and "--images" in folders
+    assert nothing == f"{data}: links to nothing: 'Beach'. Mend or remove them."
+
+
+def test_the_way_out_of_links_to_folders_is_one(tmp_path):
+    put(tmp_path, "data/Pond/a.jpg", "elsewhere/1.jpg")
+    (tmp_path / "list.csv").write_text("path,class\ndata/Pond/a.jpg,Pond\nelsewhere/1.jpg,Park\n")
+    source = open_source(tmp_path / "list.csv", tmp_path / "x", images=tmp_path)
+    assert {entry.class_name for entry in source.entries} == {"Pond", "Park"}
+
+
 def test_files_that_belong_to_an_image_are_not_listed(tmp_path):
     put(tmp_path, "Pond/a.tif", "Pond/a.tif.aux.xml", "Pond/a.tfw", "Pond/a.tif.ovr", "Pond/a.hdr")
     put(tmp_path, "Pond/a.tif.msk", "Pond/a.prj", "Pond/notes.txt")
