@@ -232,7 +232,11 @@ def read_manifest(path: Path) -> Manifest:
     """
     path = path / "manifest.parquet" if path.is_dir() else path
     if not path.is_file():
-        raise NotReady(f"no manifest at {path}. Run `terrabalance scan` on the data first.")
+        raise NotReady(
+            f"no manifest at {path}. Give the command again that makes its folder: `terrabalance "
+            "scan` a catalogue, `terrabalance sample` synthetic images, `terrabalance assemble` a "
+            "dataset."
+        )
     table, facts = read_table(path)
     missing = [name for name in COLUMNS if name not in {*table.column_names, *_ADDED}]
     if missing:

@@ -143,10 +143,13 @@ def _listed(folder: Path, tell: bool = False) -> Manifest | None:
     """
     try:
         return read_manifest(folder)
-    except (BadInput, NotReady) as error:
-        if tell:
-            _log.warning("the images are drawn again: %s", error)
-        return None
+    except NotReady:
+        why = f"{folder / 'manifest.parquet'}: gone"
+    except BadInput as error:
+        why = str(error)
+    if tell:
+        _log.warning("the images are drawn again: %s", why)
+    return None
 
 
 def _marks(request: SamplingRequest, index: int, bands: Bands) -> dict[str, str]:

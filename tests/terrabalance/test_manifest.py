@@ -105,7 +105,7 @@ def test_paths_that_leave_the_root_are_refused(tmp_path):
 
 
 def test_a_missing_or_broken_manifest_says_what_to_do(tmp_path):
-    with pytest.raises(NotReady, match="terrabalance scan"):
+    with pytest.raises(NotReady, match=r"scan` a catalogue.*sample` synth.*assemble` a dataset"):
         read_manifest(tmp_path)
     (tmp_path / "manifest.parquet").write_bytes(b"not parquet")
     with pytest.raises(BadInput, match="not a Parquet table"):

@@ -86,6 +86,17 @@ def test_a_damaged_manifest_is_told_once_and_the_images_drawn_again(generator, t
     assert "notes.txt" not in caplog.text
 
 
+def test_a_manifest_that_is_gone_is_told_without_advice_and_the_images_drawn_again(
+    generator, tmp_path, caplog
+):
+    folder = sample_class(ponds(generator, 4, tmp_path))
+    before = pixels(folder)
+    (folder / "manifest.parquet").unlink()
+    sample_class(ponds(generator, 4, folder))
+    assert pixels(folder) == before and is_drawn(folder, 4)
+    assert caplog.messages == [f"the images are drawn again: {folder / 'manifest.parquet'}: gone"]
+
+
 def test_another_number_of_calls_draws_anew(generator, tmp_path):
     folder = sample_class(ponds(generator, 2, tmp_path))
     before = pixels(folder)
