@@ -124,7 +124,10 @@ def _comparison(run: Run, key: str) -> dict[str, Any] | None:
     if find(run.config, comparison):
         return read_record(path, _OF_COMPARISON)
     if path.is_file():
-        _log.warning("%s is damaged or of other images, and not shown: classify again", path)
+        _log.warning(
+            "%s is damaged or of other images, and not shown. Run `terrabalance assemble`, "
+            "`terrabalance classify` and `terrabalance report` with the same options.", path,
+        )  # fmt: skip
     return None
 
 

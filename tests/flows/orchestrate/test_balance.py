@@ -97,11 +97,12 @@ def test_the_same_command_again_changes_no_file(page, config):
     assert sha256_of(page.with_name("comparison.json")) == comparison
 
 
-def test_other_images_under_the_same_name_get_no_old_verdict(page, config, monkeypatch):
+def test_other_images_under_the_same_name_get_no_old_verdict(page, config, monkeypatch, caplog):
     assert "Did it help?" in page.read_text()
     monkeypatch.setattr("flows.stages.dataset.dataset_key", lambda *_: "of other images")
     write_report(Run(config))
     assert "Did it help?" not in page.read_text()
+    assert "`terrabalance assemble`, `terrabalance classify` and" in caplog.text  # in this order
     with pytest.raises(NotReady, match="terrabalance assemble"):
         experiment_of(Run(config), Parts(Run(config)).key)
     monkeypatch.undo()
