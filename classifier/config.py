@@ -1,5 +1,8 @@
 """The settings of the classifiers that are compared."""
 
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
 from pydantic import Field, field_validator, model_validator
 
 from classifier.arms.arm import BASELINE
@@ -13,6 +16,8 @@ CHOICES = {"arms", "chroma_jitter", "seeds", "tries", "weights", "resolution"}
 
 class ClassifierConfig(Settings):
     """Settings of the classifier, the same for every arm, so that only the arms differ."""
+
+    ADDED: ClassVar[Mapping[str, Any]] = {"precision": "auto"}
 
     model: str = Field(
         "resnet18", min_length=1, max_length=LONGEST_PATH, description="any timm model name"
@@ -56,6 +61,11 @@ class ClassifierConfig(Settings):
         False,
         description="train a linear head only, on features of a pretrained network that are "
         "computed once: minutes instead of hours",
+    )
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        "auto",
+        description="auto: bf16 autocast where the device is faster in it (a CPU is timed once), "
+        "else fp32; a training that is resumed, and its predictions, stay in what it began in",
     )
     arms: tuple[ArmName, ...] = Field(
         DEFAULT_ARMS,

@@ -36,6 +36,7 @@ class FeatureNetwork:
         image_size: side of its square input, in pixels.
         device: to run on.
         n_bands: of its input.
+        precision: `auto` (bf16 where the device is faster in it), `bf16` or `fp32`.
     """
 
     def __init__(
@@ -45,17 +46,19 @@ class FeatureNetwork:
         image_size: int,
         device: torch.device,
         n_bands: int = 3,
+        precision: str = "auto",
     ) -> None:
         model.reset_classifier(0)  # type: ignore[operator]
         self.name, self.n_bands = name, n_bands
         self._size, self._device = image_size, device
+        self._precision = precision_on(device, precision)
         self._mean, self._std = normalisation(model, n_bands)
         self._model = model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
     @functools.cached_property
     def key(self) -> str:
         """Hash of weights, input size and precision, which decide the features of pixels."""
-        name = f"{self.name} {self._size} {precision_on(self._device, 'auto')}"
+        name = f"{self.name} {self._size} {self._precision}"
         digest = hashlib.blake2b(name.encode(), digest_size=16)
         for tensor in self._model.state_dict().values():
             digest.update(tensor.cpu().flatten().contiguous().view(torch.uint8).numpy().data)
@@ -64,10 +67,10 @@ class FeatureNetwork:
     def embed(self, pixels: np.ndarray) -> np.ndarray:
         """Return the (N, D) float32 pooled features of (N, n_bands, H, W) levels.
 
-        Computed in bf16 where the device supports it natively; on a CPU in a third of the time.
+        In bf16 a CPU that computes in it takes a third of the time.
         """
-        features, precision = [], precision_on(self._device, "auto")
-        with torch.inference_mode(), autocast(self._device, precision):
+        features = []
+        with torch.inference_mode(), autocast(self._device, self._precision):
             for part in torch.split(torch.from_numpy(pixels), _BATCH):
                 shown = _filled(part) if self._device.type == "cuda" else part
                 images = to_input(shown.to(self._device), self._size, self._mean, self._std)
@@ -115,7 +118,7 @@ def trained_network(folder: Path, device: torch.device) -> FeatureNetwork:
     model = build_model(config, len(card.classes), n_bands)
     load_result(model, folder / WEIGHTS)
     name = f"{config.model}, trained here on real images"
-    return FeatureNetwork(model, name, config.image_size, device, n_bands)
+    return FeatureNetwork(model, name, config.image_size, device, n_bands, config.precision)
 
 
 def named_network(config: FeatureConfig) -> Load | None:

@@ -7,6 +7,7 @@ from typing import Any
 from classifier.arms.arm import BASELINE
 from classifier.arms.registry import arm_of
 from classifier.compare.comparison import difference_of
+from classifier.compare.precision import mixed_precision
 from terrabalance.charts import place, symmetric_limit
 from terrabalance.markdown import escape_markdown, markdown_table
 from terrabalance.page import Section, render, signed
@@ -69,6 +70,7 @@ def comparison_section(record: Mapping[str, Any], highest_give_away: float) -> S
         give_away=_give_away(record, highest_give_away),
         highest_give_away=highest_give_away,
         training=_training(record["training"]),
+        mixed=_mixed(record),
         left_out=record.get("left_out"),
         n_reasons=_MOST_REASONS,
     )
@@ -110,7 +112,13 @@ def comparison_markdown(record: Mapping[str, Any]) -> str:
     tail = classes if changed else "No class changed clearly by itself.\n"
     sentence, by_class = (escape_markdown(record["verdict"][k]) for k in ("sentence", "by_class"))
     use = _use_markdown(record)
-    return f"## Did it help?\n\n**{sentence}**\n\n{by_class}\n\n{use}{scores}\n{tail}"
+    mixed = f"{escape_markdown(said)}\n\n" if (said := _mixed(record)) else ""
+    return f"## Did it help?\n\n**{sentence}**\n\n{by_class}\n\n{use}{mixed}{scores}\n{tail}"
+
+
+def _mixed(record: Mapping[str, Any]) -> str:
+    """Say that trainings differ in precision; records of older versions do not tell."""
+    return mixed_precision(record.get("precisions", {}))
 
 
 def _use_markdown(record: Mapping[str, Any]) -> str:

@@ -1,18 +1,23 @@
 """A whole comparison: train all trials, select on val, open test once, compare."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from classifier.compare.comparison import compare
+from classifier.compare.precision import mixed_precision
 from classifier.study.ledger import LEDGER, note_opening
 from classifier.study.selection import choose, counts_of, predictions_of, trained_for
 from classifier.train.experiment import Experiment, trials_of
+from classifier.train.precision import precisions_of
 from classifier.train.training import train
 from terrabalance.files import atomic_write, sha256_of
 from terrabalance.progress import Progress, silent
 from terrabalance.sizes import describe_size
+
+_log = logging.getLogger(__name__)
 
 
 def run_study(
@@ -28,6 +33,9 @@ def run_study(
     """
     for trial in trials_of(experiment.config):
         train(experiment, trial, on_progress)
+    precisions = precisions_of(experiment)
+    if mixed := mixed_precision(precisions):
+        _log.warning("%s", mixed)  # before test is opened
     choices = choose(experiment)
     n_openings = note_opening(
         experiment.root / LEDGER, experiment.test_key(), experiment.comparison_key
@@ -48,4 +56,6 @@ def run_study(
         n_openings=n_openings,
     )
     trained = trained_for(experiment, choices)
-    return record | {"trained": trained, "predictions_sha256": sha256_of(path)}
+    return record | {
+        "trained": trained, "precisions": precisions, "predictions_sha256": sha256_of(path),
+    }  # fmt: skip

@@ -92,7 +92,24 @@ class Experiment:
 
     def on(self, device: torch.device) -> "Experiment":
         """Return the same experiment on another device."""
-        other = replace(self, device=device)
+        return self._but(device=device)
+
+    def going_on_in(self, precision: object) -> "Experiment":
+        """Return the same experiment for a training of it that began in a precision.
+
+        Only to compute with: its trials have other names.
+
+        Args:
+            precision: `bf16` or `fp32`, which counts where the settings leave it open; all else is
+                what damaged files say, or None, and counts nowhere.
+        """
+        if self.config.precision != "auto" or precision not in ("bf16", "fp32"):
+            return self
+        return self._but(config=self.config.model_copy(update={"precision": precision}))
+
+    def _but(self, **changes: Any) -> "Experiment":
+        """Return the same with changes that leave the rows as they are."""
+        other = replace(self, **changes)
         object.__setattr__(other, "_known", self._known)
         return other
 
@@ -174,7 +191,7 @@ class Experiment:
     def network_key(self) -> str:
         """Hash what decides the features of pixels by the pretrained network."""
         config = self.config
-        precision = precision_on(self.device, "auto")
+        precision = precision_on(self.device, config.precision)
         return fingerprint(
             config.model, config.pretrained, config.image_size, weights_key(config), precision
         )

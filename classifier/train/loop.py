@@ -29,6 +29,7 @@ from terrabalance.errors import BadInput, TrainingDiverged
 from terrabalance.progress import Progress
 from terrabalance.seeds import generator_for, seed_for, seed_torch
 
+CHECKPOINTS = "checkpoints"
 CHECKPOINT_EVERY_S = 15.0
 _LONG_S = 0.5  # a checkpoint that takes longer to write is written less often
 _log = logging.getLogger(__name__)
@@ -47,8 +48,8 @@ class Trainer:
         arm: decides images of a step, weights, mixing and loss.
         setting: of the trial.
         losses: (step, loss, learning rate) so far.
-        precision: `bf16` (autocast) where the device is faster in it, else `fp32`; of a training
-            that is resumed that in which it began.
+        precision: `bf16` (autocast) or `fp32`, as `config` asks for; of a training that is resumed
+            that in which it began.
     """
 
     model: nn.Module
@@ -61,7 +62,7 @@ class Trainer:
     losses: list[tuple[int, float, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.precision = precision_on(self.device, "auto")
+        self.precision = precision_on(self.device, self.config.precision)
         if self.device.type == "cpu":
             keep_gradients_written(self.model)
         self._weights = [p for p in self.model.parameters() if p.requires_grad and p.ndim > 1]
@@ -174,17 +175,17 @@ class Trainer:
             "inputs": inputs, "precision": self.precision, "losses": self.losses,
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
         }  # fmt: skip
-        save_checkpoint(folder / "checkpoints", step, parts)
+        save_checkpoint(folder / CHECKPOINTS, step, parts)
 
     def _resume(self, folder: Path, inputs: str) -> int:
         """Load the newest checkpoint of the same inputs; return the number of steps done."""
-        parts = load_newest_whole(folder / "checkpoints")
+        parts = load_newest_whole(folder / CHECKPOINTS)
         if parts is None:
             return 0
         try:
             if parts.get("inputs") != inputs:
                 raise BadInput(f"{folder}: holds checkpoints of other settings or images.")
-            load_into(self.model, parts["model"], str(folder / "checkpoints"))
+            load_into(self.model, parts["model"], str(folder / CHECKPOINTS))
         except BadInput as error:  # also of another timm, which builds the model otherwise
             _log.warning("%s The training begins again, and its checkpoints are deleted.", error)
             remove_checkpoints(folder)
@@ -215,4 +216,4 @@ def pause_s(every_s: float, writing_s: float) -> float:
 
 def remove_checkpoints(folder: Path) -> None:
     """Delete the checkpoints of a trial that has ended or cannot be resumed."""
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)

@@ -47,8 +47,9 @@ def feature_cache(experiment: Experiment) -> FeatureCache:
     def open_network() -> Embed:
         config, n_bands = experiment.config, experiment.bands.count
         model = build_model(config, n_classes=1, n_bands=n_bands)
-        network = FeatureNetwork(model, config.model, config.image_size, experiment.device, n_bands)
-        return network.embed
+        return FeatureNetwork(
+            model, config.model, config.image_size, experiment.device, n_bands, config.precision
+        ).embed
 
     folder, key = experiment.root / "features", experiment.network_key()
     return FeatureCache(folder, key, open_network, experiment.resolution, experiment.bands)

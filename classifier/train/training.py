@@ -18,10 +18,11 @@ from classifier.images.loading import train_classes
 from classifier.network.model import WEIGHTS
 from classifier.train.examples import Examples
 from classifier.train.experiment import Experiment, Trial, trials_of
-from classifier.train.loop import CHECKPOINT_EVERY_S, Trainer, remove_checkpoints
+from classifier.train.loop import CHECKPOINT_EVERY_S, CHECKPOINTS, Trainer, remove_checkpoints
 from classifier.train.outputs import Outputs, read_outputs, write_outputs
+from classifier.train.precision import CARD, in_words, precision_of
 from classifier.train.setup import setup_for
-from terrabalance.checkpoint import load_result, write_tensors
+from terrabalance.checkpoint import load_result, note_of_newest, write_tensors
 from terrabalance.device import describe_device
 from terrabalance.errors import NotReady
 from terrabalance.files import atomic_write, fingerprint, write_json
@@ -169,7 +170,9 @@ def _outputs(
     if rows.empty:
         return Outputs(classes, [], np.empty(0, int), np.empty((0, len(classes)), np.float32))
     if found is None:
-        trainer, examples = _prepare(experiment, trial, rows, classes, None, on_progress)
+        # Also where another machine predicts what one has trained.
+        same = experiment.going_on_in(precision_of(folder))
+        trainer, examples = _prepare(same, trial, rows, classes, None, on_progress)
         load_result(trainer.model, folder / WEIGHTS)
         logits = trainer.predict(examples).numpy()
         found = Outputs(classes, examples.paths, examples.labels.numpy(), logits)
@@ -219,15 +222,17 @@ def _train(
     rows = experiment.train_rows(trial)
     classes = train_classes(experiment.manifest)
     arm = arm_of(trial.arm)
-    trainer, examples = _prepare(experiment, trial, rows, classes, arm, on_progress)
+    # The loop goes on as it began by itself; the features of a frozen network are computed before.
+    same = experiment.going_on_in(note_of_newest(folder / CHECKPOINTS, "precision"))
+    trainer, examples = _prepare(same, trial, rows, classes, arm, on_progress)
     with _own_randomness(experiment.device):
         trainer.train(examples, folder, inputs, str(trial), on_progress, checkpoint_every_s)
     losses = pd.DataFrame(trainer.losses, columns=["step", "loss", "learning_rate"])
     with atomic_write(folder / "losses.csv") as file:
         losses.to_csv(file, index=False)
-    write_json(folder / "card.json", _card(experiment, trial, trainer, classes))
+    write_json(folder / CARD, _card(experiment, trial, trainer, classes))
     write_tensors(folder / WEIGHTS, trainer.model.state_dict())
-    files = [folder / name for name in (WEIGHTS, "card.json", "losses.csv")]
+    files = [folder / name for name in (WEIGHTS, CARD, "losses.csv")]
     mark_done(folder, {"inputs": inputs, "steps": experiment.config.steps}, files)
 
 
@@ -245,6 +250,6 @@ def _card(
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
         "images_seen": config.steps * config.batch_size,
         "final_loss": trainer.losses[-1][1], "device": describe_device(experiment.device),
-        "precision": "bf16 autocast" if trainer.precision == "bf16" else "float32",
+        "precision": in_words(trainer.precision),
         "versions": {"torch": torch.__version__, "timm": timm.__version__},
     }  # fmt: skip

@@ -75,6 +75,11 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     return draw_dataset(tmp_path_factory.mktemp("squares"))
 
 
+def auto_takes(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `auto` choose as it would on another machine."""
+    monkeypatch.setattr("terrabalance.device.supports_bf16", lambda _: precision == "bf16")
+
+
 @pytest.fixture
 def cpu() -> torch.device:
     """The device on which runs are bit-identical."""

@@ -170,6 +170,17 @@ def test_a_long_list_of_what_is_left_out_is_cut_and_escaped(record: dict[str, An
     assert "<i>" not in html and "a<b>" not in html and "<script" not in html
 
 
+def test_trainings_in_different_precision_are_told_above_the_arms(record: dict[str, Any]):
+    mixed = {**record, "precisions": {"bf16 autocast": 2, "float32": 4}}
+    html = str(comparison_section(mixed, 0.6).html)
+    places = ["All arms on", "(bf16 autocast: 2, float32: 4)", "<table"]
+    assert sorted(places, key=html.index) == places
+    assert "bf16 autocast" in comparison_markdown(mixed)
+    for silent in (record, {**record, "precisions": {"float32": 6}}):
+        page = comparison_section(silent, 0.6).html + comparison_markdown(silent)
+        assert "one precision" not in page
+
+
 def recommending(record: dict[str, Any], **changes: Any) -> dict[str, Any]:
     said = {"arm": "synthetic", "sentence": "Train on <b> the real images.", **changes}
     return {**record, "recommended": said, "report": "aid-1f2e3d"}

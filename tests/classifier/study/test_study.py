@@ -4,10 +4,11 @@ import pytest
 
 from classifier.study.ledger import note_opening
 from classifier.study.study import run_study
+from classifier.train.training import train
 from terrabalance.errors import BadInput
 from terrabalance.manifest import Manifest
 
-from ..conftest import draw_dataset, experiment_for
+from ..conftest import REAL, auto_takes, draw_dataset, experiment_for
 
 
 @pytest.mark.parametrize("frozen", [False, True])
@@ -45,6 +46,24 @@ def test_the_same_test_images_elsewhere_are_counted_together(squares, tmp_path):
         experiment = experiment_for(manifest, tmp_path / "out", steps=2, arms=("real", "synthetic"))
         counts.append(run_study(experiment, tmp_path / "report", "real")["n_openings"])
     assert counts == [1, 2]
+
+
+def test_a_comparison_of_trainings_in_different_precision_says_so_with_the_way_out(
+    squares, tmp_path, monkeypatch, caplog
+):
+    given = {"steps": 1, "arms": ("real", "synthetic"), "seeds": (0,)}
+    mixed = experiment_for(squares, tmp_path, **given)
+    auto_takes("bf16", monkeypatch)
+    train(mixed, REAL)
+    auto_takes("fp32", monkeypatch)
+    counts = run_study(mixed, tmp_path / "report", "real")["precisions"]
+    assert counts["bf16 autocast"] == 1 and counts["float32"] > 0
+    assert f"(bf16 autocast: 1, float32: {counts['float32']})" in caplog.text
+    assert "--set classifier.precision=fp32" in caplog.text
+    caplog.clear()
+    alike = experiment_for(squares, tmp_path, **given, precision="fp32")
+    record = run_study(alike, tmp_path / "report", "real")
+    assert record["precisions"] == {"float32": sum(counts.values())} and not caplog.records
 
 
 @pytest.mark.parametrize("text", ["[]", '{"a": 3}'])

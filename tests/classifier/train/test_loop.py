@@ -13,7 +13,7 @@ from classifier.train.training import train
 from terrabalance.checkpoint import save_checkpoint, write_tensors
 from terrabalance.errors import BadInput, TrainingDiverged
 
-from ..conftest import REAL, experiment_for, outputs, tiny_config
+from ..conftest import REAL, auto_takes, experiment_for, outputs, tiny_config
 
 
 def stop_after(step: int, total: int):
@@ -45,6 +45,21 @@ def test_stopped_and_resumed_equals_uninterrupted(squares, tmp_path):
     assert (cut.folder(Trial("real", 1)) / "checkpoints" / "step_0000004.pt").is_file()
     assert steps_of(cut, Trial("real", 1)) == [5, 6]
     assert outputs(whole, Trial("real", 1)) == outputs(cut, Trial("real", 1))
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_training_goes_on_in_the_precision_that_auto_took_when_it_began(
+    squares, tmp_path, backbone, monkeypatch, frozen
+):
+    settings = {"frozen": True, "weights": backbone} if frozen else {}
+    whole, cut = (experiment_for(squares, tmp_path / name, **settings) for name in ("a", "b"))
+    auto_takes("bf16", monkeypatch)
+    train(whole, REAL)
+    with pytest.raises(KeyboardInterrupt):
+        train(cut, REAL, stop_after(4, 6), 0)
+    auto_takes("fp32", monkeypatch)
+    assert steps_of(cut, REAL)[-2:] == [5, 6]
+    assert outputs(whole, REAL) == outputs(cut, REAL)
 
 
 def test_a_checkpoint_of_other_settings_is_not_resumed_and_that_is_said(squares, tmp_path, caplog):

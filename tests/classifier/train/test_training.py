@@ -9,11 +9,19 @@ from classifier.train.experiment import trials_of
 from classifier.train.training import seal, train, train_baseline, val_outputs
 from terrabalance.checkpoint import save_checkpoint
 from terrabalance.errors import NotReady
-from terrabalance.files import sha256_of
+from terrabalance.files import read_json, sha256_of
 from terrabalance.images import write_png
 from terrabalance.manifest import Manifest
 
-from ..conftest import REAL, SYNTHETIC, ask_test, draw_dataset, experiment_for, outputs
+from ..conftest import (
+    REAL,
+    SYNTHETIC,
+    ask_test,
+    auto_takes,
+    draw_dataset,
+    experiment_for,
+    outputs,
+)
 
 
 def test_coloured_squares_are_learned(squares, tmp_path):
@@ -107,3 +115,39 @@ def test_test_is_not_opened_before_every_training_has_ended(squares, tmp_path):
     with pytest.raises(NotReady, match="has not been trained"):
         seal(experiment)
     assert not list(tmp_path.glob("*/test.parquet"))
+
+
+@pytest.mark.parametrize(("wanted", "said"), [("bf16", "bf16 autocast"), ("fp32", "float32")])
+def test_the_precision_that_is_asked_for_is_trained_in_whatever_auto_takes(
+    squares, tmp_path, monkeypatch, wanted, said
+):
+    auto_takes({"bf16": "fp32", "fp32": "bf16"}[wanted], monkeypatch)
+    experiment = experiment_for(squares, tmp_path, steps=1, precision=wanted)
+    assert read_json(train(experiment, REAL) / "card.json")["precision"] == said
+    assert experiment.folder(REAL) != experiment_for(squares, tmp_path, steps=1).folder(REAL)
+
+
+def test_a_precision_that_is_left_open_changes_no_name(squares, tmp_path):
+    same = Manifest(squares.root, squares.frame.assign(sha256="0" * 64))  # whatever wrote the files
+    experiment = experiment_for(same, tmp_path, precision="auto")
+    names = [experiment.inputs(REAL), experiment.inputs(SYNTHETIC), experiment.comparison_key]
+    assert names == [
+        "8c805adef22f",
+        "e4acb9b6889d",
+        "c58c39cda26a",
+    ]  # as given before there was the setting
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_classifier_is_predicted_in_the_precision_that_it_was_trained_in(
+    squares, tmp_path, backbone, monkeypatch, frozen
+):
+    settings = {"frozen": True, "weights": backbone} if frozen else {}
+    logits = []
+    for predicted_on in ("bf16", "fp32"):
+        experiment = experiment_for(squares, tmp_path / predicted_on, **settings)
+        auto_takes("bf16", monkeypatch)
+        train(experiment, REAL)
+        auto_takes(predicted_on, monkeypatch)
+        logits.append(ask_test(experiment, REAL).logits.tobytes())
+    assert logits[0] == logits[1]
