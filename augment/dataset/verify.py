@@ -9,6 +9,7 @@ import pandas as pd
 from augment.dataset.beside import OWN, problems_beside
 from augment.dataset.placing import files_of
 from augment.dataset.replacing import files_in
+from augment.screen.refused import images_beside, refused_since
 from terrabalance.errors import BadInput, NotReady, UnreadableImage
 from terrabalance.files import inside, sha256_of
 from terrabalance.manifest import Manifest, read_manifest
@@ -29,8 +30,9 @@ class Problem:
         path: of the file or folder, relative to the dataset.
         kind: `missing`, `changed`, `unreadable` (the system refuses it, so nothing more is known of
             it), `unmarked` (a synthetic image without its marks), `posing` (a real one with the
-            mark of a synthetic one), `misplaced` (a synthetic one in val or test), `unknown` (no
-            row of the manifest) or `outside` (a row that leaves the dataset).
+            mark of a synthetic one), `misplaced` (a synthetic one in val or test), `refused` (by
+            people, since it was put there), `unknown` (no row of the manifest) or `outside` (a row
+            that leaves the dataset).
         detail: more about it.
     """
 
@@ -67,7 +69,13 @@ def verify(folder: Path, on_progress: Progress = silent) -> list[Problem]:
             "such as data/datasets/<run>."
         )
     beside = (Problem(*found) for found in problems_beside(manifest))
-    problems = [*_problems_of_rows(manifest, on_progress), *beside, *_unknown(manifest)]
+    refused = refused_since(manifest.frame, images_beside(folder))
+    by_eye = (
+        Problem(path, "refused", why)
+        for path, why in zip(manifest.frame["path"][refused.index], refused, strict=True)
+    )
+    rows = _problems_of_rows(manifest, on_progress)
+    problems = [*rows, *beside, *by_eye, *_unknown(manifest)]
     return sorted(problems, key=lambda problem: (problem.path, problem.kind))
 
 

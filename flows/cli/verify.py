@@ -15,8 +15,9 @@ def verify(
 
     Finds files that changed, are gone, may not be read, or that the manifest does not know, labels
     that are not the manifest's (class_map.txt, README.md, croissant.json, manifest.csv), synthetic
-    images that lost a mark (text, XMP DigitalSourceType) or are in val or test, and real ones with
-    the mark of a synthetic one. Changes nothing. Exit code 1 where anything is wrong.
+    images that lost a mark (text, XMP DigitalSourceType), are in val or test or were refused in
+    `terrabalance review` since, and real ones with the mark of a synthetic one. Changes nothing.
+    Exit code 1 where anything is wrong.
 
     Example: `terrabalance verify data/datasets/aid-cpu-1f2e3d`
     """

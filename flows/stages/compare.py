@@ -24,7 +24,7 @@ from flows.stages.classifiers import experiment_of, experiment_on, resolution_of
 from flows.stages.comparable import manifest_of
 from flows.stages.dataset import Parts
 from flows.stages.fidelity import give_aways
-from flows.stages.left_out import left_out_synthetic, tell_left_out
+from flows.stages.left_out import left_out_synthetic, tell_left_out, without_refused
 from flows.stages.progress import Watcher, unwatched
 from flows.stages.run import Run
 from flows.stages.stated import refuse_untrue
@@ -86,7 +86,7 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
     Raises:
         BadInput: images that cannot be compared on, or arms that lack theirs.
     """
-    manifest = _manifest_of(config, watcher("scan"))
+    manifest = without_refused(config, _manifest_of(config, watcher("scan")))
     tell_left_out(manifest, config.data)
     rows = manifest.usable("train")
     made = rows[rows["source"] == "synthetic"]

@@ -2,12 +2,34 @@
 
 import logging
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from augment.screen.refused import images_beside, refused_since
+from flows.settings.config import RunConfig
+from flows.store import paths
 from terrabalance.manifest import Manifest
 
 _log = logging.getLogger(__name__)
+
+
+def without_refused(config: RunConfig, manifest: Manifest) -> Manifest:
+    """Leave out synthetic images that people have refused since the manifest was written.
+
+    Args:
+        config: below whose workdir decisions are looked for, and beside its data where that is a
+            dataset.
+        manifest: that is compared on.
+    """
+    homes = [paths.synthetic_folder(config), *images_beside(manifest.root)]
+    refused = refused_since(manifest.frame, homes)
+    if refused.empty:
+        return manifest
+    frame = manifest.frame.copy()
+    frame.loc[refused.index, "status"] = "refused"
+    frame.loc[refused.index, "detail"] = refused
+    return replace(manifest, frame=frame)
 
 
 def left_out_synthetic(manifest: Manifest) -> dict[str, Any]:

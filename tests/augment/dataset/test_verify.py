@@ -13,6 +13,7 @@ from users import AS_USER, needs_a_user
 
 from augment.dataset.assemble import assemble
 from augment.dataset.verify import verify
+from augment.screen.reviews import with_decision, write_reviews
 from augment.screen.statuses import review, set_statuses
 from terrabalance.bands import RGB
 from terrabalance.errors import BadInput, NotReady
@@ -86,6 +87,17 @@ def test_files_that_are_gone_changed_or_unknown_are_named(dataset):
     assert kinds.pop(real[0].name) == "missing"
     assert kinds.pop(real[1].name) == "changed"
     assert kinds == {"mine.png": "unknown", "notes.txt": "unknown", "link.png": "unknown"}
+
+
+def test_an_image_that_was_refused_by_eye_since_is_named(dataset, tmp_path):
+    made = tmp_path / "data" / "synthetic" / "pond-1"
+    rows = read_manifest(dataset).frame.query("source == 'synthetic'").reset_index(drop=True)
+    write_manifest(Manifest(made, rows), made)
+    write_reviews(made, with_decision({}, rows["path"][1], "refuse", "Ada"))
+    home = tmp_path / "data" / "datasets" / "set"
+    home.parent.mkdir()
+    dataset.rename(home)
+    assert [(each.path, each.kind) for each in verify(home)] == [(rows["path"][1], "refused")]
 
 
 def test_a_class_map_that_was_edited_or_lost_is_named(dataset):

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from augment.screen.reviews import with_decision, write_reviews
 from flows.cli.app import app
 from terrabalance.errors import BadInput
-from terrabalance.files import read_json
+from terrabalance.files import read_json, sha256_of
 from terrabalance.images import write_png
+from terrabalance.manifest import Manifest, frame_of, write_manifest
 
 QUICK = [
     "--set", "classifier.model=test_resnet", "--set", "classifier.pretrained=false",
@@ -129,6 +131,23 @@ def test_a_copy_of_a_test_image_among_the_synthetic_ones_is_left_out(table, tmp_
     said = " ".join(re.sub("<[^>]+>", "", page).split())
     assert "1 of 3 synthetic images is left out of every arm: A: 1 duplicate, A/train_syn" in said
     assert "B/test_real_0.png" in said[: said.index("ArmBalanced accuracy")]
+
+
+def test_an_image_that_was_refused_by_eye_since_is_left_out(table, tmp_path, caplog):
+    drawn = [f"train_synthetic_{i}.png" for i in range(3)]
+    rows = [{"path": name, "class": "A", "split": "train", "source": "synthetic", "status": "ok",
+             "sha256": sha256_of(tmp_path / "A" / name)} for name in drawn]  # fmt: skip
+    folder = tmp_path / "w" / "data" / "synthetic" / "A-1"
+    write_manifest(Manifest(folder, frame_of(rows)), folder)
+    write_reviews(folder, with_decision({}, drawn[1], "refuse", "Ada"))
+    given = ("--arms", "real,synthetic", "--tries", "1")
+    said = compare(table, *given, "--workdir", tmp_path / "w", "--name", "c")
+    assert said.exit_code == 0, said.output
+    record = read_json(tmp_path / "w" / "reports" / "c" / "comparison.json")
+    assert record["per_class"][0]["n_train"]["synthetic"] == 6 + 2
+    assert record["left_out"]["reasons"][0]["path"] == f"A/{drawn[1]}"
+    assert "1 of 3 synthetic images are left out (refused: 1)" in caplog.text
+    assert "refused by Ada since, see A-1/reviews.json; assemble the dataset again" in caplog.text
 
 
 def test_a_synthetic_test_image_is_refused_with_its_line(table, tmp_path):
