@@ -163,8 +163,8 @@ def main() -> None:
     mine, theirs = speeds(config.generator, given.side)
     lines = [
         "# Time to quality", "",
-        f"{given.side} px, batches of {BATCH}, {config.generator.dim} channels; upstream's own "
-        f"budget is {given.budget:,} steps. KID of {N_DRAWN} drawn images to real ones that no "
+        f"{given.side} px, batches of {BATCH}, {config.generator.dim} channels, ours on patches of "
+        f"{config.generator.patch} pixels; upstream's own budget is {given.budget:,} steps. KID of {N_DRAWN} drawn images to real ones that no "
         f"generator saw, by {network.name} at 96 px. The warm start's base is charged in full to "
         f"the one class: {given.base_steps} of its steps. All with min-SNR weighting. "
         f"{describe_device(device)}, torch {torch.__version__}, Python "
