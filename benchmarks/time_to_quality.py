@@ -164,9 +164,10 @@ def main() -> None:
     lines = [
         "# Time to quality", "",
         f"{given.side} px, batches of {BATCH}, {config.generator.dim} channels, ours on patches of "
-        f"{config.generator.patch} pixels; upstream's own budget is {given.budget:,} steps. KID of {N_DRAWN} drawn images to real ones that no "
-        f"generator saw, by {network.name} at 96 px. The warm start's base is charged in full to "
-        f"the one class: {given.base_steps} of its steps. All with min-SNR weighting. "
+        f"{config.generator.patch} pixels; upstream's own budget is {given.budget:,} steps. KID of "
+        f"{N_DRAWN} drawn images to real ones that no generator saw, by {network.name} at 96 px. "
+        f"The warm start's base is charged in full to the one class: {given.base_steps} of its "
+        "steps. All with min-SNR weighting. "
         f"{describe_device(device)}, torch {torch.__version__}, Python "
         f"{platform.python_version()}; upstream {theirs:.1f} images a second, ours {mine:.1f} "
         "(`benchmarks/time_to_quality.py`).", "",
