@@ -130,14 +130,7 @@ def check_server() -> None:
             for too long, or is of another major version.
     """
     try:
-        try:
-            with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):  # else for minutes
-                version = _version_there()
-        except httpx.HTTPStatusError as error:
-            if not is_busy(error.response):
-                raise
-            tell_of_busy_server()
-            version = _version_there()
+        version = _version_there()
     except httpx.HTTPStatusError as error:
         raise _refused_by_named(error.response) from error
     # OSError: PREFECT_API_SSL_CERT_FILE is not there, or is none.
@@ -159,6 +152,18 @@ def check_server() -> None:
 
 
 def _version_there() -> str:
+    """Return the version of Prefect that answers; a busy server is asked again, with a line."""
+    try:
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):  # else for minutes
+            return _ask_version()
+    except httpx.HTTPStatusError as error:
+        if not is_busy(error.response):
+            raise
+    tell_of_busy_server()
+    return _ask_version()
+
+
+def _ask_version() -> str:
     """Return the version of Prefect that answers; ours of Prefect Cloud, which fits every one."""
     with get_client(httpx_settings={"timeout": _ANSWER_S}, sync_client=True) as client:
         client.hello()

@@ -69,7 +69,7 @@ def make_catalogue(
         _make(config, source, folder, listener)
 
     make_once(config, catalogue, make, on_progress)
-    _note_uses(config, source, folder)
+    note_uses(config, source, folder)
     return folder
 
 
@@ -135,11 +135,24 @@ def _with_what_changed(source: Source, folder: Path) -> Source:
     return with_unlisted(source, records_beside(folder)) if former.is_here() else source
 
 
-def _note_uses(config: RunConfig, source: Source, catalogue: Path) -> None:
-    note_use(config, "catalogue", catalogue)
+def note_uses(
+    config: RunConfig,
+    source: Source,
+    listed: Path,
+    names: tuple[str, str] = ("catalogue", "extracted"),
+) -> None:
+    """Note that a run uses the list of a source, and what an archive was unpacked to.
+
+    Args:
+        config: of the run.
+        source: that was listed.
+        listed: folder of the list.
+        names: of both notes.
+    """
+    note_use(config, names[0], listed)
     extracted = paths.extracted_folder(config)
     if source.root.is_relative_to(extracted):
-        note_use(config, "extracted", extracted / source.root.relative_to(extracted).parts[0])
+        note_use(config, names[1], extracted / source.root.relative_to(extracted).parts[0])
 
 
 def _named_catalogue(config: RunConfig, name: str) -> Path:

@@ -12,7 +12,7 @@ from flows.stages.unlabelled import list_unlabelled, tell_other_words
 from flows.store.bands import bands_of
 from flows.store.held_out import keep_learned
 from flows.store.names import prior_folder
-from flows.store.result import Folder, find, make_once
+from flows.store.result import Folder, make_once
 from terrabalance.progress import Progress, silent
 
 
@@ -39,20 +39,18 @@ def pretrain(config: RunConfig, has_data: bool, on_progress: Progress = silent) 
     else:
         images = list_unlabelled(config, on_progress=on_progress)
         bands = bands_of(config, images.manifest)
-    n_devices = config.execution.devices_per_class
     base = Folder(
         what="the base",
         place=prior_folder(config, bands, images.manifest),
         part="base",
-        n_devices=n_devices,
+        n_devices=config.execution.devices_per_class,
     )
 
     def make(devices: list[torch.device], listener: Progress) -> None:
         spec = TrainingSpec("", config.generator, config.base.loop, config.seed, bands=bands)
         train_generator(images.read(config, bands), spec, base.place, devices, listener)
 
-    if find(config, base):
-        tell_other_words(config, base.place)
     make_once(config, base, make, on_progress)
+    tell_other_words(config, base.place)
     keep_learned(config, base.place)
     return base.place

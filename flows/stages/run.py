@@ -39,6 +39,7 @@ class Run:
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
+        self._unlabelled: UnlabelledImages | None = None
 
     @cached_property
     def catalogue_folder(self) -> Path:
@@ -108,16 +109,16 @@ class Run:
         unlabelled = None if self.unlabelled is None else self.unlabelled.manifest
         return Names(self.config, self.catalogue, self.bands, self._pinned, unlabelled)
 
-    @cached_property
+    @property
     def unlabelled(self) -> UnlabelledImages | None:
         """The images without labels that the base learns too; None: there are none."""
         return self.list_unlabelled()
 
     def list_unlabelled(self, on_progress: Progress = silent) -> UnlabelledImages | None:
         """Return `unlabelled`, with progress where the images are looked at for the first time."""
-        if self.config.base.images is None:
-            return None
-        return list_unlabelled(self.config, self.bands, self.catalogue, on_progress)
+        if self._unlabelled is None and self.config.base.images is not None:
+            self._unlabelled = list_unlabelled(self.config, self.bands, self.catalogue, on_progress)
+        return self._unlabelled
 
     @cached_property
     def _pinned(self) -> tuple[Path, str] | None:

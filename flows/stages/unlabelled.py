@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from augment.catalogue.entries import Source
 from augment.catalogue.hashes import Sketches
 from augment.catalogue.sketch_file import read_sketches, write_sketches
 from augment.catalogue.unlabelled import (
@@ -20,11 +19,10 @@ from augment.network.unlabelled import UnlabelledRecord, read_unlabelled
 from augment.plan import FEWEST_IMAGES
 from augment.train.data import TrainingData, Unlabelled
 from flows.settings.config import RunConfig
-from flows.stages.catalogue import refuse_results_in
+from flows.stages.catalogue import note_uses, refuse_results_in
 from flows.store import paths
 from flows.store.names import unlabelled_folder
 from flows.store.result import Folder, make_once
-from flows.store.uses import note_use
 from terrabalance.bands import Bands
 from terrabalance.contents import contents
 from terrabalance.errors import BadInput
@@ -143,19 +141,11 @@ def list_unlabelled(
         mark_done(folder, {"data": str(given), "n_images": len(manifest.frame)}, files)
 
     make_once(config, Folder(what="the list of base.images", place=folder), make, on_progress)
-    _note_uses(config, source, folder)
+    note_uses(config, source, folder, ("base images", "extracted base images"))
     sketches = read_sketches(folder / _SKETCHES)
     found = UnlabelledImages(read_manifest(folder), sketches, held_out is not None)
     _refuse_too_few(given, found.manifest)
     return found
-
-
-def _note_uses(config: RunConfig, source: Source, folder: Path) -> None:
-    note_use(config, "base images", folder)
-    extracted = paths.extracted_folder(config)
-    if source.root.is_relative_to(extracted):
-        archive = extracted / source.root.relative_to(extracted).parts[0]
-        note_use(config, "extracted base images", archive)
 
 
 def _refuse_too_few(given: Path, manifest: Manifest) -> None:
