@@ -55,6 +55,8 @@ class Arm:
             self._once(what, [p for p in self.parts if getattr(type(p), method) is not base])
         for kind in set(self.adds):
             self._once(f"the {kind} images", [part for part in self.parts if part.adds == kind])
+        if self.halves and self.adds:
+            raise BadInput(f"arm {self.name!r} leaves images out and adds some. Do one of both.")
         last = [part.corrects for part in self.parts]
         if last != sorted(last):
             raise BadInput(f"arm {self.name!r}: what corrects logits comes last in an arm's name.")
@@ -68,6 +70,16 @@ class Arm:
     def adds(self) -> tuple[str, ...]:
         """The kinds of images beside the real training images."""
         return tuple(part.adds for part in self.parts if part.adds is not None)
+
+    @cached_property
+    def halves(self) -> bool:
+        """Whether the arm leaves real training images out."""
+        return any(part.halves for part in self.parts)
+
+    @property
+    def images(self) -> tuple[object, ...]:
+        """What tells its training images from those of other arms of the same dataset."""
+        return (*self.adds, self.halves)
 
     @property
     def generative(self) -> bool:
@@ -118,6 +130,8 @@ class Arm:
             raise BadInput(
                 f"{manifest.root}: no real image in split 'train'. Split the dataset first."
             )
+        for part in self.parts:
+            real = part.kept_rows(real, rows)
         if not self.adds:
             return real
         added = [rows for part in self.parts for rows in part.added_rows(manifest, share)]

@@ -82,6 +82,7 @@ class Part:
         does: in the sentence that recommends an arm: what is trained with, or, of a part that adds
             images, what is trained on beside the real ones.
         adds: which images it adds to the real training images (`added_rows`); None: none.
+        halves: whether it leaves real training images out (`kept_rows`).
         tunes: what validation chooses for it, see `classifier.arms.tuning`; None: nothing.
         corrects: whether it corrects the logits of a trained network (`corrected`). Such an arm is
             not trained; it reads the arm that the other parts make.
@@ -94,10 +95,20 @@ class Part:
     label: ClassVar[str]
     does: ClassVar[str]
     adds: ClassVar[str | None] = None
+    halves: ClassVar[bool] = False
     tunes: ClassVar[Knob | None] = None
     corrects: ClassVar[bool] = False
     pastes: ClassVar[bool] = False
     mixes_pairs: ClassVar[bool] = False
+
+    def kept_rows(self, real: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
+        """Return those of the real training images that it trains on.
+
+        Args:
+            real: manifest rows of the real training images.
+            train: of all training images, synthetic ones too.
+        """
+        return real
 
     def added_rows(self, manifest: Manifest, share: float) -> list[pd.DataFrame]:
         """Return the manifest rows that it trains on beside the real training images.

@@ -14,6 +14,7 @@ from classifier.arms.balanced_softmax import BalancedSoftmax
 from classifier.arms.class_cutmix import ClassCutMix
 from classifier.arms.class_weight import ClassWeight
 from classifier.arms.cmo import ContextMixing
+from classifier.arms.halved import Halved
 from classifier.arms.logit_adjustment import LogitAdjustment
 from classifier.arms.oracle import Oracle
 from classifier.arms.oversample import Oversample
@@ -52,6 +53,9 @@ _OFFERED: tuple[Part | _Combined, ...] = (
     _Combined("class-cutmix+synthetic", "CutMix + synthetic"),
     _Combined("class-cutmix+synthetic+logit-adjustment", "CutMix + synth. + logit adj."),
     PretrainSynthetic(),
+    # What is a real image worth?
+    Halved(),
+    _Combined("halved+logit-adjustment", "Half + logit adj."),
     Oracle(),
 )
 PARTS: dict[str, Part] = {row.name: row for row in _OFFERED if isinstance(row, Part)}
@@ -107,8 +111,8 @@ def arm_of(name: str) -> Arm:
 
 
 def rivals(names: Sequence[str]) -> list[str]:
-    """Return those of `names` that train on the real training images alone."""
-    return [name for name in names if not arm_of(name).adds]
+    """Return those of `names` that train on the real training images, all of them and no others."""
+    return [name for name in names if not (arm_of(name).adds or arm_of(name).halves)]
 
 
 def generative(names: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ from classifier.arms.registry import arm_of, generative, rivals
 from classifier.compare.bootstrap import METRICS
 from classifier.compare.by_class import by_class
 from classifier.compare.differences import GROUPS, PairedScores, differences
+from classifier.compare.exchange import exchange
 from classifier.compare.predictions import PairedPredictions, paired_predictions
 from classifier.compare.recommendation import Measured, recommend
 from classifier.compare.scores import calibration_error, scores
@@ -60,8 +61,7 @@ def compare(
     """
     arms, classes, shares = list(n_train), list(n_train[BASELINE]), dict(shares or {})
     groups = thirds(n_train[BASELINE])
-    test = _scored(predictions, "test", arms, classes, groups)
-    if test is None:
+    if (test := _scored(predictions, "test", arms, classes, groups)) is None:
         raise BadInput("there are no predictions on split test. Train the arms first.")
     val = _scored(predictions, "val", arms, classes, groups)
     choice = _Choice(arms, shares, _balanced(val or test, arms), on_val=val is not None)
@@ -79,10 +79,11 @@ def compare(
         "levels": levels, "val": choice.score if val else None,
         "val_per_seed": {arm: val.per_seed_score(arm) for arm in arms} if val else None,
         "recommended": recommend(arms, _measured(choice, levels, claim, found, tried)),
-        "tried": list(tried), "shares": shares, "n_openings": n_openings, "differences": found,
-        "per_class": per_class, "confusion": {arm: _confusion(each) for arm, each in runs.items()},
-        "verdict": _verdict(claim, choice, tried, per_class),
-        "training": dict(training), "give_away": None,
+        "exchange": exchange(test, n_train, shares), "tried": list(tried), "shares": shares,
+        "n_openings": n_openings, "differences": found, "per_class": per_class,
+        "confusion": {arm: _confusion(each) for arm, each in runs.items()},
+        "verdict": _verdict(claim, choice, tried, per_class), "training": dict(training),
+        "give_away": None,
     }  # fmt: skip
 
 

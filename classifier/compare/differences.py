@@ -12,9 +12,9 @@ from classifier.compare.scores import mcnemar
 
 GROUPS = ("many", "medium", "few")
 N_OVERALL = len(METRICS) + len(GROUPS)  # columns before those of the classes
-_BALANCED = METRICS.index("balanced_accuracy")
+BALANCED = METRICS.index("balanced_accuracy")
 _FEWEST_FOR_EXCESS = 5  # validation images of every class, to estimate chance differences
-_CLEARLY_WORTH = 1 / 3  # of the oracle's gain: its interval has to begin above that
+_CLEARLY_WORTH = 1 / 3  # of a gain that others are measured by: its interval begins above that
 _SUSPICIOUS = 3.0  # standard errors by which an arm may gain more on test than on val
 
 
@@ -44,16 +44,16 @@ class PairedScores:
 
     def score(self, arm: str) -> float:
         """Return the balanced accuracy of an arm, the mean over seeds."""
-        return float(self._measured[arm][:, _BALANCED].mean())
+        return float(self._measured[arm][:, BALANCED].mean())
 
     def per_seed_score(self, arm: str) -> list[float]:
         """Return the balanced accuracy of an arm with each seed."""
-        scores: list[float] = self._measured[arm][:, _BALANCED].tolist()
+        scores: list[float] = self._measured[arm][:, BALANCED].tolist()
         return scores
 
     def level(self, arm: str) -> dict[str, float]:
         """Return the balanced accuracy of an arm, mean over seeds, with its interval in [0, 1]."""
-        column = [_BALANCED]
+        column = [BALANCED]
         scores, freedom = self._scores[arm][..., column], self._resampling.most_freedom()[column]
         draws = self._resampling.draws(np.zeros_like(scores), scores)
         found = estimate(draws, self._measured[arm][:, column], freedom)
@@ -119,6 +119,11 @@ def interval(found: Difference, column: int) -> dict[str, float]:
     }
 
 
+def is_clear(worth: Difference) -> bool:
+    """Return whether a gain is clear enough to measure others by it, in balanced accuracy."""
+    return bool(worth.low[BALANCED] > _CLEARLY_WORTH * max(worth.mean[BALANCED], 0))
+
+
 def _intervals(found: Difference) -> dict[str, dict[str, float]]:
     return {name: interval(found, column) for column, name in enumerate((*METRICS, *GROUPS))}
 
@@ -133,11 +138,11 @@ def _recovered(gain: Difference, worth: Difference) -> dict[str, float] | None:
 
     The ratio to a gain that may be close to zero has no interval.
     """
-    if worth.low[_BALANCED] <= _CLEARLY_WORTH * max(worth.mean[_BALANCED], 0):
+    if not is_clear(worth):
         return None
-    ratios = gain.draws[:, _BALANCED] / worth.draws[:, _BALANCED].clip(1e-9)
+    ratios = gain.draws[:, BALANCED] / worth.draws[:, BALANCED].clip(1e-9)
     low, high = np.quantile(ratios, [0.025, 0.975])
-    mean = gain.mean[_BALANCED] / worth.mean[_BALANCED]
+    mean = gain.mean[BALANCED] / worth.mean[BALANCED]
     return {"mean": float(mean), "low": float(low), "high": float(high)}
 
 
@@ -153,8 +158,8 @@ def _excess(
     if support[support > 0].min() < _FEWEST_FOR_EXCESS:
         return None
     splits = (test, val)
-    gains = [each.per_seed(baseline, arm)[:, _BALANCED].mean() for each in splits]
-    error = np.hypot(*(each.draws(baseline, arm)[:, _BALANCED].std() for each in splits))
+    gains = [each.per_seed(baseline, arm)[:, BALANCED].mean() for each in splits]
+    error = np.hypot(*(each.draws(baseline, arm)[:, BALANCED].std() for each in splits))
     excess = float(gains[0] - gains[1])
     return {
         "mean": excess, "standard_error": float(error),

@@ -42,8 +42,9 @@ class Measured:
 def recommend(arms: Sequence[str], measured: Measured) -> dict[str, Any]:
     """Recommend the arm that validation ranks first of those that need no image that users lack.
 
-    That leaves out `oracle`. Of arms that are equal on validation the simplest is recommended: that
-    of the fewest parts, then one without synthetic images, then the first.
+    That leaves out `oracle`, and `halved`, which only measures. Of arms that are equal on
+    validation the simplest is recommended: that of the fewest parts, then one without synthetic
+    images, then the first.
 
     Args:
         arms: of the comparison.
@@ -56,7 +57,7 @@ def recommend(arms: Sequence[str], measured: Measured) -> dict[str, Any]:
     """
     if measured.val is None:
         return {"arm": None, "sentence": _NO_VAL}
-    offered = [arm for arm in map(arm_of, arms) if set(arm.adds) <= {SYNTHETIC}]
+    offered = [arm for arm in map(arm_of, arms) if set(arm.adds) <= {SYNTHETIC} and not arm.halves]
     chosen = min(offered, key=lambda arm: _rank(arm, measured.val or {}))
     setting = setting_of(chosen.name, measured.tried)
     record = {

@@ -126,7 +126,9 @@ def _use_markdown(record: Mapping[str, Any]) -> str:
         return ""
     said = f"### What to use\n\n{escape_markdown(record['recommended']['sentence'])}\n\n"
     command = export_command(record)
-    return f"{said}```\n{command}\n```\n\n" if command else said
+    worth = record.get("exchange")  # of older versions there is none
+    more = f"{escape_markdown(worth['sentence'])}\n\n" if worth else ""
+    return said + (f"```\n{command}\n```\n\n" if command else "") + more
 
 
 def _arm_row(record: Mapping[str, Any], arm: str, against: Sequence[str]) -> list[str]:

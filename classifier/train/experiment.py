@@ -128,7 +128,7 @@ class Experiment:
 
     def counts(self, trial: Trial) -> dict[str, int]:
         """Count the training images of a trial by class; the classes in label order."""
-        key = ("counts", arm_of(trial.arm).adds, trial.setting.share)
+        key = ("counts", arm_of(trial.arm).images, trial.setting.share)
         return self._once(key, lambda: self._count(trial))
 
     def _count(self, trial: Trial) -> dict[str, int]:
@@ -167,7 +167,7 @@ class Experiment:
 
     def _images_of(self, trial: Trial) -> str:
         """Hash the training rows, once for all seeds and tries that share them."""
-        key = ("trained on", arm_of(trial.arm).adds, trial.setting.share)
+        key = ("trained on", arm_of(trial.arm).images, trial.setting.share)
         return self._once(key, lambda: _hash_of(self.train_rows(trial)))
 
     @property

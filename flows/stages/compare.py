@@ -225,7 +225,7 @@ def _with_possible_arms(config: RunConfig, manifest: Manifest) -> RunConfig:
             "out with --arms, or give a balanced dataset, or a CSV with a column `source`."
         )
     arms = tuple(arm for arm in config.classifier.arms if arm not in lacking)
-    for arm in {ARMS[arm].adds: ARMS[arm] for arm in arms}.values():
+    for arm in {ARMS[arm].images: ARMS[arm] for arm in arms}.values():
         arm.train_rows(manifest)  # refuses an arm that lacks its images, before there is a folder
     classifier = config.classifier.model_copy(update={"arms": arms})
     stem = f"{slug(config.data.name.split('.')[0])}-compare-{config.result_key[:6]}"

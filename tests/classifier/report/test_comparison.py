@@ -206,3 +206,27 @@ def test_a_record_of_an_older_version_is_shown_without_a_recommendation(record: 
     older = {name: value for name, value in record.items() if name != "recommended"}
     assert "What to use" not in comparison_section(older, 0.6).html
     assert "What to use" not in comparison_markdown(older)
+
+
+def test_what_real_images_are_worth_is_told_with_the_names_of_classes_escaped():
+    arms = {**ARMS, "halved": (0.9, 0.9, 0.1, 0.3)}
+    rng = np.random.default_rng(1)
+    rows = predictions(60)
+    half = rows[rows["arm"] == "real"].assign(arm="halved")
+    wrong = half["class"].isin(CLASSES[2:]) & (rng.random(len(half)) < 0.7)
+    half.loc[wrong, "predicted"] = "River"
+    real = dict(zip(CLASSES, [200, 100, 20, 5], strict=True))
+    n_train = {
+        "real": real, "synthetic": {**real, CLASSES[2]: 200, HOSTILE: 200},
+        "halved": {**real, CLASSES[2]: 10, HOSTILE: 3},
+    }  # fmt: skip
+    record = compare(pd.concat([rows, half]), {arm: n_train[arm] for arm in arms}, "64 px", {})
+    html = str(comparison_section(record, 0.6).html)
+    assert "What more real images would be worth" in html and HOSTILE not in html
+    assert "The arm <code>" not in html
+    said = comparison_markdown(record)
+    assert "Half as many real images of 2 classes" in said and HOSTILE not in said
+
+
+def test_the_arm_that_tells_it_is_named_where_it_is_not_compared(html: str):
+    assert "<code>halved+logit-adjustment</code>" in html
