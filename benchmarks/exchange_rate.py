@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from charts import OURS, UPSTREAM, chart, save
-from eurosat_lt100 import HERE, JUDGES
+from long_tailed import HERE, JUDGES
 
 from terrabalance.contents import contents
 from terrabalance.files import atomic_write, read_json, slug, write_json, write_text
