@@ -76,7 +76,8 @@ def _more(gain: Difference, loss: Difference, doublings: float) -> dict[str, flo
 def _sentences(record: Mapping[str, Any], whole: Mapping[str, int], is_used: bool) -> list[str]:
     n_real, more, halving = record["n_real"], record["more"], record["halving"]
     mean, low, high = (signed(100 * halving[key]) for key in ("mean", "low", "high"))
-    classes = "1 class" if len(record["classes"]) == 1 else f"{len(record['classes'])} classes"
+    n = len(record["classes"])
+    classes = "the filled class" if n == 1 else f"the {n} filled classes"
     cost = (
         f"Half as many real images of {classes} ({n_real:,} in all) change balanced accuracy by "
         f"{mean} points (95 % interval {low} to {high})"
