@@ -20,6 +20,10 @@ class PretrainSynthetic(Synthetic):
     label = "Synthetic, then real"
     does = "the synthetic ones, then on the real ones alone"
 
+    def synthetic_weight(self, setting: Setting) -> float:
+        """Return 0: a correction goes by the real images alone, which the network sees last."""
+        return 0.0
+
     def indices(self, examples: Labelled, step: Step, setting: Setting) -> Tensor | None:
         """Return (batch_size,) real examples in the second half of the steps; else None."""
         import torch

@@ -53,6 +53,7 @@ _OFFERED: tuple[Part | _Combined, ...] = (
     _Combined("class-cutmix+synthetic", "CutMix + synthetic"),
     _Combined("class-cutmix+synthetic+logit-adjustment", "CutMix + synth. + logit adj."),
     PretrainSynthetic(),
+    _Combined("pretrain-synthetic+logit-adjustment", "Synth., then real + logit adj."),
     # What is a real image worth?
     Halved(),
     _Combined("halved+logit-adjustment", "Half + logit adj."),
