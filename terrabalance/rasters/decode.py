@@ -16,6 +16,7 @@ from terrabalance.rasters.raster import Raster
 from terrabalance.rasters.tiff import read_tiff
 
 _LARGEST = float(np.finfo(np.float32).max)
+_FEWEST_STEPS = 256  # of float32 over the range of a band
 _DECLARING = ("ENVI", "ERDAS Imagine", "VRT")  # formats of GDAL that tell no-data themselves
 
 # Pillow warns of damaged EXIF and of large images; what matters raises. Set once: threads that
@@ -56,20 +57,42 @@ def _decode(path: Path) -> Raster:
         raise UnreadableImage(f"{path}: it holds no pixels")
     if raster.alpha is not None and len(raster.pixels) == 1:
         raise UnreadableImage(f"{path}: it holds nothing but an alpha band. Give it bands of data.")
-    _refuse_vast(path, raster)
+    _refuse_what_float32_loses(path, raster)
     return raster
 
 
-def _refuse_vast(path: Path, raster: Raster) -> None:
-    """Refuse float64 that float32 cannot hold: differences and squares of it are infinite."""
-    if raster.pixels.dtype != np.float64:
+def _refuse_what_float32_loses(path: Path, raster: Raster) -> None:
+    """Refuse values that float32 cannot hold or tell apart: images are computed with in it.
+
+    Whole numbers of 16 bit and float32 itself it holds as they are.
+    """
+    if raster.pixels.dtype.itemsize <= 2 or raster.pixels.dtype == np.float32:
         return
-    valid = True if raster.valid is None else np.broadcast_to(raster.valid, raster.pixels.shape)
-    ends = (raster.pixels.min(initial=0, where=valid), raster.pixels.max(initial=0, where=valid))
-    farthest = float(max(ends, key=abs))
-    if abs(farthest) > _LARGEST:
+    for band, plane in enumerate(raster.pixels):
+        valid = raster.valid_in(band)
+        known = plane if valid is None else plane[valid[0]]
+        if known.size:
+            _refuse_beyond(path, known)
+            _refuse_alike(path, band, known)
+
+
+def _refuse_beyond(path: Path, known: np.ndarray) -> None:
+    farthest = float(max((known.min(), known.max()), key=abs))
+    if abs(farthest) > _LARGEST:  # differences and squares of it would be infinite
         raise UnreadableImage(
             f"{path}: it holds a value of {farthest:.4g}; at most {_LARGEST:.4g} is read, what "
             "float32 holds. Where it stands for no data, declare it: gdal_edit.py -a_nodata "
             f"{farthest!r} FILE. Else convert its unit."
         )
+
+
+def _refuse_alike(path: Path, band: int, known: np.ndarray) -> None:
+    low, high = known.min().item(), known.max().item()
+    step = float(np.spacing(np.float32(max(abs(low), abs(high)))))  # between two of float32
+    if high - low >= _FEWEST_STEPS * step or (known.astype(np.float32) == known).all():
+        return
+    raise UnreadableImage(
+        f"{path}: the values of band {band + 1} lie between {low:,} and {high:,}, and float32, in "
+        f"which images are computed with, tells apart what differs by {step:,g} there. Take an "
+        f"offset off it, such as {low:,}, or convert its unit."
+    )

@@ -96,3 +96,30 @@ def test_a_scale_that_converts_nothing_is_refused(text, tmp_path):
     tags = ((METADATA_TAG, f"<GDALMetadata>{item}</GDALMetadata>"),)
     with pytest.raises(UnreadableImage, match=r"its scale .* converts nothing: .*gdal_edit\.py"):
         decode(written(tmp_path / "a.tif", noise(5, 1), tags))
+
+
+@pytest.mark.parametrize("dtype", [np.uint32, np.int64, np.float64])
+def test_values_that_float32_cannot_tell_apart_are_refused_with_an_offset_to_take_off(
+    dtype, tmp_path
+):
+    tile = np.random.default_rng(4).integers(0, 128, (1, 48, 48)).astype(dtype)
+    far = tile + dtype(2**31)  # the next float32 is 256 away
+    assert len(np.unique(far)) == 128 and len(np.unique(far.astype(np.float32))) == 1
+    path = written(tmp_path / "far.tif", far)
+    with pytest.raises(UnreadableImage, match=r"band 1 lie between 2,147,483,648.*offset off it"):
+        decode(path)
+    assert decode(written(tmp_path / "near.tif", tile)).pixels.max() == 127
+
+
+def test_whole_numbers_of_a_wide_range_are_read_as_they_are(tmp_path):
+    wide = np.random.default_rng(5).integers(0, 2**32, (2, 48, 48), dtype=np.uint32)
+    assert np.array_equal(decode(written(tmp_path / "wide.tif", wide)).pixels, wide)
+    coarse = np.random.default_rng(6).integers(0, 4, (1, 48, 48)) * 256 + 2**31
+    assert (decode(written(tmp_path / "exact.tif", coarse)).pixels == coarse).all()  # by float32
+
+
+def test_what_stands_for_no_data_does_not_count_as_a_range(tmp_path):
+    tile = np.random.default_rng(7).integers(0, 128, (1, 48, 48)).astype(np.float64) + 2.0**31
+    tile[0, :4] = -9999
+    with pytest.raises(UnreadableImage, match="float32"):
+        decode(written(tmp_path / "a.tif", tile, ((NODATA_TAG, "-9999"),)))
