@@ -114,7 +114,9 @@ def _seal_of(record: dict[str, Any]) -> str:
 
 
 _REMEDY = "Restore it from a copy, or delete it and run again."
-MADE_ANEW = "Restore it from a copy, or delete it to have it made again."  # of results
+MADE_ANEW = (  # of results
+    "Restore it from a copy, or delete it and give the command that made it again."
+)
 
 
 def read_json(path: Path, remedy: str = _REMEDY) -> Any:

@@ -150,9 +150,10 @@ def _read_weights(path: Path, section: str) -> dict[str, Tensor]:
         raise BadInput(_no_state_dict(path)) from error
     except Exception as error:  # torch, pickle and safetensors each raise their own kinds
         pass_on_refusal(error, path)
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        said = [] if isinstance(error, LookupError) else str(error).strip().splitlines()
+        reason = f" ({said[0]})" if said else ""  # a place that Python missed tells nobody anything
         raise BadInput(
-            f"{path}: not a file of weights that can be read safely ({reason}). "
+            f"{path}: not a file of weights that can be read safely{reason}. "
             "Give a .safetensors file, or a .pth that holds nothing but a state dict."
         ) from error
     if not state or not all(isinstance(value, Tensor) for value in state.values()):

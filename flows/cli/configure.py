@@ -1,5 +1,6 @@
 """From the options of a command to the settings of a run."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,8 @@ from terrabalance.wording import shown
 
 if TYPE_CHECKING:
     from flows.settings.config import RunConfig
+
+_log = logging.getLogger(__name__)
 
 
 def configure(
@@ -29,7 +32,13 @@ def configure(
     """
     from flows.settings.config import build_config
 
-    return build_config(data, config_file, settings or [], given)
+    config = build_config(data, config_file, settings or [], given)
+    if config.name is not None and config.run_name != config.name:
+        _log.warning(
+            "%s cannot name a folder on every system, so the run is called %s. Plain names have "
+            "letters, digits, - and _, 64 at most.", shown(config.name), config.run_name,
+        )  # fmt: skip
+    return config
 
 
 def configure_run(

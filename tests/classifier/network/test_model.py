@@ -172,6 +172,12 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path):
     assert not (tmp_path / "owned").exists()
 
 
+def test_a_text_file_is_refused_without_the_words_of_python(tmp_path):
+    (tmp_path / "w.pth").write_text("root:x:0:0:root\n")
+    with pytest.raises(BadInput, match=r"can be read safely\. Give a \.safetensors file"):
+        build_model(tiny_config(weights=tmp_path / "w.pth"), 3)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(BadInput, match=r"gone\.pth' is not a file"):
         build_model(tiny_config(weights=tmp_path / "gone.pth"), 3)

@@ -154,7 +154,9 @@ def test_kept_ranges_that_are_damaged_are_deleted_alone_and_measured_again(tiny,
     bands = Run(config).bands
     (kept,) = tmp_path.rglob("bands-*.json")
     kept.write_text(content)
-    with pytest.raises(BadInput, match=rf"{kept.name}.* or delete it to have it made again\.$"):
+    with pytest.raises(
+        BadInput, match=rf"{kept.name}.* or delete it and give the command that made it again\.$"
+    ):
         _ = Run(config).bands
     kept.unlink()
     assert Run(config).bands == bands
