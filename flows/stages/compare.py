@@ -22,6 +22,7 @@ from flows.settings.config import RunConfig
 from flows.stages.catalogue import make_catalogue, read_catalogue
 from flows.stages.classifiers import experiment_of, experiment_on, resolution_of, train_missing
 from flows.stages.comparable import manifest_of
+from flows.stages.compared_images import note_images
 from flows.stages.dataset import Parts
 from flows.stages.fidelity import give_aways
 from flows.stages.left_out import left_out_synthetic, tell_left_out, without_refused
@@ -65,7 +66,9 @@ def compare_arms(run: Run, watcher: Watcher = unwatched) -> Path:
 
     def make(devices: list[torch.device], listener: Progress) -> None:
         record = _compared(run.config, experiment.on(devices[0]), listener)
-        write_json(comparison.place, record | {"dataset": key, "report": run.config.run_name})
+        images = note_images(run.config, paths.dataset_folder(run.config) / "manifest.parquet")
+        record |= {"dataset": key, "report": run.config.run_name, **images}
+        write_json(comparison.place, record)
 
     return make_anew(run.config, comparison, make, watcher("test"))
 
@@ -86,7 +89,8 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
     Raises:
         BadInput: images that cannot be compared on, or arms that lack theirs.
     """
-    manifest = without_refused(config, _manifest_of(config, watcher("scan")))
+    table, listed_there = _listed(config, watcher("scan"))
+    manifest = without_refused(config, listed_there)
     tell_left_out(manifest, config.data)
     rows = manifest.usable("train")
     made = rows[rows["source"] == "synthetic"]
@@ -105,7 +109,8 @@ def compare_manifest(config: RunConfig, watcher: Watcher) -> Path:
     page = _comparison(config, experiment, "index.html", "comparison.json")
 
     def make(devices: list[torch.device], listener: Progress) -> None:
-        _write_page(config, experiment.on(devices[0]), page.place, listener)
+        noted = note_images(config, table)
+        _write_page(config, experiment.on(devices[0]), page.place, noted, listener)
 
     return make_anew(config, page, make, watcher("test"))
 
@@ -128,9 +133,13 @@ def _compared(config: RunConfig, experiment: Experiment, on_progress: Progress) 
 
 
 def _write_page(
-    config: RunConfig, experiment: Experiment, page: Path, on_progress: Progress
+    config: RunConfig,
+    experiment: Experiment,
+    page: Path,
+    noted: dict[str, Any],
+    on_progress: Progress,
 ) -> None:
-    record = _compared(config, experiment, on_progress)
+    record = _compared(config, experiment, on_progress) | noted
     manifest, bands, size = experiment.manifest, experiment.bands, experiment.resolution
     record["give_away"] = give_aways(manifest, size, bands, experiment.chroma)
     record["report"] = config.run_name
@@ -152,16 +161,18 @@ def _write_page(
     )
 
 
-def _manifest_of(config: RunConfig, on_progress: Progress) -> Manifest:
+def _listed(config: RunConfig, on_progress: Progress) -> tuple[Path, Manifest]:
+    """Return the table that lists the images, and the manifest."""
     if table := manifest_of(config.data):
         manifest = read_manifest(table)
         tell_alike(config.data, manifest.classes())
         refuse_untrue(table, manifest)
         manifest = _with_hashes(manifest)
         refuse_drawn_from_held_out(config, manifest)
-        return manifest
+        return table, manifest
     folder = make_catalogue(config, on_progress, synthetic=True)
-    return with_originals(config, folder, read_catalogue(config, folder))
+    manifest = with_originals(config, folder, read_catalogue(config, folder))
+    return folder / "manifest.parquet", manifest
 
 
 def _with_hashes(manifest: Manifest) -> Manifest:

@@ -9,6 +9,7 @@ from typing import Any
 from classifier.export.choice import Chosen, choose_from, read_comparison
 from flows.settings.addresses import local_folder
 from flows.settings.config import RunConfig, build_config
+from flows.stages.compared_images import tell_changed
 from flows.store import paths
 from flows.store.sync import exchange, fetch_file
 from terrabalance.aside import aside_of, swap
@@ -48,6 +49,7 @@ def export(wanted: Wanted) -> tuple[Path, Chosen]:
     """Write a trained classifier as a folder with model.safetensors, config.json and README.md.
 
     The folder appears whole. One that an export has written is replaced, unless it was changed.
+    Images that have changed since the comparison are told.
 
     Returns:
         The folder, and what is in it.
@@ -65,6 +67,7 @@ def export(wanted: Wanted) -> tuple[Path, Chosen]:
     trained = _trained(config, chosen)
     out = Path(os.path.realpath(wanted.out or _usual_place(config, report.name, chosen, wanted)))
     _refuse_foreign(out)
+    tell_changed(config, record)
     _write(out, trained, chosen, record, report.name)
     return out, chosen
 

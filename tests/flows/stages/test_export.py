@@ -1,6 +1,7 @@
 """`terrabalance export`: from a comparison's report to a folder, and what it refuses."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from flows.cli.app import app
 from terrabalance.errors import TerrabalanceError
 from terrabalance.files import read_json, write_json
+from terrabalance.manifest import Manifest, read_manifest, write_manifest
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +142,50 @@ def test_an_export_that_fails_leaves_the_older_one_and_nothing_beside(work, monk
     assert isinstance(export(*words).exception, OSError)
     after = {path: path.read_bytes() for path in (work / "exports").rglob("*") if path.is_file()}
     assert after == before and len(list((work / "exports").iterdir())) == 1
+
+
+@pytest.fixture
+def images(tmp_path) -> Path:
+    """A folder with a comparison of its own images, in `w`."""
+    compare_noise(tmp_path, str(tmp_path / "w"), {"train": 6, "val": 2, "test": 4}, seeds="0")
+    return tmp_path
+
+
+def told(images: Path, caplog) -> list[str]:
+    caplog.clear()
+    said = export(images / "w" / "reports" / "mine", "--arm", "real")
+    assert said.exit_code == 0, said.output
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_images_that_are_gone_or_changed_since_the_comparison_are_told(images, caplog):
+    assert told(images, caplog) == []
+    first, second = images / "Atrain0.png", images / "Btest1.png"
+    facts = first.stat()
+    other = (images / "Atrain1.png").read_bytes().ljust(facts.st_size, b"\0")[: facts.st_size]
+    first.write_bytes(other)
+    os.utime(first, ns=(facts.st_atime_ns, facts.st_mtime_ns))  # as `cp --preserve` does
+    second.unlink()
+    (said,) = told(images, caplog)
+    assert (
+        f"2 of the 24 images of the comparison are gone or have changed since, e.g. {first}" in said
+    )
+    assert "give the command of the comparison again" in said
+
+
+def test_images_that_are_only_touched_and_a_moved_workdir_are_told_nothing(images, caplog):
+    (images / "Atrain0.png").touch()
+    shutil.move(images / "w", images / "v")
+    (images / "w").symlink_to("v")
+    assert told(images, caplog) == []
+
+
+def test_a_list_of_other_images_and_one_that_is_gone_are_told(images, caplog):
+    (table,) = (images / "w" / "data" / "catalogues").glob("*/manifest.parquet")
+    manifest = read_manifest(table)
+    write_manifest(Manifest(manifest.root, manifest.frame.iloc[1:]), table.parent)
+    (said,) = told(images, caplog)
+    assert said.startswith(f"{table}: lists other images now than were compared.")
+    table.unlink()
+    (said,) = told(images, caplog)
+    assert said.startswith("Whether the images have changed since the comparison is not known: no")
