@@ -1,6 +1,8 @@
-"""Say that the classifiers of a comparison were not all computed in one precision."""
+"""Say that the classifiers of a comparison are not all computed in one precision."""
 
 from collections.abc import Mapping
+
+_WAY_OUT = "To train all in one, give the command again with --set classifier.precision=fp32."
 
 
 def mixed_precision(trainings: Mapping[str, int]) -> str:
@@ -11,9 +13,25 @@ def mixed_precision(trainings: Mapping[str, int]) -> str:
     """
     if len(trainings) < 2:
         return ""
-    counts = ", ".join(f"{words}: {n}" for words, n in trainings.items())
     return (
-        f"Not all trainings were computed in one precision ({counts}), so a part of the "
-        "differences may be rounding. To train all in one, give the command again with "
-        "--set classifier.precision=fp32."
+        f"Not all trainings were computed in one precision ({_counts(trainings)}), so a part of "
+        f"the differences may be rounding. {_WAY_OUT}"
     )
+
+
+def about_to_mix(ended: Mapping[str, int], to_come: Mapping[str, int]) -> str:
+    """Return the same before the trainings that make it so.
+
+    Args:
+        ended: how many trainings have, by precision in words.
+        to_come: how many are still to be trained on this machine, likewise.
+    """
+    return (
+        f"The trainings that have ended are of another precision ({_counts(ended)}) than those to "
+        f"come on this machine ({_counts(to_come)}), so a part of the differences may be rounding. "
+        f"{_WAY_OUT}"
+    )
+
+
+def _counts(trainings: Mapping[str, int]) -> str:
+    return ", ".join(f"{words}: {n}" for words, n in trainings.items())

@@ -9,6 +9,7 @@ import pandas as pd
 from classifier.compare.comparison import compare
 from classifier.compare.precision import mixed_precision
 from classifier.study.ledger import LEDGER, note_opening
+from classifier.study.mixing import tell_mixing
 from classifier.study.selection import choose, counts_of, predictions_of, trained_for
 from classifier.train.experiment import Experiment, trials_of
 from classifier.train.precision import precisions_of
@@ -31,6 +32,7 @@ def run_study(
         test_kind: `real` or `drawn`.
         on_progress: called after each step and image.
     """
+    tell_mixing(experiment)
     for trial in trials_of(experiment.config):
         train(experiment, trial, on_progress)
     precisions = precisions_of(experiment)

@@ -19,6 +19,7 @@ from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from augment.catalogue.counts import class_table
 from augment.report.balance import balance_markdown
 from classifier.report.comparison import comparison_markdown
+from classifier.study.mixing import tell_mixing
 from classifier.train.experiment import Trial, trials_of
 from flows.orchestrate.artifacts import listen, publish_class, publish_page, publish_table
 from flows.orchestrate.busy import tell_of_busy_server
@@ -197,6 +198,7 @@ def classify(config: RunConfig, seed: int) -> Path:
     def train(trial: Trial) -> Path:
         return train_classifier(config, experiment, trial, listen(f"classify {trial}"))
 
+    tell_mixing(experiment)
     for trial in trials:
         timed(config, f"classify {trial.arm}", functools.partial(train, trial))
     return paths.classifiers_folder(config)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from classifier.study.mixing import tell_mixing
 from classifier.train.experiment import Experiment, Trial, trials_of
 from classifier.train.training import is_trained, train
 from flows.settings.config import RunConfig
@@ -89,14 +90,18 @@ def train_missing(
 ) -> None:
     """Train the classifiers of a comparison that are not trained yet.
 
+    That they are of another precision than those that are is told before the first.
+
     Args:
         config: of the run.
         experiment: what they share.
         watch: returns what takes the progress of a training.
     """
-    for trial in trials_of(experiment.config):
-        if not find(config, classifier_of(experiment, trial)):
-            train_classifier(config, experiment, trial, watch(trial))
+    trials = trials_of(experiment.config)
+    missing = [each for each in trials if not find(config, classifier_of(experiment, each))]
+    tell_mixing(experiment)
+    for trial in missing:
+        train_classifier(config, experiment, trial, watch(trial))
 
 
 def is_classified(config: RunConfig, experiment: Experiment, seed: int) -> bool:

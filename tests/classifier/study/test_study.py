@@ -3,7 +3,10 @@ import shutil
 import pytest
 
 from classifier.study.ledger import note_opening
+from classifier.study.mixing import tell_mixing
 from classifier.study.study import run_study
+from classifier.train.experiment import Trial, trials_of
+from classifier.train.loop import CHECKPOINTS
 from classifier.train.training import train
 from terrabalance.errors import BadInput
 from terrabalance.manifest import Manifest
@@ -64,6 +67,48 @@ def test_a_comparison_of_trainings_in_different_precision_says_so_with_the_way_o
     alike = experiment_for(squares, tmp_path, **given, precision="fp32")
     record = run_study(alike, tmp_path / "report", "real")
     assert record["precisions"] == {"float32": sum(counts.values())} and not caplog.records
+
+
+def test_that_precisions_are_about_to_be_mixed_is_told_before_anything_is_trained(
+    squares, tmp_path, monkeypatch, caplog
+):
+    told_at: list[int] = []
+    experiment = experiment_for(squares, tmp_path, steps=1, arms=("real", "synthetic"), seeds=(0,))
+    auto_takes("bf16", monkeypatch)
+    train(experiment, REAL)
+    tell_mixing(experiment)
+    assert not caplog.records
+    auto_takes("fp32", monkeypatch)
+    run_study(
+        experiment, tmp_path / "report", "real", lambda *_: told_at.append(len(caplog.records))
+    )
+    assert min(told_at) == 1
+    n = len(trials_of(experiment.config)) - 1
+    assert f"(bf16 autocast: 1) than those to come on this machine (float32: {n})" in caplog.text
+    caplog.clear()
+    tell_mixing(experiment)
+    assert not caplog.records
+
+
+def test_a_training_that_goes_on_in_its_own_precision_mixes_nothing(
+    squares, tmp_path, monkeypatch, caplog
+):
+    experiment = experiment_for(
+        squares, tmp_path, steps=2, arms=("real", "logit-adjustment"), tries=1
+    )
+    auto_takes("bf16", monkeypatch)
+    train(experiment, REAL)
+
+    def killed(done: int, total: int, message: str = "") -> None:
+        if list((experiment.folder(other) / CHECKPOINTS).glob("*")):
+            raise KeyboardInterrupt
+
+    other = Trial("real", 1)
+    with pytest.raises(KeyboardInterrupt):
+        train(experiment, other, killed, checkpoint_every_s=0)
+    auto_takes("fp32", monkeypatch)
+    tell_mixing(experiment)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("text", ["[]", '{"a": 3}'])
