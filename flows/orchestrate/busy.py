@@ -18,6 +18,7 @@ _BUSY = (
     httpx.codes.SERVICE_UNAVAILABLE,
 )
 _RETRIES = 8  # eight and a half minutes in all
+_NO_NEWS_S = 5.0  # the third refusal in a row, after 2 and 4 s
 _TELL_EVERY_S = 20.0
 
 
@@ -37,27 +38,39 @@ def patience() -> dict[str, str]:
 
 
 class _BusyAnswers(logging.Filter):
-    """Tells of answers of the Prefect server that it has no time, at most every 20 s.
+    """Tells of requests that the Prefect server has had no time for in seconds, at most every 20 s.
 
-    httpx logs every answer, with its parts as arguments; Prefect's client has no other place where
-    an answer that it asks again for can be seen.
+    A server on a file refuses a single request now and then, as two of its own services write at
+    once: that is no news. httpx logs every answer, with its parts as arguments; Prefect's client
+    has no other place where an answer that it asks again for can be seen.
     """
 
-    _told = -_TELL_EVERY_S
+    def __init__(self) -> None:
+        super().__init__()
+        self._told = -_TELL_EVERY_S
+        self._refused_since: dict[tuple[str, str], float] = {}  # by method and address
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple) and len(record.args) == 5:
-            _, url, _, status, _ = record.args
-            address, now = PREFECT_API_URL.value(), time.monotonic()
-            of_prefect = address is not None and str(url).startswith(address)
-            if of_prefect and status in _BUSY and now - self._told >= _TELL_EVERY_S:
-                self._told = now
-                _log.warning("the Prefect server is busy (status %s); asking again", status)
+            method, url, _, status, _ = record.args
+            address = PREFECT_API_URL.value()
+            if address is not None and str(url).startswith(address):
+                self._note((str(method), str(url)), status)
         return logging.getLogger().isEnabledFor(record.levelno)  # as without this filter
+
+    def _note(self, request: tuple[str, str], status: object) -> None:
+        if status not in _BUSY:
+            self._refused_since.pop(request, None)
+            return
+        now = time.monotonic()
+        since = self._refused_since.setdefault(request, now)
+        if now - since >= _NO_NEWS_S and now - self._told >= _TELL_EVERY_S:
+            self._told = now
+            _log.warning("the Prefect server is busy (status %s); asking again", status)
 
 
 def tell_of_busy_server() -> None:
-    """Have a line logged when the Prefect server has no time, in this process."""
+    """Have a line logged when the Prefect server has no time for seconds, in this process."""
     log = logging.getLogger("httpx")
     if not any(isinstance(known, _BusyAnswers) for known in log.filters):
         log.setLevel(logging.INFO)  # else an answer makes no record

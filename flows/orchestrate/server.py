@@ -122,8 +122,8 @@ def _check_proxies() -> None:
 def check_server() -> None:
     """Make sure that the server of PREFECT_API_URL answers, and is one for this Prefect.
 
-    One that is busy is waited for as later in a run: as often as Prefect's client asks again, with
-    a line. Where nothing answers, it is not asked again.
+    One that is busy is waited for as later in a run: as often as Prefect's client asks again; after
+    seconds with a line. Where nothing answers, it is not asked again.
 
     Raises:
         ServerUnreachable: nothing answers there, something else does, it refuses this user, is busy
@@ -152,7 +152,7 @@ def check_server() -> None:
 
 
 def _version_there() -> str:
-    """Return the version of Prefect that answers; a busy server is asked again, with a line."""
+    """Return the version of Prefect that answers; a busy server is asked again."""
     try:
         with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):  # else for minutes
             return _ask_version()

@@ -73,8 +73,8 @@ def server_that_refuses() -> Iterator[Callable[[int], Busy]]:
 
 @pytest.fixture
 def told(caplog, monkeypatch) -> Callable[[], list[str]]:
-    """The lines that are told of a busy server."""
-    monkeypatch.setattr(busy._BusyAnswers, "_told", -busy._TELL_EVERY_S)
+    """The lines that are told of a server that is busy for as long as two refusals are apart."""
+    monkeypatch.setattr(busy, "_NO_NEWS_S", 1e-9)
     log = logging.getLogger("httpx")
     known = list(log.filters)
     log.filters.clear()
@@ -92,6 +92,30 @@ def test_it_is_asked_again_with_one_line(server_that_refuses, told):
         assert client.hello().json() == prefect.__version__
     assert server.n_asked == 5
     assert told() == ["the Prefect server is busy (status 503); asking again"]
+
+
+def test_single_refusals_are_no_news(server_that_refuses, told):
+    for _ in range(3):
+        server = server_that_refuses(1)
+        with (
+            temporary_settings({PREFECT_API_URL: server.url}),
+            get_client(sync_client=True) as client,
+        ):
+            client.hello()
+            server.n_asked = 0  # refuses the same request once more
+            client.hello()
+        assert server.n_asked == 2
+    assert told() == []
+
+
+def test_refusals_of_seconds_alone_are_told(server_that_refuses, told, monkeypatch):
+    monkeypatch.setattr(busy, "_NO_NEWS_S", 600.0)
+    with (
+        temporary_settings({PREFECT_API_URL: server_that_refuses(4).url}),
+        get_client(sync_client=True) as client,
+    ):
+        client.hello()
+    assert told() == []
 
 
 def test_a_named_server_that_is_busy_at_the_start_is_waited_for_with_a_line(
