@@ -12,33 +12,21 @@ from typing import IO
 
 from filelock import FileLock
 
-from augment.catalogue.members import ARCHIVE_SUFFIXES, Member, reading, refusal
+from augment.catalogue.kinds import is_zip, refuse_other_kind
+from augment.catalogue.members import Member, reading, refusal
 from augment.catalogue.tars import tar_members
 from augment.catalogue.unpacked import is_as_unpacked, note_files, put_in_place
 from augment.catalogue.zips import zip_members
 from terrabalance.files import fingerprint, slug
 from terrabalance.wording import shown
 
-ARCHIVES = "a zip, a tar (.tar, .tar.gz, .tar.xz, .tar.bz2, .tar.zst)"
 # Images hardly compress: a large archive that unpacks to a hundred times its size is a bomb.
 _BOMB_RATIO, _BOMB_BYTES = 100, 2**30
 _BLOCK = 4096  # bytes that the smallest file takes on a disk
 _DEEPEST = 100  # folders in a name
 _CHUNK = 2**20
-_ZIP, _TAR = "a zip (.zip)", "a tar (.tar, or .tar.gz and the like)"
-# Where a file has which bytes -> what it is.
-_BEGINNINGS = {
-    (0, b"PK\x03\x04"): _ZIP, (0, b"PK\x05\x06"): _ZIP, (257, b"ustar"): _TAR,
-    (0, b"\x1f\x8b"): _TAR, (0, b"\xfd7zXZ\0"): _TAR, (0, b"BZh"): _TAR,
-    (0, b"\x28\xb5\x2f\xfd"): _TAR, (0, b"7z\xbc\xaf\x27\x1c"): "a 7z", (0, b"Rar!"): "a rar",
-}  # fmt: skip
 _TAKEN = (FileExistsError, NotADirectoryError, IsADirectoryError)
 _NO_NAME_HERE = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
-
-
-def is_archive(path: Path) -> bool:
-    """Return whether the name is that of a zip or tar that can be unpacked."""
-    return path.name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def extract(archive: Path, extract_to: Path) -> Path:
@@ -78,9 +66,8 @@ def _extract(archive: Path, target: Path) -> None:
 
 def _unpack(archive: Path, folder: Path) -> None:
     budget = _budget(archive, folder)
-    is_zip = archive.name.lower().endswith(".zip")
-    _refuse_other_kind(archive, _ZIP if is_zip else _TAR)
-    members = zip_members if is_zip else tar_members
+    refuse_other_kind(archive)
+    members = zip_members if is_zip(archive) else tar_members
     time_ns = archive.stat().st_mtime_ns
     for member in members(archive):
         path = folder / _safe_name(archive, member.name)
@@ -97,18 +84,6 @@ def _unpack(archive: Path, folder: Path) -> None:
         _write(archive, member, path)
         with suppress(OSError):  # a disk that takes no times gives the files their own
             os.utime(path, ns=(time_ns, time_ns))
-
-
-def _refuse_other_kind(archive: Path, named: str) -> None:
-    with archive.open("rb") as file:
-        beginning = file.read(512)
-    kinds = [kind for (at, found), kind in _BEGINNINGS.items() if beginning.startswith(found, at)]
-    if kinds and kinds[0] != named:
-        raise refusal(
-            archive,
-            f"is {kinds[0]} by its content, not {named} as its name says. Name it as what it is; "
-            f"what can be unpacked is {ARCHIVES}.",
-        )
 
 
 def _budget(archive: Path, folder: Path) -> int:

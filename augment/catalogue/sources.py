@@ -5,10 +5,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from augment.catalogue.archives import ARCHIVES, extract, is_archive
+from augment.catalogue.archives import extract
 from augment.catalogue.config import ClassFolder
 from augment.catalogue.entries import Given, Source
 from augment.catalogue.folders import descend, list_folder
+from augment.catalogue.kinds import ARCHIVES, is_archive
 from augment.catalogue.tables import read_table
 from terrabalance.class_names import told_alike
 from terrabalance.errors import BadInput

@@ -99,16 +99,16 @@ def _zstd(file: IO[bytes]) -> Any:
     return pa.CompressedInputStream(file, "zstd")
 
 
-_COMPRESSIONS: dict[bytes, Callable[[IO[bytes]], Any]] = {  # by how their files begin
+COMPRESSIONS: dict[bytes, Callable[[IO[bytes]], Any]] = {  # by how their files begin
     b"\x1f\x8b": _gzip, b"BZh": _bz2, b"\xfd7zXZ\0": _xz, b"\x28\xb5\x2f\xfd": _zstd,
 }  # fmt: skip
 
 
-def _decompressed(file: IO[bytes]) -> Any:
+def decompressed(file: IO[bytes]) -> Any:
     """Return what reads the tar in a file, whatever the file is called."""
-    beginning = file.read(max(map(len, _COMPRESSIONS)))
+    beginning = file.read(max(map(len, COMPRESSIONS)))
     file.seek(0)
-    for magic, opened in _COMPRESSIONS.items():
+    for magic, opened in COMPRESSIONS.items():
         if beginning.startswith(magic):
             return opened(file)
     return file
@@ -169,7 +169,7 @@ def tar_members(archive: Path) -> Iterator[Member]:
     with archive.open("rb") as file:
         with reading(archive):
             opened = tarfile.open(  # noqa: SIM115  # closed below; a `with` would hide what is raised
-                mode="r|", fileobj=cast(Any, _Ending(_decompressed(file))), tarinfo=_Header
+                mode="r|", fileobj=cast(Any, _Ending(decompressed(file))), tarinfo=_Header
             )
         with opened:
             last = None

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from augment.catalogue.archives import ARCHIVES, extract, is_archive
+from augment.catalogue.archives import extract
 from augment.catalogue.config import ScanConfig
 from augment.catalogue.entries import Given, Source
 from augment.catalogue.folders import list_images
 from augment.catalogue.hashes import Sketches
+from augment.catalogue.kinds import ARCHIVES, is_archive
 from augment.catalogue.left_out import Left, with_statuses
 from augment.catalogue.near import near_among
 from augment.catalogue.scan import scan_with_sketches

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from archive_files import (
     COMPRESSED,
+    compressed,
     left_behind,
     listed,
     member,
@@ -121,6 +122,45 @@ def test_an_archive_with_the_name_of_another_kind_is_told_what_it_is(tmp_path, m
     with pytest.raises(BadInput, match=f"{name}: is {kind} .*by its content"):
         open_source(data, tmp_path / "x")
     assert not left_behind(tmp_path / "x")
+
+
+def of_v7(data: bytes) -> bytes:
+    """Return a tar of one small file as the tar of Unix 7 wrote it: without a magic."""
+    header = bytearray(data[: tarfile.BLOCKSIZE])
+    header[257:345] = bytes(88)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header) + data[tarfile.BLOCKSIZE :]
+
+
+def test_an_old_tar_is_read_and_known_under_another_name(tmp_path):
+    data = of_v7(tar_bytes(member("P/a.jpg"), form=tarfile.USTAR_FORMAT))
+    said = refused(tmp_path / "a.zip", data, tmp_path / "x")
+    assert "is a tar (.tar, or .tar.gz and the like) by its content" in said
+    (tmp_path / "a.tar").write_bytes(data)
+    assert listed(open_source(tmp_path / "a.tar", tmp_path / "x")) == [("P/a.jpg", "P", "")]
+
+
+@pytest.mark.parametrize("name", COMPRESSED)
+@pytest.mark.parametrize("content", [b"\x89PNG" + bytes(3000), zip_bytes({"P/a.jpg": b"x"})])
+def test_a_compressed_file_that_is_no_tar_is_told_to_be_one(tmp_path, name, content):
+    for given in (name, "a.zip"):
+        said = refused(tmp_path / given, compressed(name, content), tmp_path / "x")
+        assert "is one compressed file by its content, not a" in said
+        assert "Unpack it yourself and give the folder" in said
+
+
+@pytest.mark.parametrize("name", COMPRESSED)
+def test_a_tar_whose_first_header_is_damaged_is_not_taken_for_something_else(tmp_path, name):
+    data = bytearray(tar_bytes(member("P/a.jpg")))
+    data[0] ^= 1
+    said = refused(tmp_path / name, compressed(name, bytes(data)), tmp_path / "x")
+    assert "cannot be unpacked (bad checksum)" in said
+
+
+def test_a_rar_is_to_be_unpacked_and_not_to_be_named_so(tmp_path):
+    said = refused(tmp_path / "a.zip", b"Rar!\x1a\x07\x01" + bytes(3000), tmp_path / "x")
+    assert "is a rar by its content" in said and "Unpack it yourself and give the folder" in said
 
 
 def test_an_archive_that_is_cut_short_leaves_nothing(tmp_path):
