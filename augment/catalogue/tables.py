@@ -1,22 +1,17 @@
 """A CSV that lists images as a data source."""
 
-import csv
 import logging
 import os
-import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
-from typing import IO
 
 from augment.catalogue.beside import side_files_in, with_files_beside
 from augment.catalogue.entries import Entry, Given, Source, natural_key, refuse
 from augment.catalogue.folders import folders_in
-from augment.catalogue.parts import split_name
-from terrabalance.class_names import one_form
+from augment.catalogue.table_rows import Row, read_rows
 from terrabalance.errors import BadInput
 from terrabalance.files import inside
 from terrabalance.manifest import USED
@@ -26,18 +21,11 @@ _log = logging.getLogger(__name__)
 
 _NAMED = 4  # words in a message
 _PROBED = 200  # listed paths that are looked for to find the folder that they are relative to
-_LONGEST_LINE = 2**20  # characters
 _LONGEST_CLASS = 255  # characters: as long as a folder's name may be
-_ESCAPED = 0xDC00  # is added to a byte that is no UTF-8, as Python reads it
-_NO_TEXT = re.compile("[\udc80-\udcff]")
-_OTHER_MARKS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:[\\/]")
-_USUAL = {"path": "", "class": "", "split": "", "source": "real", "group": ""}
-_NEEDED = ("path", "class")
 # What R, pandas and databases write for a value that is missing; pandas.factorize, clusterings and
 # our own manifest.csv write -1.
 _MISSING = frozenset({"NA", "N/A", "NaN", "nan", "NULL", "None", "null", "-1"})
-_Row = tuple[int, Entry]  # with the number of the line that it ends on
 
 
 def read_table(table: Path, images: Path | None) -> Source:
@@ -50,7 +38,7 @@ def read_table(table: Path, images: Path | None) -> Source:
     Raises:
         BadInput: it is no such CSV, or lists files that cannot be used; all are named at once.
     """
-    rows = list(_rows(table))
+    rows = read_rows(table)
     if not rows:
         raise BadInput(f"{table}: lists no images.")
     bad = _bad_rows(rows)
@@ -65,7 +53,7 @@ def read_table(table: Path, images: Path | None) -> Source:
     except BadInput as error:
         if not problems:
             raise
-        problems.append(str(error))
+        problems.append(str(error).rstrip("."))
     refuse(where, problems)
     _tell_set_aside(table, rows)
     entries = sorted(
@@ -75,7 +63,7 @@ def read_table(table: Path, images: Path | None) -> Source:
     return Source(root, entries, Given(table, "csv"))
 
 
-def _tell_set_aside(table: Path, rows: list[_Row]) -> None:
+def _tell_set_aside(table: Path, rows: list[Row]) -> None:
     """Warn of words in the column split that name no part: they may be misspelt."""
     known = {"", *USED}
     words = Counter(entry.split for _, entry in rows if entry.split not in known)
@@ -88,7 +76,7 @@ def _tell_set_aside(table: Path, rows: list[_Row]) -> None:
     )  # fmt: skip
 
 
-def _without_missing_groups(table: Path, rows: list[_Row]) -> Iterator[Entry]:
+def _without_missing_groups(table: Path, rows: list[Row]) -> Iterator[Entry]:
     """Yield the entries, in no group where a word stands for none; warn of these words."""
     words = Counter(entry.group for _, entry in rows if entry.group in _MISSING)
     if words:
@@ -100,102 +88,7 @@ def _without_missing_groups(table: Path, rows: list[_Row]) -> Iterator[Entry]:
         yield replace(entry, group="") if entry.group in words else entry
 
 
-def _rows(table: Path) -> Iterator[_Row]:
-    """Yield what each line lists, stripped, "" where empty."""
-    # Bytes that are no UTF-8 are let through here, as Python would not say on which line they are.
-    with table.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        lines, begins = csv.reader(_lines(table, file), strict=True), 1
-        try:
-            places = _places(table, next(lines, []))
-            begins = lines.line_num + 1
-            for fields in lines:
-                if fields:
-                    yield lines.line_num, _entry(table, lines.line_num, fields, places)
-                begins = lines.line_num + 1
-        except csv.Error as error:
-            raise BadInput(f"{table}: line {begins}: {_why_no_row(error)}") from error
-
-
-def _why_no_row(error: csv.Error) -> str:
-    """Return what is wrong with a row, in other words than Python's, and what to do."""
-    said = str(error)
-    if "field larger" in said:
-        return (
-            f"a field that begins here has more than {csv.field_size_limit()} characters. If a "
-            "double quote opens it and none closes it, close it; else shorten it."
-        )
-    if "unexpected end" in said:
-        return "a double quote opens a field here, and none closes it. Close it, or remove it."
-    return (
-        f"the double quotes of what begins here are wrong ({said}). Write two for each one inside "
-        "of a field."
-    )
-
-
-def _lines(table: Path, file: IO[str]) -> Iterator[str]:
-    number = 0
-    while line := file.readline(_LONGEST_LINE):
-        number += 1
-        if len(line) == _LONGEST_LINE:
-            raise BadInput(
-                f"{table}: line {number} has more than {_LONGEST_LINE} characters: not a CSV that "
-                "lists images. Check the file."
-            )
-        if found := _NO_TEXT.search(line):
-            raise BadInput(
-                f"{table}: line {number} is not in UTF-8: character {found.start() + 1} is the "
-                f"byte 0x{ord(found[0]) - _ESCAPED:02x}. The file is in another encoding: save it "
-                "as UTF-8 (in a spreadsheet, as 'CSV UTF-8')."
-            )
-        yield line
-
-
-def _places(table: Path, first: Sequence[str]) -> dict[str, int]:
-    """Return where in a line each known column is, from the first line."""
-    names = [name.strip().lower() for name in first]
-    if lacking := [name for name in _NEEDED if name not in names]:
-        raise BadInput(f"{table}: {_why_lacking(lacking, names)}")
-    if twice := [name for name in _USUAL if names.count(name) > 1]:
-        raise BadInput(f"{table}: its first line names {twice} twice. Rename one of them.")
-    places = {name: names.index(name) for name in _USUAL if name in names}
-    for name in names:
-        if name not in places and (meant := get_close_matches(name, set(_USUAL) - set(places), 1)):
-            _log.warning(
-                "%s: the column %s is not read. If it is meant so, rename it to %s",
-                table, shown(name), meant[0],
-            )  # fmt: skip
-    return places | {"": len(names)}
-
-
-def _why_lacking(lacking: list[str], names: list[str]) -> str:
-    if not any(names):
-        return "its first line is empty. It must name path, class and, if wanted, split and group."
-    whole = ",".join(names)
-    for mark, called in _OTHER_MARKS.items():
-        if set(_NEEDED) <= {name.strip(' "') for name in whole.split(mark)}:
-            return f"its fields are parted by {called}. Save it with commas between them."
-    return (
-        f"lacks the columns {lacking}; it has {shown(', '.join(names))}. Its first line must name "
-        "path, class and, if wanted, split and group."
-    )
-
-
-def _entry(table: Path, line: int, fields: Sequence[str], places: dict[str, int]) -> Entry:
-    if any(field.strip() for field in fields[places[""] :]):
-        raise BadInput(
-            f"{table}: line {line} has {len(fields)} fields, the first line {places['']}. Put "
-            "fields that hold a comma in double quotes."
-        )
-    texts = {
-        name: fields[places[name]].strip() if places.get(name, len(fields)) < len(fields) else usual
-        for name, usual in _USUAL.items()
-    }
-    path = posixpath.normpath(texts["path"]) if texts["path"] else ""
-    split, source = split_name(texts["split"]), texts["source"].lower()
-    return Entry(path, one_form(texts["class"]), split, source, one_form(texts["group"]))
-
-
-def _bad_rows(rows: list[_Row]) -> dict[int, str]:
+def _bad_rows(rows: list[Row]) -> dict[int, str]:
     """Return what is wrong with each line that cannot be used, whatever is on the disk."""
     bad: dict[int, str] = {}
     first: dict[str, int] = {}
@@ -264,7 +157,7 @@ def _is_file(path: Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113  # `Path.is_file` raises of a name that is too long
 
 
-def _missing(root: Path, rows: list[_Row]) -> list[str]:
+def _missing(root: Path, rows: list[Row]) -> list[str]:
     """Return what is wrong with each row whose file is not below `root`."""
     problems = []
     for line, entry in rows:

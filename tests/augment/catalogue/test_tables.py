@@ -6,6 +6,7 @@ import pytest
 
 from augment.catalogue.sources import open_source
 from terrabalance.errors import BadInput
+from terrabalance.manifest import Manifest, frame_of, write_manifest
 
 
 def put(root: Path, *paths: str) -> Path:
@@ -237,3 +238,44 @@ def test_the_long_tailed_protocol_finds_its_images(aid, tmp_path):
     assert {name: splits.count(name) for name in set(splits)} == {
         "train": 1165, "val": 1006, "test": 1536, "oracle": 1775, "unused": 1614,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("header", "whole", "cut"),
+    [
+        ("path,class", "b.jpg,Forest", "b.jpg,For"),
+        ("path,class,split", "b.jpg,Forest,train", "b.jpg,Forest"),
+        ("path,class,split", "b.jpg,Forest,train", "b.jpg,Forest,"),
+        ("path,class,split", "b.jpg,Forest,train", "b.jpg,Forest,tr"),
+        ("path,class,split,bytes", "b.jpg,Forest,train,91", "b.jpg,Forest,train"),
+        ("path,class,group", "b.jpg,Forest,s12", "b.jpg,Forest,s1"),
+    ],
+)
+def test_a_last_line_that_was_cut_is_refused_and_a_whole_one_needs_no_break(
+    tmp_path, header, whole, cut
+):
+    put(tmp_path, "a.jpg", "b.jpg")
+    data = tmp_path / "t.csv"
+    data.write_text(f"{header}\n{whole.replace('b.jpg', 'a.jpg')}\n{cut}")
+    with pytest.raises(BadInput, match=r"line 3, the last, has .* the file looks cut\. Restore it"):
+        open_source(data, tmp_path / "x")
+    data.write_text(f"{header}\n{whole.replace('b.jpg', 'a.jpg')}\n{whole}")
+    assert len(open_source(data, tmp_path / "x").entries) == 2
+
+
+def test_lines_with_too_few_fields_are_told(tmp_path, caplog):
+    put(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    lines = "path,class,split", "a.jpg,Pond,train", "b.jpg,Pond", "c.jpg,Pond,"
+    assert len(open_source(table(tmp_path / "t.csv", *lines), tmp_path / "x").entries) == 3
+    assert "1 of 3 lines have fewer fields than the first, e.g. line 3" in caplog.text
+
+
+def test_a_twin_that_was_cut_between_two_lines_is_told(tmp_path, caplog):
+    put(tmp_path, "a.jpg", "b.jpg")
+    rows = [{"path": name, "class": "Pond", "source": "real"} for name in ("a.jpg", "b.jpg")]
+    write_manifest(Manifest(tmp_path, frame_of(rows)), tmp_path)
+    twin = tmp_path / "manifest.csv"
+    assert len(open_source(twin, tmp_path / "x").entries) == 2 and "beside" not in caplog.text
+    twin.write_text("".join(twin.read_text().splitlines(keepends=True)[:-1]))
+    assert len(open_source(twin, tmp_path / "x").entries) == 1
+    assert f"{twin}: lists 1 images, and manifest.parquet beside it 2." in caplog.text
