@@ -7,7 +7,7 @@ TerrabalanceError
 ├── StoreUnreachable    the store of --workdir does not answer or is full; it may pass
 ├── ServerUnreachable   the Prefect server does not start, does not answer, or is of no use here
 ├── SystemRefused       the system refuses: a full disk, no permission, too many open files
-├── ProcessLost         one of the processes that train a generator was killed; it may pass
+├── ProcessLost         a process was killed that trains a generator, or is Ray; it may pass
 └── TrainingDiverged    the loss is not finite
 
 Every message says what is wrong, where, and what to do. The command line prints it as one
@@ -44,7 +44,7 @@ class ServerUnreachable(TerrabalanceError):
 
 
 class ProcessLost(TerrabalanceError):
-    """One of several processes that train together died; the last checkpoint is kept."""
+    """One of several processes that train together died, or Ray; the last checkpoint is kept."""
 
 
 class TrainingDiverged(TerrabalanceError):

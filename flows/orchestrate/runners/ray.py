@@ -1,7 +1,9 @@
 """Do jobs as tasks of a Ray cluster."""
 
 import os
+import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,9 +24,10 @@ from flows.orchestrate.job_states import (
     reasons,
 )
 from flows.settings.config import RunConfig
-from terrabalance.errors import BadInput
+from terrabalance.errors import BadInput, ProcessLost
 
 _CONNECT_S = 10.0
+_NEEDED = ("gcs_server", "raylet")  # the processes that are a cluster of one machine
 _A_NEW_ONE = "local"  # to Ray: never one that is there
 
 
@@ -37,6 +40,7 @@ def run(config: RunConfig, jobs: Sequence[Job], what: str) -> dict[str, str]:
 
     Raises:
         BadInput: Ray is not installed, no cluster answers, or none of its nodes has the devices.
+        ProcessLost: the cluster that was started for this run has ended.
     """
     states: dict[str, State[Any]] = {}
     report = listen(what)
@@ -48,6 +52,7 @@ def run(config: RunConfig, jobs: Sequence[Job], what: str) -> dict[str, str]:
                     del futures[label]
                     states[label] = state
                     report(len(states), len(jobs))
+            _refuse_lost_cluster()
             time.sleep(LOOK_EVERY_S)
     return reasons(states)
 
@@ -130,7 +135,8 @@ def _start_cluster() -> None:
     import ray
 
     try:
-        ray.init(_A_NEW_ONE, include_dashboard=False, log_to_driver=False)
+        with _our_signals():
+            ray.init(_A_NEW_ONE, include_dashboard=False, log_to_driver=False)
     except Exception as error:  # Ray raises a bare one where its processes are not there in time
         raise BadInput(
             f"execution.runner=ray: Ray did not start on this machine ({error}). It may be too "
@@ -144,13 +150,48 @@ def _join_cluster(address: str) -> None:
 
     try:
         _refuse_unreachable(address)  # Ray itself retries for minutes, and then exits
-        ray.init(address, log_to_driver=False)
+        with _our_signals():
+            ray.init(address, log_to_driver=False)
     except (OSError, ValueError, RuntimeError) as error:
         raise BadInput(
             f"execution.ray_address={address}: this Ray cluster does not answer, or not to us "
             f"({error}). Start one with `ray start --head`, or leave the address out to have one "
             "started on this machine."
         ) from error
+
+
+def _refuse_lost_cluster() -> None:
+    """Refuse to wait for a cluster of ours that has lost what it needs: Ray waits for a new node.
+
+    Raises:
+        ProcessLost: a process of it has ended that Ray does not start again.
+    """
+    from ray._private import worker  # nothing public tells it without asking what is gone
+
+    # Of a cluster that was joined it has no processes: others may mend that.
+    node = worker._global_node
+    for kind, process in node.dead_processes() if node is not None else ():
+        if kind in _NEEDED:
+            raise ProcessLost(
+                f"Ray's {kind}, which this run started, has ended (exit code "
+                f"{process.returncode}; -9 is a kill, often for want of memory), so this stops "
+                "too. What is made is kept, and the same command goes on where it was."
+            )
+
+
+@contextmanager
+def _our_signals() -> Iterator[None]:
+    """Have SIGTERM handled after the block as before it.
+
+    Ray puts a handler in its place that exits with 15, and one below Python's that prints a trace
+    of C++ first.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():  # else Ray did not
+            signal.signal(signal.SIGTERM, before)
 
 
 def _cluster_here() -> str | None:

@@ -8,6 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
+import ray
+from ray._private import worker
 from spread import in_mid_training, made_by, with_the_base
 
 from flows.orchestrate.balance import train_and_synthesize
@@ -16,7 +18,7 @@ from flows.orchestrate.runners import local
 from flows.orchestrate.runners.ray import connect
 from flows.settings.config import RunConfig
 from flows.store import held_out
-from terrabalance.errors import BadInput
+from terrabalance.errors import BadInput, ProcessLost
 from terrabalance.files import read_json
 
 pytestmark = pytest.mark.usefixtures("server")
@@ -34,27 +36,38 @@ def undisturbed(server, job, alone) -> dict[str, str]:
 
 
 @pytest.fixture(scope="class")
-def one_ray() -> Iterator[None]:
+def one_ray() -> Iterator[list[int]]:
     """A cluster for several tests: each would start its own, whose workers import anew.
 
-    It is started where one that is gone has left its address.
+    It is started where one that is gone has left its address, by a process that has a handler for
+    SIGTERM; yields what that hears, once.
     """
-    import ray
+    heard: list[int] = []
+
+    def hear(number: int, _frame: object) -> None:
+        heard.append(number)
+        signal.signal(signal.SIGTERM, before)
 
     # Not pytest's own folder: the paths of Ray's sockets would be too long.
     with tempfile.TemporaryDirectory(prefix="r") as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_TMPDIR", folder)
         (Path(folder) / "ray").mkdir()
         (Path(folder) / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
+        before = signal.signal(signal.SIGTERM, hear)
         connect(None)
-        yield
+        yield heard
         ray.shutdown()
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.usefixtures("one_ray")
 class TestOnOneRayCluster:
     def test_ray_makes_the_files_that_one_process_makes(self, undisturbed, job, tmp_path):
         assert made_by(job(tmp_path, runner="ray")) == undisturbed
+
+    def test_a_signal_to_end_stays_the_commands_and_ray_prints_no_trace(self, one_ray, capfd):
+        signal.raise_signal(signal.SIGTERM)
+        assert one_ray == [signal.SIGTERM] and "SIGTERM" not in capfd.readouterr().err
 
     def test_a_class_may_have_two_processes(self, tiny, scenes, tmp_path):
         assert devices_of_each(tiny, scenes, tmp_path, "ray") == [2, 2]
@@ -125,6 +138,23 @@ def test_a_lost_ray_node_has_its_class_done_by_another(undisturbed, alone, job, 
         assert not killer.is_alive()
     finally:
         cluster.shutdown()
+
+
+@pytest.mark.parametrize("process", ["raylet", "gcs_server"])
+def test_a_ray_of_its_own_that_dies_ends_the_run_in_a_sentence(
+    process, undisturbed, alone, job, tmp_path, monkeypatch
+):
+    def strike() -> None:
+        worker._global_node.all_processes[process][0].process.kill()
+
+    with tempfile.TemporaryDirectory(prefix="r") as folder:
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        config = job(with_the_base(alone, tmp_path), runner="ray")
+        killer = in_mid_training(config, strike)
+        with pytest.raises(ProcessLost, match=f"Ray's {process}, which this run started, has end"):
+            train_and_synthesize(config)
+        assert not killer.is_alive() and not ray.is_initialized()
+    assert made_by(job(tmp_path)) == undisturbed
 
 
 def test_a_ray_cluster_that_does_not_answer_is_named(job, tmp_path):
