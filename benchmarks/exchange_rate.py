@@ -159,8 +159,10 @@ def rates_of(results: Sequence[Mapping[str, Any]]) -> str:
             said = f"{mean:,} ({low:,} to {high:,})"
         synthetic = f"{found['n_synthetic']:,}"
         rows.append([f"{each['name']}, {each['judge']}", f"{found['n_real']:,}", synthetic,
-                     worth(each["curve"], each["made"][-1]["mean"]), said])  # fmt: skip
-    titles = ["Data, judge", "real", "synthetic", "worth, by the curve", "by the report"]
+                     *(worth(each["curve"], made["mean"]) for made in each["made"]),
+                     said])  # fmt: skip
+    titles = ["Data, judge", "real", "synthetic", "worth of a quarter, by the curve",
+              "worth of all, by the curve", "by the report"]  # fmt: skip
     return markdown_table(titles, rows)
 
 

@@ -28,7 +28,7 @@ from flows.cli import (
     settings,
     verify,
 )
-from flows.cli.configure import configure_run, plan_options
+from flows.cli.configure import configure_stage, plan_options
 from flows.cli.console import errors
 from flows.cli.signals import exit_code, signals_end_it
 from terrabalance import __version__
@@ -83,7 +83,7 @@ def _stage_command(work: Callable[["RunConfig"], None]) -> None:
     """Register a command that takes DATA and the options all commands share."""
 
     def command(
-        data: options.Data,
+        data: options.DataOrRun,
         preset: options.Preset = None,
         config_file: options.ConfigFile = None,
         settings: options.Settings = None,
@@ -108,7 +108,7 @@ def _stage_command(work: Callable[["RunConfig"], None]) -> None:
             "plan": plan_options(classes, target),
             "classifier": {"weights": weights},
         }
-        work(configure_run(data, given, config_file, settings))
+        work(configure_stage(data, given, config_file, settings))
 
     app.command(work.__name__, help=work.__doc__)(command)
 

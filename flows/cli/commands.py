@@ -177,6 +177,7 @@ def run(config: "RunConfig") -> None:
     Example: `terrabalance run aid.zip --preset 8gb --classes Mountain,Church --target 80%`
     """
     from flows.cli.console import print_missing, print_verdict
+    from flows.store.paths import dataset_folder
     from terrabalance.files import read_json
 
     with bars() as watcher:
@@ -198,4 +199,5 @@ def run(config: "RunConfig") -> None:
     else:
         console.print(escape(why_not), soft_wrap=True)
     print_missing(page.with_name("balance.json"))
+    print_path("Dataset", dataset_folder(config))
     print_path("Report", page)

@@ -1,6 +1,7 @@
 """`terrabalance compare`: compare classifiers on any dataset."""
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.cli import options
@@ -39,7 +40,8 @@ def compare(
 ) -> None:
     """Compare classifiers on a balanced dataset, a manifest, or data without synthetic images.
 
-    DATA is a folder below data/datasets/ or a manifest.parquet; a CSV may also have the column
+    DATA is a folder below data/datasets/, a manifest.parquet, or a run by its name or report
+    folder, whose dataset and settings of the classifier are taken. A CSV may also have the column
     `source` (real, synthetic), so that images from anywhere can be compared. Every arm gets the
     same network, steps, schedule and seeds; validation chooses, test is opened once, at the end.
     Goes on where it was stopped. The page is `reports/<name>/index.html`.
@@ -62,6 +64,7 @@ def compare(
         "device": device,
         "classifier": classifier,
     }
+    data, given = _of_a_run(data, given)
     config = configure(data, given, config_file, settings)
     _refuse_without_effect(config, given, settings or [])
     # After all checks of what was given: importing them loads torch.
@@ -72,6 +75,34 @@ def compare(
         page = compare_manifest(config, watcher)
     print_verdict(page.with_name("comparison.json"))
     print_path("Comparison", page)
+
+
+def _of_a_run(data: Path, given: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
+    """Return a run's dataset for the run, and what is given beside the run's own classifier.
+
+    Raises:
+        BadInput: the run has no balanced dataset.
+    """
+    from flows.settings.presets import merge
+    from flows.settings.reading import without_none
+    from flows.store.begun import begun_run
+    from flows.store.paths import dataset_folder
+
+    begun = begun_run(data, given["workdir"])
+    if begun is None:
+        return data, given
+    dataset = dataset_folder(begun)
+    if not dataset.is_dir():
+        raise BadInput(
+            f"{data}: the run has no balanced dataset in {dataset}. `terrabalance assemble {data}` "
+            "makes it; or give a dataset, a manifest, or the images themselves."
+        )
+    own = {
+        "classifier": begun.classifier.model_dump(mode="json"),
+        "workdir": str(begun.storage or begun.workdir),
+    }
+    kept = {"images": given["images"], "scan": given["scan"]}  # looked at, also where None
+    return dataset, merge(own, without_none(given)) | kept
 
 
 def _refuse_without_effect(config: "RunConfig", given: dict[str, Any], settings: list[str]) -> None:

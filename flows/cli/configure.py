@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.settings.reading import without_none
 from terrabalance.errors import BadInput
 from terrabalance.wording import shown
 
@@ -53,6 +54,36 @@ def configure_run(
 
     config = configure(data, given, config_file, settings)
     if config.catalogue is None:  # before torch is imported: a mistyped path is refused at once
+        check_source(config.data, config.images)
+    return config
+
+
+def configure_stage(
+    data: Path, given: dict[str, Any], config_file: Path | None, settings: list[str] | None
+) -> "RunConfig":
+    """Compose settings as `configure_run`; `data` may also be a run that has begun.
+
+    That is its report folder, or its name, and its settings are known.
+
+    Raises:
+        BadInput: as of `configure_run`, or settings beside a run that has its own.
+    """
+    from augment.catalogue.sources import check_source
+    from flows.settings.config import build_config
+    from flows.store.begun import begun_run
+
+    begun = begun_run(data, given.get("workdir"))
+    if begun is None:
+        return configure_run(data, given, config_file, settings)
+    if without_none({**given, "workdir": None, "device": None}) or config_file or settings:
+        raise BadInput(
+            f"{data} is a run that has begun, with settings of its own: beside it, --workdir and "
+            "--device alone can be given. To change others, give its images as DATA: "
+            f"{begun.data}"
+        )
+    known = begun.model_dump(mode="json") | without_none({"device": given.get("device")})
+    config = build_config(begun.data, None, [], known)
+    if config.catalogue is None:
         check_source(config.data, config.images)
     return config
 

@@ -5,13 +5,18 @@ from typing import Annotated
 
 import typer
 
-Data = Annotated[
+_DATA = (
+    "A folder with one subfolder a class, a zip or tar of one (.tar, .tar.gz, .tar.xz, .tar.bz2, "
+    ".tar.zst), or a CSV with the columns path, class and optionally split (train, val, test; "
+    "others are set aside) and group (images of one group stay in one part)."
+)
+Data = Annotated[Path, typer.Argument(metavar="DATA", help=_DATA)]
+DataOrRun = Annotated[
     Path,
     typer.Argument(
         metavar="DATA",
-        help="A folder with one subfolder a class, a zip or tar of one (.tar, .tar.gz, .tar.xz, "
-        ".tar.bz2, .tar.zst), or a CSV with the columns path, class and optionally split (train, "
-        "val, test; others are set aside) and group (images of one group stay in one part).",
+        help=f"{_DATA} Or a run that has begun, by its name or its report folder: its options are "
+        "known.",
     ),
 ]
 Preset = Annotated[

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from flows.cli import options
-from flows.cli.configure import configure_run, plan_options
+from flows.cli.configure import configure_stage, plan_options
 
 
 def review(
-    data: options.Data,
+    data: options.DataOrRun,
     by: Annotated[
         str | None,
         typer.Option(help="Who decides. Default: the name of this login, or its number."),
@@ -31,11 +31,12 @@ def review(
 ) -> None:
     """Accept or refuse synthetic images by eye, with the keyboard, on a page of this machine.
 
-    Give the options of the run. Each decision is kept at once in the class's manifest, with who
-    and when, and goes before the rules; `terrabalance run` afterwards draws what is missing and
-    assembles the dataset anew. The page is reached from this machine alone. Ctrl-C ends it.
+    Give the run's name or its report folder, or DATA with the options of the run. Each decision is
+    kept at once in the class's manifest, with who and when, and goes before the rules;
+    `terrabalance run` afterwards draws what is missing and assembles the dataset anew. The page is
+    reached from this machine alone. Ctrl-C ends it.
 
-    Example: `terrabalance review aid.zip --preset 8gb --classes Mountain --by Ada`
+    Example: `terrabalance review aid-cpu-1f2e3d --by Ada`
     """
     from flows.cli.review_board import board_of
     from flows.cli.serve import serve
@@ -50,7 +51,7 @@ def review(
         "plan": plan_options(classes, target),
         "classifier": {"weights": weights},
     }
-    config = configure_run(data, given, config_file, settings)
+    config = configure_stage(data, given, config_file, settings)
     serve(board_of(Run(config), by or _login()), port, browser)
 
 

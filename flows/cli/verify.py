@@ -5,11 +5,16 @@ from typing import Annotated
 
 import typer
 
+from flows.cli import options
 from flows.cli.console import bars
 
 
 def verify(
-    dataset: Annotated[Path, typer.Argument(help="A folder below data/datasets/.")],
+    dataset: Annotated[
+        Path,
+        typer.Argument(help="A folder below data/datasets/, or a run, by name or report folder."),
+    ],
+    workdir: options.Workdir = None,
 ) -> None:
     """Check that a balanced dataset is as it was made, and every synthetic image marked as such.
 
@@ -23,6 +28,11 @@ def verify(
     """
     from augment.dataset.verify import verify as problems_of
     from flows.cli.console import console, print_problems
+    from flows.store.begun import begun_run
+    from flows.store.paths import dataset_folder
+
+    if begun := begun_run(dataset, workdir):
+        dataset = dataset_folder(begun)
 
     with bars() as watcher:
         problems = problems_of(dataset, watcher("verify"))

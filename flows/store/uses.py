@@ -5,15 +5,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from flows.settings.config import RunConfig
 from flows.store import paths
+from flows.store.begun import settings_of
 from flows.store.sync import fetch_file, publish_files
 from terrabalance.errors import BadInput
 from terrabalance.files import read_json, read_record, slug, write_json, write_text
 from terrabalance.finished import DONE
-from terrabalance.wording import shown, unfit
+from terrabalance.wording import shown
 
 _OF_DATASET = "dataset.key"  # beside the notes: of the settings that the dataset is of
 _MOST_TOLD = 3  # settings that differ, in a message
@@ -79,7 +78,7 @@ def is_begun(config: RunConfig) -> bool:
         fetch_file(config, path)
     if not path.exists():
         return False
-    if (before := _begun_with(path)).result_key == config.result_key:
+    if (before := settings_of(path)).result_key == config.result_key:
         return True
     if not _has_made(config):
         return False
@@ -126,16 +125,6 @@ def _pairs(
             yield from _pairs(was, now[name], f"{section}{name}.")
         else:
             yield section + name, was, now[name]
-
-
-def _begun_with(path: Path) -> RunConfig:
-    try:
-        return RunConfig(**RunConfig.completed(read_record(path)))
-    except ValidationError as error:
-        raise BadInput(
-            f"{path}: settings of another version of terrabalance ({unfit(error)}). Choose another "
-            "--name."
-        ) from error
 
 
 def note_use(config: RunConfig, part: str, result: Path) -> None:

@@ -166,7 +166,9 @@ def test_stages_one_by_one_end_with_a_report_and_a_dataset_that_verifies(
     made = re.search(r"generators (\d+) of (\d+), classes' images (\d+) of", do("plan", *rest).said)
     assert made and len(set(made.groups())) == 1 and int(made[1]) > 0
     dataset = tmp_path / "data" / "datasets" / "x"
-    assert do("verify", dataset).exit == 0
+    for words in (("report", "x"), ("verify", "reports/x"), ("verify", dataset)):  # by its name too
+        assert do(*words).exit == 0
+    assert "halved" in do("compare", "x", "--arms", "real,halved", "--seeds", "0").said
     (dataset / "train" / "mine.png").write_bytes(b"")
     ended = do("verify", dataset)
     assert ended.exit == 1 and "train/mine.png" in ended.said
