@@ -77,7 +77,7 @@ def _sentences(record: Mapping[str, Any], whole: Mapping[str, int], is_used: boo
     n_real, more, halving = record["n_real"], record["more"], record["halving"]
     mean, low, high = (signed(100 * halving[key]) for key in ("mean", "low", "high"))
     n = len(record["classes"])
-    classes = "the filled class" if n == 1 else f"the {n} filled classes"
+    classes = "a filled class" if n == 1 else f"{n} filled classes"
     cost = (
         f"Half as many real images of {classes} ({n_real:,} in all) change balanced accuracy by "
         f"{mean} points (95 % interval {low} to {high})"

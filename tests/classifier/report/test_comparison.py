@@ -225,7 +225,7 @@ def test_what_real_images_are_worth_is_told_with_the_names_of_classes_escaped():
     assert "What more real images would be worth" in html and HOSTILE not in html
     assert "The arm <code>" not in html
     said = comparison_markdown(record)
-    assert "Half as many real images of the 2 filled classes" in said and HOSTILE not in said
+    assert "Half as many real images of 2 filled classes" in said and HOSTILE not in said
 
 
 def test_the_arm_that_tells_it_is_named_where_it_is_not_compared(html: str):
