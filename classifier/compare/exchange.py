@@ -38,7 +38,8 @@ def exchange(
         shares: of the synthetic images, by arm, as chosen on val; 0 is none.
 
     Returns:
-        `arms` (halved, whole, filled), `classes` (that are halved), `n_real` (their images in
+        `arms` (halved, whole, filled), `classes` (that are halved), `single` (filled ones of one
+        image, which are not), `n_real` (their images in
         all), `n_synthetic`, `halving` and `filling` (change of balanced accuracy: mean, low,
         high, in [-1, 1]), `more` (real images, as a share of `n_real`, that would do as much: mean,
         low, high, within -0.75 and 3; None where halving shows no clear loss) and `sentence`.
@@ -48,17 +49,16 @@ def exchange(
         return None
     halved, whole, filled = (n_train[arm] for arm in arms)
     classes = [name for name in whole if halved[name] < whole[name]]
-    if not classes:  # one image each
-        return None
     loss, gain = test.difference(arms[0], arms[1]), test.difference(arms[1], arms[2])
-    doublings = float(np.mean([np.log2(whole[name] / halved[name]) for name in classes]))
+    doublings = np.mean([np.log2(whole[name] / halved[name]) for name in classes or whole])
     record = {
         "arms": list(arms), "classes": classes,
+        "single": [name for name, n in whole.items() if filled[name] > n and n == halved[name]],
         "n_real": sum(whole[name] for name in classes),
         "n_synthetic": sum(filled[name] - n for name, n in whole.items()),
         "halving": interval(test.difference(arms[1], arms[0]), BALANCED),
         "filling": interval(gain, BALANCED),
-        "more": _more(gain, loss, doublings) if is_clear(loss) else None,
+        "more": _more(gain, loss, float(doublings)) if classes and is_clear(loss) else None,
     }  # fmt: skip
     is_used = shares.get(arms[2], 1.0) > 0
     return record | {"sentence": " ".join(_sentences(record, whole, is_used))}
@@ -75,6 +75,11 @@ def _more(gain: Difference, loss: Difference, doublings: float) -> dict[str, flo
 
 def _sentences(record: Mapping[str, Any], whole: Mapping[str, int], is_used: bool) -> list[str]:
     n_real, more, halving = record["n_real"], record["more"], record["halving"]
+    if not record["classes"]:
+        return [
+            "Every filled class has one real image, which cannot be halved, so what a real image "
+            "is worth here cannot be told."
+        ]
     mean, low, high = (signed(100 * halving[key]) for key in ("mean", "low", "high"))
     n = len(record["classes"])
     classes = "a filled class" if n == 1 else f"{n} filled classes"
@@ -93,6 +98,7 @@ def _sentences(record: Mapping[str, Any], whole: Mapping[str, int], is_used: boo
         f"{signed(100 * record['filling']['mean'])} points, are worth {worth} (95 % interval "
         f"{_bounded(more['low'], n_real)} to {_bounded(more['high'], n_real)}).",
         *_few_more(record["classes"], whole, more["high"]),
+        *_not_halved(record["single"]),
     ]
 
 
@@ -111,3 +117,10 @@ def _few_more(classes: Sequence[str], whole: Mapping[str, int], most: float) -> 
         f"{_FEW} more real images of one of these classes do more for it than all its synthetic "
         f"ones: {in_short(sorted(names, key=lambda name: whole[name]), _NAMED)}."
     ]
+
+
+def _not_halved(single: Sequence[str]) -> list[str]:
+    if not single:
+        return []
+    named = in_short(single, _NAMED)
+    return [f"Of one real image, and so not halved, though filled: {named}."]

@@ -154,13 +154,13 @@ def _refuse_too_few(given: Path, manifest: Manifest) -> None:
         return
     frame = manifest.frame
     counts = Counter(frame["status"][frame["status"] != "ok"])
-    why = "; ".join(f"{status}: {n}" for status, n in counts.most_common())
+    why = ", ".join(f"{status}: {n}" for status, n in counts.most_common())
     first = frame.loc[frame["status"] != "ok", ["path", "detail"]].head(1)
     example = "".join(f", such as {path} ({detail})" for path, detail in first.to_numpy())
+    reasons = f" ({why}{example})" if why else ""
     raise BadInput(
-        f"base.images: {given}: {n_usable} of {len(frame)} images can be learned by the base, "
-        f"which needs {FEWEST_IMAGES} ({why}{example}). Give images like those of the run, or "
-        "leave base.images out."
+        f"base.images: {given}: {n_usable} of {len(frame)} images can be learned{reasons}, and a "
+        f"base needs {FEWEST_IMAGES} or more. Give a folder with more of them."
     )
 
 

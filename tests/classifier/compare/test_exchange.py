@@ -95,3 +95,25 @@ def test_an_arm_with_fewer_images_is_never_recommended_or_the_rival():
     record = compare(rows, own, "64 px", {})
     assert record["headline"]["rival"] == "real"
     assert record["recommended"]["of"] == ["real", "synthetic"]
+
+
+@pytest.mark.parametrize(
+    ("real", "said"),
+    [
+        (
+            {"c0": 40, "c1": 1, "c2": 100},
+            "Of one real image, and so not halved, though filled: c1.",
+        ),
+        ({"c0": 1, "c1": 1, "c2": 100}, "what a real image is worth here cannot be told."),
+    ],
+)
+def test_a_filled_class_of_one_image_is_not_halved_and_told(real, said):
+    n_train = {
+        "real": real,
+        "halved": {**real, "c0": (real["c0"] + 1) // 2},
+        "synthetic": dict.fromkeys(real, 100),
+    }
+    chances = {"real": [0.6] * 3, "halved": [0.4] * 3, "synthetic": [0.65] * 3}
+    found = compare(guesses(chances, 400), n_train, "", {})["exchange"]
+    assert found["sentence"].endswith(said)
+    assert found["n_real"] == (40 if real["c0"] > 1 else 0)
