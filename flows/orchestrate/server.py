@@ -22,6 +22,7 @@ from flows.orchestrate.embedded import embedded_server, refused
 from terrabalance.errors import BadInput, ServerUnreachable
 
 _ANSWER_S = 20.0
+_GLANCE_S = 3.0
 _REFUSING = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 _ANOTHER = "what answers there is no Prefect server. Correct the address, which ends with /api"
 
@@ -57,11 +58,7 @@ def some_server(meanwhile: Callable[[], object] = lambda: None) -> Iterator[str]
     """
     _check_proxies()
     if not PREFECT_API_URL.value():
-        if not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
-            raise ServerUnreachable(
-                "PREFECT_SERVER_EPHEMERAL_ENABLED=false: no server may be started here, and "
-                "PREFECT_API_URL names none. Name one, or set it to true."
-            )
+        _check_embedded()
         with (
             embedded_server(meanwhile),
             _errors_in_words("Prefect's embedded server", refused, "when this machine has time"),
@@ -72,6 +69,30 @@ def some_server(meanwhile: Callable[[], object] = lambda: None) -> Iterator[str]
     named = f"the Prefect server at {_name()}"
     with _errors_in_words(named, _refused_by_named, "once it answers"):
         yield PREFECT_API_URL.value()
+
+
+def server_to_use() -> str:
+    """Say which server a command would report to: the one that is named, asked once, or its own.
+
+    Raises:
+        BadInput: as of `some_server`.
+        ServerUnreachable: the one that is named has not answered in seconds, or cannot be used; or
+            none is named and none may be started.
+    """
+    _check_proxies()
+    if PREFECT_API_URL.value():
+        check_server(is_patient=False)
+        return f"the server at {_name()} answers"
+    _check_embedded()
+    return "PREFECT_API_URL names no server: each command starts one, which ends with it"
+
+
+def _check_embedded() -> None:
+    if not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
+        raise ServerUnreachable(
+            "PREFECT_SERVER_EPHEMERAL_ENABLED=false: no server may be started here, and "
+            "PREFECT_API_URL names none. Name one, or set it to true."
+        )
 
 
 @contextmanager
@@ -119,18 +140,21 @@ def _check_proxies() -> None:
         ) from error
 
 
-def check_server() -> None:
+def check_server(is_patient: bool = True) -> None:
     """Make sure that the server of PREFECT_API_URL answers, and is one for this Prefect.
 
-    One that is busy is waited for as later in a run: as often as Prefect's client asks again; after
-    seconds with a line. Where nothing answers, it is not asked again.
+    Where nothing answers, it is not asked again.
+
+    Args:
+        is_patient: one that is busy is waited for as later in a run: as often as Prefect's client
+            asks again; after seconds with a line. Else an answer has three seconds.
 
     Raises:
         ServerUnreachable: nothing answers there, something else does, it refuses this user, is busy
             for too long, or is of another major version.
     """
     try:
-        version = _version_there()
+        version = _version_there() if is_patient else _glance()
     except httpx.HTTPStatusError as error:
         raise _refused_by_named(error.response) from error
     # OSError: PREFECT_API_SSL_CERT_FILE is not there, or is none.
@@ -154,8 +178,7 @@ def check_server() -> None:
 def _version_there() -> str:
     """Return the version of Prefect that answers; a busy server is asked again."""
     try:
-        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):  # else for minutes
-            return _ask_version()
+        return _glance(_ANSWER_S)
     except httpx.HTTPStatusError as error:
         if not is_busy(error.response):
             raise
@@ -163,9 +186,15 @@ def _version_there() -> str:
     return _ask_version()
 
 
-def _ask_version() -> str:
+def _glance(answer_s: float = _GLANCE_S) -> str:
+    """Return the version of Prefect that answers; a busy server is not asked again."""
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):  # else for minutes
+        return _ask_version(answer_s)
+
+
+def _ask_version(answer_s: float = _ANSWER_S) -> str:
     """Return the version of Prefect that answers; ours of Prefect Cloud, which fits every one."""
-    with get_client(httpx_settings={"timeout": _ANSWER_S}, sync_client=True) as client:
+    with get_client(httpx_settings={"timeout": answer_s}, sync_client=True) as client:
         client.hello()
         is_cloud = client.server_type == ServerType.CLOUD
         return prefect.__version__ if is_cloud else str(client.api_version())
