@@ -20,6 +20,7 @@ from flows.cli import (
     compare,
     demo,
     deploy,
+    doctor,
     export,
     inpaint,
     options,
@@ -71,7 +72,7 @@ app = typer.Typer(
     "was interrupted goes on when it is given again. `compare` compares classifiers on any "
     "dataset, `export` writes the best of them for other programs, `review` lets you refuse "
     "synthetic images by eye, `pretrain` trains a base on unlabelled images, `inpaint` repairs a "
-    "single image, `verify` checks a dataset.",
+    "single image, `verify` checks a dataset, `doctor` looks at this machine.",
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode="markdown",
@@ -135,6 +136,7 @@ app.command()(review.review)
 app.command()(deploy.deploy)
 app.add_typer(cache.app)
 app.command()(settings.settings)
+app.command()(doctor.doctor)
 
 
 def _print_version(wanted: bool) -> None:

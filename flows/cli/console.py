@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from augment.dataset.verify import Problem
+    from flows.cli.checks.finding import Finding
     from flows.settings.config import RunConfig
     from flows.store.cache import Result
     from terrabalance.manifest import Manifest
@@ -209,6 +210,21 @@ def print_problems(problems: list["Problem"]) -> None:
         table.add_column(column, overflow="fold")
     for problem in problems:
         table.add_row(*map(escape, (problem.path, problem.kind, problem.detail)))
+    console.print(table)
+
+
+def print_findings(findings: "Iterable[Finding]") -> None:
+    """Print what was found on this machine, a line each, and below it what mends it."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    colours = {"ok": "green", "warning": "yellow", "broken": "bold red"}
+    for one in findings:
+        mark = f"[{colours[one.state]}]{one.state}[/]"
+        table.add_row(mark, one.name, escape(one.found))
+        if one.advice:
+            table.add_row("", "", f"[dim]> {escape(one.advice)}[/]")
     console.print(table)
 
 

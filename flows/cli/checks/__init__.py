@@ -1,0 +1,1 @@
+"""What `terrabalance doctor` looks at: a function a line, which says what it found."""
