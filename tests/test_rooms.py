@@ -57,6 +57,7 @@ def test_what_lists_plans_and_checks_needs_no_network_library(tmp_path):
     for module in (
         "flows.cli.app", "flows.stages.catalogue", "flows.store.cache", "augment.dataset.verify",
         "flows.cli.console", "flows.settings.config", "flows.stages.dataset", "flows.stages.export",
+        "flows.stages.long_tail",
     ):  # fmt: skip
         code = f"import sys, {module}; print(sorted({heavy!r} & set(sys.modules)))"
         run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

@@ -23,6 +23,7 @@ from flows.cli import (
     doctor,
     export,
     inpaint,
+    make_lt,
     options,
     pretrain,
     review,
@@ -72,7 +73,8 @@ app = typer.Typer(
     "was interrupted goes on when it is given again. `compare` compares classifiers on any "
     "dataset, `export` writes the best of them for other programs, `review` lets you refuse "
     "synthetic images by eye, `pretrain` trains a base on unlabelled images, `inpaint` repairs a "
-    "single image, `verify` checks a dataset, `doctor` looks at this machine.",
+    "single image, `make-lt` makes a long-tailed benchmark, `verify` checks a dataset, `doctor` looks "
+    "at this machine.",
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode="markdown",
@@ -128,6 +130,7 @@ for _work in (
 app.command()(demo.demo)
 app.command()(pretrain.pretrain)
 app.command()(inpaint.inpaint)
+app.command()(make_lt.make_lt)
 # Names are not cut in two there, as they would be in the table of the options.
 app.command(epilog=f"Arms: {', '.join(ARMS)}.")(compare.compare)
 app.command()(export.export)

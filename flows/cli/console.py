@@ -110,7 +110,7 @@ def print_classes(manifest: "Manifest") -> None:
         plain = "#" * round(_BAR * row["train"] / most)
         table.add_row(*map(escape, cells), plain if console.options.ascii_only else bar)
     console.print(table)
-    _print_left_out(manifest)
+    print_left_out(manifest)
     summary = summarize(manifest)
     console.print(
         f"Imbalance ratio {summary['imbalance_ratio']:.1f}, "
@@ -118,7 +118,8 @@ def print_classes(manifest: "Manifest") -> None:
     )
 
 
-def _print_left_out(manifest: "Manifest") -> None:
+def print_left_out(manifest: "Manifest") -> None:
+    """Print which files of a manifest are left out, a line a reason."""
     bad = manifest.frame[manifest.frame["status"] != "ok"]
     for status, rows in bad.groupby("status"):
         first = ", ".join(rows["path"].head(3))

@@ -46,6 +46,19 @@ def make_catalogue(
     """
     if config.catalogue is not None:
         return _named_catalogue(config, config.catalogue)
+    return catalogue_of(config, open_data(config, synthetic), on_progress)
+
+
+def open_data(config: RunConfig, synthetic: bool = False) -> Source:
+    """List the files of the data.
+
+    Args:
+        config: of the run.
+        synthetic: whether a CSV may list synthetic images too.
+
+    Raises:
+        BadInput: the data cannot be used, or holds the folders that get the results.
+    """
     refuse_results_in(config, config.data)
     source = open_source(
         config.data, paths.extracted_folder(config), config.images, config.scan.class_folder
@@ -55,6 +68,20 @@ def make_catalogue(
             f"{config.data}: lists synthetic images. Only real ones are balanced; to compare "
             "classifiers with and without those, use `terrabalance compare`."
         )
+    return source
+
+
+def catalogue_of(config: RunConfig, source: Source, on_progress: Progress = silent) -> Path:
+    """Scan a source and split it; return the catalogue's folder.
+
+    Args:
+        config: of the run.
+        source: of `open_data`.
+        on_progress: counts files.
+
+    Raises:
+        BadInput: a class is too small to split.
+    """
     folder = catalogue_folder(config, source)
     changed = _with_what_changed(source, folder)
     if changed is not source:
