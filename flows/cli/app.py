@@ -73,8 +73,8 @@ app = typer.Typer(
     "was interrupted goes on when it is given again. `compare` compares classifiers on any "
     "dataset, `export` writes the best of them for other programs, `review` lets you refuse "
     "synthetic images by eye, `pretrain` trains a base on unlabelled images, `inpaint` repairs a "
-    "single image, `make-lt` makes a long-tailed benchmark, `verify` checks a dataset, `doctor` looks "
-    "at this machine.",
+    "single image, `make-lt` makes a long-tailed benchmark, `verify` checks a dataset, `doctor` "
+    "looks at this machine.",
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode="markdown",
