@@ -24,13 +24,18 @@ def contents(rows: pd.DataFrame) -> pd.Series:
     It is the SHA-256 of the image, and with files beside it that decide its pixels more than that.
     Names do not count, as images may be renamed.
     """
-    told = ~rows["beside"].isin(("", "{}"))
+    told = has_beside(rows)
     if not told.any():
         return rows["sha256"]
     more = [f"+{fingerprint(list(listed_beside(each).values()))}" for each in rows["beside"][told]]
     found = rows["sha256"].copy()
     found[told] = found[told] + more
     return found
+
+
+def has_beside(rows: pd.DataFrame) -> pd.Series:
+    """Return of each row whether files beside its image decide its pixels; bool."""
+    return ~rows["beside"].isin(("", "{}"))
 
 
 def changed_file(path: Path, sha256: str, beside: str) -> Path | None:

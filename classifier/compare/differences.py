@@ -102,7 +102,7 @@ def differences(
             "baseline": baseline, "arm": arm,
             **_intervals(difference),
             "mcnemar": _mcnemar(test.predictions, baseline, arm),
-            "recovered": _recovered(difference, worth)
+            "recovered": share_of(difference, worth)
             if worth and baseline == BASELINE and arm != "oracle" else None,
             "excess": val and _excess(test, val, baseline, arm),
         }
@@ -119,9 +119,20 @@ def interval(found: Difference, column: int) -> dict[str, float]:
     }
 
 
-def is_clear(worth: Difference) -> bool:
-    """Return whether a gain is clear enough to measure others by it, in balanced accuracy."""
-    return bool(worth.low[BALANCED] > _CLEARLY_WORTH * max(worth.mean[BALANCED], 0))
+def share_of(gain: Difference, worth: Difference) -> dict[str, float] | None:
+    """Return one gain in balanced accuracy as a share of another; None if that one is not clear.
+
+    The ratio to a gain that may be close to zero has no interval.
+
+    Returns:
+        mean, low, high.
+    """
+    if worth.low[BALANCED] <= _CLEARLY_WORTH * max(worth.mean[BALANCED], 0):
+        return None
+    ratios = gain.draws[:, BALANCED] / worth.draws[:, BALANCED].clip(1e-9)
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    mean = gain.mean[BALANCED] / worth.mean[BALANCED]
+    return {"mean": float(mean), "low": float(low), "high": float(high)}
 
 
 def _intervals(found: Difference) -> dict[str, dict[str, float]]:
@@ -131,19 +142,6 @@ def _intervals(found: Difference) -> dict[str, dict[str, float]]:
 def _mcnemar(predictions: PairedPredictions, baseline: str, arm: str) -> list[dict[str, Any]]:
     hits = zip(predictions.seeds, predictions.hits(baseline), predictions.hits(arm), strict=True)
     return [{"seed": seed, **mcnemar(before, after)} for seed, before, after in hits]
-
-
-def _recovered(gain: Difference, worth: Difference) -> dict[str, float] | None:
-    """Return the gain of an arm as a share of the oracle's gain; None if the latter is not clear.
-
-    The ratio to a gain that may be close to zero has no interval.
-    """
-    if not is_clear(worth):
-        return None
-    ratios = gain.draws[:, BALANCED] / worth.draws[:, BALANCED].clip(1e-9)
-    low, high = np.quantile(ratios, [0.025, 0.975])
-    mean = gain.mean[BALANCED] / worth.mean[BALANCED]
-    return {"mean": float(mean), "low": float(low), "high": float(high)}
 
 
 def _excess(

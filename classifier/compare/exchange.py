@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from classifier.arms.arm import BASELINE
-from classifier.compare.bootstrap import Difference
-from classifier.compare.differences import BALANCED, PairedScores, interval, is_clear
+from classifier.compare.differences import BALANCED, PairedScores, interval, share_of
 from terrabalance.page import signed
 from terrabalance.wording import in_short
 
@@ -38,11 +37,11 @@ def exchange(
         shares: of the synthetic images, by arm, as chosen on val; 0 is none.
 
     Returns:
-        `arms` (halved, whole, filled), `classes` (that are halved), `single` (filled ones of one
-        image, which are not), `n_real` (their images in
-        all), `n_synthetic`, `halving` and `filling` (change of balanced accuracy: mean, low,
-        high, in [-1, 1]), `more` (real images, as a share of `n_real`, that would do as much: mean,
-        low, high, within -0.75 and 3; None where halving shows no clear loss) and `sentence`.
+        `arms` (halved, whole, filled), `classes` (that are halved), `n_real` (their images in all),
+        `single` (filled classes of one image, which are not), `n_synthetic`, `halving` and
+        `filling` (change of balanced accuracy: mean, low, high, in [-1, 1]), `more` (real images,
+        as a share of `n_real`, that would do as much: mean, low, high, within -0.75 and 3; None
+        where halving shows no clear loss) and `sentence`.
     """
     arms = next((each for each in _TRIPLES if set(each) <= set(n_train)), None)
     if arms is None:
@@ -50,27 +49,38 @@ def exchange(
     halved, whole, filled = (n_train[arm] for arm in arms)
     classes = [name for name in whole if halved[name] < whole[name]]
     loss, gain = test.difference(arms[0], arms[1]), test.difference(arms[1], arms[2])
-    doublings = np.mean([np.log2(whole[name] / halved[name]) for name in classes or whole])
     record = {
         "arms": list(arms), "classes": classes,
         "single": [name for name, n in whole.items() if filled[name] > n and n == halved[name]],
         "n_real": sum(whole[name] for name in classes),
         "n_synthetic": sum(filled[name] - n for name, n in whole.items()),
-        "halving": interval(test.difference(arms[1], arms[0]), BALANCED),
+        "halving": _turned(interval(loss, BALANCED)),
         "filling": interval(gain, BALANCED),
-        "more": _more(gain, loss, float(doublings)) if classes and is_clear(loss) else None,
+        "more": _more(share_of(gain, loss), [whole[name] / halved[name] for name in classes]),
     }  # fmt: skip
     is_used = shares.get(arms[2], 1.0) > 0
     return record | {"sentence": " ".join(_sentences(record, whole, is_used))}
 
 
-def _more(gain: Difference, loss: Difference, doublings: float) -> dict[str, float]:
-    """Return by what share more real images would gain as much; the loss is of some doublings."""
-    drawn = gain.draws[:, BALANCED] / loss.draws[:, BALANCED].clip(1e-9)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    found = np.array([gain.mean[BALANCED] / loss.mean[BALANCED], low, high]) * doublings
-    shares = 2 ** found.clip(-_MOST_DOUBLINGS, _MOST_DOUBLINGS) - 1
-    return dict(zip(("mean", "low", "high"), map(float, shares), strict=True))
+def _turned(found: Mapping[str, float]) -> dict[str, float]:
+    """Return the interval of a difference the other way round."""
+    return {"mean": -found["mean"], "low": -found["high"], "high": -found["low"]}
+
+
+def _more(share: Mapping[str, float] | None, ratios: Sequence[float]) -> dict[str, float] | None:
+    """Return by what share more real images would gain as much.
+
+    Args:
+        share: of the gain in what halving loses; None: that is not clear.
+        ratios: all images over those that halving left, class by class, as an odd one is rounded.
+    """
+    if share is None or not ratios:
+        return None
+    doublings = float(np.mean(np.log2(ratios)))
+    return {
+        key: float(2 ** np.clip(value * doublings, -_MOST_DOUBLINGS, _MOST_DOUBLINGS) - 1)
+        for key, value in share.items()
+    }
 
 
 def _sentences(record: Mapping[str, Any], whole: Mapping[str, int], is_used: bool) -> list[str]:

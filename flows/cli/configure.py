@@ -50,9 +50,12 @@ def configure_run(
     Raises:
         BadInput: as of `configure`, or data that cannot be used.
     """
+    return _with_data(configure(data, given, config_file, settings))
+
+
+def _with_data(config: "RunConfig") -> "RunConfig":
     from augment.catalogue.sources import check_source
 
-    config = configure(data, given, config_file, settings)
     if config.catalogue is None:  # before torch is imported: a mistyped path is refused at once
         check_source(config.data, config.images)
     return config
@@ -68,7 +71,6 @@ def configure_stage(
     Raises:
         BadInput: as of `configure_run`, or settings beside a run that has its own.
     """
-    from augment.catalogue.sources import check_source
     from flows.settings.config import build_config
     from flows.store.begun import begun_run
 
@@ -82,10 +84,7 @@ def configure_stage(
             f"{begun.data}"
         )
     known = begun.model_dump(mode="json") | without_none({"device": given.get("device")})
-    config = build_config(begun.data, None, [], known)
-    if config.catalogue is None:
-        check_source(config.data, config.images)
-    return config
+    return _with_data(build_config(begun.data, None, [], known))
 
 
 def names(option: str, given: str | None) -> list[str] | None:

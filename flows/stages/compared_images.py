@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from flows.settings.config import RunConfig
-from terrabalance.contents import contents
+from terrabalance.contents import contents, has_beside
 from terrabalance.errors import BadInput, NotReady
 from terrabalance.files import fingerprint
 from terrabalance.manifest import USED, Manifest, read_manifest
@@ -82,7 +82,7 @@ def _suspects(manifest: Manifest, rows: pd.DataFrame, table: Path) -> pd.DataFra
         _may_differ(path, size, listed_ns)
         for path, size in zip(manifest.paths(rows), rows["bytes"], strict=True)
     ]
-    return rows[np.array(found, bool) | ~rows["beside"].isin(("", "{}"))]
+    return rows[np.array(found, bool) | has_beside(rows)]
 
 
 def _may_differ(path: Path, size: int, listed_ns: int) -> bool:

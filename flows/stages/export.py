@@ -8,9 +8,10 @@ from typing import Any
 
 from classifier.export.choice import Chosen, choose_from, read_comparison
 from flows.settings.addresses import local_folder
-from flows.settings.config import RunConfig, build_config
+from flows.settings.config import RunConfig
 from flows.stages.compared_images import tell_changed
 from flows.store import paths
+from flows.store.begun import places_of
 from flows.store.sync import exchange, fetch_file
 from terrabalance.aside import aside_of, swap
 from terrabalance.errors import BadInput, NotReady
@@ -23,7 +24,6 @@ _AGAIN = (
     "Give `terrabalance compare`, or of a run `terrabalance classify`, again as it was: what is "
     "trained is found again."
 )
-_CONFIG = Path("export")  # stands for the data of a run, which an export does not read
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ def _report(wanted: Wanted) -> tuple[Path, RunConfig]:
     given = Path(wanted.report)
     if (given / _COMPARISON).is_file():
         given = given.resolve()
-        return given, _places(given.name, wanted.workdir or str(given.parents[1]))
-    config = _places(given.name, wanted.workdir)
+        return given, places_of(given.name, wanted.workdir or str(given.parents[1]))
+    config = places_of(given.name, wanted.workdir)
     folder = local_folder(wanted.workdir) / "reports" / given.name
     fetch_file(config, folder / _COMPARISON)
     if not (folder / _COMPARISON).is_file():
@@ -99,11 +99,6 @@ def _refuse_report(given: Path, folder: Path) -> None:
         f"{str(given)!r}: neither a folder, nor a report in {folder.parent}: {of_them}. Give the "
         "folder, or the name with --workdir."
     )
-
-
-def _places(name: str, workdir: str | None) -> RunConfig:
-    given: dict[str, Any] = {"name": name, "workdir": workdir}
-    return build_config(_CONFIG, None, [], given)
 
 
 def _trained(config: RunConfig, chosen: Chosen) -> Path:

@@ -12,6 +12,7 @@ from terrabalance.files import read_record
 from terrabalance.wording import unfit
 
 _SETTINGS, _REPORTS = "config.json", "reports"
+_NO_DATA = Path("report")  # stands for the data, which nobody reads
 
 
 def settings_of(path: Path) -> RunConfig:
@@ -30,6 +31,15 @@ def settings_of(path: Path) -> RunConfig:
             f"{path}: settings of another version of terrabalance ({unfit(error)}). Choose another "
             "--name."
         ) from error
+
+
+def places_of(name: str, workdir: str | None) -> RunConfig:
+    """Return settings that say where the results of a report of that name live, and nothing else.
+
+    Raises:
+        BadInput: the workdir is an address that cannot be used.
+    """
+    return build_config(_NO_DATA, None, [], {"name": name, "workdir": workdir})
 
 
 def begun_run(given: Path, workdir: str | None) -> RunConfig | None:
@@ -51,7 +61,7 @@ def begun_run(given: Path, workdir: str | None) -> RunConfig | None:
         return None
     name = folder.name if folder else given.name
     there = workdir or (str(folder.parents[1]) if folder else None)
-    placed = build_config(Path(name), None, [], {"name": name, "workdir": there})
+    placed = places_of(name, there)
     path = paths.settings_file(placed)
     fetch_file(placed, path)
     if not path.is_file() or (begun := settings_of(path)).run_name != placed.run_name:

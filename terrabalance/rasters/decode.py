@@ -72,12 +72,12 @@ def _refuse_what_float32_loses(path: Path, raster: Raster) -> None:
         valid = raster.valid_in(band)
         known = plane if valid is None else plane[valid[0]]
         if known.size:
-            _refuse_beyond(path, known)
-            _refuse_alike(path, band, known)
+            low, high = known.min().item(), known.max().item()
+            _refuse_beyond(path, float(max((low, high), key=abs)))
+            _refuse_alike(path, band, known, (low, high))
 
 
-def _refuse_beyond(path: Path, known: np.ndarray) -> None:
-    farthest = float(max((known.min(), known.max()), key=abs))
+def _refuse_beyond(path: Path, farthest: float) -> None:
     if abs(farthest) > _LARGEST:  # differences and squares of it would be infinite
         raise UnreadableImage(
             f"{path}: it holds a value of {farthest:.4g}; at most {_LARGEST:.4g} is read, what "
@@ -86,8 +86,8 @@ def _refuse_beyond(path: Path, known: np.ndarray) -> None:
         )
 
 
-def _refuse_alike(path: Path, band: int, known: np.ndarray) -> None:
-    low, high = known.min().item(), known.max().item()
+def _refuse_alike(path: Path, band: int, known: np.ndarray, ends: tuple[float, float]) -> None:
+    low, high = ends
     step = float(np.spacing(np.float32(max(abs(low), abs(high)))))  # between two of float32
     if high - low >= _FEWEST_STEPS * step or (known.astype(np.float32) == known).all():
         return

@@ -40,9 +40,8 @@ def check_torch() -> Finding:
 def check_packages() -> Finding:
     """Hold what is installed against what this package asks for, and import what trains."""
     name = "packages"
-    try:
-        asked = [Requirement(text) for text in requires(_OURS) or ()]
-    except PackageNotFoundError:
+    asked = _asked()
+    if asked is None:
         found = "terrabalance runs from a folder that is not installed: versions are not checked"
         return Finding(name, "warning", found, "pip install -e FOLDER")
     unmet = [one for one in asked if _is_for(one, "") and not _is_met(one)]
@@ -62,10 +61,7 @@ def check_packages() -> Finding:
 
 def check_extras() -> Finding:
     """Tell which extras are installed; without one, a run can do all but what that is for."""
-    try:
-        asked = [Requirement(text) for text in requires(_OURS) or ()]
-    except PackageNotFoundError:
-        asked = []
+    asked = _asked() or []
     there = [
         extra
         for extra in EXTRAS
@@ -82,6 +78,14 @@ def check_extras() -> Finding:
     found = f"installed: {', '.join(there) or 'none'}; not: {', '.join(missing) or 'none'}"
     advice = f"where wanted: pip install '{_OURS}[{missing[0]}]'" if missing else ""
     return Finding("extras", "ok", found, advice)
+
+
+def _asked() -> list[Requirement] | None:
+    """Return what this package asks for, its extras too; None: it is not installed."""
+    try:
+        return [Requirement(text) for text in requires(_OURS) or ()]
+    except PackageNotFoundError:
+        return None
 
 
 def _is_for(one: Requirement, extra: str) -> bool:
